@@ -1,0 +1,87 @@
+"""Zero-shot prediction from a language model, a Milvus index and a knowledge graph."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zeroshot_core.encoders import Encoder, FunctionEncoder, load_encoder
+    from zeroshot_core.graph import KnowledgeGraph
+    from zeroshot_core.index import IndexParams, VectorIndex
+    from zeroshot_core.prediction import ZeroShotClassifier, ZeroShotRegressor, load_model
+    from zeroshot_core.retrieval import Retriever
+
+from zeroshot_core.errors import (
+    ArtifactError,
+    ConnectionFailedError,
+    FingerprintMismatchError,
+    IndexLockedError,
+    InvalidInputError,
+    MissingExtraError,
+    NotFittedError,
+    UnknownConceptError,
+    UnsupportedIndexError,
+    VectorIndexError,
+    VersionNotFoundError,
+    ZeroShotError,
+)
+from zeroshot_core.types import Concept, Evidence, Hit, Item, Prediction, Relation
+
+__version__ = "0.1.0"
+
+# The heavy rooms open when first named, so that importing the package costs neither torch nor pymilvus.
+_ROOMS = {
+    "Encoder": "encoders",
+    "FunctionEncoder": "encoders",
+    "load_encoder": "encoders",
+    "KnowledgeGraph": "graph",
+    "IndexParams": "index",
+    "VectorIndex": "index",
+    "Retriever": "retrieval",
+    "ZeroShotClassifier": "prediction",
+    "ZeroShotRegressor": "prediction",
+    "load_model": "prediction",
+}
+
+__all__ = [
+    "ArtifactError",
+    "Concept",
+    "ConnectionFailedError",
+    "Encoder",
+    "Evidence",
+    "FingerprintMismatchError",
+    "FunctionEncoder",
+    "Hit",
+    "IndexLockedError",
+    "IndexParams",
+    "InvalidInputError",
+    "Item",
+    "KnowledgeGraph",
+    "MissingExtraError",
+    "NotFittedError",
+    "Prediction",
+    "Relation",
+    "Retriever",
+    "UnknownConceptError",
+    "UnsupportedIndexError",
+    "VectorIndex",
+    "VectorIndexError",
+    "VersionNotFoundError",
+    "ZeroShotClassifier",
+    "ZeroShotError",
+    "ZeroShotRegressor",
+    "load_encoder",
+    "load_model",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Open the room that holds `name` (PEP 562)."""
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'zeroshot_core' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"zeroshot_core.{_ROOMS[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

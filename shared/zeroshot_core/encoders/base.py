@@ -1,0 +1,66 @@
+"""The contract of every encoder: contents in, unit vectors out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from zeroshot_core.types import Content
+
+if TYPE_CHECKING:
+    from zeroshot_core.types import Vectors
+
+__all__ = ["Encoder", "Role"]
+
+Role: TypeAlias = Literal["document", "query"]
+
+
+class Encoder(ABC):
+    """Turns texts or images into unit vectors; immutable, safe to share between threads."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Name for people: a hub name, a folder, or the function's name."""
+
+    @property
+    @abstractmethod
+    def dimension(self) -> int:
+        """Length of the vectors."""
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """16 hex digits over weights, tokenizer, pooling, prompts, normalisation and dimension."""
+
+    @abstractmethod
+    def encode(
+        self, contents: Sequence[Content], *, role: Role = "document", show_progress: bool = False
+    ) -> Vectors:
+        """Encode contents, each unique one once.
+
+        Parameters
+        ----------
+        contents
+            Texts or images, shape (n,).
+        role
+            Which prompt applies, for models that distinguish queries from documents.
+
+        Returns
+        -------
+        Vectors
+            Shape (n, dimension), float32, rows of unit length, in the order of `contents`.
+
+        Raises
+        ------
+        InvalidInputError
+            If a content is empty or of a type that this encoder does not take.
+        """
+
+    @abstractmethod
+    def to_config(self) -> dict[str, Any]:
+        """JSON-able reference from which `load_encoder` opens the same encoder again."""
+
+    def __sklearn_clone__(self) -> Encoder:
+        return self

@@ -1,0 +1,159 @@
+"""Frozen records that every room speaks: items, concepts, relations, hits, evidence, predictions.
+
+Scores are *higher is better* everywhere. Vectors are float32 rows of unit length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from zeroshot_core.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Vectors: TypeAlias = npt.NDArray[np.float32]
+    Floats: TypeAlias = npt.NDArray[np.float64]
+    Ints: TypeAlias = npt.NDArray[np.int64]
+
+__all__ = [
+    "Concept",
+    "Content",
+    "Evidence",
+    "Hit",
+    "Item",
+    "Prediction",
+    "Relation",
+    "Scalar",
+    "Value",
+]
+
+Scalar: TypeAlias = "str | int | float | bool"
+Content: TypeAlias = Any
+"""What an encoder takes: a text, or an image (a path-like or a PIL image)."""
+Value: TypeAlias = "float | tuple[float, ...] | str"
+"""A number, a curve, or a label."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """A known or new thing: a product, a document, a patient note.
+
+    Parameters
+    ----------
+    id
+        Primary key, not empty.
+    text
+        What it says; not empty. One of `text` and `image` is needed.
+    image
+        Path or PIL image, for encoders of images.
+    concepts
+        Ids of the graph's concepts that it is linked to.
+    metadata
+        Plain scalars for filters and for numeric features.
+
+    Raises
+    ------
+    InvalidInputError
+        If the id or the content is missing, empty, or of the wrong type.
+    """
+
+    id: str
+    text: str | None = None
+    image: Content | None = None
+    concepts: tuple[str, ...] = ()
+    metadata: Mapping[str, Scalar] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.id, str) or not self.id:
+            raise InvalidInputError(f"expected an item id that is a non-empty string, got {self.id!r}")
+        if self.text is None and self.image is None:
+            raise InvalidInputError(f"item {self.id!r}: expected a text or an image, got neither")
+        if self.text is not None and (not isinstance(self.text, str) or not self.text.strip()):
+            raise InvalidInputError(
+                f"item {self.id!r}: expected a non-empty text, got {self.text!r}; drop the row or describe it"
+            )
+        object.__setattr__(self, "concepts", tuple(self.concepts))
+
+    @property
+    def content(self) -> Content:
+        """The image where there is one, else the text: what the encoder takes."""
+        return self.image if self.image is not None else self.text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Concept:
+    """A node of the graph: a label, a category, a disease."""
+
+    id: str
+    name: str
+    type: str = "concept"
+    synonyms: tuple[str, ...] = ()
+    description: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relation:
+    """A typed edge ``head -type-> tail`` with a weight above 0."""
+
+    head: str
+    type: str
+    tail: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hit:
+    """Something retrieved, with the parts of its score and the path that led to it.
+
+    Parameters
+    ----------
+    score
+        Fused score; higher is better.
+    parts
+        What each way of finding it contributed, by name (``vector``, ``graph``).
+    path
+        Relations from the query (head ``"query"``) to this hit; empty when only its vector led here.
+    """
+
+    id: str
+    kind: Literal["item", "concept"]
+    score: float
+    text: str = ""
+    parts: Mapping[str, float] = field(default_factory=dict)
+    path: tuple[Relation, ...] = ()
+    concepts: tuple[str, ...] = ()
+    metadata: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """All hits behind one prediction, best first."""
+
+    items: tuple[Hit, ...] = ()
+    concepts: tuple[Hit, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """A number, curve or label with its uncertainty and its reasons.
+
+    Parameters
+    ----------
+    value
+        Expected value: a float, a tuple of `horizon` floats, or a label.
+    interval
+        Lower and upper end, in the unit of the value, that hold it with probability `coverage`.
+    probabilities
+        For labels: probability by label, summing to 1.
+    """
+
+    id: str
+    value: Value
+    interval: tuple[Value, Value] | None = None
+    coverage: float | None = None
+    probabilities: Mapping[str, float] = field(default_factory=dict)
+    evidence: Evidence = field(default_factory=Evidence)
