@@ -1,0 +1,164 @@
+"""The knowledge graph: concepts and typed, weighted relations, checked once and never changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from zeroshot_core.errors import UnknownConceptError
+from zeroshot_core.graph import loaders, tables
+from zeroshot_core.graph.validation import check_graph, first_of
+from zeroshot_core.types import Concept, Relation, Scalar
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+__all__ = ["KnowledgeGraph"]
+
+
+class KnowledgeGraph:
+    """Concepts joined by typed relations; immutable, equal when their contents are equal.
+
+    Parameters
+    ----------
+    concepts
+        Nodes with distinct ids; their order is the row order of every matrix over the graph.
+    relations
+        Edges between them, distinct in (head, type, tail), with weights above 0.
+
+    Raises
+    ------
+    InvalidInputError
+        If a concept or relation is damaged, repeated or dangling; one error counts them and lists the first.
+    """
+
+    def __init__(self, concepts: Iterable[Concept] = (), relations: Iterable[Relation] = ()) -> None:
+        concepts, relations = tuple(concepts), tuple(relations)
+        check_graph(concepts, relations)
+        self._concepts = {concept.id: concept for concept in concepts}
+        self._positions = {id_: row for row, id_ in enumerate(self._concepts)}
+        self._relations = relations
+
+    @classmethod
+    def from_table(
+        cls,
+        rows: Sequence[Mapping[str, Scalar]],
+        columns: Sequence[str],
+        edges: Sequence[tuple[str, ...]] = (),
+    ) -> KnowledgeGraph:
+        """Turn the distinct values of columns into concepts, as `tables.table_graph` says."""
+        return cls(*tables.table_graph(rows, columns, edges))
+
+    @classmethod
+    def from_csv(cls, path: str | Path) -> KnowledgeGraph:
+        """Read an edge list, as `loaders.read_csv` says."""
+        return cls(*loaders.read_csv(Path(path)))
+
+    @classmethod
+    def from_jsonl(cls, path: str | Path) -> KnowledgeGraph:
+        """Read what `to_jsonl` wrote: lines ``{"concept": {...}}`` and ``{"relation": {...}}``."""
+        return cls(*loaders.read_jsonl(Path(path)))
+
+    @classmethod
+    def from_networkx(cls, g: nx.Graph) -> KnowledgeGraph:
+        """Take over nodes and edges of any networkx graph, as `loaders.read_networkx` says."""
+        return cls(*loaders.read_networkx(g))
+
+    def to_jsonl(self, path: str | Path) -> None:
+        """Write the graph so that `from_jsonl` gives it back exactly; the file appears whole or never."""
+        loaders.write_jsonl(self._concepts.values(), self._relations, Path(path))
+
+    def to_networkx(self) -> nx.MultiDiGraph:
+        """Copy into networkx; node attributes name, type, synonyms, description; edge keys are types."""
+        return loaders.to_networkx(self._concepts.values(), self._relations)
+
+    @property
+    def concepts(self) -> Mapping[str, Concept]:
+        """Concept by id, in the order given."""
+        return MappingProxyType(self._concepts)
+
+    @property
+    def relations(self) -> tuple[Relation, ...]:
+        """All relations, in the order given."""
+        return self._relations
+
+    @property
+    def positions(self) -> Mapping[str, int]:
+        """Row of each concept id in the matrices over this graph."""
+        return MappingProxyType(self._positions)
+
+    @cached_property
+    def concept_ids(self) -> tuple[str, ...]:
+        """Ids in row order."""
+        return tuple(self._concepts)
+
+    @cached_property
+    def types(self) -> tuple[str, ...]:
+        """Distinct concept types, in order of appearance."""
+        return tuple(dict.fromkeys(concept.type for concept in self._concepts.values()))
+
+    @cached_property
+    def relation_types(self) -> tuple[str, ...]:
+        """Distinct relation types, in order of appearance."""
+        return tuple(dict.fromkeys(relation.type for relation in self._relations))
+
+    @cached_property
+    def digest(self) -> str:
+        """16 hex digits over every field of every concept and relation, whatever their order."""
+        lines = sorted(_canonical_lines(self._concepts.values(), self._relations))
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+    def require(self, ids: Iterable[str]) -> None:
+        """Check that the graph holds all of `ids`.
+
+        Raises
+        ------
+        UnknownConceptError
+            If it doesn't; the message counts the unknown ids and lists the first.
+        """
+        unknown = [id_ for id_ in dict.fromkeys(ids) if id_ not in self._concepts]
+        if unknown:
+            raise UnknownConceptError(
+                f"expected ids of the graph's {len(self)} concepts, "
+                f"got {len(unknown)} unknown: {first_of(map(repr, unknown), len(unknown))}; "
+                "add them to the graph or drop them from the items"
+            )
+
+    def __contains__(self, concept_id: object) -> bool:
+        return concept_id in self._concepts
+
+    def __len__(self) -> int:
+        return len(self._concepts)
+
+    def __bool__(self) -> bool:
+        # An empty graph is still a graph: `if graph` must not confuse it with None.
+        return True
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, KnowledgeGraph) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __repr__(self) -> str:
+        return (
+            f"KnowledgeGraph({len(self)} concepts, {len(self._relations)} relations, digest={self.digest!r})"
+        )
+
+    def __sklearn_clone__(self) -> KnowledgeGraph:
+        return self
+
+
+def _canonical_lines(concepts: Iterable[Concept], relations: Iterable[Relation]) -> Iterator[str]:
+    """One unambiguous line for each record."""
+    for c in concepts:
+        yield json.dumps(["concept", c.id, c.name, c.type, list(c.synonyms), c.description])
+    fields: list[Any]
+    for r in relations:
+        fields = ["relation", r.head, r.type, r.tail, float(r.weight)]
+        yield json.dumps(fields)

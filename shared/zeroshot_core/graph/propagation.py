@@ -1,0 +1,169 @@
+"""Activation that spreads over the graph, and closures along its relations.
+
+Everything is a pure function over sparse matrices whose rows and columns are the graph's positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse
+
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.graph.knowledge_graph import KnowledgeGraph
+
+if TYPE_CHECKING:
+    from zeroshot_core.types import Floats, Ints
+
+__all__ = ["activations", "adjacency", "ancestors", "check_spread", "closure_matrix", "edge_arrays", "expand"]
+
+
+def edge_arrays(graph: KnowledgeGraph, types: Sequence[str] | None = None) -> tuple[Ints, Ints, Floats, Ints]:
+    """Head rows, tail rows, weights and indices, each (n_relations,), of the relations of `types`."""
+    kept = _relations_of(graph, types)
+    positions, relations = graph.positions, graph.relations
+    heads = np.fromiter((positions[relations[i].head] for i in kept), dtype=np.int64, count=len(kept))
+    tails = np.fromiter((positions[relations[i].tail] for i in kept), dtype=np.int64, count=len(kept))
+    weights = np.fromiter((relations[i].weight for i in kept), dtype=np.float64, count=len(kept))
+    return heads, tails, weights, np.asarray(kept, dtype=np.int64)
+
+
+def _relations_of(graph: KnowledgeGraph, types: Sequence[str] | None) -> Sequence[int]:
+    if types is None:
+        return range(len(graph.relations))
+    unknown = sorted(set(types) - set(graph.relation_types))
+    if isinstance(types, str) or unknown:
+        raise InvalidInputError(
+            f"expected a list of relation types among {list(graph.relation_types)}, got {types!r}"
+        )
+    return [i for i, relation in enumerate(graph.relations) if relation.type in types]
+
+
+def adjacency(
+    graph: KnowledgeGraph, types: Sequence[str] | None = None, *, directed: bool = False
+) -> sparse.csr_matrix:
+    """Weights between concepts, as shares of all that leaves a concept.
+
+    Parameters
+    ----------
+    types
+        Relation types to follow; all of them by default.
+    directed
+        Follow relations from head to tail only; else both ways.
+
+    Returns
+    -------
+    csr_matrix
+        Shape (n_concepts, n_concepts); each row sums to 1, or to 0 where nothing leaves the concept.
+    """
+    heads, tails, weights, _ = edge_arrays(graph, types)
+    n = len(graph)
+    matrix = sparse.csr_matrix((weights, (heads, tails)), shape=(n, n))
+    if not directed:
+        matrix = matrix + matrix.T
+    totals = np.asarray(matrix.sum(axis=1)).ravel()
+    scale = np.divide(1.0, totals, out=np.zeros_like(totals), where=totals > 0)
+    return sparse.csr_matrix(sparse.diags(scale) @ matrix)
+
+
+def check_spread(n_hops: int, decay: float) -> None:
+    """Refuse a negative or fractional `n_hops`, or a `decay` outside (0, 1]."""
+    if isinstance(n_hops, bool) or not isinstance(n_hops, int | np.integer) or n_hops < 0:
+        raise InvalidInputError(f"expected n_hops as a whole number of at least 0, got {n_hops!r}")
+    if isinstance(decay, bool) or not isinstance(decay, int | float | np.floating) or not 0 < decay <= 1:
+        raise InvalidInputError(f"expected decay above 0 and at most 1, got {decay!r}")
+
+
+def expand(
+    adjacency: sparse.csr_matrix, seeds: sparse.csr_matrix | Floats, n_hops: int, decay: float
+) -> sparse.csr_matrix:
+    """Spread the activation of seeds over the graph.
+
+    Parameters
+    ----------
+    adjacency
+        Row-normalised, shape (n, n).
+    seeds
+        Activation of each concept for each query, shape (q, n).
+    n_hops
+        How many relations an activation may cross; 0 gives the seeds back.
+    decay
+        What is kept at each crossing, in (0, 1].
+
+    Returns
+    -------
+    csr_matrix
+        Shape (q, n): the sum of ``decay**h * seeds @ adjacency**h`` over h from 0 to `n_hops`.
+
+    Raises
+    ------
+    InvalidInputError
+        If `n_hops`, `decay` or the shape of `seeds` is wrong.
+    """
+    check_spread(n_hops, decay)
+    if seeds.ndim != 2 or seeds.shape[1] != adjacency.shape[0]:
+        raise InvalidInputError(f"expected seeds of shape (q, {adjacency.shape[0]}), got {seeds.shape}")
+    wave = sparse.csr_matrix(seeds, dtype=np.float64)
+    total = wave
+    for _ in range(n_hops):
+        wave = decay * (wave @ adjacency)
+        total = total + wave
+    return total
+
+
+def activations(graph: KnowledgeGraph, seeds: Sequence[Iterable[str]]) -> sparse.csr_matrix:
+    """Turn lists of concept ids into rows of ones, shape (q, n_concepts).
+
+    Raises
+    ------
+    UnknownConceptError
+        If the graph lacks one of the ids.
+    """
+    distinct = [dict.fromkeys(ids) for ids in seeds]
+    graph.require(id_ for ids in distinct for id_ in ids)
+    columns = [graph.positions[id_] for ids in distinct for id_ in ids]
+    ends = np.cumsum([0, *map(len, distinct)])
+    return sparse.csr_matrix((np.ones(len(columns)), columns, ends), shape=(len(distinct), len(graph)))
+
+
+def closure_matrix(
+    graph: KnowledgeGraph, n_hops: int, types: Sequence[str] | None = None
+) -> sparse.csr_matrix:
+    """Which concepts each one reaches from head to tail within `n_hops`, itself included; bool, (n, n)."""
+    check_spread(n_hops, 1.0)
+    heads, tails, _, _ = edge_arrays(graph, types)
+    n = len(graph)
+    step = sparse.csr_matrix((np.ones(len(heads), dtype=bool), (heads, tails)), shape=(n, n))
+    reached = sparse.identity(n, dtype=bool, format="csr")
+    for _ in range(n_hops):
+        grown = sparse.csr_matrix(reached + reached @ step)
+        if grown.nnz == reached.nnz:
+            break
+        reached = grown
+    return reached
+
+
+def ancestors(
+    graph: KnowledgeGraph, ids: Iterable[str], n_hops: int, types: Sequence[str] | None = None
+) -> dict[str, int]:
+    """Concepts reached from any of `ids` along head -> tail, with the fewest hops to each (0 for `ids`).
+
+    Raises
+    ------
+    UnknownConceptError
+        If the graph lacks one of `ids`.
+    """
+    check_spread(n_hops, 1.0)
+    seeds = activations(graph, [ids])
+    step = adjacency(graph, types, directed=True)
+    distance: dict[str, int] = {}
+    wave = seeds
+    for hop in range(n_hops + 1):
+        fresh = [id_ for column in wave.indices if (id_ := graph.concept_ids[column]) not in distance]
+        distance.update(dict.fromkeys(fresh, hop))
+        if not fresh:
+            break
+        wave = activations(graph, [fresh]) @ step
+    return distance

@@ -1,0 +1,101 @@
+"""Concepts and relations from the columns of a table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from numbers import Number
+from typing import Any
+
+import numpy as np
+
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.types import Concept, Relation, Scalar
+
+__all__ = ["table_concepts", "table_graph"]
+
+
+def table_graph(
+    rows: Sequence[Mapping[str, Scalar]], columns: Sequence[str], edges: Sequence[tuple[str, ...]] = ()
+) -> tuple[list[Concept], list[Relation]]:
+    """Turn the distinct values of columns into concepts, and pairs of columns into relations.
+
+    Parameters
+    ----------
+    rows
+        Mappings from column to value; None, NaN and blank strings count as missing.
+    columns
+        Each distinct value becomes ``Concept(id="column:value", name="value", type="column")``.
+    edges
+        ``(child, parent)`` or ``(child, relation_type, parent)`` columns; the relation type is the parent's
+        column where none is given. The weight is the share of the child's rows that carry the parent, in
+        (0, 1].
+
+    Raises
+    ------
+    InvalidInputError
+        If a column is in no row, an edge names another column, or a value is not a scalar.
+    """
+    triples = [_edge_columns(edge, columns) for edge in edges]
+    present = set().union(*rows) if rows else set()
+    absent = [column for column in columns if column not in present]
+    if absent:
+        raise InvalidInputError(
+            f"expected columns of the table, {sorted(present)}, got {absent}; mend the names"
+        )
+    ids = {column: [_concept_id(column, row) for row in rows] for column in columns}
+    concepts = [
+        Concept(id=id_, name=id_[len(column) + 1 :], type=column)
+        for column in columns
+        for id_ in dict.fromkeys(ids[column])
+        if id_
+    ]
+    relations = [
+        relation for child, type_, parent in triples for relation in _shares(ids[child], type_, ids[parent])
+    ]
+    return concepts, relations
+
+
+def table_concepts(rows: Sequence[Mapping[str, Scalar]], columns: Sequence[str]) -> list[tuple[str, ...]]:
+    """Concept ids of each row, in the order of `columns`, missing values left out; see `table_graph`."""
+    return [tuple(id_ for column in columns if (id_ := _concept_id(column, row))) for row in rows]
+
+
+def _edge_columns(edge: tuple[str, ...], columns: Sequence[str]) -> tuple[str, str, str]:
+    if isinstance(edge, str) or len(edge) not in {2, 3} or not {edge[0], edge[-1]} <= set(columns):
+        raise InvalidInputError(
+            f"expected edges as (child, parent) or (child, relation_type, parent) of the columns "
+            f"{list(columns)}, got {edge!r}"
+        )
+    return edge[0], edge[-1] if len(edge) == 2 else edge[1], edge[-1]
+
+
+def _concept_id(column: str, row: Mapping[str, Scalar]) -> str:
+    """``column:value``, or an empty string where the value is missing."""
+    value: Any = row.get(column)
+    if isinstance(value, str):
+        return f"{column}:{value}" if value.strip() else ""
+    if value is None or _is_nan(value):
+        return ""
+    if not isinstance(value, Number | np.generic):
+        raise InvalidInputError(
+            f"column {column!r}: expected strings or numbers, got {value!r}; give a column one value a row"
+        )
+    return f"{column}:{value}"
+
+
+def _is_nan(value: Any) -> bool:
+    try:
+        return bool(value != value)
+    except TypeError:  # pandas.NA refuses to be a bool
+        return True
+    except ValueError:  # arrays are refused by the caller
+        return False
+
+
+def _shares(children: Sequence[str], type_: str, parents: Sequence[str]) -> Iterator[Relation]:
+    totals = Counter(children)
+    pairs = Counter(zip(children, parents, strict=True))
+    for (child, parent), count in pairs.items():
+        if child and parent:
+            yield Relation(head=child, type=type_, tail=parent, weight=count / totals[child])

@@ -1,0 +1,72 @@
+"""Checks of a graph's records, gathered into one error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container, Iterable, Iterator, Sequence
+from itertools import islice
+from numbers import Real
+
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.types import Concept, Relation
+
+__all__ = ["N_SHOWN", "check_graph", "first_of"]
+
+N_SHOWN = 5
+
+
+def first_of(messages: Iterable[str], count: int) -> str:
+    """Join the first messages, and say how many of `count` are left out."""
+    more = f"; and {count - N_SHOWN} more" if count > N_SHOWN else ""
+    return "; ".join(islice(messages, N_SHOWN)) + more
+
+
+def check_graph(concepts: Sequence[Concept], relations: Sequence[Relation]) -> None:
+    """Refuse damaged, repeated and dangling records.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is any; the message counts them all and lists the first.
+    """
+    problems = [*_concept_problems(concepts), *_relation_problems(relations, {c.id for c in concepts})]
+    if problems:
+        raise InvalidInputError(
+            "expected distinct concepts with non-empty ids, names and types, and distinct relations "
+            f"between them with finite weights above 0, got {len(problems)} wrong: "
+            f"{first_of(problems, len(problems))}; mend or drop them"
+        )
+
+
+def _is_filled(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _concept_problems(concepts: Sequence[Concept]) -> Iterator[str]:
+    seen: set[str] = set()
+    for c in concepts:
+        if c.id in seen:
+            yield f"concept {c.id!r} is given twice"
+        seen.add(c.id)
+        if not (_is_filled(c.id) and _is_filled(c.name) and _is_filled(c.type)):
+            yield f"concept id={c.id!r} name={c.name!r} type={c.type!r} has an empty field"
+        if not isinstance(c.synonyms, tuple) or not all(map(_is_filled, c.synonyms)):
+            yield f"concept {c.id!r} has synonyms {c.synonyms!r}, not a tuple of non-empty strings"
+        if not isinstance(c.description, str):
+            yield f"concept {c.id!r} has description {c.description!r}, not a string"
+
+
+def _relation_problems(relations: Sequence[Relation], known: Container[str]) -> Iterator[str]:
+    seen: set[tuple[str, str, str]] = set()
+    for r in relations:
+        key = (r.head, r.type, r.tail)
+        if key in seen:
+            yield f"relation {r.head!r} -{r.type}-> {r.tail!r} is given twice"
+        seen.add(key)
+        if not _is_filled(r.type):
+            yield f"relation {r.head!r} -> {r.tail!r} has type {r.type!r}"
+        for end in (r.head, r.tail):
+            if end not in known:
+                yield f"relation {r.head!r} -{r.type}-> {r.tail!r} ends at unknown concept {end!r}"
+        if not (isinstance(r.weight, Real) and math.isfinite(r.weight) and r.weight > 0):
+            yield f"relation {r.head!r} -{r.type}-> {r.tail!r} has weight {r.weight!r}"
