@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
-from zeroshot_core.encoders.base import Encoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph.knowledge_graph import KnowledgeGraph
 from zeroshot_core.graph.propagation import edge_arrays
 from zeroshot_core.types import Concept
 
 if TYPE_CHECKING:
+    from zeroshot_core.encoders.base import Encoder
     from zeroshot_core.types import Floats, Vectors
 
 __all__ = ["concept_text", "concept_texts", "concept_vectors", "relation_vectors"]

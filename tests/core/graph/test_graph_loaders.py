@@ -1,0 +1,160 @@
+import time
+
+import networkx as nx
+import pytest
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.graph import KnowledgeGraph
+from zeroshot_core.types import Concept, Relation
+
+
+@pytest.fixture
+def graph():
+    concepts = [
+        Concept(id="a", name="Ärger\n\u2028", type="x", synonyms=("s", "t"), description="d"),
+        Concept(id="b", name="b\ud800"),
+    ]
+    relations = [
+        Relation(head="a", type="t", tail="b", weight=0.1 + 0.2),
+        Relation(head="a", type="u", tail="b"),
+        Relation(head="b", type="t", tail="a", weight=7.0),
+    ]
+    return KnowledgeGraph(concepts, relations)
+
+
+def test_json_lines_round_trip_exactly(graph, tmp_path):
+    graph.to_jsonl(tmp_path / "graph.jsonl")
+    again = KnowledgeGraph.from_jsonl(tmp_path / "graph.jsonl")
+    assert list(again.concepts.values()) == list(graph.concepts.values())
+    assert again.relations == graph.relations
+    assert again.digest == graph.digest
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(graph, tmp_path, monkeypatch):
+    path = tmp_path / "graph.jsonl"
+    graph.to_jsonl(path)
+    before = path.read_bytes()
+
+    def full_disk(handle):
+        raise OSError("no space left")
+
+    monkeypatch.setattr("os.fsync", full_disk)
+    with pytest.raises(OSError, match="no space"):
+        KnowledgeGraph([Concept(id="z", name="z")]).to_jsonl(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_networkx_round_trips_exactly(graph):
+    g = graph.to_networkx()
+    assert isinstance(g, nx.MultiDiGraph)
+    assert g.nodes["a"] == {"name": "Ärger\n\u2028", "type": "x", "synonyms": ("s", "t"), "description": "d"}
+    assert KnowledgeGraph.from_networkx(g) == graph
+
+
+def test_a_plain_networkx_graph_gets_defaults():
+    g = nx.Graph()
+    g.add_edge(1, "b", weight=2.5)
+    graph = KnowledgeGraph.from_networkx(g)
+    assert list(graph.concepts.values()) == [Concept(id="1", name="1"), Concept(id="b", name="b")]
+    assert graph.relations == (Relation(head="1", type="related", tail="b", weight=2.5),)
+
+
+def test_networkx_nodes_that_become_the_same_id_are_refused():
+    g = nx.Graph()
+    g.add_nodes_from([1, "1"])
+    with pytest.raises(InvalidInputError, match="'1' is given twice"):
+        KnowledgeGraph.from_networkx(g)
+
+
+def test_an_edge_list_gives_typed_concepts_and_weights(tmp_path):
+    path = tmp_path / "edges.csv"
+    path.write_text(
+        "\ufeffhead,type,tail,weight,head_type,tail_type\nflu,has,cough,0.5,disease,symptom\nflu,has,fever,,,\n",
+        encoding="utf-8",
+    )
+    graph = KnowledgeGraph.from_csv(path)
+    assert list(graph.concepts.values()) == [
+        Concept(id="flu", name="flu", type="disease"),
+        Concept(id="cough", name="cough", type="symptom"),
+        Concept(id="fever", name="fever"),
+    ]
+    assert graph.relations == (
+        Relation(head="flu", type="has", tail="cough", weight=0.5),
+        Relation(head="flu", type="has", tail="fever"),
+    )
+
+
+def test_an_edge_list_without_optional_columns_is_enough(tmp_path):
+    path = tmp_path / "edges.csv"
+    path.write_text('head,type,tail\n"a, b",is_a,c\n')
+    assert KnowledgeGraph.from_csv(path).relations == (Relation(head="a, b", type="is_a", tail="c"),)
+
+
+def test_damaged_csv_lines_give_one_error_with_count_and_line_numbers(tmp_path):
+    path = tmp_path / "edges.csv"
+    path.write_text(
+        "head,type,tail,weight,head_type\na,t,b,1,x\na,,b,1,x\na,t,c,heavy,x\na,t,b,1,y\na,t,b,1,x,extra,more\n"
+    )
+    with pytest.raises(InvalidInputError) as caught:
+        KnowledgeGraph.from_csv(path)
+    message = str(caught.value)
+    assert "got 4 damaged" in message
+    assert "line 3: expected as many fields" in message
+    assert "line 4: could not convert string to float: 'heavy'" in message
+    assert "line 5: 'a' is of type 'x' above and 'y' here" in message
+    assert "line 6" in message
+
+
+def test_damaged_json_lines_give_one_error_with_count_and_line_numbers(tmp_path):
+    path = tmp_path / "graph.jsonl"
+    lines = [
+        '{"concept": {"id": "a", "name": "a"}}',
+        "{not json",
+        '{"concept": {"id": "a"}}',
+        '{"concept": {"id": "b", "name": "b", "synonyms": "s"}}',
+        '{"relation": {"head": "a", "typ": "t", "tail": "a"}}',
+        '{"concept": 3}',
+        "[]",
+    ]
+    path.write_text("\n".join(lines))
+    with pytest.raises(InvalidInputError, match=r"got 6 damaged: line 2: .*; line 3: .*; line 6: .*; mend"):
+        KnowledgeGraph.from_jsonl(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"head,tail\na,b\n", r"expected columns head, type, tail, got none for \['type'\]"),
+        (b"", r"got none for \['head', 'tail', 'type'\]"),
+        (b"head,type,tail\n\xff\xfe,t,b\n", "expected a readable UTF-8 file"),
+        (b'head,type,tail\na,t,"b\n', "expected CSV, got"),
+    ],
+)
+def test_an_unreadable_edge_list_is_refused(tmp_path, content, message):
+    path = tmp_path / "edges.csv"
+    path.write_bytes(content)
+    with pytest.raises(InvalidInputError, match=message):
+        KnowledgeGraph.from_csv(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InvalidInputError, match=r"nowhere\.jsonl"):
+        KnowledgeGraph.from_jsonl(tmp_path / "nowhere.jsonl")
+
+
+def test_unknown_ends_in_a_file_are_refused(tmp_path):
+    path = tmp_path / "graph.jsonl"
+    path.write_text('{"relation": {"head": "a", "type": "t", "tail": "b"}}\n')
+    with pytest.raises(InvalidInputError, match=r"got 2 wrong.*unknown concept 'a'"):
+        KnowledgeGraph.from_jsonl(path)
+
+
+def test_two_hundred_thousand_relations_load_within_a_fifth_of_a_minute(tmp_path):
+    path = tmp_path / "edges.csv"
+    with path.open("w") as file:
+        file.write("head,type,tail\n")
+        file.writelines(f"c{i},is_a,c{i // 2}\n" for i in range(1, 200_001))
+    start = time.perf_counter()
+    graph = KnowledgeGraph.from_csv(path)
+    assert len(graph.relations) == 200_000
+    assert time.perf_counter() - start < 12
