@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+from sklearn.metrics import mean_pinball_loss, root_mean_squared_log_error
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.evaluation import metrics
+
+
+@pytest.fixture
+def sales():
+    rng = np.random.default_rng(0)
+    y = rng.poisson(rng.gamma(1, 20, size=500)).astype(float)
+    return y, y * rng.lognormal(0, 0.5, size=500)
+
+
+def test_rmsle_agrees_with_scikit_learn(sales):
+    assert metrics.rmsle(*sales) == pytest.approx(root_mean_squared_log_error(*sales))
+
+
+def test_spearman_agrees_with_scipy_under_ties(sales):
+    assert metrics.spearman(*sales) == pytest.approx(spearmanr(*sales).statistic)
+
+
+@pytest.mark.parametrize("q", [0.1, 0.5, 0.9])
+def test_pinball_agrees_with_scikit_learn(sales, q):
+    assert metrics.pinball(*sales, q) == pytest.approx(mean_pinball_loss(*sales, alpha=q))
+
+
+def test_constant_forecast_has_no_rank_correlation():
+    assert metrics.spearman([1, 2, 3], [5, 5, 5]) == 0
+
+
+def test_wape_and_bias_by_hand():
+    assert metrics.wape([10, 0, 30], [5, 5, 30]) == pytest.approx(10 / 40)
+    assert metrics.bias([10, 0, 30], [5, 5, 20]) == pytest.approx(-10 / 40)
+
+
+def test_intervals_are_closed_and_averaged():
+    interval = [[1, 3], [0, 1], [5, 9]]
+    assert metrics.coverage([3, 2, 5], interval) == pytest.approx(2 / 3)
+    assert metrics.interval_width(interval) == pytest.approx(7 / 3)
+
+
+def test_top_decile_lift_is_one_for_equal_sales_and_finds_hits():
+    assert metrics.top_decile_lift(np.ones(20), np.arange(20)) == pytest.approx(1)
+    hits = np.r_[np.full(2, 50.0), np.zeros(18)]
+    assert metrics.top_decile_lift(hits, hits) == pytest.approx(10)
+
+
+def test_bootstrap_interval_holds_the_difference_and_excludes_zero_when_one_is_better():
+    rng = np.random.default_rng(1)
+    b = rng.exponential(size=1000)
+    result = metrics.paired_bootstrap(b - 0.1 + rng.normal(0, 0.1, 1000), b, seed=0)
+    assert result.low < result.mean < result.high < 0
+    assert result.high - result.low == pytest.approx(2 * 1.96 * 0.1 / np.sqrt(1000), rel=0.1)
+
+
+def test_bootstrap_cannot_tell_equal_losses_apart_and_repeats_with_its_seed():
+    rng = np.random.default_rng(2)
+    a, b = rng.normal(size=(2, 300))
+    first, again = (metrics.paired_bootstrap(a, b, seed=3) for _ in range(2))
+    assert first == again
+    assert first.low < 0 < first.high
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: metrics.wape([1, 2], [1]), r"got shapes \(2,\) and \(1,\)"),
+        (lambda: metrics.wape([], []), "length above 0"),
+        (lambda: metrics.wape([0, 0], [1, 1]), "got zeros alone"),
+        (lambda: metrics.wape([1, np.nan], [1, 1]), "drop those cases"),
+        (lambda: metrics.rmsle([1], [-2]), "got -2; clip forecasts at 0"),
+        (lambda: metrics.pinball([1], [1], 1), "between 0 and 1, got 1"),
+        (lambda: metrics.coverage([1], [1]), r"shape \(n, 2\), got \(1,\)"),
+        (lambda: metrics.coverage([1], [[2, 1]]), "crossed intervals"),
+    ],
+)
+def test_wrong_input_says_what_was_expected(call, message):
+    with pytest.raises(InvalidInputError, match=message):
+        call()
