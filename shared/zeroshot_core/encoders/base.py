@@ -34,6 +34,11 @@ class Encoder(ABC):
     def fingerprint(self) -> str:
         """16 hex digits over weights, tokenizer, pooling, prompts, normalisation and dimension."""
 
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Kinds of content that `encode` takes, of ``"text"`` and ``"image"``."""
+        return ("text",)
+
     @abstractmethod
     def encode(
         self, contents: Sequence[Content], *, role: Role = "document", show_progress: bool = False
@@ -60,7 +65,7 @@ class Encoder(ABC):
 
     @abstractmethod
     def to_config(self) -> dict[str, Any]:
-        """JSON-able reference from which `load_encoder` opens the same encoder again."""
+        """JSON-able reference from which `encoder_from_config` opens the same encoder again."""
 
     def __sklearn_clone__(self) -> Encoder:
         return self

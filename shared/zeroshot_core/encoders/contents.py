@@ -1,0 +1,106 @@
+"""Checks of what goes into an encoder and of what comes out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+
+from zeroshot_core.encoders.base import Role
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.types import Content
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from zeroshot_core.types import Ints, Vectors
+
+__all__ = ["check_role", "digest", "unique_texts", "unit_rows"]
+
+
+def check_role(role: Role) -> None:
+    """Refuse a role that no encoder knows.
+
+    Raises
+    ------
+    InvalidInputError
+        If `role` is neither ``"document"`` nor ``"query"``.
+    """
+    if role not in get_args(Role):
+        raise InvalidInputError(f'expected the role "document" or "query", got {role!r}')
+
+
+def unique_texts(contents: Sequence[Content], encoder_name: str) -> tuple[list[str], Ints]:
+    """Find the distinct texts, in order of first appearance.
+
+    Returns
+    -------
+    list of str, Ints
+        The distinct texts, and for each content the position of its text among them, shape (n,).
+
+    Raises
+    ------
+    InvalidInputError
+        If a content is an image, another object, or an empty text, or if `contents` is one bare text.
+    """
+    if isinstance(contents, str):
+        raise InvalidInputError(
+            f"expected a sequence of texts, got one text {contents[:40]!r}; wrap it in a list"
+        )
+    position: dict[str, int] = {}
+    where = np.empty(len(contents), np.int64)
+    for i, content in enumerate(contents):
+        if not isinstance(content, str) or not content.strip():
+            raise InvalidInputError(_refusal(i, content, encoder_name))
+        where[i] = position.setdefault(content, len(position))
+    return list(position), where
+
+
+def _refusal(i: int, content: Content, encoder_name: str) -> str:
+    if isinstance(content, str):
+        return f"content {i}: expected a non-empty text, got {content!r}; drop it or describe it"
+    kind = f"{type(content).__module__}.{type(content).__qualname__}"
+    if isinstance(content, PurePath) or kind.startswith("PIL."):
+        return (
+            f"content {i}: expected a text, got an image ({kind}); encoder {encoder_name!r} takes "
+            "texts only: describe the image in words or use an encoder of images"
+        )
+    return f"content {i}: expected a text, got {content!r} of type {kind}; convert it with str()"
+
+
+def unit_rows(rows: npt.ArrayLike, texts: Sequence[str]) -> Vectors:
+    """Scale each row to length 1.
+
+    Parameters
+    ----------
+    rows
+        Shape (n, d).
+    texts
+        The n texts that the rows stand for, to name the culprit.
+
+    Raises
+    ------
+    InvalidInputError
+        If a row has a component that is not finite, or is all zeros and so has no direction.
+    """
+    vectors = np.asarray(rows, dtype=np.float64)
+    # Dividing by the largest component first keeps the squares of huge and tiny vectors in range.
+    peaks = np.abs(vectors).max(axis=1, initial=0.0)
+    bad = np.flatnonzero(~np.isfinite(peaks) | (peaks == 0))
+    if bad.size:
+        raise InvalidInputError(
+            f"expected vectors with finite components that are not all zero, got {vectors[bad[0]][:4]}... "
+            f"for {texts[bad[0]][:60]!r} ({bad.size} such); drop these texts or use another encoder"
+        )
+    vectors = vectors / peaks[:, None]
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
+
+
+def digest(parts: dict[str, Any]) -> str:
+    """16 hex digits over JSON-able parts, whatever their order."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

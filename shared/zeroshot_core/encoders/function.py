@@ -1,0 +1,170 @@
+"""Any embedding API as an encoder."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zeroshot_core.encoders.base import Encoder, Role
+from zeroshot_core.encoders.contents import check_role, digest, unique_texts, unit_rows
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.types import Content
+
+if TYPE_CHECKING:
+    from zeroshot_core.types import Floats, Vectors
+
+__all__ = ["FunctionEncoder"]
+
+_PROBE = "The quick brown fox jumps over the lazy dog."
+_PROBE_BITS = 16
+
+
+class FunctionEncoder(Encoder):
+    """Unit vectors from a function, such as a client of an embedding service.
+
+    Parameters
+    ----------
+    function
+        Takes a list of texts, gives as many vectors: lists of numbers, or an array of shape (n, dimension).
+    name
+        Name of the model behind the function; part of the fingerprint.
+    dimension
+        Length of the vectors; without it, one text is embedded at the first use to find out.
+    fingerprint
+        16 hex digits that stand for the model. Without it they are made from the name, the dimension and 16
+        signs of fixed random projections of the vector of one fixed text: signs, because services return
+        vectors that differ in the last digits from call to call. Give it for a service that drifts more.
+    batch_size
+        Most texts that the function gets in one call.
+
+    Raises
+    ------
+    InvalidInputError
+        If the name is empty, a number is below 1, or the fingerprint is not 16 hex digits.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[list[str]], Any],
+        *,
+        name: str,
+        dimension: int | None = None,
+        fingerprint: str | None = None,
+        batch_size: int = 256,
+    ) -> None:
+        if not callable(function):
+            raise InvalidInputError(f"expected a function from a list of texts to vectors, got {function!r}")
+        if not isinstance(name, str) or not name:
+            raise InvalidInputError(f"expected the name of the model behind the function, got {name!r}")
+        if (dimension is not None and dimension < 1) or batch_size < 1:
+            raise InvalidInputError(
+                f"expected a dimension and a batch_size of at least 1, got {dimension} and {batch_size}"
+            )
+        if fingerprint is not None and not _is_fingerprint(fingerprint):
+            raise InvalidInputError(
+                f"expected a fingerprint of 16 lower-case hex digits, got {fingerprint!r}"
+            )
+        self._function = function
+        self._name = name
+        self._dimension = dimension
+        self._fingerprint = fingerprint
+        self._batch_size = batch_size
+        self._lock = threading.RLock()
+
+    @property
+    def name(self) -> str:
+        """Name of the model behind the function."""
+        return self._name
+
+    @property
+    def dimension(self) -> int:
+        """Length of the vectors; the first use may call the function."""
+        with self._lock:
+            if self._dimension is None:
+                self._dimension = self._call([_PROBE]).shape[1]
+            return self._dimension
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits over name, dimension and the vector of a fixed text; the first use makes a call."""
+        with self._lock:
+            if self._fingerprint is None:
+                (vector,) = self.encode([_PROBE])
+                parts = {"kind": "function", "name": self._name, "dimension": self.dimension}
+                self._fingerprint = digest(parts | {"probe": _projection_signs(vector)})
+            return self._fingerprint
+
+    def encode(
+        self, contents: Sequence[Content], *, role: Role = "document", show_progress: bool = False
+    ) -> Vectors:
+        """Encode texts, each distinct one once; the role makes no difference.
+
+        Raises
+        ------
+        InvalidInputError
+            If a content is not a non-empty text, or the vectors are of another count, length or kind.
+        """
+        from tqdm import tqdm
+
+        check_role(role)
+        texts, where = unique_texts(contents, self._name)
+        rows = np.empty((len(texts), self.dimension), np.float32)
+        with tqdm(total=len(texts), unit="text", disable=not show_progress) as bar:
+            for start in range(0, len(texts), self._batch_size):
+                batch = texts[start : start + self._batch_size]
+                rows[start : start + len(batch)] = unit_rows(self._checked(batch), batch)
+                bar.update(len(batch))
+        return rows[where]
+
+    def to_config(self) -> dict[str, Any]:
+        """JSON-able reference; opening it again needs the function."""
+        return {
+            "kind": "function",
+            "name": self._name,
+            "dimension": self.dimension,
+            "fingerprint": self.fingerprint,
+        }
+
+    def _checked(self, texts: list[str]) -> Floats:
+        rows = self._call(texts)
+        if rows.shape[1] != self.dimension:
+            raise InvalidInputError(
+                f"expected vectors of length {self.dimension} from {self._name!r}, got {rows.shape[1]}; "
+                "give another dimension, or another name if the model behind it has changed"
+            )
+        return rows
+
+    def _call(self, texts: list[str]) -> Floats:
+        answer = self._function(texts)
+        try:
+            rows = np.asarray(answer, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise InvalidInputError(
+                f"expected vectors of numbers of one length from {self._name!r}, "
+                f"got {type(answer).__name__}: {error}"
+            ) from error
+        if rows.ndim != 2 or len(rows) != len(texts):
+            raise InvalidInputError(
+                f"expected {len(texts)} vectors for {len(texts)} texts from {self._name!r}, "
+                f"got an array of shape {rows.shape}; return one vector for each text"
+            )
+        return rows
+
+
+def _is_fingerprint(text: str) -> bool:
+    return isinstance(text, str) and len(text) == 16 and set(text) <= set("0123456789abcdef")
+
+
+def _projection_signs(vector: Vectors) -> str:
+    """Signs of fixed +-1 projections of a vector (Charikar 2002, SimHash), one character each.
+
+    The directions come from SHAKE-256, whose bits are the same on every machine and library version.
+    """
+    n_bytes = -(-len(vector) * _PROBE_BITS // 8)
+    bits = np.unpackbits(np.frombuffer(hashlib.shake_256(b"zeroshot probe").digest(n_bytes), np.uint8))
+    directions = bits[: len(vector) * _PROBE_BITS].reshape(_PROBE_BITS, len(vector)) * 2.0 - 1.0
+    return "".join("+" if projection > 0 else "-" for projection in directions @ vector.astype(np.float64))

@@ -1,0 +1,130 @@
+"""Pooling, padding, length and prompts of a freshly opened model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from zeroshot_core.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+__all__ = ["check_settings", "set_max_length", "set_padding", "set_pooling", "set_prompts"]
+
+_POOLINGS = ("mean", "cls", "lasttoken", "max", "weightedmean", "mean_sqrt_len_tokens")
+# The names under which models keep the prompt of each role, the usual one first.
+_PROMPT_NAMES = {"query": ("query",), "document": ("document", "passage", "corpus")}
+_LENGTH_IF_UNLIMITED = 512
+
+
+def check_settings(pooling: str | None, max_length: int | None, prompts: Mapping[str, str] | None) -> None:
+    """Refuse wrong settings before a model is opened.
+
+    Raises
+    ------
+    InvalidInputError
+        If the pooling is unknown, the length not a positive number, or the prompts not texts by role.
+    """
+    if pooling is not None and pooling not in _POOLINGS:
+        raise InvalidInputError(f"expected a pooling of {', '.join(_POOLINGS)}, got {pooling!r}")
+    if max_length is not None and (not isinstance(max_length, int) or max_length < 1):
+        raise InvalidInputError(f"expected a max_length of at least 1 token, got {max_length!r}")
+    entries = dict(prompts or {})
+    if set(entries) - set(_PROMPT_NAMES) or not all(isinstance(text, str) for text in entries.values()):
+        raise InvalidInputError(f'expected prompts as texts under "query" and "document", got {entries}')
+
+
+def set_padding(model: SentenceTransformer) -> None:
+    """Give a tokenizer without a padding token one; masked out, it may be any token."""
+    tokenizer = model.tokenizer
+    if hasattr(tokenizer, "pad_token") and tokenizer.pad_token is None:
+        known = [tokenizer.eos_token, tokenizer.bos_token, tokenizer.unk_token]
+        tokenizer.pad_token = next((t for t in known if t is not None), tokenizer.convert_ids_to_tokens(0))
+
+
+def set_pooling(model: SentenceTransformer, pooling: str | None, *, plain: bool) -> None:
+    """Set the pooling asked for, or for a plain transformers model the one that suits it.
+
+    Raises
+    ------
+    InvalidInputError
+        If a pooling is asked of a model that has no single pooling of token vectors.
+    """
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    if pooling is None and not plain:
+        return
+    pools = [module for module in model if isinstance(module, Pooling)]
+    if len(pools) != 1 or not isinstance(pools[0].pooling_mode, str):
+        if pooling is None:
+            return
+        raise InvalidInputError(f"expected a model with one pooling to set to {pooling!r}, got {model}")
+    causal = plain and _is_causal(model)
+    if causal:
+        # With learned positions, padding on the left would shift every token.
+        model.tokenizer.padding_side = "right"
+    pools[0].pooling_mode = pooling or ("lasttoken" if causal else "mean")
+
+
+def _is_causal(model: SentenceTransformer) -> bool:
+    """Whether the first token's vector is blind to the last token: asked of the model, not of its name."""
+    import torch
+
+    features = model.preprocess(["a short text of several words"])
+    changed = dict(features) | {"input_ids": features["input_ids"].clone()}
+    changed["input_ids"][:, -1] = (features["input_ids"][:, -1] - 1).abs()
+    with torch.inference_mode():
+        before, after = (
+            model[0](
+                {
+                    key: value.to(model.device) if hasattr(value, "to") else value
+                    for key, value in each.items()
+                }
+            )
+            for each in (dict(features), changed)
+        )
+    return torch.equal(before["token_embeddings"][:, 0], after["token_embeddings"][:, 0])
+
+
+def set_max_length(model: SentenceTransformer, max_length: int | None) -> None:
+    """Bound the tokens of a text; a model without a bound gets one, for memory grows with the square.
+
+    Raises
+    ------
+    InvalidInputError
+        If the length is more than the model's positions, or leaves no room beside the special tokens.
+    """
+    if not hasattr(model.tokenizer, "model_max_length"):
+        if max_length is not None:
+            raise InvalidInputError(
+                f"expected no max_length for a model that reads whole texts, got {max_length}"
+            )
+        return
+    positions = getattr(model[0].config, "max_position_embeddings", None) or max(
+        max_length or 0, _LENGTH_IF_UNLIMITED
+    )
+    if max_length is None:
+        unlimited = model.max_seq_length is None or model.max_seq_length > 10**6
+        model.max_seq_length = _LENGTH_IF_UNLIMITED if unlimited else model.max_seq_length
+        return
+    least = model.tokenizer.num_special_tokens_to_add() + 1
+    if not least <= max_length <= positions:
+        raise InvalidInputError(
+            f"expected a max_length from {least} to {positions} for this model, got {max_length}"
+        )
+    model.max_seq_length = max_length
+
+
+def set_prompts(model: SentenceTransformer, prompts: Mapping[str, str] | None) -> None:
+    """Leave one prompt for each role: those given, or what the model keeps under the usual names."""
+    if prompts is None:
+        default = model.prompts.get(model.default_prompt_name or "") or ""
+        found = {
+            role: next((model.prompts[name] for name in names if model.prompts.get(name)), default)
+            for role, names in _PROMPT_NAMES.items()
+        }
+    else:
+        found = {role: prompts.get(role, "") for role in _PROMPT_NAMES}
+    model.prompts = found
+    model.default_prompt_name = None

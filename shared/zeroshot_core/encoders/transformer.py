@@ -1,0 +1,186 @@
+"""Transformer models as encoders, through sentence-transformers."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zeroshot_core.encoders.base import Encoder, Role
+from zeroshot_core.encoders.batching import feature_batches
+from zeroshot_core.encoders.contents import check_role, unique_texts, unit_rows
+from zeroshot_core.encoders.fingerprinting import model_fingerprint
+from zeroshot_core.encoders.quiet import no_library_bars
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.types import Content
+
+if TYPE_CHECKING:
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    from zeroshot_core.types import Ints, Vectors
+
+__all__ = ["BATCH_TOKENS", "TransformerEncoder"]
+
+BATCH_TOKENS = 4096
+# Texts tokenised at a time: bounds the memory of the token lists and the wait of other threads.
+_SHARD = 8192
+
+
+class TransformerEncoder(Encoder):
+    """Unit vectors from a sentence-transformers model.
+
+    Parameters
+    ----------
+    model
+        The model; it must not change afterwards, for the fingerprint is made once.
+    name
+        A hub name or a folder, from which `load_encoder` opens the same model.
+    batch_tokens
+        Most tokens in one forward pass, padding included, at least 1.
+
+    Raises
+    ------
+    InvalidInputError
+        If `batch_tokens` is below 1, or the model does not tell the dimension of its vectors.
+    """
+
+    def __init__(self, model: SentenceTransformer, *, name: str, batch_tokens: int = BATCH_TOKENS) -> None:
+        if batch_tokens < 1:
+            raise InvalidInputError(f"expected batch_tokens of at least 1, got {batch_tokens}")
+        dimension = model.get_embedding_dimension()
+        if dimension is None:
+            raise InvalidInputError(f"expected a model that tells the dimension of its vectors, got {model}")
+        self._model = model
+        self._name = name
+        self._batch_tokens = batch_tokens
+        self._dimension = dimension
+        self._fingerprint: str | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """Hub name or folder."""
+        return self._name
+
+    @property
+    def model(self) -> SentenceTransformer:
+        """The model underneath; copy it before changing it."""
+        return self._model
+
+    @property
+    def dimension(self) -> int:
+        """Length of the vectors."""
+        return self._dimension
+
+    @property
+    def max_length(self) -> int | None:
+        """Most tokens of a text that count, the rest is cut off; None for models that read whole texts."""
+        length = self._model.max_seq_length
+        return None if length is None or length == float("inf") else int(length)
+
+    @property
+    def pooling(self) -> str | None:
+        """How token vectors become one: ``"mean"``, ``"cls"``, ``"lasttoken"``, ...; None without pooling."""
+        modes = [module.pooling_mode for module in self._model if hasattr(module, "pooling_mode")]
+        return modes[0] if modes and isinstance(modes[0], str) else None
+
+    @property
+    def prompts(self) -> dict[str, str]:
+        """What is put before a text, by role."""
+        return {role: self._model.prompts.get(role) or "" for role in ("document", "query")}
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits over weights, tokenizer, pooling, prompts, length and dimension."""
+        with self._lock:
+            if self._fingerprint is None:
+                self._fingerprint = model_fingerprint(
+                    self._model, prompts=self.prompts, max_length=self.max_length, dimension=self.dimension
+                )
+            return self._fingerprint
+
+    def encode(
+        self, contents: Sequence[Content], *, role: Role = "document", show_progress: bool = False
+    ) -> Vectors:
+        """Encode texts, each distinct one once, in batches by token budget.
+
+        Raises
+        ------
+        InvalidInputError
+            If a content is not a non-empty text, or the model gives a vector without direction.
+        """
+        from tqdm import tqdm
+
+        check_role(role)
+        texts, where = unique_texts(contents, self._name)
+        rows = np.empty((len(texts), self.dimension), np.float32)
+        with tqdm(total=len(texts), unit="text", disable=not show_progress) as bar:
+            for positions, vectors in self._encode_unique(texts, self.prompts[role]):
+                rows[positions] = vectors
+                bar.update(len(positions))
+        return rows[where]
+
+    def to_config(self) -> dict[str, Any]:
+        """JSON-able reference from which `encoder_from_config` opens the same encoder."""
+        return {
+            "kind": "transformer",
+            "name_or_path": self._name,
+            "pooling": self.pooling,
+            "max_length": self.max_length,
+            "prompts": self.prompts,
+            "fingerprint": self.fingerprint,
+            "dimension": self.dimension,
+        }
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write a sentence-transformers folder that `load_encoder` opens with the same fingerprint.
+
+        Raises
+        ------
+        InvalidInputError
+            If the folder exists and is not empty.
+        """
+        target = Path(folder)
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise InvalidInputError(
+                f"expected a new or empty folder, got {str(target)!r}; choose another one"
+            )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Written beside and renamed, so that no half-written model ever bears the name.
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as beside:
+            draft = Path(beside, "model")
+            with self._lock, no_library_bars():
+                self._model.save(str(draft), create_model_card=False)
+            draft.replace(target)
+
+    def _encode_unique(self, texts: list[str], prompt: str) -> Iterator[tuple[Ints, Vectors]]:
+        for start in range(0, len(texts), _SHARD):
+            shard = texts[start : start + _SHARD]
+            batches = feature_batches(self._model, shard, prompt=prompt, budget=self._batch_tokens)
+            while True:
+                # The fast tokenizers are not re-entrant; between batches other threads get their turn.
+                with self._lock:
+                    step = next(batches, None)
+                    if step is None:
+                        break
+                    vectors = self._forward(step[1])
+                yield step[0] + start, unit_rows(vectors, [shard[i] for i in step[0]])
+
+    def _forward(self, features: Mapping[str, Any]) -> Vectors:
+        import torch
+
+        device = self._model.device
+        with torch.inference_mode():
+            moved = {key: _to(value, device) for key, value in features.items()}
+            embedding = self._model(moved)["sentence_embedding"][:, : self.dimension]
+            return np.asarray(embedding.float().cpu().numpy(), np.float32)
+
+
+def _to(value: Any, device: torch.device) -> Any:
+    return value.to(device) if hasattr(value, "to") else value
