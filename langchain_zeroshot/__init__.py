@@ -1,1 +1,24 @@
-"""LangChain adapter."""
+"""LangChain adapter: embeddings, retriever, predictor and tools over one saved model."""
+
+from __future__ import annotations
+
+from zeroshot_core.errors import require
+
+try:
+    from langchain_zeroshot._convert import PredictionInput, PredictionOutput
+    from langchain_zeroshot.embeddings import ZeroShotEmbeddings
+    from langchain_zeroshot.predictor import ZeroShotPredictor
+    from langchain_zeroshot.retriever import ZeroShotRetriever
+    from langchain_zeroshot.tools import zero_shot_tools
+except ModuleNotFoundError:
+    require("langchain_core", extra="langchain")
+    raise
+
+__all__ = [
+    "PredictionInput",
+    "PredictionOutput",
+    "ZeroShotEmbeddings",
+    "ZeroShotPredictor",
+    "ZeroShotRetriever",
+    "zero_shot_tools",
+]

@@ -1,1 +1,16 @@
-"""LlamaIndex adapter."""
+"""LlamaIndex adapter: embedding, retriever, query engine and tools over one saved model."""
+
+from __future__ import annotations
+
+from zeroshot_core.errors import require
+
+try:
+    from llama_index_zeroshot.embeddings import ZeroShotEmbedding
+    from llama_index_zeroshot.predictor import ZeroShotQueryEngine
+    from llama_index_zeroshot.retriever import ZeroShotRetriever
+    from llama_index_zeroshot.tools import zero_shot_tools
+except ModuleNotFoundError:
+    require("llama_index.core", extra="llama-index")
+    raise
+
+__all__ = ["ZeroShotEmbedding", "ZeroShotQueryEngine", "ZeroShotRetriever", "zero_shot_tools"]

@@ -1,0 +1,86 @@
+"""One loaded model per folder and process, for everything that names a model by its folder."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from threading import RLock
+from typing import TYPE_CHECKING, TypeAlias
+
+from zeroshot_core.encoders import Encoder, load_encoder
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.prediction.saved import MANIFEST, load_model
+from zeroshot_core.retrieval import Retriever
+
+if TYPE_CHECKING:
+    from zeroshot_core.prediction.classifier import ZeroShotClassifier
+    from zeroshot_core.prediction.regressor import ZeroShotRegressor
+
+    Model: TypeAlias = ZeroShotRegressor | ZeroShotClassifier
+
+__all__ = ["open_encoder", "open_model", "open_retriever"]
+
+_LOCK = RLock()
+
+
+def open_model(model: str | Path | Model, *, uri: str | None = None, token: str | None = None) -> Model:
+    """Open the model saved in a folder; a loaded one comes back as it is.
+
+    A folder is loaded once per process, whoever asks, and again after it was saved anew.
+
+    Raises
+    ------
+    ArtifactError
+        If the folder holds no model, or a damaged one.
+    InvalidInputError
+        If `model` is neither a folder nor a fitted regressor or classifier.
+    """
+    if isinstance(model, str | Path):
+        folder = Path(model).resolve()
+        with _LOCK:
+            return _load(folder, _stamp(folder), uri, token)
+    if not hasattr(model, "explain"):
+        raise InvalidInputError(
+            f"expected the folder of a saved model, a ZeroShotRegressor or a ZeroShotClassifier, "
+            f"got {type(model).__name__}"
+        )
+    return model
+
+
+def open_retriever(
+    model: str | Path | Model | Retriever, *, uri: str | None = None, token: str | None = None
+) -> Retriever:
+    """Open the retriever of a saved or fitted model; a retriever comes back as it is."""
+    if isinstance(model, Retriever):
+        return model
+    return open_model(model, uri=uri, token=token).retriever_
+
+
+def open_encoder(
+    model: str | Path | Model | Retriever | Encoder, *, uri: str | None = None, token: str | None = None
+) -> Encoder:
+    """Open an encoder by its name, or that of a saved or fitted model; an encoder comes back as it is."""
+    if isinstance(model, Encoder):
+        return model
+    if isinstance(model, Retriever):
+        return model.encoder
+    if isinstance(model, str | Path) and not (Path(model) / MANIFEST).is_file():
+        with _LOCK:
+            return _load_encoder(str(model))
+    return open_model(model, uri=uri, token=token).encoder_
+
+
+# Strong references: frameworks make many short-lived objects over a folder, and none may pay the load again.
+@lru_cache(maxsize=4)
+def _load(folder: Path, stamp: int, uri: str | None, token: str | None) -> Model:
+    return load_model(folder, uri=uri, token=token)
+
+
+@lru_cache(maxsize=4)
+def _load_encoder(name: str) -> Encoder:
+    return load_encoder(name)
+
+
+def _stamp(folder: Path) -> int:
+    manifest = folder / MANIFEST
+    return manifest.stat().st_mtime_ns if manifest.is_file() else 0

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from zeroshot_core import Item, KnowledgeGraph, ZeroShotRegressor
+from zeroshot_core.encoders import HashEncoder
+
+KINDS = {
+    "red wine": ("drinks", 9.0, "dry red wine from {place}, {size} bottle"),
+    "lemonade": ("drinks", 30.0, "sparkling lemonade with {place} lemons, {size}"),
+    "pasta": ("pantry", 50.0, "durum wheat pasta from {place}, {size} pack"),
+    "tomato sauce": ("pantry", 40.0, "tomato sauce with basil from {place}, {size} jar"),
+    "cat food": ("pets", 15.0, "chicken pate for cats, made in {place}, {size} tin"),
+    "dog treats": ("pets", 12.0, "crunchy biscuits for dogs, made in {place}, {size} bag"),
+}
+PLACES = ("Sicily", "Tuscany", "Apulia", "Umbria", "Veneto")
+SIZES = ("small", "large")
+
+
+def toy_products() -> tuple[list[Item], list[float]]:
+    """60 products of six kinds in three aisles; large packs sell half as well."""
+    items, units = [], []
+    for kind, (aisle, base, text) in KINDS.items():
+        for p, place in enumerate(PLACES):
+            for size in SIZES:
+                items.append(
+                    Item(
+                        id=f"{kind}/{place}/{size}",
+                        text=text.format(place=place, size=size),
+                        concepts=(f"kind:{kind}",),
+                        metadata={"aisle": aisle, "size": size, "rank": p},
+                    )
+                )
+                units.append(base * (0.5 if size == "large" else 1.0) + p)
+    return items, units
+
+
+@pytest.fixture(scope="session")
+def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a small regressor over Milvus Lite and a graph of kinds and aisles."""
+    root = tmp_path_factory.mktemp("adapters")
+    rows = [{"kind": kind, "aisle": aisle} for kind, (aisle, _, _) in KINDS.items()]
+    graph = KnowledgeGraph.from_table(rows, ["kind", "aisle"], edges=[("kind", "aisle")])
+    items, units = toy_products()
+    model = ZeroShotRegressor(HashEncoder(256), graph, top_k=10, random_state=0)
+    model.fit(items, units, groups=[item.concepts[0] for item in items])
+    model.save(root / "model")
+    return root / "model"
+
+
+@pytest.fixture
+def ticks_during(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, str, Callable[[], Awaitable[Any]]], int]:
+    """Count how often a ticker of the event loop runs while a method is held up for 0.2 s."""
+
+    def count(owner: Any, method: str, call: Callable[[], Awaitable[Any]]) -> int:
+        whole = getattr(owner, method)
+
+        def slow(*args: Any, **kwargs: Any) -> Any:
+            time.sleep(0.2)
+            return whole(*args, **kwargs)
+
+        async def run() -> int:
+            ticks = 0
+            task = asyncio.ensure_future(call())
+            while not task.done():
+                await asyncio.sleep(0.01)
+                ticks += 1
+            await task
+            return ticks
+
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, method, slow)
+            return asyncio.run(run())
+
+    return count

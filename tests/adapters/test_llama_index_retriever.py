@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from llama_index.core.llms import MockLLM
+from llama_index.core.query_engine import RetrieverQueryEngine
+from llama_index.core.schema import MetadataMode
+from llama_index.core.vector_stores import FilterCondition, FilterOperator, MetadataFilter, MetadataFilters
+from zeroshot_core import InvalidInputError
+from zeroshot_core.index import Condition
+from zeroshot_core.prediction.opening import open_retriever
+
+from llama_index_zeroshot import ZeroShotRetriever
+
+
+def where(key: str, operator: FilterOperator, value: Any) -> MetadataFilter:
+    return MetadataFilter(key=key, operator=operator, value=value)
+
+
+def test_nodes_carry_score_parts_path_and_concepts(saved_model: Path) -> None:
+    best = ZeroShotRetriever(saved_model, k=4).retrieve("dry red wine from Sicily, small bottle")[0]
+    assert best.node_id == "red wine/Sicily/small"
+    assert best.text == "dry red wine from Sicily, small bottle"
+    assert best.score == best.metadata["score"]
+    assert best.metadata["aisle"] == "drinks"
+    assert best.metadata["concepts"] == ["kind:red wine"]
+    assert set(best.metadata["parts"]) <= {"vector", "graph"}
+    assert "score" not in best.node.get_content(MetadataMode.LLM)
+
+
+@pytest.mark.parametrize(
+    ("filter", "expected"),
+    [
+        (
+            MetadataFilters(
+                filters=[where("size", FilterOperator.EQ, "large"), where("rank", FilterOperator.GT, 1)]
+            ),
+            lambda m: m["size"] == "large" and m["rank"] > 1,
+        ),
+        (
+            MetadataFilters(
+                filters=[where("aisle", FilterOperator.EQ, "pets"), where("rank", FilterOperator.LTE, 0)],
+                condition=FilterCondition.OR,
+            ),
+            lambda m: m["aisle"] == "pets" or m["rank"] <= 0,
+        ),
+        (
+            MetadataFilters(
+                filters=[where("aisle", FilterOperator.IN, ["pets", "drinks"])], condition=FilterCondition.NOT
+            ),
+            lambda m: m["aisle"] not in {"pets", "drinks"},
+        ),
+        (
+            MetadataFilters(
+                filters=[
+                    where("aisle", FilterOperator.NE, "pets"),
+                    MetadataFilters(filters=[where("rank", FilterOperator.NIN, [0, 1])]),
+                ]
+            ),
+            lambda m: m["aisle"] != "pets" and m["rank"] not in {0, 1},
+        ),
+        (
+            MetadataFilters(filters=[where("concepts", FilterOperator.ANY, ["kind:pasta", "kind:red wine"])]),
+            lambda m: m["concepts"][0] in {"kind:pasta", "kind:red wine"},
+        ),
+        (
+            MetadataFilters(filters=[where("concepts", FilterOperator.ALL, ["kind:pasta"])]),
+            lambda m: m["concepts"] == ["kind:pasta"],
+        ),
+        (Condition("aisle", "==", "pets"), lambda m: m["aisle"] == "pets"),
+    ],
+)
+def test_filters_keep_what_they_say(saved_model: Path, filter: Any, expected: Any) -> None:
+    found = ZeroShotRetriever(saved_model, k=60, graph_weight=0.0, filter=filter).retrieve("dry red wine")
+    matching = ZeroShotRetriever(saved_model, k=60, graph_weight=0.0).retrieve("dry red wine")
+    assert {node.node_id for node in found} == {n.node_id for n in matching if expected(n.metadata)}
+
+
+def test_a_filter_without_a_counterpart_is_refused_at_once(saved_model: Path) -> None:
+    filters = MetadataFilters(filters=[where("text", FilterOperator.TEXT_MATCH, "wine")])
+    with pytest.raises(InvalidInputError, match=r"expected one of ==.* got 'text_match'"):
+        ZeroShotRetriever(saved_model, filter=filters)
+
+
+def test_async_finds_the_same_in_two_loops(saved_model: Path) -> None:
+    retriever = ZeroShotRetriever(saved_model, k=4)
+    found = retriever.retrieve("dry red wine")
+    for _ in range(2):
+        assert asyncio.run(retriever.aretrieve("dry red wine")) == found
+
+
+def test_the_loop_keeps_turning_while_it_searches(saved_model: Path, ticks_during: Any) -> None:
+    retriever = ZeroShotRetriever(saved_model, k=4)
+    assert ticks_during(open_retriever(saved_model), "retrieve", lambda: retriever.aretrieve("wine")) >= 5
+
+
+def test_feeds_a_retriever_query_engine(saved_model: Path) -> None:
+    engine = RetrieverQueryEngine.from_args(ZeroShotRetriever(saved_model, k=2), llm=MockLLM())
+    response = engine.query("dry red wine from Sicily, small bottle")
+    assert response.source_nodes[0].node_id == "red wine/Sicily/small"
+    assert "dry red wine from Sicily" in str(response)

@@ -1,0 +1,132 @@
+"""One saved model says the same through both frameworks, and they stand on the core alone."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from zeroshot_core.index import Condition
+from zeroshot_core.prediction.opening import open_model
+
+import langchain_zeroshot
+import llama_index_zeroshot
+
+QUERIES = ["dry red wine from Calabria, small bottle", "something for my cat", "what goes with pasta"]
+ADAPTERS = [langchain_zeroshot, llama_index_zeroshot]
+
+
+def test_both_retrievers_give_the_same_ids_scores_and_reasons(saved_model: Path) -> None:
+    options = {"k": 7, "graph_weight": 0.4, "filter": Condition("rank", ">", 0)}
+    langchain = langchain_zeroshot.ZeroShotRetriever(model=saved_model, **options)
+    llama_index = llama_index_zeroshot.ZeroShotRetriever(model=saved_model, **options)
+    for query in QUERIES:
+        documents, nodes = langchain.invoke(query), llama_index.retrieve(query)
+        assert [d.id for d in documents] == [n.node_id for n in nodes]
+        assert [d.metadata for d in documents] == [n.metadata for n in nodes]
+        assert [d.metadata["score"] for d in documents] == [n.score for n in nodes]
+        assert [d.page_content for d in documents] == [n.text for n in nodes]
+
+
+def test_both_predict_the_same_for_the_same_reasons(saved_model: Path) -> None:
+    predictor = langchain_zeroshot.ZeroShotPredictor(model=saved_model)
+    engine = llama_index_zeroshot.ZeroShotQueryEngine(model=saved_model)
+    for query in QUERIES:
+        output, response = predictor.invoke(query), engine.query(query)
+        assert output.value == response.metadata["value"]
+        assert output.interval == response.metadata["interval"]
+        assert output.coverage == response.metadata["coverage"]
+        assert output.explanation == str(response)
+        assert [d.id for d in (*output.documents, *output.concepts)] == [
+            n.node_id for n in response.source_nodes
+        ]
+
+
+def test_both_embed_alike(saved_model: Path) -> None:
+    langchain = langchain_zeroshot.ZeroShotEmbeddings(model=saved_model)
+    llama_index = llama_index_zeroshot.ZeroShotEmbedding(model=saved_model)
+    assert langchain.embed_documents(QUERIES) == llama_index.get_text_embedding_batch(QUERIES)
+    assert langchain.embed_query(QUERIES[0]) == llama_index.get_query_embedding(QUERIES[0])
+
+
+def test_both_offer_tools_of_the_same_names_and_descriptions(saved_model: Path) -> None:
+    langchain = langchain_zeroshot.zero_shot_tools(saved_model)
+    llama_index = llama_index_zeroshot.zero_shot_tools(saved_model)
+    assert [(t.name, t.description) for t in langchain] == [
+        (t.metadata.name, t.metadata.description) for t in llama_index
+    ]
+
+
+def test_all_objects_over_one_folder_share_one_loaded_model(saved_model: Path) -> None:
+    opened: list[object] = []
+    threads = [threading.Thread(target=lambda: opened.append(open_model(saved_model))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {id(model) for model in opened} == {id(open_model(str(saved_model)))}
+
+
+def test_arguments_come_in_the_same_order() -> None:
+    for name, twin in [
+        ("ZeroShotRetriever", "ZeroShotRetriever"),
+        ("ZeroShotPredictor", "ZeroShotQueryEngine"),
+    ]:
+        names = list(inspect.signature(getattr(llama_index_zeroshot, twin)).parameters)
+        fields = getattr(langchain_zeroshot, name).model_fields
+        assert [field for field in names if field in fields] == names[: names.index("callback_manager")]
+        assert names[0] == "model"
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_adapters_only_convert(adapter: object) -> None:
+    files = sorted(Path(adapter.__file__).parent.glob("*.py"))
+    assert {"_convert.py", "embeddings.py", "retriever.py", "predictor.py", "tools.py"} <= {
+        f.name for f in files
+    }
+    assert sum(len(file.read_text().splitlines()) for file in files) <= 600
+    imported = {
+        (node.module if isinstance(node, ast.ImportFrom) else alias.name).split(".")[0]
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    other = {module.__name__ for module in ADAPTERS if module is not adapter}
+    assert not imported & {"numpy", "pymilvus", "torch", "transformers", *other}
+
+
+@pytest.mark.parametrize(
+    ("adapter", "framework", "extra"),
+    [
+        ("langchain_zeroshot", "langchain_core", "langchain"),
+        ("llama_index_zeroshot", "llama_index", "llama-index"),
+    ],
+)
+def test_a_missing_framework_is_named_with_the_line_that_installs_it(
+    adapter: str, framework: str, extra: str
+) -> None:
+    script = f"""
+import sys
+sys.modules[{framework!r}] = None
+try:
+    import {adapter}
+except ImportError as error:
+    print(type(error).__name__, error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "MissingExtraError" in done.stdout
+    assert f"pip install 'zeroshot-milvus[{extra}]'" in done.stdout
+
+
+@pytest.mark.parametrize("adapter", ["langchain_zeroshot", "llama_index_zeroshot"])
+def test_importing_an_adapter_opens_neither_torch_nor_milvus(adapter: str) -> None:
+    script = (
+        f"import sys, {adapter}; print(sorted({{'torch', 'pymilvus', 'transformers'}} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
