@@ -1,0 +1,247 @@
+"""One way to Milvus, Lite or server: opening, closing, and errors said in the package's own words."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from zeroshot_core.errors import ConnectionFailedError, IndexLockedError, InvalidInputError, VectorIndexError
+
+__all__ = ["Connection"]
+
+_TIMEOUT = 8.0
+_REFUSED = (
+    "auth check failure",
+    "unauthenticated",
+    "unauthorized",
+    "invalid token",
+    "permission deny",
+    "permissiondenied",
+)
+
+# Milvus Lite serves a file from inside this process, once for all its clients, and closing a client does not stop it.
+_lite_lock = threading.Lock()
+_lite_users: Counter[str] = Counter()
+_lite_writes: Counter[str] = Counter()
+
+
+class Connection:
+    """An open MilvusClient whose every call raises the package's errors.
+
+    Parameters
+    ----------
+    address
+        What errors and `repr` show: the file, or the server's address without credentials.
+    path
+        Absolute path of the Milvus Lite file; None for a server.
+    """
+
+    def __init__(self, client: Any, *, address: str, path: str | None) -> None:
+        self._client: Any = client
+        self.address = address
+        self.path = path
+
+    @classmethod
+    def open(cls, uri: str, *, token: str | None = None, db_name: str | None = None) -> Connection:
+        """Open a Milvus Lite file (a path ending in ``.db``, made if missing) or a server (``http(s)://``).
+
+        Raises
+        ------
+        InvalidInputError
+            If the URI is neither, or the database is not on the server.
+        IndexLockedError
+            If another process holds the file.
+        ConnectionFailedError
+            If no Milvus answers there within ten seconds, or it refuses the credentials.
+        """
+        if re.match(r"https?://", uri):
+            connection = _open_server(uri, token)
+        elif uri.endswith(".db"):
+            connection = _open_lite(uri)
+        else:
+            raise InvalidInputError(
+                f"expected a uri that is a path ending in .db or starts with http:// or https://, got {_redacted(uri)!r}"
+            )
+        try:
+            connection._use_database(db_name)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    @property
+    def is_lite(self) -> bool:
+        """Whether this is a local file rather than a server."""
+        return self.path is not None
+
+    @property
+    def n_writes(self) -> int:
+        """Number of writes to this Milvus Lite file by this process: tells whether a copy of its rows is stale."""
+        return _lite_writes[self.path or ""]
+
+    def note_write(self) -> None:
+        """Count one write, making copies of the rows stale."""
+        with _lite_lock:
+            _lite_writes[self.path or ""] += 1
+
+    def call(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
+        """Call a method of MilvusClient.
+
+        Raises
+        ------
+        VectorIndexError
+            If Milvus fails; ConnectionFailedError if it does not answer or refuses the credentials.
+        """
+        from grpc import RpcError
+        from pymilvus.exceptions import MilvusException
+
+        if self._client is None:
+            raise VectorIndexError(
+                f"expected an open index, got one that is closed ({self.address}); connect again"
+            )
+        try:
+            return getattr(self._client, method)(*args, **kwargs)
+        except (MilvusException, RpcError) as error:
+            raise _translated(error, self.address, method) from error
+
+    def close(self) -> None:
+        """Close the client; the last one on a Milvus Lite file also lets other processes have it."""
+        client, self._client = self._client, None
+        if client is None:
+            return
+        client.close()
+        if self.path is not None:
+            _release_lite(self.path)
+
+    def _use_database(self, db_name: str | None) -> None:
+        names = self.call("list_databases") if db_name else []
+        if db_name and db_name not in names:
+            raise InvalidInputError(
+                f"expected a database of {self.address} ({', '.join(sorted(names))}), got {db_name!r}; create it first"
+            )
+        if db_name:
+            self.call("use_database", db_name)
+        self.call("list_collections")
+
+    def __repr__(self) -> str:
+        return f"Connection({self.address!r})"
+
+
+def _open_server(uri: str, token: str | None) -> Connection:
+    from grpc import RpcError
+    from pymilvus import MilvusClient
+    from pymilvus.exceptions import MilvusException
+
+    parts = urlsplit(uri)
+    address = _redacted(uri)
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 19530)
+        socket.create_connection((parts.hostname or "", port), timeout=_TIMEOUT / 2).close()
+    except (OSError, ValueError) as error:
+        raise _unreachable(address, str(error)) from error
+    try:
+        client = MilvusClient(uri, token=token or "", timeout=_TIMEOUT)
+    except (MilvusException, RpcError) as error:
+        raise _translated(error, address, "connect") from None if token else error
+    return Connection(client, address=address, path=None)
+
+
+def _open_lite(uri: str) -> Connection:
+    from pymilvus import MilvusClient
+    from pymilvus.exceptions import MilvusException
+
+    path = Path(uri).resolve()
+    if path.is_file():
+        raise InvalidInputError(
+            f"expected {uri} to be a Milvus Lite 3 folder, got a file; files of Milvus Lite 2 cannot be opened: "
+            "move it away or choose another path"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _lite_lock:
+        if not _lite_users[str(path)]:
+            _lite_users[str(path)] += _is_served_here(path)
+        if not _lite_users[str(path)] and _is_locked(path / "LOCK"):
+            raise _locked(uri)
+        try:
+            client = MilvusClient(str(path))
+        except MilvusException as error:
+            if _is_locked(path / "LOCK"):
+                raise _locked(uri) from error
+            raise VectorIndexError(f"Milvus Lite cannot open {uri}: {error.message}") from error
+        _lite_users[str(path)] += 1
+    return Connection(client, address=uri, path=str(path))
+
+
+def _release_lite(path: str) -> None:
+    from milvus_lite.server_manager import server_manager_instance
+
+    with _lite_lock:
+        _lite_users[path] -= 1
+        if _lite_users[path] <= 0:
+            server_manager_instance.release_server(path)
+
+
+def _is_served_here(path: Path) -> bool:
+    """Whether other code of this process has the file open already; then it is not ours to release."""
+    from milvus_lite.server_manager import server_manager_instance
+
+    return str(path) in server_manager_instance._servers
+
+
+def _is_locked(lock: Path) -> bool:
+    """Whether a process holds Milvus Lite's advisory lock."""
+    try:
+        import fcntl
+    except ImportError:
+        return lock.exists()
+    if not lock.exists():
+        return False
+    with lock.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        fcntl.flock(file, fcntl.LOCK_UN)
+    return False
+
+
+def _locked(uri: str) -> IndexLockedError:
+    return IndexLockedError(
+        f"another process holds the Milvus Lite file {uri}; close it there, or use a Milvus server for several "
+        "processes (uri='http://...', `make milvus`)"
+    )
+
+
+def _unreachable(address: str, reason: str) -> ConnectionFailedError:
+    return ConnectionFailedError(
+        f"no Milvus answers at {address} ({reason}); check the address and that the server runs (`make milvus`), "
+        "or use a local file (uri='zeroshot.db')"
+    )
+
+
+def _translated(error: Exception, address: str, method: str) -> VectorIndexError:
+    """The one place where errors of Milvus become ours."""
+    code = getattr(error, "code", None)
+    text = str(getattr(error, "message", "") or error)
+    if any(word in text.lower() for word in _REFUSED):
+        return ConnectionFailedError(f"Milvus at {address} refused the credentials; check the token")
+    if str(code() if callable(code) else code) in (
+        "2",
+        "StatusCode.UNAVAILABLE",
+        "StatusCode.DEADLINE_EXCEEDED",
+    ):
+        return _unreachable(address, text)
+    return VectorIndexError(f"Milvus at {address} failed in {method}: {text}")
+
+
+def _redacted(uri: str) -> str:
+    """The URI without user, password and query."""
+    parts = urlsplit(uri)
+    if not parts.netloc:
+        return uri
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

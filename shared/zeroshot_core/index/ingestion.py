@@ -1,0 +1,181 @@
+"""Writing a version: checked rows, encoding and writing side by side, resumable at any point."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zeroshot_core.errors import InvalidInputError, UnknownConceptError
+from zeroshot_core.index.schema import concept_row, item_row, relation_row
+from zeroshot_core.types import Concept, Content, Item
+
+if TYPE_CHECKING:
+    from zeroshot_core.encoders.base import Encoder
+    from zeroshot_core.graph import KnowledgeGraph
+    from zeroshot_core.index.table import Table
+    from zeroshot_core.types import Relation, Vectors
+
+__all__ = ["check_concepts", "checked_items", "encode_checked", "unfinished", "write_graph", "write_items"]
+
+_CONTENTS_PER_CHUNK = 2048
+_WAITING_CHUNKS = 2
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Chunk:
+    """Rows whose contents are encoded in one go."""
+
+    contents: tuple[Content, ...]
+    positions: tuple[int, ...]
+    rows: tuple[Row, ...]
+
+
+def checked_items(items: Iterable[Item]) -> tuple[list[Item], list[Row]]:
+    """Items and their rows without vectors, all checked before anything is written.
+
+    Raises
+    ------
+    InvalidInputError
+        If something is no Item, an id appears twice, or a value is over its limit in bytes.
+    """
+    kept = list(items)
+    stray = next((item for item in kept if not isinstance(item, Item)), None)
+    if stray is not None:
+        raise InvalidInputError(
+            f"expected items of type Item, got {stray!r}; wrap texts as Item(id=..., text=...)"
+        )
+    seen: set[str] = set()
+    twice = list(dict.fromkeys(item.id for item in kept if item.id in seen or seen.add(item.id)))  # type: ignore[func-returns-value]
+    if twice:
+        raise InvalidInputError(
+            f"expected unique item ids, got {len(twice)} twice or more: {twice[:5]}; drop or rename"
+        )
+    return kept, [item_row(item) for item in kept]
+
+
+def check_concepts(items: Iterable[Item], known: Any) -> None:
+    """Refuse items that are linked to concepts outside `known`.
+
+    Raises
+    ------
+    UnknownConceptError
+        Naming the first items and their unknown concepts.
+    """
+    unknown = [(item.id, concept) for item in items for concept in item.concepts if concept not in known]
+    if unknown:
+        listing = ", ".join(f"{concept!r} of item {item!r}" for item, concept in unknown[:5])
+        raise UnknownConceptError(
+            f"expected concepts of the graph, got {len(unknown)} unknown: {listing}; add them to the graph"
+        )
+
+
+def unfinished(rows: Sequence[Row], stored: dict[str, str]) -> list[int]:
+    """Positions of the rows that are missing or changed, given the stored content hashes by id."""
+    return [place for place, row in enumerate(rows) if stored.get(row["id"]) != row["content_hash"]]
+
+
+def encode_checked(encoder: Encoder, contents: Sequence[Content]) -> Vectors:
+    """Encode and check the shape, so that a faulty encoder never reaches the index.
+
+    Raises
+    ------
+    InvalidInputError
+        If the encoder does not return finite vectors of its own dimension.
+    """
+    vectors = np.ascontiguousarray(encoder.encode(contents), dtype=np.float32)
+    expected = (len(contents), encoder.dimension)
+    if vectors.shape != expected or not np.isfinite(vectors).all():
+        raise InvalidInputError(
+            f"expected finite vectors of shape {expected} from encoder {encoder.name!r}, got {vectors.shape}"
+        )
+    return vectors
+
+
+def write_items(
+    table: Table[Item],
+    encoder: Encoder,
+    items: Sequence[Item],
+    rows: Sequence[Row],
+    *,
+    replace: bool,
+    progress: Any,
+) -> None:
+    """Encode and write items; while one chunk is encoded, the one before is written.
+
+    Parameters
+    ----------
+    replace
+        Whether some of the ids may be there already.
+    progress
+        Progress bar that counts items.
+    """
+    waiting: deque[Future[None]] = deque()
+
+    def write(chunk: _Chunk, vectors: Vectors) -> None:
+        table.write(chunk.rows, vectors[list(chunk.positions)], replace=replace)
+        progress.update(len(chunk.rows))
+
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="index-writer") as writer:
+        for chunk in _chunks(items, rows):
+            waiting.append(writer.submit(write, chunk, encode_checked(encoder, chunk.contents)))
+            while len(waiting) > _WAITING_CHUNKS or (waiting and waiting[0].done()):
+                waiting.popleft().result()
+        for future in waiting:
+            future.result()
+
+
+def write_graph(
+    concepts: Table[Concept],
+    relations: Table[Relation],
+    encoder: Encoder,
+    graph: KnowledgeGraph,
+) -> None:
+    """Write the concepts and relations of a graph that are missing or changed, and delete those it does not hold."""
+    from zeroshot_core.graph import concept_vectors, relation_vectors
+
+    concept_rows = [concept_row(concept) for concept in graph.concepts.values()]
+    relation_rows = [relation_row(relation) for relation in graph.relations]
+    stored_concepts, stored_relations = concepts.hashes(), relations.hashes()
+    new_concepts = unfinished(concept_rows, stored_concepts)
+    new_relations = unfinished(relation_rows, stored_relations)
+    if new_concepts or new_relations:
+        vectors = concept_vectors(graph, encoder)
+        _write_some(concepts, concept_rows, vectors, new_concepts, replace=bool(stored_concepts))
+        _write_some(
+            relations,
+            relation_rows,
+            relation_vectors(graph, vectors),
+            new_relations,
+            replace=bool(stored_relations),
+        )
+
+
+def _write_some(
+    table: Table[Any], rows: Sequence[Row], vectors: Vectors, places: Sequence[int], *, replace: bool
+) -> None:
+    if places:
+        table.write([rows[place] for place in places], vectors[list(places)], replace=replace)
+
+
+def _chunks(items: Sequence[Item], rows: Sequence[Row]) -> Iterator[_Chunk]:
+    """Chunks of unique contents, longest first, with all rows that share them."""
+    places: dict[tuple[bool, Any], list[int]] = {}
+    for place, item in enumerate(items):
+        content = item.content
+        key = content if isinstance(content, str) else id(content)
+        places.setdefault((item.image is None, key), []).append(place)
+    groups = sorted(places.values(), key=lambda group: -len(items[group[0]].text or ""))
+    for start in range(0, len(groups), _CONTENTS_PER_CHUNK):
+        part = groups[start : start + _CONTENTS_PER_CHUNK]
+        yield _Chunk(
+            contents=tuple(items[group[0]].content for group in part),
+            positions=tuple(position for position, group in enumerate(part) for _ in group),
+            rows=tuple(rows[place] for group in part for place in group),
+        )

@@ -1,0 +1,161 @@
+"""A version opened for reading, and for upserting or deleting single items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from zeroshot_core.errors import FingerprintMismatchError, InvalidInputError
+from zeroshot_core.index.filters import AllOf, Condition, Filter, literals, render
+from zeroshot_core.index.ingestion import check_concepts, checked_items, encode_checked
+from zeroshot_core.index.mirror import Links
+from zeroshot_core.index.table import SearchResult
+from zeroshot_core.types import Concept, Item, Relation
+
+if TYPE_CHECKING:
+    from zeroshot_core.encoders.base import Encoder
+    from zeroshot_core.index.versions import VersionCatalog, VersionInfo
+    from zeroshot_core.types import Vectors
+
+__all__ = ["OpenVersion"]
+
+_ENDS_PER_READ = 4096
+
+
+class OpenVersion:
+    """Reads of one version; goes on with that version when another becomes live.
+
+    Parameters
+    ----------
+    info
+        What the version was built from.
+    """
+
+    def __init__(self, info: VersionInfo, catalog: VersionCatalog) -> None:
+        self.info = info
+        self._catalog = catalog
+        self._items, self._concepts, self._relations = catalog.tables(info)
+        self._links: Links | None = None
+
+    def search_items(self, vectors: Vectors, top_k: int, filter: Filter | None = None) -> SearchResult[Item]:
+        """Nearest items of each query vector, shape (q, d); all queries in one call to a server.
+
+        Raises
+        ------
+        InvalidInputError
+            If the vectors have another dimension than the index, or `top_k` is not in 1-16384.
+        """
+        return self._items.search(vectors, top_k, filter)
+
+    def search_concepts(self, vectors: Vectors, top_k: int) -> SearchResult[Concept]:
+        """Nearest concepts of each query vector, shape (q, d)."""
+        return self._concepts.search(vectors, top_k)
+
+    def search_relations(self, vectors: Vectors, top_k: int) -> SearchResult[Relation]:
+        """Nearest relations of each query vector, shape (q, d)."""
+        return self._relations.search(vectors, top_k)
+
+    def items(self, ids: Sequence[str]) -> list[Item]:
+        """Items in the order of the ids.
+
+        Raises
+        ------
+        InvalidInputError
+            If an id is not there.
+        """
+        found = self._items.get(set(ids))
+        missing = [key for key in ids if key not in found]
+        if missing:
+            raise InvalidInputError(
+                f"expected ids of indexed items, got {len(missing)} unknown: {missing[:3]}"
+            )
+        return [found[key] for key in ids]
+
+    def item_vectors(self, ids: Sequence[str]) -> Vectors:
+        """Vectors of items in the order of the ids, shape (n, d).
+
+        Raises
+        ------
+        InvalidInputError
+            If an id is not there.
+        """
+        return self._items.vectors(ids)
+
+    def all_ids(self) -> list[str]:
+        """Ids of all items, sorted."""
+        return sorted(self._items.keys())
+
+    def count(self) -> int:
+        """Number of items."""
+        return self._items.count()
+
+    def linked_items(
+        self, concept_ids: Sequence[str], limit: int | None = None, filter: Filter | None = None
+    ) -> list[Item]:
+        """Items linked to at least one of these concepts, at most `limit`, in no order."""
+        if not concept_ids:
+            return []
+        if self._catalog.connection.is_lite:
+            return self._linked_locally(concept_ids, limit, filter)
+        condition: Filter = Condition("concepts", "contains", tuple(concept_ids))
+        return self._items.where(render(condition if filter is None else AllOf((condition, filter))), limit)
+
+    def relations_of(
+        self, concept_ids: Sequence[str], direction: Literal["out", "in", "both"] = "both"
+    ) -> list[Relation]:
+        """Relations that begin (``out``), end (``in``) or do either at one of these concepts, each once."""
+        found: dict[tuple[str, str, str], Relation] = {}
+        for start in range(0, len(concept_ids), _ENDS_PER_READ):
+            ends = literals(concept_ids[start : start + _ENDS_PER_READ])
+            for end in {"out": ("head",), "in": ("tail",), "both": ("head", "tail")}[direction]:
+                for relation in self._relations.where(f"{end} in {ends}"):
+                    found[relation.head, relation.type, relation.tail] = relation
+        return list(found.values())
+
+    def upsert(self, items: Iterable[Item], encoder: Encoder) -> None:
+        """Write single items into this version, replacing those with the same ids; readable on return.
+
+        Raises
+        ------
+        InvalidInputError
+            If an item is wrong or names a concept that is not in the version's graph; nothing has been written then.
+        FingerprintMismatchError
+            If it is another encoder than the version was built with.
+        """
+        if encoder.fingerprint != self.info.fingerprint:
+            raise FingerprintMismatchError(
+                f"expected encoder {self.info.fingerprint} ({self.info.encoder}), got {encoder.fingerprint} "
+                f"({encoder.name}); load the encoder that the version was built with"
+            )
+        kept, rows = checked_items(items)
+        if self.info.graph_digest:
+            check_concepts(kept, self._concepts.get({concept for item in kept for concept in item.concepts}))
+        if kept:
+            vectors = encode_checked(encoder, [item.content for item in kept])
+            self._catalog.set_state(self.info.id, "edited")
+            self._items.write(rows, vectors, replace=True)
+            self._items.wait_for_writes()
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Delete items by id; unknown ids are passed over."""
+        if ids:
+            self._catalog.set_state(self.info.id, "edited")
+            self._items.delete(ids)
+            self._items.wait_for_writes()
+
+    def _linked_locally(
+        self, concept_ids: Sequence[str], limit: int | None, filter: Filter | None
+    ) -> list[Item]:
+        stamp = self._catalog.connection.n_writes
+        if self._links is None or self._links.stamp != stamp:
+            self._links = Links.of(self._items.where(""), stamp)
+        linked = dict.fromkeys(key for concept in concept_ids for key in self._links.items.get(concept, ()))
+        if filter is not None:
+            allowed = set(self._items.keys(render(filter)))
+            linked = {key: None for key in linked if key in allowed}
+        return list(self._items.get(list(linked)[:limit]).values())
+
+    def __repr__(self) -> str:
+        return (
+            f"OpenVersion({self.info.id!r}, encoder={self.info.encoder!r}, counts={dict(self.info.counts)})"
+        )

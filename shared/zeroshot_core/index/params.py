@@ -1,0 +1,191 @@
+"""Index types, metrics and their parameters: what may be asked, and which target serves it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from zeroshot_core.errors import InvalidInputError, UnsupportedIndexError
+
+if TYPE_CHECKING:
+    from zeroshot_core.types import Floats
+
+__all__ = ["INDEX_TYPES", "LITE_INDEX_TYPES", "METRICS", "IndexParams", "to_scores"]
+
+Parameter: TypeAlias = "int | float | bool"
+Range: TypeAlias = tuple[float, float]
+
+METRICS = ("COSINE", "IP", "L2")
+
+_IVF_BUILD: Mapping[str, Range] = {"nlist": (1, 65536)}
+_IVF_SEARCH: Mapping[str, Range] = {"nprobe": (1, 65536)}
+_BUILD: Mapping[str, Mapping[str, Range]] = {
+    "AUTOINDEX": {},
+    "FLAT": {},
+    "HNSW": {"M": (4, 64), "efConstruction": (8, 512)},
+    "IVF_FLAT": _IVF_BUILD,
+    "IVF_SQ8": _IVF_BUILD,
+    "IVF_PQ": {**_IVF_BUILD, "m": (1, 65536), "nbits": (1, 16)},
+    "SCANN": {**_IVF_BUILD, "with_raw_data": (False, True)},
+    "DISKANN": {},
+}
+_SEARCH: Mapping[str, Mapping[str, Range]] = {
+    "AUTOINDEX": {},
+    "FLAT": {},
+    "HNSW": {"ef": (1, 32768)},
+    "IVF_FLAT": _IVF_SEARCH,
+    "IVF_SQ8": _IVF_SEARCH,
+    "IVF_PQ": _IVF_SEARCH,
+    "SCANN": {**_IVF_SEARCH, "reorder_k": (1, 16384)},
+    "DISKANN": {"search_list": (1, 65535)},
+}
+_DEFAULTS: Mapping[str, Parameter] = {
+    "M": 16,
+    "efConstruction": 200,
+    "ef": 64,
+    "nlist": 128,
+    "nprobe": 32,
+    "nbits": 8,
+    "search_list": 100,
+}
+
+INDEX_TYPES = tuple(_BUILD)
+# Milvus Lite takes any name, but builds only these; for others its builder fails in the background and every
+# search silently scans all rows.
+LITE_INDEX_TYPES = ("AUTOINDEX", "FLAT", "HNSW", "IVF_FLAT", "IVF_SQ8")
+
+
+@dataclass(frozen=True)
+class IndexParams:
+    """Type, metric and parameters of the vector indexes of all three collections.
+
+    Vectors have unit length, so the three metrics rank alike and give the same scores.
+
+    Parameters
+    ----------
+    index_type
+        ``FLAT`` (exact), ``HNSW``, ``IVF_FLAT``, ``IVF_SQ8``, ``IVF_PQ``, ``SCANN``, ``DISKANN``, or
+        ``AUTOINDEX``: the server's own choice, and ``FLAT`` on Milvus Lite, whose graph index takes longer to
+        build than it saves.
+    metric
+        ``COSINE``, ``IP`` or ``L2``.
+    build
+        HNSW: `M` 4-64, `efConstruction` 8-512. IVF and SCANN: `nlist` 1-65536. IVF_PQ: `m` (a divisor of
+        the dimension), `nbits` 1-16. SCANN: `with_raw_data`.
+    search
+        HNSW: `ef`. IVF and SCANN: `nprobe`. SCANN: `reorder_k`. DISKANN: `search_list`. `ef`, `reorder_k`
+        and `search_list` are raised to the number of hits asked for.
+
+    Raises
+    ------
+    InvalidInputError
+        If the type, the metric or a parameter is unknown or out of range.
+    """
+
+    index_type: str = "AUTOINDEX"
+    metric: str = "COSINE"
+    build: Mapping[str, Parameter] = field(default_factory=dict)
+    search: Mapping[str, Parameter] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_choice("index_type", self.index_type, INDEX_TYPES)
+        _check_choice("metric", self.metric, METRICS)
+        _check_parameters(self.index_type, "build", self.build, _BUILD[self.index_type])
+        _check_parameters(self.index_type, "search", self.search, _SEARCH[self.index_type])
+        object.__setattr__(self, "build", MappingProxyType(dict(self.build)))
+        object.__setattr__(self, "search", MappingProxyType(dict(self.search)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return IndexParams, (self.index_type, self.metric, dict(self.build), dict(self.search))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionary from which ``IndexParams(**d)`` makes the same parameters."""
+        return {
+            "index_type": self.index_type,
+            "metric": self.metric,
+            "build": dict(self.build),
+            "search": dict(self.search),
+        }
+
+    def check_target(self, *, is_lite: bool) -> None:
+        """Refuse an index type that the target cannot build.
+
+        Raises
+        ------
+        UnsupportedIndexError
+            If Milvus Lite is asked for a type that only a server builds.
+        """
+        if is_lite and self.index_type not in LITE_INDEX_TYPES:
+            raise UnsupportedIndexError(
+                f"expected an index type that Milvus Lite builds ({', '.join(LITE_INDEX_TYPES)}), "
+                f"got {self.index_type}; choose one of these or use a Milvus server (uri='http://...')"
+            )
+
+    @property
+    def tolerance(self) -> float:
+        """How far from 1 a vector's score with itself may be: quantised indexes score approximately."""
+        return 0.25 if self.index_type in ("IVF_SQ8", "IVF_PQ", "SCANN", "DISKANN") else 1e-2
+
+    def build_options(self, dimension: int, *, is_lite: bool) -> dict[str, Any]:
+        """Arguments of Milvus' ``add_index`` for vectors of this dimension.
+
+        Raises
+        ------
+        InvalidInputError
+            If `m` does not divide the dimension.
+        """
+        kind = "FLAT" if is_lite and self.index_type == "AUTOINDEX" else self.index_type
+        params = {name: self.build.get(name, _DEFAULTS.get(name)) for name in _BUILD[kind]}
+        if "m" in params:
+            params["m"] = self.build.get("m", math.gcd(dimension, 32))
+            if dimension % int(params["m"] or 1):
+                raise InvalidInputError(
+                    f"expected m to divide the dimension {dimension}, got m={params['m']}"
+                )
+        params = {name: value for name, value in params.items() if value is not None}
+        # The client spreads `params` over the request, where a server looks; Milvus Lite looks for them as one entry.
+        return {
+            "index_type": kind,
+            "metric_type": self.metric,
+            "params": {"params": params} if is_lite else params,
+        }
+
+    def search_options(self, top_k: int) -> dict[str, Any]:
+        """Milvus ``search_params`` for this number of hits."""
+        params = {name: self.search.get(name, _DEFAULTS.get(name)) for name in _SEARCH[self.index_type]}
+        known = {name: value for name, value in params.items() if value is not None}
+        for name in ("ef", "search_list", "reorder_k"):
+            if name in known:
+                known[name] = max(int(known[name]), top_k)
+        return {"metric_type": self.metric, "params": known}
+
+
+def to_scores(distances: Floats, metric: str) -> Floats:
+    """Turn what Milvus returns into cosine similarities: higher is better, at most 1.
+
+    For unit vectors the squared Euclidean distance, which Milvus returns for L2, is ``2 - 2 cos``, so
+    ``cos = 1 - d / 2``. Cosine and inner product are similarities already.
+    """
+    return 1.0 - distances / 2.0 if metric == "L2" else distances
+
+
+def _check_choice(what: str, value: Any, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise InvalidInputError(f"expected {what} among {', '.join(allowed)}, got {value!r}")
+
+
+def _check_parameters(
+    index_type: str, when: str, given: Mapping[str, Parameter], allowed: Mapping[str, Range]
+) -> None:
+    listing = ", ".join(f"{name} {low}-{high}" for name, (low, high) in allowed.items()) or "none"
+    for name, value in given.items():
+        if name not in allowed:
+            raise InvalidInputError(
+                f"expected {when} parameters of {index_type} among: {listing}; got {name}={value!r}"
+            )
+        low, high = allowed[name]
+        if isinstance(value, str) or not low <= value <= high:
+            raise InvalidInputError(f"expected {name} of {index_type} in {low}-{high}, got {value!r}")

@@ -1,0 +1,241 @@
+"""One collection of one version: search, read, write, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+import numpy as np
+
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.index.filters import Filter, literals, render
+from zeroshot_core.index.mirror import Mirror
+from zeroshot_core.index.params import to_scores
+from zeroshot_core.index.schema import output_fields, to_record
+from zeroshot_core.types import Concept, Item, Relation
+
+if TYPE_CHECKING:
+    from zeroshot_core.index.connection import Connection
+    from zeroshot_core.index.params import IndexParams
+    from zeroshot_core.types import Floats, Vectors
+
+__all__ = ["SearchResult", "Table"]
+
+Record = TypeVar("Record", Item, Concept, Relation)
+
+_MAX_TOP_K = 16384
+_PAGE_BYTES = 16_000_000
+_KEYS_PER_READ = 4096
+_QUERIES_PER_CALL = 1024
+# From here on a read of all vectors costs less than the hits.
+_MIRROR_HITS = 20_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchResult(Generic[Record]):
+    """Hits of many queries, best first.
+
+    Parameters
+    ----------
+    ids
+        One list a query.
+    scores
+        One array a query: cosine similarities, higher is better.
+    records
+        One list a query: the items, concepts or relations.
+    """
+
+    ids: list[list[str]]
+    scores: list[Floats]
+    records: list[list[Record]]
+
+
+class Table(Generic[Record]):
+    """Reads and writes of one collection."""
+
+    def __init__(
+        self, connection: Connection, collection: str, kind: str, dimension: int, params: IndexParams
+    ) -> None:
+        self._connection = connection
+        self._collection = collection
+        self._kind = kind
+        self._dimension = dimension
+        self._params = params
+        self._mirror: Mirror | None = None
+
+    def search(self, vectors: Vectors, top_k: int, filter: Filter | None = None) -> SearchResult[Record]:
+        """Nearest records of each query vector.
+
+        Parameters
+        ----------
+        vectors
+            Shape (q, d), unit rows.
+        top_k
+            At most this many hits a query, 1 to 16384.
+
+        Raises
+        ------
+        InvalidInputError
+            If the vectors have another dimension than the index, or `top_k` is out of range.
+        """
+        queries = self._checked_queries(vectors)
+        if not 1 <= top_k <= _MAX_TOP_K:
+            raise InvalidInputError(f"expected top_k in 1-{_MAX_TOP_K}, got {top_k}")
+        expression = render(filter)
+        if self._connection.is_lite and len(queries) * top_k >= _MIRROR_HITS:
+            allowed = list(self.keys(expression)) if expression else None
+            ids, scores = self._mirrored().search(queries, top_k, allowed)
+        else:
+            ids, scores = self._search_milvus(queries, top_k, expression)
+        return self._with_records(ids, scores)
+
+    def _search_milvus(
+        self, queries: Vectors, top_k: int, expression: str
+    ) -> tuple[list[list[str]], list[Floats]]:
+        ids: list[list[str]] = []
+        scores: list[Floats] = []
+        for start in range(0, len(queries), _QUERIES_PER_CALL):
+            answer = self._call(
+                "search",
+                data=list(queries[start : start + _QUERIES_PER_CALL]),
+                anns_field="vector",
+                limit=top_k,
+                filter=expression,
+                output_fields=["id"],
+                search_params=self._params.search_options(top_k),
+            )
+            for hits in answer:
+                ids.append([hit["id"] for hit in hits])
+                distances = np.asarray([hit["distance"] for hit in hits], dtype=np.float64)
+                scores.append(to_scores(distances, self._params.metric))
+        return ids, scores
+
+    def _with_records(self, ids: list[list[str]], scores: list[Floats]) -> SearchResult[Record]:
+        records = self.get({key for found in ids for key in found})
+        for row, found in enumerate(ids):
+            if any(key not in records for key in found):  # deleted between the two reads
+                kept = [place for place, key in enumerate(found) if key in records]
+                ids[row], scores[row] = [found[place] for place in kept], scores[row][kept]
+        return SearchResult(
+            ids=ids, scores=scores, records=[[records[key] for key in found] for found in ids]
+        )
+
+    def get(self, ids: Sequence[str] | set[str]) -> dict[str, Record]:
+        """Records by id; ids that are not there are left out."""
+        rows = self._rows_of(list(ids), output_fields(self._kind))
+        return {row["id"]: self._record(row) for row in rows}
+
+    def vectors(self, ids: Sequence[str]) -> Vectors:
+        """Vectors in the order of the ids, shape (n, d).
+
+        Raises
+        ------
+        InvalidInputError
+            If an id is not there.
+        """
+        unique = list(dict.fromkeys(ids))
+        place = {key: row for row, key in enumerate(unique)}
+        found = np.full((len(unique), self._dimension), np.nan, dtype=np.float32)
+        for row in self._rows_of(unique, ["id", "vector"]):
+            found[place[row["id"]]] = row["vector"]
+        missing = [key for key in unique if np.isnan(found[place[key], 0])]
+        if missing:
+            raise InvalidInputError(
+                f"expected ids of indexed {self._kind}, got {len(missing)} unknown: {missing[:3]}"
+            )
+        return found[[place[key] for key in ids]] if len(unique) < len(ids) else found
+
+    def where(self, expression: str, limit: int | None = None) -> list[Record]:
+        """Records for which a rendered expression holds, in no order."""
+        rows = self._scan(expression, output_fields(self._kind), limit)
+        return [self._record(row) for row in rows]
+
+    def keys(self, expression: str = "") -> Iterator[str]:
+        """All ids for which the expression holds."""
+        return (row["id"] for row in self._scan(expression, ["id"]))
+
+    def hashes(self) -> dict[str, str]:
+        """Content hash by id, of all rows that were written before this call."""
+        rows = self._scan("", ["id", "content_hash"], consistency_level="Strong")
+        return {row["id"]: row["content_hash"] for row in rows}
+
+    def count(self) -> int:
+        """Number of rows, all writes included."""
+        answer = self._call("query", filter="", output_fields=["count(*)"], consistency_level="Strong")
+        return int(answer[0]["count(*)"])
+
+    def write(self, rows: Sequence[dict[str, Any]], vectors: Vectors, *, replace: bool) -> None:
+        """Write rows in calls of a bounded number of bytes; `replace` for ids that may be there."""
+        method = "upsert" if replace else "insert"
+        step = max(1, _PAGE_BYTES // (4 * self._dimension + _largest_text(rows)))
+        for start in range(0, len(rows), step):
+            part = zip(rows[start : start + step], vectors[start : start + step], strict=True)
+            self._call(method, [{**row, "vector": vector} for row, vector in part])
+        self._connection.note_write()
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Delete rows by id; unknown ids are passed over."""
+        for part in _parts(list(ids), _KEYS_PER_READ):
+            self._call("delete", filter=f"id in {literals(part)}")
+        self._connection.note_write()
+
+    def wait_for_writes(self) -> None:
+        """Return when a read sees all writes so far."""
+        if not self._connection.is_lite:
+            self.count()
+
+    def _mirrored(self) -> Mirror:
+        stamp = self._connection.n_writes
+        if self._mirror is None or self._mirror.stamp != stamp:
+            ids = tuple(self.keys())
+            self._mirror = Mirror(ids=ids, vectors=self.vectors(ids), stamp=stamp)
+        return self._mirror
+
+    def _rows_of(self, ids: list[str], fields: list[str]) -> Iterator[dict[str, Any]]:
+        size = 4 * self._dimension if "vector" in fields else _PAGE_BYTES // _KEYS_PER_READ
+        for part in _parts(ids, min(_KEYS_PER_READ, max(1, _PAGE_BYTES // size))):
+            yield from self._call("query", filter=f"id in {literals(part)}", output_fields=fields)
+
+    def _scan(
+        self, expression: str, fields: list[str], limit: int | None = None, **options: Any
+    ) -> Iterator[dict[str, Any]]:
+        if limit is not None and limit <= _MAX_TOP_K:
+            yield from self._call("query", filter=expression, output_fields=fields, limit=limit, **options)
+        elif self._connection.is_lite:
+            yield from self._call("query", filter=expression or 'id != ""', output_fields=fields, limit=limit)
+        else:
+            pages = self._call(
+                "query_iterator",
+                filter=expression,
+                output_fields=fields,
+                batch_size=_KEYS_PER_READ,
+                limit=-1 if limit is None else limit,
+                **options,
+            )
+            while page := pages.next():
+                yield from page
+            pages.close()
+
+    def _checked_queries(self, vectors: Vectors) -> Vectors:
+        queries = np.ascontiguousarray(vectors, dtype=np.float32)
+        if queries.ndim != 2 or queries.shape[1] != self._dimension:
+            raise InvalidInputError(
+                f"expected query vectors of shape (n, {self._dimension}), got {queries.shape}; encode them with the "
+                "encoder that the index was built with"
+            )
+        return queries
+
+    def _record(self, row: dict[str, Any]) -> Record:
+        return cast("Record", to_record(self._kind, row))
+
+    def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        return self._connection.call(method, self._collection, *args, **kwargs)
+
+
+def _largest_text(rows: Sequence[dict[str, Any]]) -> int:
+    return max((4 * sum(len(str(value)) for value in row.values()) for row in rows), default=0)
+
+
+def _parts(values: list[str], size: int) -> Iterator[list[str]]:
+    return (values[start : start + size] for start in range(0, len(values), size))

@@ -1,0 +1,164 @@
+"""The door to the index: connect, build versions, make one live, open it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from zeroshot_core.errors import FingerprintMismatchError, InvalidInputError, VersionNotFoundError
+from zeroshot_core.index.builder import build_version, verify_version
+from zeroshot_core.index.connection import Connection
+from zeroshot_core.index.open_version import OpenVersion
+from zeroshot_core.index.params import IndexParams
+from zeroshot_core.index.versions import VersionCatalog, VersionInfo
+from zeroshot_core.types import Item
+
+if TYPE_CHECKING:
+    from zeroshot_core.encoders.base import Encoder
+    from zeroshot_core.graph import KnowledgeGraph
+
+__all__ = ["VectorIndex"]
+
+
+class VectorIndex:
+    """Versions of one index in a Milvus, local file or server; made by `connect`, usable in ``with``."""
+
+    def __init__(self, connection: Connection, *, name: str, params: IndexParams) -> None:
+        self._connection = connection
+        self._catalog = VersionCatalog(connection, name)
+        self.name = name
+        self.params = params
+
+    @classmethod
+    def connect(
+        cls,
+        uri: str = "zeroshot.db",
+        *,
+        name: str = "zeroshot",
+        token: str | None = None,
+        db_name: str | None = None,
+        params: IndexParams | None = None,
+    ) -> VectorIndex:
+        """Open the index in a Milvus.
+
+        Parameters
+        ----------
+        uri
+            Path ending in ``.db`` for Milvus Lite, one process at a time; ``http(s)://...`` for a server.
+        name
+            Prefix of the collections: letters, digits and underscores, not beginning with a digit.
+        params
+            Index type and metric of the versions built through this connection.
+
+        Raises
+        ------
+        UnsupportedIndexError
+            If Milvus Lite is asked for an index type that only a server builds.
+        IndexLockedError
+            If another process holds the file.
+        ConnectionFailedError
+            If no Milvus answers, or it refuses the token.
+        """
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,199}", name):
+            raise InvalidInputError(
+                f"expected a name of letters, digits and underscores that begins with no digit, got {name!r}"
+            )
+        params = params or IndexParams()
+        params.check_target(is_lite=not re.match(r"https?://", uri))
+        return cls(Connection.open(uri, token=token, db_name=db_name), name=name, params=params)
+
+    def build(
+        self,
+        items: Iterable[Item],
+        encoder: Encoder,
+        graph: KnowledgeGraph | None = None,
+        *,
+        show_progress: bool = False,
+    ) -> str:
+        """Write a version that holds exactly these items and this graph; it is not live before `activate`.
+
+        The version's id follows from the encoder, the graph, the parameters and the items, so a build that was
+        killed is resumed by building again: what is there is kept, what is missing or changed is encoded and written.
+
+        Raises
+        ------
+        InvalidInputError
+            If an id appears twice, a value is over its limit in bytes, or an item names an unknown concept;
+            nothing has been written then.
+        """
+        return build_version(self._catalog, self.params, items, encoder, graph, show_progress=show_progress)
+
+    def activate(self, version: str) -> None:
+        """Check a version's row counts and a sample of its vectors, then make it live by swapping the aliases.
+
+        Raises
+        ------
+        VersionNotFoundError
+            If it is not there.
+        VectorIndexError
+            If it is not completely built, or what it holds is not what was written; the live version stays.
+        """
+        verify_version(self._catalog, self._catalog.get(version))
+        self._catalog.point_to(version)
+
+    def drop(self, version: str) -> None:
+        """Drop a version, the live one too.
+
+        Raises
+        ------
+        VersionNotFoundError
+            If it is not there.
+        """
+        self._catalog.get(version)
+        self._catalog.drop(version)
+
+    def versions(self) -> list[VersionInfo]:
+        """All versions, the live one first."""
+        return self._catalog.all()
+
+    @property
+    def live(self) -> VersionInfo | None:
+        """The version that is open to readers."""
+        version = self._catalog.live_id()
+        return None if version is None else self._catalog.get(version)
+
+    def open(self, version: str | None = None, *, fingerprint: str) -> OpenVersion:
+        """Open a version for reading; None is the live one.
+
+        Raises
+        ------
+        VersionNotFoundError
+            If it is not there.
+        FingerprintMismatchError
+            If it was built with another encoder than the one with this fingerprint.
+        """
+        info = self._catalog.get(version) if version is not None else self.live
+        if info is None:
+            known = ", ".join(found.id for found in self.versions()) or "none"
+            raise VersionNotFoundError(
+                f"expected a live version of the index {self.name!r}, got none (versions: {known}); "
+                "build one and activate it"
+            )
+        if info.fingerprint != fingerprint:
+            raise FingerprintMismatchError(
+                f"expected version {info.id} to be built with encoder {fingerprint}, got {info.fingerprint} "
+                f"({info.encoder}): built with another encoder; index again, or load that encoder"
+            )
+        return OpenVersion(info, self._catalog)
+
+    def close(self) -> None:
+        """Close the connection; a local file is free for other processes then."""
+        self._connection.close()
+
+    def __enter__(self) -> VectorIndex:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"VectorIndex({self._connection.address!r}, name={self.name!r}, index_type={self.params.index_type!r})"

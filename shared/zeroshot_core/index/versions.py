@@ -1,0 +1,199 @@
+"""Versions of an index: what they are named, what they say of themselves, and which one is live.
+
+A version is three collections ``<name>_<version>_<kind>``. What it was built from is kept in the properties of its
+items collection, so that collection is made first and dropped last. The live version is the target of the alias
+``<name>_items`` alone: readers resolve that one name once and take all three collections of that version, so they
+never mix two. The aliases of concepts and relations are for other Milvus clients.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from zeroshot_core.errors import VersionNotFoundError
+from zeroshot_core.index.params import IndexParams
+from zeroshot_core.index.schema import KINDS, SCHEMA_VERSION
+from zeroshot_core.index.table import Table
+from zeroshot_core.types import Concept, Item, Relation
+
+if TYPE_CHECKING:
+    from zeroshot_core.encoders.base import Encoder
+    from zeroshot_core.index.connection import Connection
+
+__all__ = ["Tables", "VersionCatalog", "VersionInfo", "describe_version"]
+
+State = Literal["building", "ready", "edited"]
+
+_STATE = "zeroshot.state"
+_VERSION = "zeroshot.version"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionInfo:
+    """What a version was built from.
+
+    Parameters
+    ----------
+    id
+        ``v`` and 12 hex digits over all that it was built from.
+    encoder
+        Name of the encoder, for people.
+    counts
+        Number of items, concepts and relations it was built with.
+    state
+        ``building`` until all is written, then ``ready``; ``edited`` once single items were upserted or deleted.
+    """
+
+    id: str
+    fingerprint: str
+    encoder: str
+    dimension: int
+    graph_digest: str
+    counts: Mapping[str, int]
+    params: IndexParams = field(default_factory=IndexParams)
+    schema_version: int = SCHEMA_VERSION
+    state: State = "building"
+    is_live: bool = False
+
+    def to_properties(self) -> dict[str, str]:
+        """Collection properties from which `from_properties` reads the same."""
+        values = {**vars(self), "counts": dict(self.counts), "params": self.params.to_dict()}
+        del values["state"], values["is_live"]
+        return {_VERSION: json.dumps(values, sort_keys=True), _STATE: self.state}
+
+    @classmethod
+    def from_properties(cls, properties: Mapping[str, str], *, is_live: bool) -> VersionInfo:
+        """Read a version from the properties of its items collection."""
+        values = json.loads(properties[_VERSION])
+        values["params"] = IndexParams(**values["params"])
+        state: Any = properties[_STATE]
+        return cls(**values, state=state, is_live=is_live)
+
+
+def describe_version(
+    encoder: Encoder, graph_digest: str, params: IndexParams, counts: Mapping[str, int], keys: Iterable[str]
+) -> VersionInfo:
+    """Describe the version built from these things.
+
+    Parameters
+    ----------
+    keys
+        Id and content hash of each item, in any order.
+    """
+    digest = hashlib.sha256()
+    for part in (
+        encoder.fingerprint,
+        graph_digest,
+        str(SCHEMA_VERSION),
+        json.dumps(params.to_dict()),
+        *sorted(keys),
+    ):
+        digest.update(part.encode() + b"\0")
+    return VersionInfo(
+        id=f"v{digest.hexdigest()[:12]}",
+        fingerprint=encoder.fingerprint,
+        encoder=encoder.name,
+        dimension=encoder.dimension,
+        graph_digest=graph_digest,
+        counts=counts,
+        params=params,
+    )
+
+
+class Tables(NamedTuple):
+    """The collections of one version."""
+
+    items: Table[Item]
+    concepts: Table[Concept]
+    relations: Table[Relation]
+
+
+class VersionCatalog:
+    """The versions of one index name in a Milvus."""
+
+    def __init__(self, connection: Connection, name: str) -> None:
+        self.connection = connection
+        self._name = name
+
+    def collection(self, version: str, kind: str) -> str:
+        """Name of one collection of a version."""
+        return f"{self._name}_{version}_{kind}"
+
+    def live_id(self) -> str | None:
+        """Id of the live version."""
+        alias = f"{self._name}_items"
+        if not self.connection.call("has_collection", alias):
+            return None
+        target = self.connection.call("describe_alias", alias)["collection_name"]
+        found = self._pattern("items").fullmatch(target)
+        return found[1] if found else None
+
+    def all(self) -> list[VersionInfo]:
+        """All versions, the live one first."""
+        live = self.live_id()
+        found = (self._pattern("items").fullmatch(name) for name in self.connection.call("list_collections"))
+        infos = [self._info(match[1], live) for match in found if match]
+        return sorted(infos, key=lambda info: (not info.is_live, info.id))
+
+    def get(self, version: str) -> VersionInfo:
+        """One version.
+
+        Raises
+        ------
+        VersionNotFoundError
+            If it is not there; the message names those that are.
+        """
+        if not self.connection.call("has_collection", self.collection(version, "items")):
+            known = ", ".join(info.id for info in self.all()) or "none"
+            raise VersionNotFoundError(
+                f"expected a version of the index {self._name!r} ({known}), got {version!r}; build it first"
+            )
+        return self._info(version, self.live_id())
+
+    def tables(self, info: VersionInfo) -> Tables:
+        """The three collections of a version, for reading and writing."""
+        made = [
+            Table(self.connection, self.collection(info.id, kind), kind, info.dimension, info.params)
+            for kind in KINDS
+        ]
+        return Tables(*made)
+
+    def load(self, info: VersionInfo) -> None:
+        """Load the collections of a version for reading; quick if they are."""
+        for kind in KINDS:
+            self.connection.call("load_collection", self.collection(info.id, kind))
+
+    def set_state(self, version: str, state: State) -> None:
+        """Record how far a version is."""
+        collection = self.collection(version, "items")
+        self.connection.call("alter_collection_properties", collection, properties={_STATE: state})
+
+    def point_to(self, version: str) -> None:
+        """Make a version live: the alias of the items last, for it is the one that counts."""
+        for kind in reversed(KINDS):
+            alias, target = f"{self._name}_{kind}", self.collection(version, kind)
+            exists = self.connection.call("has_collection", alias)
+            self.connection.call("alter_alias" if exists else "create_alias", target, alias)
+
+    def drop(self, version: str) -> None:
+        """Drop the collections of a version, and the aliases if it is live: the items alias first."""
+        if self.live_id() == version:
+            for alias in (f"{self._name}_{kind}" for kind in KINDS):
+                if self.connection.call("has_collection", alias):
+                    self.connection.call("drop_alias", alias)
+        for kind in reversed(KINDS):
+            self.connection.call("drop_collection", self.collection(version, kind))
+
+    def _info(self, version: str, live: str | None) -> VersionInfo:
+        properties = self.connection.call("describe_collection", self.collection(version, "items"))[
+            "properties"
+        ]
+        return VersionInfo.from_properties(properties, is_live=version == live)
+
+    def _pattern(self, kind: str) -> re.Pattern[str]:
+        return re.compile(rf"{re.escape(self._name)}_(v[0-9a-f]{{12}})_{kind}")
