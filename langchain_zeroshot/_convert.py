@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -181,6 +182,15 @@ def _entry(key: str, value: Any) -> list[Filter]:
             f"filter on {key!r}: expected one of {', '.join(_OPERATORS)}, got {unknown[0]!r}"
         )
     return [Condition(key, _OPERATORS[operator], operand) for operator, operand in asked.items()]
+
+
+def off_loop(function: Callable[..., Out]) -> Callable[..., Awaitable[Out]]:
+    """Run a function in a thread, so that the event loop turns on."""
+
+    async def run(*args: Any, **kwargs: Any) -> Out:
+        return await asyncio.to_thread(function, *args, **kwargs)
+
+    return run
 
 
 def answer_all(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import Any
 
@@ -18,6 +17,7 @@ from langchain_zeroshot._convert import (
     PredictionInput,
     PredictionOutput,
     answer_all,
+    off_loop,
     to_items,
     to_output,
 )
@@ -51,8 +51,7 @@ class ZeroShotPredictor(ModelSource, RunnableSerializable[Asked, PredictionOutpu
         self, input: Asked, config: RunnableConfig | None = None, **kwargs: Any
     ) -> PredictionOutput:
         """Predict for one input off the loop."""
-        ask = partial(asyncio.to_thread, self._predict_one)
-        return await self._acall_with_config(ask, input, config, **kwargs)
+        return await self._acall_with_config(off_loop(self._predict_one), input, config, **kwargs)
 
     def batch(
         self, inputs: list[Asked], config: Configs = None, *, return_exceptions: bool = False, **kwargs: Any
@@ -65,7 +64,7 @@ class ZeroShotPredictor(ModelSource, RunnableSerializable[Asked, PredictionOutpu
         self, inputs: list[Asked], config: Configs = None, *, return_exceptions: bool = False, **kwargs: Any
     ) -> list[PredictionOutput]:
         """Predict for all inputs by one call of the model off the loop, each with its own callbacks."""
-        ask = partial(asyncio.to_thread, self._predict_all, return_exceptions)
+        ask = off_loop(partial(self._predict_all, return_exceptions))
         return await self._abatch_with_config(
             ask, inputs, config, return_exceptions=return_exceptions, **kwargs
         )

@@ -15,7 +15,7 @@ from zeroshot_core.index import Filter
 from zeroshot_core.prediction.opening import open_retriever
 from zeroshot_core.retrieval import Retriever
 
-from langchain_zeroshot._convert import Configs, ModelSource, answer_all, to_document, to_filter
+from langchain_zeroshot._convert import Configs, ModelSource, answer_all, off_loop, to_document, to_filter
 
 
 class ZeroShotRetriever(ModelSource, BaseRetriever):
@@ -66,7 +66,7 @@ class ZeroShotRetriever(ModelSource, BaseRetriever):
         self, inputs: list[str], config: Configs = None, *, return_exceptions: bool = False, **kwargs: Any
     ) -> list[list[Document]]:
         """Retrieve for all queries by one search off the loop, each with its own callbacks."""
-        found = await asyncio.to_thread(self._search_all, inputs, return_exceptions, kwargs)
+        found = await off_loop(self._search_all)(inputs, return_exceptions, kwargs)
         triples = zip(inputs, get_config_list(config, len(inputs)), found, strict=True)
         calls = [self.ainvoke(query, own, found=one) for query, own, one in triples]
         return await asyncio.gather(*calls, return_exceptions=return_exceptions)  # type: ignore[return-value]
@@ -92,7 +92,7 @@ class ZeroShotRetriever(ModelSource, BaseRetriever):
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun | None = None, **options: Any
     ) -> list[Document]:
-        return await asyncio.to_thread(self._get_relevant_documents, query, **options)
+        return await off_loop(self._get_relevant_documents)(query, **options)
 
     def _search_all(
         self, queries: list[str], apart: bool, options: Mapping[str, Any]

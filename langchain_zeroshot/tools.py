@@ -86,6 +86,7 @@ def _tool(
         coroutine=acall,
         response_format="content_and_artifact",
         handle_tool_error=True,
+        handle_validation_error=str,
         **options,
     )
 

@@ -30,7 +30,7 @@ def zero_shot_tools(
         description="Predict the value or label of a new thing from its description, with the reasons.",
     )
     retrieve = RetrieverTool.from_defaults(
-        ZeroShotRetriever(model, uri=uri, token=token),
+        ZeroShotRetriever(model, k=5, uri=uri, token=token),
         name="zero_shot_retrieve",
         description="Look up known things like a description, by meaning and through the knowledge graph.",
     )
