@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +64,17 @@ class ProductLines:
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def take(self, indices: Ints) -> ProductLines:
+        """Give the lines at some positions."""
+        return replace(
+            self,
+            items=tuple(self.items[i] for i in indices),
+            rows=tuple(self.rows[i] for i in indices),
+            units=self.units[indices],
+            first_week=self.first_week[indices],
+            launch_units=self.launch_units[indices],
+        )
 
     def column(self, name: str) -> list[str]:
         """Give one attribute of every line, ``""`` where it is unknown."""

@@ -1,0 +1,134 @@
+import json
+
+import numpy as np
+import pytest
+from zeroshot_core.encoders import FunctionEncoder
+from zeroshot_core.evaluation import evaluate_demand
+from zeroshot_core.evaluation.demand import linked_items
+from zeroshot_core.evaluation.remembering import RememberingEncoder
+
+SCORES = {"rmsle", "wape", "spearman", "pinball_90", "coverage_90", "width_90"}
+
+
+class CategoryRegressor:
+    """Mean and quantiles of the first concept shared with known items; of all where an item has none."""
+
+    def __init__(self, graph):
+        self.graph = graph
+
+    def fit(self, X, y, groups=None):
+        if self.graph is not None:
+            unknown = {concept for item in X for concept in item.concepts} - set(self.graph.concepts)
+            assert not unknown
+        self.known, self.y, self.groups = [self._key(item) for item in X], np.asarray(y), groups
+        return self
+
+    def _key(self, item):
+        return next((c for c in item.concepts if c.startswith("product_category:")), "")
+
+    def _pools(self, X):
+        by_key = {}
+        for i, key in enumerate(self.known):
+            by_key.setdefault(key, []).append(i)
+        return [self.y[by_key.get(self._key(item), slice(None))] for item in X]
+
+    def predict(self, X):
+        return np.array([np.expm1(np.log1p(pool).mean(axis=0)) for pool in self._pools(X)])
+
+    def predict_quantile(self, X, q):
+        return np.array([np.quantile(pool, q) for pool in self._pools(X)])
+
+    def predict_interval(self, X, coverage=0.9):
+        ends = [(1 - coverage) / 2, (1 + coverage) / 2]
+        return np.array([np.quantile(pool, ends) for pool in self._pools(X)])
+
+    def explain(self, X):
+        return []
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    """Letter counts: quick, and alike for like texts."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    return FunctionEncoder(lambda texts: [[text.count(c) for c in letters] for text in texts], name="letters")
+
+
+@pytest.fixture(scope="module")
+def evaluate(product_lines, encoder):
+    sample = product_lines.take(np.random.default_rng(0).choice(len(product_lines), 3000, replace=False))
+
+    def run(split, seed=0):
+        return evaluate_demand(
+            split, seed, encoder=encoder, lines=sample, regressor=lambda _, graph: CategoryRegressor(graph)
+        )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def lines_report(evaluate):
+    return evaluate("lines")
+
+
+def test_report_gives_every_figure_of_ours_the_baselines_and_the_ablation(lines_report):
+    figures = json.loads(json.dumps(lines_report.to_dict()))
+    assert SCORES | {"split", "seed", "n_train", "n_test", "seconds"} <= set(figures)
+    assert set(figures["baselines"]) == {"constant", "type_mean", "knn_vectors", "boosted_trees"}
+    assert all(set(scores) >= SCORES for scores in figures["baselines"].values())
+    assert set(figures["ablation"]["no_graph"]) >= SCORES | {"difference", "interval"}
+    assert (figures["n_train"], figures["n_test"]) == (2400, 600)
+
+
+def test_regressor_that_lives_on_concepts_is_better_with_the_graph(lines_report):
+    difference = lines_report.difference
+    assert difference.mean == pytest.approx(lines_report.scores.rmsle**2 - lines_report.no_graph.rmsle**2)
+    assert difference.low < difference.mean < min(difference.high, 0)
+
+
+def test_regressor_without_concepts_is_the_constant_baseline(lines_report):
+    assert lines_report.no_graph.rmsle == pytest.approx(lines_report.baselines["constant"].rmsle)
+    assert lines_report.no_graph.pinball_90 == pytest.approx(lines_report.baselines["constant"].pinball_90)
+
+
+def test_forecasts_stand_beside_the_items_and_what_they_sold(lines_report):
+    assert len(lines_report.items) == len(lines_report.truth) == len(lines_report.forecast.mean) == 600
+    assert lines_report.forecast.interval.shape == (600, 2)
+
+
+def test_held_out_types_reach_the_regressor_as_groups(evaluate):
+    report = evaluate("types")
+    seen = set(report.model.groups)
+    assert not seen & {item.metadata["product_type"] for item in report.items}
+
+
+def test_launch_forecasts_the_curve_too(evaluate):
+    figures = evaluate("launch").to_dict()
+    assert set(figures["curve_wape"]) == {"model", "mean_curve"}
+    assert 0 < figures["curve_wape"]["model"] < 2
+
+
+def test_items_are_linked_to_the_concepts_of_their_attributes(product_lines):
+    lines = product_lines.take(np.array([15_000]))
+    assert linked_items(lines)[0].concepts == (
+        "department:GROCERY",
+        "product_category:FLOUR & MEALS",
+        "product_type:FLOUR: WHITE & SELF RISING",
+        "brand:National",
+        "package_size:2 LB",
+        "manufacturer_id:5993",
+    )
+
+
+def test_texts_are_encoded_once_and_keep_vectors_and_fingerprint(encoder):
+    calls = []
+    inner = FunctionEncoder(
+        lambda texts: calls.append(texts) or [[len(t), 1.0] for t in texts], name="length"
+    )
+    reader = RememberingEncoder(inner)
+    first = reader.encode(["one", "three", "one"])
+    calls.clear()
+    assert np.array_equal(reader.encode(["three", "one"]), first[[1, 0]])
+    assert calls == []
+    assert reader.fingerprint == inner.fingerprint
+    assert reader.name == inner.name
+    assert reader.encode([]).shape == (0, 2)
