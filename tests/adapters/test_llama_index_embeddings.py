@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
 from llama_index.core import Document, StorageContext, VectorStoreIndex
+from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.events.embedding import EmbeddingStartEvent
@@ -77,3 +79,17 @@ def test_serves_a_vector_index_of_llama_index() -> None:
         embed_model=ZeroShotEmbedding(model=HashEncoder(256)),
     )
     assert index.as_retriever(similarity_top_k=1).retrieve("red wine")[0].text == "dry red wine"
+
+
+def test_travels_to_another_process_without_the_loaded_encoder(saved_model: Path) -> None:
+    embedding = ZeroShotEmbedding(model=saved_model)
+    vector = embedding.get_query_embedding("red wine")
+    assert pickle.loads(pickle.dumps(embedding)).get_query_embedding("red wine") == vector
+
+
+def test_embeds_the_nodes_of_an_ingestion_pipeline() -> None:
+    encoder = HashEncoder(32)
+    nodes = IngestionPipeline(transformations=[ZeroShotEmbedding(model=encoder)]).run(
+        documents=[Document(text="dry red wine"), Document(text="pasta")]
+    )
+    assert [node.embedding for node in nodes] == encoder.encode(["dry red wine", "pasta"]).tolist()
