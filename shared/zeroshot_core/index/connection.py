@@ -24,7 +24,7 @@ _REFUSED = (
     "permissiondenied",
 )
 
-# Milvus Lite serves a file from inside this process, once for all its clients, and closing a client does not stop it.
+# Milvus Lite serves a file from within this process, once for all its clients, until it is released.
 _lite_lock = threading.Lock()
 _lite_users: Counter[str] = Counter()
 _lite_writes: Counter[str] = Counter()
@@ -65,7 +65,7 @@ class Connection:
             connection = _open_lite(uri)
         else:
             raise InvalidInputError(
-                f"expected a uri that is a path ending in .db or starts with http:// or https://, got {_redacted(uri)!r}"
+                f"expected a uri that ends in .db or begins with http:// or https://, got {_redacted(uri)!r}"
             )
         try:
             connection._use_database(db_name)
@@ -81,7 +81,7 @@ class Connection:
 
     @property
     def n_writes(self) -> int:
-        """Number of writes to this Milvus Lite file by this process: tells whether a copy of its rows is stale."""
+        """Number of writes to this Milvus Lite file so far: tells whether a copy of its rows is stale."""
         return _lite_writes[self.path or ""]
 
     def note_write(self) -> None:
@@ -97,7 +97,7 @@ class Connection:
         VectorIndexError
             If Milvus fails; ConnectionFailedError if it does not answer or refuses the credentials.
         """
-        from grpc import RpcError
+        from grpc import RpcError  # type: ignore[import-untyped]
         from pymilvus.exceptions import MilvusException
 
         if self._client is None:
@@ -122,7 +122,8 @@ class Connection:
         names = self.call("list_databases") if db_name else []
         if db_name and db_name not in names:
             raise InvalidInputError(
-                f"expected a database of {self.address} ({', '.join(sorted(names))}), got {db_name!r}; create it first"
+                f"expected a database of {self.address} ({', '.join(sorted(names))}), got {db_name!r}; "
+                "create it first"
             )
         if db_name:
             self.call("use_database", db_name)
@@ -158,8 +159,8 @@ def _open_lite(uri: str) -> Connection:
     path = Path(uri).resolve()
     if path.is_file():
         raise InvalidInputError(
-            f"expected {uri} to be a Milvus Lite 3 folder, got a file; files of Milvus Lite 2 cannot be opened: "
-            "move it away or choose another path"
+            f"expected {uri} to be a Milvus Lite 3 folder, got a file; files of Milvus Lite 2 cannot be "
+            "opened: move it away or choose another path"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     with _lite_lock:
@@ -212,20 +213,20 @@ def _is_locked(lock: Path) -> bool:
 
 def _locked(uri: str) -> IndexLockedError:
     return IndexLockedError(
-        f"another process holds the Milvus Lite file {uri}; close it there, or use a Milvus server for several "
-        "processes (uri='http://...', `make milvus`)"
+        f"another process holds the Milvus Lite file {uri}; close it there, or use a Milvus server "
+        "for several processes (uri='http://...', `make milvus`)"
     )
 
 
 def _unreachable(address: str, reason: str) -> ConnectionFailedError:
     return ConnectionFailedError(
-        f"no Milvus answers at {address} ({reason}); check the address and that the server runs (`make milvus`), "
-        "or use a local file (uri='zeroshot.db')"
+        f"no Milvus answers at {address} ({reason}); check the address and that the server runs "
+        "(`make milvus`), or use a local file (uri='zeroshot.db')"
     )
 
 
 def _translated(error: Exception, address: str, method: str) -> VectorIndexError:
-    """The one place where errors of Milvus become ours."""
+    """Turn an error of Milvus into one of ours; the one place that does."""
     code = getattr(error, "code", None)
     text = str(getattr(error, "message", "") or error)
     if any(word in text.lower() for word in _REFUSED):
@@ -240,7 +241,7 @@ def _translated(error: Exception, address: str, method: str) -> VectorIndexError
 
 
 def _redacted(uri: str) -> str:
-    """The URI without user, password and query."""
+    """Strip user, password and query from a URI."""
     parts = urlsplit(uri)
     if not parts.netloc:
         return uri

@@ -1,7 +1,7 @@
 """Structured filters over items, rendered to Milvus expressions with every literal escaped.
 
-``Condition("price", "<", 5.0)`` looks at the metadata key ``price``; the names ``id``, ``text`` and ``concepts``
-are the item's own fields. ``AllOf``, ``AnyOf`` and ``Not`` combine conditions.
+``Condition("price", "<", 5.0)`` looks at the metadata key ``price``; the names ``id``, ``text`` and
+``concepts`` are the item's own fields. ``AllOf``, ``AnyOf`` and ``Not`` combine conditions.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Condition:
     @property
     def values(self) -> tuple[Scalar, ...]:
         """The value or values, as a tuple."""
-        return self.value if isinstance(self.value, tuple) else (self.value,)  # type: ignore[return-value]
+        return self.value if isinstance(self.value, tuple) else (self.value,)
 
 
 @dataclass(frozen=True)
@@ -111,12 +111,12 @@ class Not:
 
 
 def render(filter: Filter | None) -> str:
-    """Milvus expression of a filter; the empty string for None."""
+    """Write a filter as a Milvus expression; the empty string for None."""
     return "" if filter is None else _render(filter, negated=False)
 
 
 def literal(value: Scalar) -> str:
-    """A scalar as a Milvus literal; strings are quoted and escaped.
+    """Write a scalar as a Milvus literal; strings are quoted and escaped.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def literal(value: Scalar) -> str:
 
 
 def literals(values: Sequence[Scalar]) -> str:
-    """Scalars as a Milvus list literal."""
+    """Write scalars as a Milvus list literal."""
     return "[" + ", ".join(literal(value) for value in values) + "]"
 
 

@@ -136,24 +136,27 @@ def write_graph(
     relations: Table[Relation],
     encoder: Encoder,
     graph: KnowledgeGraph,
+    *,
+    is_resumed: bool,
 ) -> None:
-    """Write the concepts and relations of a graph that are missing or changed, and delete those it does not hold."""
+    """Write the concepts and relations of a graph that are missing or changed."""
     from zeroshot_core.graph import concept_vectors, relation_vectors
 
     concept_rows = [concept_row(concept) for concept in graph.concepts.values()]
     relation_rows = [relation_row(relation) for relation in graph.relations]
-    stored_concepts, stored_relations = concepts.hashes(), relations.hashes()
+    stored_concepts = concepts.hashes() if is_resumed else {}
+    stored_relations = relations.hashes() if is_resumed else {}
     new_concepts = unfinished(concept_rows, stored_concepts)
     new_relations = unfinished(relation_rows, stored_relations)
     if new_concepts or new_relations:
         vectors = concept_vectors(graph, encoder)
-        _write_some(concepts, concept_rows, vectors, new_concepts, replace=bool(stored_concepts))
+        _write_some(concepts, concept_rows, vectors, new_concepts, replace=is_resumed)
         _write_some(
             relations,
             relation_rows,
             relation_vectors(graph, vectors),
             new_relations,
-            replace=bool(stored_relations),
+            replace=is_resumed,
         )
 
 

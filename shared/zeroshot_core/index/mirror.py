@@ -1,8 +1,8 @@
 """A copy of one collection in memory, searched exactly.
 
-Milvus Lite hands out its hits one Python object at a time, about a tenth of a millisecond each, and answers a filter
-on an array by walking all rows. So large batches on a local file are answered from the vectors, read once and
-compared exactly; a server answers all by itself.
+Milvus Lite hands out its hits one Python object at a time, about a tenth of a millisecond each, and answers
+a filter on an array by walking all rows. So large batches on a local file are answered from the vectors, read
+once and compared exactly; a server answers all by itself.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from zeroshot_core.types import Item
-    from zeroshot_core.types import Floats, Ints, Vectors
+    from zeroshot_core.types import Floats, Ints, Item, Vectors
 
 __all__ = ["Links", "Mirror", "nearest_rows"]
 

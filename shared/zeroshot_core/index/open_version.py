@@ -86,7 +86,7 @@ class OpenVersion:
         return sorted(self._items.keys())
 
     def count(self) -> int:
-        """Number of items."""
+        """Count the items, all writes included."""
         return self._items.count()
 
     def linked_items(
@@ -118,7 +118,8 @@ class OpenVersion:
         Raises
         ------
         InvalidInputError
-            If an item is wrong or names a concept that is not in the version's graph; nothing has been written then.
+            If an item is wrong or names a concept that is not in the version's graph; nothing has been
+            written then.
         FingerprintMismatchError
             If it is another encoder than the version was built with.
         """

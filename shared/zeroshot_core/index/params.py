@@ -146,7 +146,7 @@ class IndexParams:
                     f"expected m to divide the dimension {dimension}, got m={params['m']}"
                 )
         params = {name: value for name, value in params.items() if value is not None}
-        # The client spreads `params` over the request, where a server looks; Milvus Lite looks for them as one entry.
+        # The client spreads `params` over the request, where a server looks; Milvus Lite looks for one entry.
         return {
             "index_type": kind,
             "metric_type": self.metric,

@@ -174,7 +174,7 @@ def relation_row(relation: Relation) -> dict[str, Any]:
 
 
 def to_record(kind: str, row: Mapping[str, Any]) -> Item | Concept | Relation:
-    """The record that a row holds. An image that has no path comes back as an empty image."""
+    """Make the record that a row holds. An image that has no path comes back as an empty image."""
     if kind == "items":
         return Item(
             id=row["id"],
@@ -227,7 +227,7 @@ def _check_bytes(where: str, name: str, value: str, limit: int) -> None:
     # A character takes at most four bytes, which spares encoding the short ones.
     if len(value) * 4 > limit and len(value.encode()) > limit:
         raise InvalidInputError(
-            f"{where}: expected a {name} of at most {limit} bytes in UTF-8, got {len(value.encode())}; shorten it"
+            f"{where}: expected {name} of at most {limit} bytes, got {len(value.encode())}; shorten it"
         )
 
 
@@ -240,12 +240,12 @@ def _check_strings(where: str, name: str, values: Sequence[str]) -> None:
         _check_bytes(where, f"string in {name}", value, _KEY_BYTES)
 
 
-def _checked_json(where: str, value: Mapping[str, Any]) -> str:
+def _checked_json(where: str, value: dict[str, Any]) -> str:
     try:
         encoded = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InvalidInputError(
-            f"{where}: expected metadata of strings, finite numbers and booleans, got {dict(value)!r}"
+            f"{where}: expected metadata of strings, finite numbers and booleans, got {value!r}"
         ) from error
     _check_bytes(where, "metadata", encoded, _JSON_BYTES)
     return encoded

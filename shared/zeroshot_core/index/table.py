@@ -122,7 +122,7 @@ class Table(Generic[Record]):
         )
 
     def get(self, ids: Sequence[str] | set[str]) -> dict[str, Record]:
-        """Records by id; ids that are not there are left out."""
+        """Read records by id; ids that are not there are left out."""
         rows = self._rows_of(list(ids), output_fields(self._kind))
         return {row["id"]: self._record(row) for row in rows}
 
@@ -147,21 +147,21 @@ class Table(Generic[Record]):
         return found[[place[key] for key in ids]] if len(unique) < len(ids) else found
 
     def where(self, expression: str, limit: int | None = None) -> list[Record]:
-        """Records for which a rendered expression holds, in no order."""
+        """Read the records for which a rendered expression holds, in no order."""
         rows = self._scan(expression, output_fields(self._kind), limit)
         return [self._record(row) for row in rows]
 
     def keys(self, expression: str = "") -> Iterator[str]:
-        """All ids for which the expression holds."""
+        """Read all ids for which the expression holds."""
         return (row["id"] for row in self._scan(expression, ["id"]))
 
     def hashes(self) -> dict[str, str]:
-        """Content hash by id, of all rows that were written before this call."""
+        """Read the content hash by id, of all rows that were written before this call."""
         rows = self._scan("", ["id", "content_hash"], consistency_level="Strong")
         return {row["id"]: row["content_hash"] for row in rows}
 
     def count(self) -> int:
-        """Number of rows, all writes included."""
+        """Count the rows, all writes included."""
         answer = self._call("query", filter="", output_fields=["count(*)"], consistency_level="Strong")
         return int(answer[0]["count(*)"])
 
@@ -200,29 +200,33 @@ class Table(Generic[Record]):
     def _scan(
         self, expression: str, fields: list[str], limit: int | None = None, **options: Any
     ) -> Iterator[dict[str, Any]]:
-        if limit is not None and limit <= _MAX_TOP_K:
-            yield from self._call("query", filter=expression, output_fields=fields, limit=limit, **options)
-        elif self._connection.is_lite:
-            yield from self._call("query", filter=expression or 'id != ""', output_fields=fields, limit=limit)
-        else:
-            pages = self._call(
-                "query_iterator",
-                filter=expression,
-                output_fields=fields,
-                batch_size=_KEYS_PER_READ,
-                limit=-1 if limit is None else limit,
-                **options,
-            )
-            while page := pages.next():
-                yield from page
-            pages.close()
+        if self._connection.is_lite:
+            everything = expression or 'id != ""'
+            yield from self._call("query", filter=everything, output_fields=fields, limit=limit)
+            return
+        # An iterator waits a second for all writes, so only what is longer than one answer needs it.
+        first = min(_MAX_TOP_K, limit or _MAX_TOP_K)
+        rows = self._call("query", filter=expression, output_fields=fields, limit=first, **options)
+        if len(rows) < _MAX_TOP_K or limit == _MAX_TOP_K:
+            yield from rows
+            return
+        pages = self._call(
+            "query_iterator",
+            filter=expression,
+            output_fields=fields,
+            batch_size=_KEYS_PER_READ,
+            limit=-1 if limit is None else limit,
+        )
+        while page := pages.next():
+            yield from page
+        pages.close()
 
     def _checked_queries(self, vectors: Vectors) -> Vectors:
         queries = np.ascontiguousarray(vectors, dtype=np.float32)
         if queries.ndim != 2 or queries.shape[1] != self._dimension:
             raise InvalidInputError(
-                f"expected query vectors of shape (n, {self._dimension}), got {queries.shape}; encode them with the "
-                "encoder that the index was built with"
+                f"expected query vectors of shape (n, {self._dimension}), got {queries.shape}; encode them "
+                "with the encoder that the index was built with"
             )
         return queries
 

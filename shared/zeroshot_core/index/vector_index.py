@@ -79,8 +79,9 @@ class VectorIndex:
     ) -> str:
         """Write a version that holds exactly these items and this graph; it is not live before `activate`.
 
-        The version's id follows from the encoder, the graph, the parameters and the items, so a build that was
-        killed is resumed by building again: what is there is kept, what is missing or changed is encoded and written.
+        The version's id follows from the encoder, the graph, the parameters and the items, so a build that
+        was killed is resumed by building again: what is there is kept, what is missing or changed is encoded
+        and written.
 
         Raises
         ------
@@ -91,7 +92,7 @@ class VectorIndex:
         return build_version(self._catalog, self.params, items, encoder, graph, show_progress=show_progress)
 
     def activate(self, version: str) -> None:
-        """Check a version's row counts and a sample of its vectors, then make it live by swapping the aliases.
+        """Check a version's row counts and a sample of its vectors, then swap the aliases to it.
 
         Raises
         ------
@@ -161,4 +162,5 @@ class VectorIndex:
         self.close()
 
     def __repr__(self) -> str:
-        return f"VectorIndex({self._connection.address!r}, name={self.name!r}, index_type={self.params.index_type!r})"
+        address, index_type = self._connection.address, self.params.index_type
+        return f"VectorIndex({address!r}, name={self.name!r}, index_type={index_type!r})"

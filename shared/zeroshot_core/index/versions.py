@@ -1,9 +1,9 @@
 """Versions of an index: what they are named, what they say of themselves, and which one is live.
 
-A version is three collections ``<name>_<version>_<kind>``. What it was built from is kept in the properties of its
-items collection, so that collection is made first and dropped last. The live version is the target of the alias
-``<name>_items`` alone: readers resolve that one name once and take all three collections of that version, so they
-never mix two. The aliases of concepts and relations are for other Milvus clients.
+A version is three collections ``<name>_<version>_<kind>``. What it was built from is kept in the properties
+of its items collection, so that collection is made first and dropped last. The live version is the target of
+the alias ``<name>_items`` alone: readers resolve that one name once and take all three collections of that
+version, so they never mix two. The aliases of concepts and relations are for other Milvus clients.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class VersionInfo:
     counts
         Number of items, concepts and relations it was built with.
     state
-        ``building`` until all is written, then ``ready``; ``edited`` once single items were upserted or deleted.
+        ``building`` until all is written, then ``ready``; ``edited`` once items were upserted or deleted.
     """
 
     id: str
@@ -61,7 +61,7 @@ class VersionInfo:
     is_live: bool = False
 
     def to_properties(self) -> dict[str, str]:
-        """Collection properties from which `from_properties` reads the same."""
+        """Write it as collection properties, from which `from_properties` reads the same."""
         values = {**vars(self), "counts": dict(self.counts), "params": self.params.to_dict()}
         del values["state"], values["is_live"]
         return {_VERSION: json.dumps(values, sort_keys=True), _STATE: self.state}
@@ -156,12 +156,13 @@ class VersionCatalog:
         return self._info(version, self.live_id())
 
     def tables(self, info: VersionInfo) -> Tables:
-        """The three collections of a version, for reading and writing."""
-        made = [
-            Table(self.connection, self.collection(info.id, kind), kind, info.dimension, info.params)
-            for kind in KINDS
-        ]
-        return Tables(*made)
+        """Address the three collections of a version, for reading and writing."""
+        shape = info.dimension, info.params
+        return Tables(
+            Table(self.connection, self.collection(info.id, "items"), "items", *shape),
+            Table(self.connection, self.collection(info.id, "concepts"), "concepts", *shape),
+            Table(self.connection, self.collection(info.id, "relations"), "relations", *shape),
+        )
 
     def load(self, info: VersionInfo) -> None:
         """Load the collections of a version for reading; quick if they are."""
