@@ -1,0 +1,84 @@
+"""Demand of new products: the zero-shot regressor beside gradient boosting on the same lines.
+
+    python benchmarks/demand.py --splits lines types launch --seeds 0 1 2
+
+Prints one markdown table, which may be pasted into benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import shlex
+import sys
+from collections.abc import Iterator
+from importlib.metadata import version
+from time import perf_counter
+
+import zeroshot_core
+from zeroshot_core.datasets import ProductLines, load_product_lines
+from zeroshot_core.encoders import load_encoder
+from zeroshot_core.evaluation import SPLITS, evaluate_demand, split_product_lines
+from zeroshot_core.evaluation.baselines import LineFeatures, catboost
+from zeroshot_core.evaluation.demand import Scores, score
+from zeroshot_core.evaluation.remembering import RememberingEncoder
+
+COLUMNS = ("rmsle", "wape", "spearman", "pinball_90", "coverage_90", "width_90")
+PACKAGES = ("catboost", "numpy", "pymilvus", "scikit-learn", "sentence-transformers", "torch")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Parse the arguments, run every split and seed, print a row for each method as it comes."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--splits", nargs="+", choices=SPLITS, default=["lines", "types", "launch"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    arguments = parser.parse_args(argv)
+    print(
+        f"Command: `python benchmarks/demand.py {shlex.join(argv if argv is not None else sys.argv[1:])}`  "
+    )
+    print(f"Versions: {_versions()}\n")
+    print("| split | seed | method | " + " | ".join(COLUMNS) + " | seconds |")
+    print("|---|---|---|" + "---|" * (len(COLUMNS) + 1))
+    lines = load_product_lines()
+    encoder = RememberingEncoder(load_encoder("all-MiniLM-L6-v2"))
+    for split in arguments.splits:
+        for seed in arguments.seeds if split != "launch" else arguments.seeds[:1]:
+            for method, scores, seconds in _methods(lines, split, seed, encoder):
+                print(_row(split, seed, method, scores, seconds), flush=True)
+
+
+def _methods(
+    lines: ProductLines, split: str, seed: int, encoder: RememberingEncoder
+) -> Iterator[tuple[str, Scores, float | None]]:
+    """Yield name, scores and, where it was measured, seconds of each method."""
+    report = evaluate_demand(split, seed, encoder=encoder, lines=lines)
+    yield "zero-shot regressor", report.scores, report.seconds
+    yield "the same without the graph", report.no_graph, None
+    yield from ((name.replace("_", " "), scores, None) for name, scores in report.baselines.items())
+    yield "CatBoost", *_catboost(lines, split, seed, encoder)
+
+
+def _catboost(
+    lines: ProductLines, split: str, seed: int, encoder: RememberingEncoder
+) -> tuple[Scores, float]:
+    parts = split_product_lines(lines, split, seed)
+    features = LineFeatures(rows=lines.rows, vectors=encoder.encode([item.text for item in lines.items]))
+    start = perf_counter()
+    forecast = catboost(features.take(parts.train), parts.target[parts.train], features.take(parts.test))
+    return score(parts.target[parts.test], forecast), perf_counter() - start
+
+
+def _row(split: str, seed: int, method: str, scores: Scores, seconds: float | None) -> str:
+    figures = [f"{getattr(scores, column):.3f}" for column in COLUMNS]
+    return " | ".join(["| " + split, str(seed), method, *figures, f"{seconds:.0f} |" if seconds else "|"])
+
+
+def _versions() -> str:
+    installed = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    return f"zeroshot-milvus {zeroshot_core.__version__}, Python {platform.python_version()}, {installed}"
+
+
+if __name__ == "__main__":
+    main()
