@@ -93,18 +93,7 @@ class PathFinder:
             else:
                 heads, tails, shares = _gather(self.adjacency, rows)
                 strength = decay * np.repeat(scores, np.diff(self.adjacency.indptr)[rows]) * shares
-            order = np.argsort(strength, kind="stable")
-            order = order[strength[order] > 0]
-            # Written weakest first, so the strongest way into each row stays.
-            layers.append(
-                dict(
-                    zip(
-                        tails[order].tolist(),
-                        zip(strength[order].tolist(), heads[order].tolist(), strict=True),
-                        strict=True,
-                    )
-                )
-            )
+            layers.append(_strongest_ways(heads, tails, strength))
         return layers
 
     def _trace(self, layers: Sequence[Mapping[int, tuple[float, int]]], goal: int) -> Path | None:
@@ -116,13 +105,20 @@ class PathFinder:
         row, relations = goal, []
         for hop in range(best, 0, -1):
             previous = layers[hop][row][1]
-            relations.append(self.graph.relations[int(self._relation_index[previous, row]) - 1])
+            relations.append(self._relation_between(previous, row))
             row = previous
         return Path(
             seed=self.graph.concept_ids[row],
             relations=tuple(reversed(relations)),
             score=layers[best][goal][0],
         )
+
+    def _relation_between(self, row: int, column: int) -> Relation:
+        """Heaviest relation between two neighbours; far quicker than indexing a sparse matrix."""
+        index = self._relation_index
+        start, end = index.indptr[row : row + 2]
+        place = start + np.searchsorted(index.indices[start:end], column)
+        return self.graph.relations[int(index.data[place]) - 1]
 
 
 def _gather(matrix: sparse.csr_matrix, rows: Ints) -> tuple[Ints, Ints, Floats]:
@@ -132,6 +128,15 @@ def _gather(matrix: sparse.csr_matrix, rows: Ints) -> tuple[Ints, Ints, Floats]:
     offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     entries = starts + offsets
     return np.repeat(rows, counts), matrix.indices[entries], matrix.data[entries]
+
+
+def _strongest_ways(heads: Ints, tails: Ints, strength: Floats) -> dict[int, tuple[float, int]]:
+    """Best (strength, head) of each tail, where there is any."""
+    order = np.argsort(strength, kind="stable")
+    order = order[strength[order] > 0]
+    ways = zip(strength[order].tolist(), heads[order].tolist(), strict=True)
+    # Written weakest first, so the strongest way into each tail stays.
+    return dict(zip(tails[order].tolist(), ways, strict=True))
 
 
 def _strongest_relations(graph: KnowledgeGraph, types: Sequence[str] | None) -> sparse.csr_matrix:

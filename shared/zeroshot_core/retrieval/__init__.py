@@ -1,1 +1,6 @@
-"""."""
+"""Retrieval: vector search, expansion over the graph, and their fusion into hits with paths."""
+
+from zeroshot_core.retrieval.neighbours import fold_neighbours
+from zeroshot_core.retrieval.retriever import Retriever
+
+__all__ = ["Retriever", "fold_neighbours"]
