@@ -80,6 +80,8 @@ class DemandReport:
         launch curve.
     model, items, truth, forecast
         The fitted regressor, the new lines, what they sold, and what was forecast, for plots.
+    known_units
+        What the known lines sold, by item id.
     """
 
     split: str
@@ -96,6 +98,7 @@ class DemandReport:
     items: tuple[Item, ...] = field(repr=False)
     truth: Floats = field(repr=False)
     forecast: Forecast = field(repr=False)
+    known_units: Mapping[str, float] = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the figures as plain JSON types."""
@@ -172,6 +175,7 @@ def evaluate_demand(
         items=trial.new_items,
         truth=truth,
         forecast=forecast,
+        known_units={lines.items[i].id: float(parts.target[i]) for i in parts.train},
     )
 
 

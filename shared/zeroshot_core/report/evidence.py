@@ -9,7 +9,7 @@ from zeroshot_core.types import Evidence, Hit
 
 __all__ = ["evidence_graph"]
 
-_COLUMN, _ROW, _WIDTH, _HEIGHT = 330, 44, 240, 30
+_COLUMN, _ROW, _WIDTH, _HEIGHT = 360, 44, 240, 30
 _MAX_NODES = 8
 _MAX_CHARS = 32
 
@@ -30,7 +30,7 @@ def evidence_graph(query: str, evidence: Evidence) -> str:
     hits = [*evidence.concepts[:_MAX_NODES], *evidence.items[:_MAX_NODES]]
     edges = list(dict.fromkeys(edge for hit in hits for edge in _edges(hit)))
     labels = {"query": query} | {hit.id: hit.text for hit in hits if hit.text}
-    places = _places(edges)
+    places = _places(edges, items={hit.id for hit in evidence.items})
     height = max(y for _, y in places.values()) + _ROW
     width = max(x for x, _ in places.values()) + _WIDTH + 2
     kinds = {hit.id: hit.kind for hit in hits} | {"query": "query"}
@@ -52,18 +52,16 @@ def _edges(hit: Hit) -> list[_Edge]:
     return edges
 
 
-def _places(edges: list[_Edge]) -> dict[str, tuple[int, int]]:
-    """Put each node in the column of its number of steps from the query, in order of appearance."""
+def _places(edges: list[_Edge], items: set[str]) -> dict[str, tuple[int, int]]:
+    """Put each node as many columns right as it is steps from the query, items in the last, top down."""
     depth = {"query": 0}
     for edge in edges:
-        depth.setdefault(edge.head, 1)
         depth.setdefault(edge.tail, depth[edge.head] + 1)
     last = max(depth.values())
-    ends = {edge.tail for edge in edges} - {edge.head for edge in edges}
     filled = [0] * (last + 1)
     places = {}
     for id_, steps in depth.items():
-        column = last if id_ in ends else steps
+        column = last if id_ in items else steps
         places[id_] = (1 + column * _COLUMN, 10 + filled[column] * _ROW)
         filled[column] += 1
     return places

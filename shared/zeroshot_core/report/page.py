@@ -7,6 +7,7 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 from string import Template
+from typing import Literal
 from uuid import uuid4
 
 from zeroshot_core.report.evidence import evidence_graph
@@ -64,14 +65,18 @@ def _metrics_table(columns: Sequence[MetricColumn], rows: Sequence[MetricRow]) -
 
 def _best(column: MetricColumn, rows: Sequence[MetricRow]) -> set[str]:
     """Names of the methods that are best in a column, ties included."""
-    losses = {row.name: _loss(column, row.values[column.key]) for row in rows if column.key in row.values}
+    if column.best is None:
+        return set()
+    losses = {
+        row.name: _loss(row.values[column.key], column.best) for row in rows if column.key in row.values
+    }
     return {name for name, loss in losses.items() if loss == min(losses.values())}
 
 
-def _loss(column: MetricColumn, value: float) -> float:
-    if column.best == "low":
+def _loss(value: float, best: Literal["low", "high"] | float) -> float:
+    if best == "low":
         return value
-    return -value if column.best == "high" else abs(value - column.best)
+    return -value if best == "high" else abs(value - best)
 
 
 def _neighbours_table(example: Example, unit: str) -> str:
@@ -82,8 +87,8 @@ def _neighbours_table(example: Example, unit: str) -> str:
 
 
 def _neighbour_cells(hit: Hit, parts: Sequence[str], value: float | None) -> list[str]:
-    figures = [hit.score, *(hit.parts.get(part) for part in parts), value]
-    return [escape(hit.text or hit.id), *map(_figure, figures)]
+    scores = [hit.score, *(hit.parts.get(part) for part in parts)]
+    return [escape(hit.text or hit.id), *map(_figure, scores), "" if value is None else _amount(value)]
 
 
 def _example(example: Example, unit: str) -> str:
@@ -98,7 +103,11 @@ def _example(example: Example, unit: str) -> str:
 def _value(value: Value) -> str:
     if isinstance(value, str):
         return escape(value)
-    return ", ".join(map(_figure, value)) if isinstance(value, tuple) else _figure(value)
+    return ", ".join(map(_amount, value)) if isinstance(value, tuple) else _amount(value)
+
+
+def _amount(value: float) -> str:
+    return f"{value:,.1f}".removesuffix(".0")
 
 
 def _figure(value: float | None, *, bold: bool = False) -> str:

@@ -26,12 +26,13 @@ class MetricColumn:
     label
         What the column's head says.
     best
-        ``low``, ``high``, or the value nearest to which is best; the best of each column is set in bold.
+        ``low``, ``high``, or the value nearest to which is best; the best of each column is set in bold,
+        unless this is None.
     """
 
     key: str
     label: str
-    best: Literal["low", "high"] | float = "low"
+    best: Literal["low", "high"] | float | None = "low"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,13 +5,15 @@ import pytest
 from zeroshot_core.encoders import FunctionEncoder
 from zeroshot_core.evaluation import evaluate_demand
 from zeroshot_core.evaluation.demand import linked_items
+from zeroshot_core.evaluation.illustration import illustrate
 from zeroshot_core.evaluation.remembering import RememberingEncoder
+from zeroshot_core.types import Evidence, Hit, Prediction
 
 SCORES = {"rmsle", "wape", "spearman", "pinball_90", "coverage_90", "width_90"}
 
 
 class CategoryRegressor:
-    """Mean and quantiles of the first concept shared with known items; of all where an item has none."""
+    """Shrunk mean and quantiles of the category that the graph tells; of all where it tells none."""
 
     def __init__(self, graph):
         self.graph = graph
@@ -20,6 +22,7 @@ class CategoryRegressor:
         if self.graph is not None:
             unknown = {concept for item in X for concept in item.concepts} - set(self.graph.concepts)
             assert not unknown
+        self.ids = [item.id for item in X]
         self.known, self.y, self.groups = [self._key(item) for item in X], np.asarray(y), groups
         return self
 
@@ -33,7 +36,15 @@ class CategoryRegressor:
         return [self.y[by_key.get(self._key(item), slice(None))] for item in X]
 
     def predict(self, X):
-        return np.array([np.expm1(np.log1p(pool).mean(axis=0)) for pool in self._pools(X)])
+        logs, shrinkage = np.log1p(self.y), 10
+        return np.array(
+            [
+                np.expm1(
+                    (np.log1p(pool).sum(axis=0) + shrinkage * logs.mean(axis=0)) / (len(pool) + shrinkage)
+                )
+                for pool in self._pools(X)
+            ]
+        )
 
     def predict_quantile(self, X, q):
         return np.array([np.quantile(pool, q) for pool in self._pools(X)])
@@ -43,7 +54,11 @@ class CategoryRegressor:
         return np.array([np.quantile(pool, ends) for pool in self._pools(X)])
 
     def explain(self, X):
-        return []
+        hit = Hit(id=self.ids[0], kind="item", score=0.5, text="the first one")
+        return [
+            Prediction(id=item.id, value=float(value), evidence=Evidence(items=(hit,)))
+            for item, value in zip(X, self.predict(X), strict=True)
+        ]
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +70,7 @@ def encoder():
 
 @pytest.fixture(scope="module")
 def evaluate(product_lines, encoder):
-    sample = product_lines.take(np.random.default_rng(0).choice(len(product_lines), 3000, replace=False))
+    sample = product_lines.take(np.random.default_rng(0).choice(len(product_lines), 1500, replace=False))
 
     def run(split, seed=0):
         return evaluate_demand(
@@ -76,7 +91,7 @@ def test_report_gives_every_figure_of_ours_the_baselines_and_the_ablation(lines_
     assert set(figures["baselines"]) == {"constant", "type_mean", "knn_vectors", "boosted_trees"}
     assert all(set(scores) >= SCORES for scores in figures["baselines"].values())
     assert set(figures["ablation"]["no_graph"]) >= SCORES | {"difference", "interval"}
-    assert (figures["n_train"], figures["n_test"]) == (2400, 600)
+    assert (figures["n_train"], figures["n_test"]) == (1200, 300)
 
 
 def test_regressor_that_lives_on_concepts_is_better_with_the_graph(lines_report):
@@ -91,8 +106,22 @@ def test_regressor_without_concepts_is_the_constant_baseline(lines_report):
 
 
 def test_forecasts_stand_beside_the_items_and_what_they_sold(lines_report):
-    assert len(lines_report.items) == len(lines_report.truth) == len(lines_report.forecast.mean) == 600
-    assert lines_report.forecast.interval.shape == (600, 2)
+    assert len(lines_report.items) == len(lines_report.truth) == len(lines_report.forecast.mean) == 300
+    assert lines_report.forecast.interval.shape == (300, 2)
+
+
+def test_illustration_shows_the_typical_case_calibration_and_every_method(lines_report):
+    page = illustrate(lines_report)
+    assert [row.name for row in page.rows][:3] == ["zero-shot regressor", "without the graph", "constant"]
+    assert [row.is_ours for row in page.rows] == [True] + [False] * 5
+    held = dict(zip(page.calibration.nominal, page.calibration.observed, strict=True))
+    assert held[0.9] == lines_report.scores.coverage_90
+    assert held[0.1] < held[0.5] < held[0.9]
+    errors = np.abs(np.log1p(lines_report.truth) - np.log1p(lines_report.forecast.mean))
+    of_example = abs(np.log1p(page.example.truth) - np.log1p(page.example.prediction.value))
+    assert of_example == pytest.approx(np.median(errors), rel=0.01)
+    assert page.example.prediction.evidence.items[0].id in page.example.values
+    assert "squared log error: -" in page.notes[0]
 
 
 def test_held_out_types_reach_the_regressor_as_groups(evaluate):

@@ -65,10 +65,13 @@ def data():
             MetricColumn(key="rmsle", label="RMSLE"),
             MetricColumn(key="spearman", label="Spearman", best="high"),
             MetricColumn(key="coverage_90", label="coverage", best=0.9),
+            MetricColumn(key="width_90", label="width", best=None),
         ),
         rows=(
             MetricRow(
-                name="ours", values={"rmsle": 1.3, "spearman": 0.55, "coverage_90": 0.91}, is_ours=True
+                name="ours",
+                values={"rmsle": 1.3, "spearman": 0.55, "coverage_90": 0.91, "width_90": 250.0},
+                is_ours=True,
             ),
             MetricRow(name="constant", values={"rmsle": 1.6, "spearman": 0.0, "coverage_90": 0.99}),
         ),
@@ -118,11 +121,12 @@ def test_best_of_each_column_is_bold_and_ours_stands_apart(html):
     assert "<b>1.300</b>" in ours
     assert "<b>0.550</b>" in ours
     assert "<b>0.910</b>" in ours
+    assert "<td>250.0</td>" in ours
     assert "<b>0.990</b>" not in html
 
 
 def test_example_states_forecast_interval_and_truth(html):
-    expected = "forecast 12.4 units, with 90% probability between 2.000 and 96.0; true were 9.000."
+    expected = "forecast 12.4 units, with 90% probability between 2 and 96; true were 9."
     assert expected in Page(html).text
 
 
@@ -137,7 +141,7 @@ def test_graph_shows_relations_in_full_and_similarity_dashed(html):
 def test_neighbours_show_parts_of_the_score_and_known_values(html):
     table = html[html.rindex("<table>") :]
     assert "<th>graph</th><th>vector</th><th>units</th>" in table
-    assert "<td>14.0</td>" in table
+    assert "<td>14</td>" in table
 
 
 def test_figures_take_their_colours_from_the_page(html):
@@ -150,7 +154,7 @@ def test_figures_take_their_colours_from_the_page(html):
 def test_forecast_without_evidence_still_makes_a_page(data, tmp_path):
     bare = replace(data.example, prediction=Prediction(id="new", value=3.0))
     write_report(tmp_path / "report.html", replace(data, example=bare))
-    assert "forecast 3.000 units; true were" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "forecast 3 units; true were" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_report_of_two_runs_is_the_same_file(data, tmp_path):
