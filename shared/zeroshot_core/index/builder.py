@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from zeroshot_core.index.params import IndexParams
     from zeroshot_core.index.versions import VersionCatalog, VersionInfo
 
-__all__ = ["build_version", "verify_version"]
+__all__ = ["build_version", "check_finished", "verify_version"]
 
 _N_PROBES = 8
 # Another batch changes a vector in its last bits; another text or encoder changes it far more.
@@ -70,10 +70,7 @@ def verify_version(catalog: VersionCatalog, info: VersionInfo) -> None:
     VectorIndexError
         If it is not.
     """
-    if info.state == "building":
-        raise VectorIndexError(
-            f"expected a finished version, got {info.id} half built; run build again with the same items"
-        )
+    check_finished(info)
     catalog.load(info)
     tables = catalog.tables(info)
     if info.state == "ready":
@@ -91,6 +88,20 @@ def verify_version(catalog: VersionCatalog, info: VersionInfo) -> None:
             f"expected vectors of version {info.id} to have unit length and to find themselves, got norms "
             f"{np.linalg.norm(vectors, axis=1).round(3).tolist()} and scores {np.round(best, 3).tolist()}; "
             "drop the version and build it again"
+        )
+
+
+def check_finished(info: VersionInfo) -> None:
+    """Refuse a version whose build has not ended.
+
+    Raises
+    ------
+    VectorIndexError
+        If it is half built.
+    """
+    if info.state == "building":
+        raise VectorIndexError(
+            f"expected a finished version, got {info.id} half built; run build again with the same items"
         )
 
 

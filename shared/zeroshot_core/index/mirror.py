@@ -1,30 +1,32 @@
 """A copy of one collection in memory, searched exactly.
 
 Milvus Lite hands out its hits one Python object at a time, about a tenth of a millisecond each, and answers
-a filter on an array by walking all rows. So large batches on a local file are answered from the vectors, read
+a filter on an array by walking all rows. So large batches on a local file are answered from the rows, read
 once and compared exactly; a server answers all by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from zeroshot_core.types import Floats, Ints, Item, Vectors
+from zeroshot_core.index.schema import Record
 
-__all__ = ["Links", "Mirror", "nearest_rows"]
+if TYPE_CHECKING:
+    from zeroshot_core.types import Floats, Ints, Vectors
+
+__all__ = ["Mirror", "nearest_rows"]
 
 _BLOCK_VALUES = 16_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mirror:
-    """Ids and vectors of a collection, row by row.
+class Mirror(Generic[Record]):
+    """Ids, vectors and records of a collection, row by row.
 
     Parameters
     ----------
@@ -36,6 +38,7 @@ class Mirror:
 
     ids: tuple[str, ...]
     vectors: Vectors
+    records: tuple[Record, ...]
     stamp: int
 
     @cached_property
@@ -43,38 +46,30 @@ class Mirror:
         """Row number by id."""
         return {key: row for row, key in enumerate(self.ids)}
 
+    @cached_property
+    def links(self) -> dict[str, list[int]]:
+        """Row numbers of the items by the concept they are linked to."""
+        found: dict[str, list[int]] = {}
+        for row, record in enumerate(self.records):
+            for concept in getattr(record, "concepts", ()):
+                found.setdefault(concept, []).append(row)
+        return found
+
     def search(
-        self, queries: Vectors, top_k: int, allowed: Sequence[str] | None
+        self, queries: Vectors, top_k: int, allowed: Iterable[str] | None
     ) -> tuple[list[list[str]], list[Floats]]:
         """Ids and scores of the nearest rows for each query, best first, among `allowed` ids if given."""
-        rows = np.arange(len(self.ids)) if allowed is None else np.sort([self.rows[key] for key in allowed])
-        vectors = self.vectors if allowed is None else self.vectors[rows.astype(np.int64)]
+        kept = range(len(self.ids)) if allowed is None else sorted(self.rows[key] for key in allowed)
+        rows = np.fromiter(kept, dtype=np.int64)
         ids: list[list[str]] = []
         scores: list[Floats] = []
-        for found, similarities in nearest_rows(queries, vectors, top_k):
-            ids.append([self.ids[row] for row in rows[found]])
+        for found, similarities in nearest_rows(queries, self.vectors[rows], top_k):
+            ids.append([self.ids[row] for row in rows[found].tolist()])
             scores.append(similarities)
         return ids, scores
 
 
-@dataclass(frozen=True, kw_only=True)
-class Links:
-    """Item ids by the concept they are linked to."""
-
-    items: Mapping[str, Sequence[str]]
-    stamp: int
-
-    @classmethod
-    def of(cls, items: Iterable[Item], stamp: int) -> Links:
-        """Links of these items."""
-        found: dict[str, list[str]] = {}
-        for item in items:
-            for concept in item.concepts:
-                found.setdefault(concept, []).append(item.id)
-        return cls(items=found, stamp=stamp)
-
-
-def nearest_rows(queries: Vectors, vectors: Vectors, top_k: int) -> list[tuple[Ints, Floats]]:
+def nearest_rows(queries: Vectors, vectors: Vectors, top_k: int) -> Iterator[tuple[Ints, Floats]]:
     """Row numbers and inner products of the `top_k` largest inner products of each query, best first.
 
     Parameters
@@ -84,13 +79,17 @@ def nearest_rows(queries: Vectors, vectors: Vectors, top_k: int) -> list[tuple[I
     vectors
         Shape (n, d).
     """
-    top_k = min(top_k, len(vectors))
-    found: list[tuple[Ints, Floats]] = []
     step = max(1, _BLOCK_VALUES // max(1, len(vectors)))
     for start in range(0, len(queries), step):
-        similarities = queries[start : start + step] @ vectors.T
-        for row in similarities:
-            best = np.argpartition(-row, top_k - 1)[:top_k] if top_k < len(row) else np.arange(len(row))
-            order = best[np.lexsort((best, -row[best]))]
-            found.append((order, row[order].astype(np.float64)))
-    return found
+        for row in queries[start : start + step] @ vectors.T:
+            yield _largest(row, top_k)
+
+
+def _largest(values: Vectors, top_k: int) -> tuple[Ints, Floats]:
+    """Places of the largest values, ties in order of their places."""
+    if top_k < len(values):
+        places: Ints = np.argpartition(values, -top_k)[-top_k:]
+    else:
+        places = np.arange(len(values))
+    order = places[np.lexsort((places, -values[places]))]
+    return order, values[order].astype(np.float64)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 from zeroshot_core.errors import FingerprintMismatchError, InvalidInputError
 from zeroshot_core.index.filters import AllOf, Condition, Filter, literals, render
 from zeroshot_core.index.ingestion import check_concepts, checked_items, encode_checked
-from zeroshot_core.index.mirror import Links
 from zeroshot_core.index.table import SearchResult
 from zeroshot_core.types import Concept, Item, Relation
 
@@ -35,7 +34,6 @@ class OpenVersion:
         self.info = info
         self._catalog = catalog
         self._items, self._concepts, self._relations = catalog.tables(info)
-        self._links: Links | None = None
 
     def search_items(self, vectors: Vectors, top_k: int, filter: Filter | None = None) -> SearchResult[Item]:
         """Nearest items of each query vector, shape (q, d); all queries in one call to a server.
@@ -147,14 +145,12 @@ class OpenVersion:
     def _linked_locally(
         self, concept_ids: Sequence[str], limit: int | None, filter: Filter | None
     ) -> list[Item]:
-        stamp = self._catalog.connection.n_writes
-        if self._links is None or self._links.stamp != stamp:
-            self._links = Links.of(self._items.where(""), stamp)
-        linked = dict.fromkeys(key for concept in concept_ids for key in self._links.items.get(concept, ()))
+        mirror = self._items.mirrored()
+        rows = dict.fromkeys(row for concept in concept_ids for row in mirror.links.get(concept, ()))
         if filter is not None:
-            allowed = set(self._items.keys(render(filter)))
-            linked = {key: None for key in linked if key in allowed}
-        return list(self._items.get(list(linked)[:limit]).values())
+            allowed = {mirror.rows[key] for key in self._items.keys(render(filter))}
+            rows = {row: None for row in rows if row in allowed}
+        return [mirror.records[row] for row in rows][:limit]
 
     def __repr__(self) -> str:
         return (

@@ -14,7 +14,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.types import Concept, Item, Relation
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "KINDS",
     "SCHEMA_VERSION",
+    "Record",
     "concept_row",
     "create_collection",
     "create_indexes",
@@ -34,6 +35,8 @@ __all__ = [
     "relation_row",
     "to_record",
 ]
+
+Record = TypeVar("Record", Item, Concept, Relation)
 
 SCHEMA_VERSION = 1
 KINDS = ("items", "concepts", "relations")
@@ -123,15 +126,13 @@ def item_row(item: Item) -> dict[str, Any]:
     _check_bytes(where, "id", item.id, _KEY_BYTES)
     _check_bytes(where, "text", text, _TEXT_BYTES)
     _check_strings(where, "concepts", item.concepts)
-    row = {
+    metadata = {key: _plain(value) for key, value in item.metadata.items()}
+    return {
         "id": item.id,
         "text": text,
         "concepts": list(item.concepts),
-        "metadata": {key: _plain(value) for key, value in item.metadata.items()},
-    }
-    return {
-        **row,
-        "content_hash": _hash(_checked_json(where, row["metadata"]), text, *item.concepts, _pixels(item)),
+        "metadata": metadata,
+        "content_hash": _hash(_checked_json(where, metadata), text, *item.concepts, _pixels(item)),
     }
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, Generic, cast
 
 import numpy as np
 
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.index.filters import Filter, literals, render
+from zeroshot_core.index.filters import Filter, literal, literals, render
 from zeroshot_core.index.mirror import Mirror
 from zeroshot_core.index.params import to_scores
-from zeroshot_core.index.schema import output_fields, to_record
-from zeroshot_core.types import Concept, Item, Relation
+from zeroshot_core.index.schema import Record, output_fields, to_record
 
 if TYPE_CHECKING:
     from zeroshot_core.index.connection import Connection
@@ -22,14 +22,13 @@ if TYPE_CHECKING:
 
 __all__ = ["SearchResult", "Table"]
 
-Record = TypeVar("Record", Item, Concept, Relation)
-
 _MAX_TOP_K = 16384
 _PAGE_BYTES = 16_000_000
 _KEYS_PER_READ = 4096
 _QUERIES_PER_CALL = 1024
-# From here on a read of all vectors costs less than the hits.
+# From here on, reading all rows of a local file once costs less than reading these one by one.
 _MIRROR_HITS = 20_000
+_MIRROR_KEYS = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +61,7 @@ class Table(Generic[Record]):
         self._kind = kind
         self._dimension = dimension
         self._params = params
-        self._mirror: Mirror | None = None
+        self._mirror: Mirror[Record] | None = None
 
     def search(self, vectors: Vectors, top_k: int, filter: Filter | None = None) -> SearchResult[Record]:
         """Nearest records of each query vector.
@@ -84,8 +83,8 @@ class Table(Generic[Record]):
             raise InvalidInputError(f"expected top_k in 1-{_MAX_TOP_K}, got {top_k}")
         expression = render(filter)
         if self._connection.is_lite and len(queries) * top_k >= _MIRROR_HITS:
-            allowed = list(self.keys(expression)) if expression else None
-            ids, scores = self._mirrored().search(queries, top_k, allowed)
+            allowed = self.keys(expression) if expression else None
+            ids, scores = self.mirrored().search(queries, top_k, allowed)
         else:
             ids, scores = self._search_milvus(queries, top_k, expression)
         return self._with_records(ids, scores)
@@ -121,8 +120,11 @@ class Table(Generic[Record]):
             ids=ids, scores=scores, records=[[records[key] for key in found] for found in ids]
         )
 
-    def get(self, ids: Sequence[str] | set[str]) -> dict[str, Record]:
+    def get(self, ids: Collection[str]) -> dict[str, Record]:
         """Read records by id; ids that are not there are left out."""
+        if self._reads_mirror(ids):
+            mirror = self.mirrored()
+            return {key: mirror.records[mirror.rows[key]] for key in ids if key in mirror.rows}
         rows = self._rows_of(list(ids), output_fields(self._kind))
         return {row["id"]: self._record(row) for row in rows}
 
@@ -134,17 +136,18 @@ class Table(Generic[Record]):
         InvalidInputError
             If an id is not there.
         """
-        unique = list(dict.fromkeys(ids))
-        place = {key: row for row, key in enumerate(unique)}
-        found = np.full((len(unique), self._dimension), np.nan, dtype=np.float32)
-        for row in self._rows_of(unique, ["id", "vector"]):
-            found[place[row["id"]]] = row["vector"]
-        missing = [key for key in unique if np.isnan(found[place[key], 0])]
+        if self._reads_mirror(ids):
+            known, vectors = self.mirrored().rows, self.mirrored().vectors
+        else:
+            rows = list(self._rows_of(list(dict.fromkeys(ids)), ["id", "vector"]))
+            known = {row["id"]: place for place, row in enumerate(rows)}
+            vectors = np.asarray([row["vector"] for row in rows], dtype=np.float32)
+        missing = list(dict.fromkeys(key for key in ids if key not in known))
         if missing:
             raise InvalidInputError(
                 f"expected ids of indexed {self._kind}, got {len(missing)} unknown: {missing[:3]}"
             )
-        return found[[place[key] for key in ids]] if len(unique) < len(ids) else found
+        return vectors.reshape(-1, self._dimension)[[known[key] for key in ids]]
 
     def where(self, expression: str, limit: int | None = None) -> list[Record]:
         """Read the records for which a rendered expression holds, in no order."""
@@ -185,12 +188,25 @@ class Table(Generic[Record]):
         if not self._connection.is_lite:
             self.count()
 
-    def _mirrored(self) -> Mirror:
+    def mirrored(self) -> Mirror[Record]:
+        """All rows of a local file, read once and again after a write: no other process has it."""
         stamp = self._connection.n_writes
         if self._mirror is None or self._mirror.stamp != stamp:
-            ids = tuple(self.keys())
-            self._mirror = Mirror(ids=ids, vectors=self.vectors(ids), stamp=stamp)
+            ids: list[str] = []
+            records: list[Record] = []
+            vectors = [np.zeros((0, self._dimension), dtype=np.float32)]
+            for page in self._pages("", [*output_fields(self._kind), "vector"]):
+                ids += [row["id"] for row in page]
+                records += [self._record(row) for row in page]
+                vectors.append(np.asarray([row["vector"] for row in page], dtype=np.float32))
+            self._mirror = Mirror(
+                ids=tuple(ids), vectors=np.concatenate(vectors), records=tuple(records), stamp=stamp
+            )
         return self._mirror
+
+    def _reads_mirror(self, ids: Collection[str]) -> bool:
+        is_fresh = self._mirror is not None and self._mirror.stamp == self._connection.n_writes
+        return self._connection.is_lite and (is_fresh or len(ids) >= _MIRROR_KEYS)
 
     def _rows_of(self, ids: list[str], fields: list[str]) -> Iterator[dict[str, Any]]:
         size = 4 * self._dimension if "vector" in fields else _PAGE_BYTES // _KEYS_PER_READ
@@ -203,23 +219,25 @@ class Table(Generic[Record]):
         if self._connection.is_lite:
             everything = expression or 'id != ""'
             yield from self._call("query", filter=everything, output_fields=fields, limit=limit)
-            return
-        # An iterator waits a second for all writes, so only what is longer than one answer needs it.
-        first = min(_MAX_TOP_K, limit or _MAX_TOP_K)
-        rows = self._call("query", filter=expression, output_fields=fields, limit=first, **options)
-        if len(rows) < _MAX_TOP_K or limit == _MAX_TOP_K:
-            yield from rows
-            return
-        pages = self._call(
-            "query_iterator",
-            filter=expression,
-            output_fields=fields,
-            batch_size=_KEYS_PER_READ,
-            limit=-1 if limit is None else limit,
-        )
-        while page := pages.next():
-            yield from page
-        pages.close()
+        elif limit is not None and limit <= _MAX_TOP_K:
+            yield from self._call("query", filter=expression, output_fields=fields, limit=limit, **options)
+        else:
+            rows = chain.from_iterable(self._pages(expression, fields, **options))
+            yield from islice(rows, limit)
+
+    def _pages(
+        self, expression: str, fields: list[str], **options: Any
+    ) -> Iterator[Sequence[dict[str, Any]]]:
+        """Read all rows in order of their ids; `iterator` is what asks Milvus for that order."""
+        size = min(_MAX_TOP_K, max(1, _PAGE_BYTES // (4 * self._dimension)))
+        last, page = "", None
+        while page is None or len(page) == size:
+            after = f"id > {literal(last)}" + (f" and ({expression})" if expression else "")
+            page = self._call(
+                "query", filter=after, output_fields=fields, limit=size, iterator="True", **options
+            )
+            yield page
+            last = page[-1]["id"] if page else last
 
     def _checked_queries(self, vectors: Vectors) -> Vectors:
         queries = np.ascontiguousarray(vectors, dtype=np.float32)

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from zeroshot_core.errors import FingerprintMismatchError, InvalidInputError, VersionNotFoundError
-from zeroshot_core.index.builder import build_version, verify_version
+from zeroshot_core.index.builder import build_version, check_finished, verify_version
 from zeroshot_core.index.connection import Connection
 from zeroshot_core.index.open_version import OpenVersion
 from zeroshot_core.index.params import IndexParams
@@ -147,6 +147,8 @@ class VectorIndex:
                 f"expected version {info.id} to be built with encoder {fingerprint}, got {info.fingerprint} "
                 f"({info.encoder}): built with another encoder; index again, or load that encoder"
             )
+        check_finished(info)
+        self._catalog.load(info)
         return OpenVersion(info, self._catalog)
 
     def close(self) -> None:
