@@ -118,10 +118,16 @@ def interval_width(interval: npt.ArrayLike) -> float:
 
 
 def top_decile_lift(y: npt.ArrayLike, forecast: npt.ArrayLike) -> float:
-    """Mean y of the tenth with the highest forecasts over the mean of all; higher is better, 1 is chance."""
+    """Mean y of the tenth with the highest forecasts over the mean of all; higher is better, 1 is chance.
+
+    Cases tied at the border of the tenth count with their mean.
+    """
     truth, forecasts = _pair(y, forecast)
-    top = np.argsort(-forecasts, kind="stable")[: max(1, len(truth) // 10)]
-    return float(truth[top].mean() * len(truth) / _volume(truth))
+    size = max(1, len(truth) // 10)
+    border = np.partition(forecasts, -size)[-size]
+    above, tied = truth[forecasts > border], truth[forecasts == border]
+    top = above.sum() + (size - len(above)) * tied.mean()
+    return float(top / size * len(truth) / _volume(truth))
 
 
 def paired_bootstrap(

@@ -45,6 +45,8 @@ def test_top_decile_lift_is_one_for_equal_sales_and_finds_hits():
     assert metrics.top_decile_lift(np.ones(20), np.arange(20)) == pytest.approx(1)
     hits = np.r_[np.full(2, 50.0), np.zeros(18)]
     assert metrics.top_decile_lift(hits, hits) == pytest.approx(10)
+    assert metrics.top_decile_lift(hits, np.ones(20)) == pytest.approx(1)
+    assert metrics.top_decile_lift(hits, np.r_[2, 1, np.ones(18)]) == pytest.approx((50 + 50 / 19) / 2 / 5)
 
 
 def test_bootstrap_interval_holds_the_difference_and_excludes_zero_when_one_is_better():
