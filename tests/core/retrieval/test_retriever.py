@@ -1,0 +1,281 @@
+import numpy as np
+import pytest
+from zeroshot_core.encoders import FunctionEncoder
+from zeroshot_core.errors import FingerprintMismatchError, InvalidInputError, UnknownConceptError
+from zeroshot_core.graph import KnowledgeGraph, table_concepts
+from zeroshot_core.index import Condition, VectorIndex
+from zeroshot_core.retrieval import Retriever
+from zeroshot_core.types import Concept, Item, Relation
+
+# Two dimensions, so that every score can be worked out on paper.
+VECTORS = {
+    "query": [1.0, 0.0],
+    "near": [0.8, 0.6],
+    "nearer": [0.96, 0.28],
+    "far": [0.0, 1.0],
+    "behind": [-1.0, 0.0],
+    "Fruit": [0.6, 0.8],
+    "Apple": [1.0, 0.0],
+    "Stone": [-0.6, 0.8],
+}
+FRUIT, APPLE, STONE = (
+    Concept(id=name.lower(), name=name, type="thing") for name in ("Fruit", "Apple", "Stone")
+)
+IS_A = Relation(head="apple", type="is_a", tail="fruit")
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return FunctionEncoder(
+        lambda texts: [VECTORS[text] for text in texts], name="paper", dimension=2, fingerprint="0" * 16
+    )
+
+
+@pytest.fixture(scope="module")
+def graph():
+    return KnowledgeGraph([FRUIT, APPLE, STONE], [IS_A])
+
+
+@pytest.fixture(scope="module")
+def version(encoder, graph, tmp_path_factory):
+    items = [
+        Item(id="near", text="near", concepts=("stone",), metadata={"price": 1}),
+        Item(id="nearer", text="nearer"),
+        Item(id="far", text="far", concepts=("fruit",), metadata={"price": 2}),
+        Item(id="behind", text="behind", concepts=("apple", "fruit"), metadata={"price": 3}),
+    ]
+    index = VectorIndex.connect(str(tmp_path_factory.mktemp("index") / "paper.db"))
+    index.activate(index.build(items, encoder, graph))
+    yield index.open(fingerprint=encoder.fingerprint)
+    index.close()
+
+
+@pytest.fixture
+def retriever(version, encoder, graph):
+    return Retriever(version, encoder, graph, top_k=4)
+
+
+def test_without_graph_weight_ranking_and_scores_are_those_of_the_vector_search(retriever, version, encoder):
+    (hits,) = retriever.retrieve(["query"], graph_weight=0)
+    found = version.search_items(encoder.encode(["query"]), 4)
+    assert [hit.id for hit in hits] == found.ids[0] == ["nearer", "near", "far", "behind"]
+    assert [hit.score for hit in hits] == found.scores[0].tolist()
+    assert all(hit.parts == {"vector": hit.score, "graph": 0.0} and hit.path == () for hit in hits)
+
+
+def test_without_a_graph_only_vectors_count(version, encoder, retriever):
+    bare = Retriever(version, encoder, top_k=4)
+    assert bare.retrieve(["query"]) == retriever.retrieve(["query"], graph_weight=0)
+
+
+def test_scores_of_an_item_query_are_as_worked_out_by_hand(version, encoder, graph):
+    retriever = Retriever(version, encoder, graph, graph_weight=0.5, n_hops=1, decay=0.5)
+    (hits,) = retriever.retrieve([Item(id="q", text="query", concepts=("apple",))])
+    # Activation: apple 1, fruit .5; its length is sqrt(1.25).
+    graph_part = {"nearer": 0.0, "near": 0.0, "far": 0.5 / np.sqrt(1.25), "behind": 1.5 / np.sqrt(2.5)}
+    vector_part = {"nearer": 0.96, "near": 0.8, "far": 0.0, "behind": -1.0}
+    assert [hit.id for hit in hits] == ["nearer", "near", "far", "behind"]
+    for hit in hits:
+        assert hit.parts["vector"] == pytest.approx(vector_part[hit.id], abs=1e-6)
+        assert hit.parts["graph"] == pytest.approx(graph_part[hit.id])
+        assert hit.score == pytest.approx((vector_part[hit.id] + graph_part[hit.id]) / 2, abs=1e-6)
+
+
+def test_full_graph_weight_ranks_by_the_graph_with_ties_by_id(retriever):
+    (hits,) = retriever.retrieve([Item(id="q", text="query", concepts=("apple",))], graph_weight=1)
+    assert [hit.id for hit in hits] == ["behind", "far", "near", "nearer"]
+    assert [hit.score for hit in hits[2:]] == [0, 0]
+
+
+def test_items_that_the_vector_search_misses_are_found_through_their_concepts(retriever):
+    query = Item(id="q", text="query", concepts=("apple",))
+    # One hit and three candidates: the fourth by vector comes in through its concept.
+    (hits,) = retriever.retrieve([query], top_k=1, graph_weight=0.9)
+    assert [hit.id for hit in hits] == ["behind"]
+    assert hits[0].parts["vector"] == pytest.approx(-1, abs=1e-6)
+
+
+def test_every_path_leads_from_the_query_over_relations_to_the_item(retriever):
+    (hits,) = retriever.retrieve([Item(id="q", text="query", concepts=("apple",))])
+    paths = {hit.id: hit.path for hit in hits}
+    mention = Relation(head="query", type="mentions", tail="apple")
+    assert paths["behind"] == (mention, Relation(head="behind", type="thing", tail="apple"))
+    assert paths["far"] == (mention, IS_A, Relation(head="far", type="thing", tail="fruit"))
+    assert paths["near"] == paths["nearer"] == ()
+
+
+def test_a_text_mentions_its_nearest_concepts_by_softmax(retriever):
+    (hits,) = retriever.retrieve(["query"], graph_weight=1)
+    far = next(hit for hit in hits if hit.id == "far")
+    assert [(r.head, r.type, r.tail) for r in far.path] == [
+        ("query", "mentions", "apple"),
+        ("apple", "is_a", "fruit"),
+        ("far", "thing", "fruit"),
+    ]
+    # Similarities 1, .6 and -.6: apple takes nearly all of the weight.
+    assert far.path[0].weight == pytest.approx(1 / (1 + np.exp(-8) + np.exp(-32)))
+
+
+def test_a_hit_carries_what_the_item_holds(retriever):
+    (hits,) = retriever.retrieve(["query"])
+    far = next(hit for hit in hits if hit.id == "far")
+    assert (far.kind, far.text, far.concepts, dict(far.metadata)) == ("item", "far", ("fruit",), {"price": 2})
+
+
+@pytest.mark.parametrize("graph_weight", [0, 0.9])
+def test_a_filter_holds_for_every_way_of_finding(retriever, graph_weight):
+    query = Item(id="q", text="query", concepts=("apple",))
+    (hits,) = retriever.retrieve([query], graph_weight=graph_weight, filter=Condition("price", "<", 3))
+    assert {hit.id for hit in hits} == {"near", "far"}
+
+
+def test_related_concepts_come_with_the_way_to_them(retriever):
+    (hits,) = retriever.related_concepts([Item(id="q", text="query", concepts=("fruit",))], top_k=3)
+    assert [hit.id for hit in hits] == ["fruit", "apple", "stone"]
+    assert hits[0].path == (Relation(head="query", type="mentions", tail="fruit"),)
+    assert hits[1].path == (Relation(head="query", type="mentions", tail="fruit"), IS_A)
+    assert (hits[2].path, hits[2].score) == ((), 0.0)
+    # Two hops, decay .5: fruit 1 + .25, apple .5.
+    length = np.hypot(1.25, 0.5)
+    assert hits[0].score == pytest.approx(1.25 / length)
+    assert hits[1].parts == pytest.approx({"graph": 0.5 / length, "vector": 1.0})
+    assert (hits[0].kind, hits[0].text, dict(hits[0].metadata)) == ("concept", "Fruit", {"type": "thing"})
+
+
+def test_related_concepts_need_a_graph(version, encoder):
+    with pytest.raises(InvalidInputError, match="expected a retriever with a graph"):
+        Retriever(version, encoder).related_concepts(["query"])
+
+
+def test_no_queries_give_no_answers(retriever):
+    assert retriever.retrieve([]) == []
+    assert retriever.related_concepts([]) == []
+
+
+@pytest.mark.parametrize(
+    ("queries", "message"),
+    [
+        ("query", "expected a list of queries, got one: 'query'"),
+        (Item(id="q", text="query"), "expected a list of queries, got one"),
+        (["query", "  "], "query 1: expected a non-empty text or an Item, got '  '"),
+        ([None], "query 0: expected a non-empty text or an Item, got None"),
+    ],
+)
+def test_wrong_queries_are_refused(retriever, queries, message):
+    with pytest.raises(InvalidInputError, match=message):
+        retriever.retrieve(queries)
+    with pytest.raises(InvalidInputError, match=message):
+        retriever.related_concepts(queries)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"top_k": 0}, "expected top_k"),
+        ({"top_k": 2.0}, "expected top_k"),
+        ({"graph_weight": -0.1}, "expected graph_weight"),
+        ({"graph_weight": 1.1}, "expected graph_weight"),
+        ({"graph_weight": float("nan")}, "expected graph_weight"),
+    ],
+)
+def test_settings_out_of_range_are_refused_at_construction_and_in_a_call(
+    version, encoder, graph, settings, message
+):
+    with pytest.raises(InvalidInputError, match=message):
+        Retriever(version, encoder, graph, **settings)
+    with pytest.raises(InvalidInputError, match=message):
+        Retriever(version, encoder, graph).retrieve(["query"], **settings)
+
+
+@pytest.mark.parametrize(("name", "value"), [("n_hops", -1), ("decay", 0.0), ("decay", 2)])
+def test_a_spread_out_of_range_is_refused_at_construction(version, encoder, graph, name, value):
+    with pytest.raises(InvalidInputError, match=f"expected {name}"):
+        Retriever(version, encoder, graph, **{name: value})
+
+
+def test_an_unknown_concept_of_a_query_is_named(retriever):
+    with pytest.raises(UnknownConceptError, match="'pear'"):
+        retriever.retrieve([Item(id="q", text="query", concepts=("pear",))])
+
+
+def test_another_encoder_than_that_of_the_version_is_refused(version, hash_encoder):
+    with pytest.raises(FingerprintMismatchError, match=r"expected encoder 0000000000000000 \(paper\)"):
+        Retriever(version, hash_encoder)
+
+
+def test_another_graph_than_that_of_the_version_is_refused(version, encoder):
+    with pytest.raises(InvalidInputError, match="expected the graph that version"):
+        Retriever(version, encoder, KnowledgeGraph([FRUIT]))
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory, hash_encoder):
+    rng = np.random.default_rng(0)
+    words = ["bread", "milk", "soup", "cake", "tea", "salt"]
+    rows = [{"kind": f"kind {i % 12}", "aisle": f"aisle {i % 12 // 4}"} for i in range(240)]
+    graph = KnowledgeGraph.from_table(rows, ["kind", "aisle"], [("kind", "aisle")])
+    items = [
+        Item(id=f"i{i:03}", text=f"{rng.choice(words)} {rng.choice(words)} {i % 40}", concepts=concepts)
+        for i, concepts in enumerate(table_concepts(rows, ["kind", "aisle"]))
+    ]
+    index = VectorIndex.connect(str(tmp_path_factory.mktemp("shop") / "shop.db"))
+    index.activate(index.build(items, hash_encoder, graph))
+    yield Retriever(index.open(fingerprint=hash_encoder.fingerprint), hash_encoder, graph), items
+    index.close()
+
+
+@pytest.mark.parametrize("graph_weight", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("top_k", [1, 10, 240, 300])
+def test_exactly_top_k_hits_come_back_in_order_while_there_are_that_many(shop, top_k, graph_weight):
+    retriever, _ = shop
+    (hits,) = retriever.retrieve(["soup of kind 3"], top_k=top_k, graph_weight=graph_weight)
+    assert len(hits) == min(top_k, 240)
+    assert len({hit.id for hit in hits}) == len(hits)
+    scores = [hit.score for hit in hits]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= hit.parts["graph"] <= 1 for hit in hits)
+
+
+def test_a_query_gets_the_same_hits_alone_and_in_a_batch(shop):
+    retriever, items = shop
+    queries = [*(item for item in items[::40]), "soup of kind 3", "bread"]
+    together = retriever.retrieve(queries)
+    for query, hits in zip(queries, together, strict=True):
+        (alone,) = retriever.retrieve([query])
+        assert [hit.id for hit in alone] == [hit.id for hit in hits]
+        assert [hit.score for hit in alone] == pytest.approx([hit.score for hit in hits], abs=1e-5)
+
+
+def test_graph_weight_brings_items_of_the_querys_kind(shop):
+    retriever, _ = shop
+    query = Item(id="q", text="soup", concepts=("kind:kind 3", "aisle:aisle 0"))
+
+    def share_of_kind(graph_weight):
+        (hits,) = retriever.retrieve([query], graph_weight=graph_weight)
+        return np.mean(["kind:kind 3" in hit.concepts for hit in hits])
+
+    assert share_of_kind(0) < share_of_kind(0.3) <= share_of_kind(1) == 1
+
+
+def test_a_diagnosis_is_reached_over_a_finding_that_the_words_only_hint_at(minilm, tmp_path):
+    concepts = {"flu": "influenza", "gout": "gout", "fever": "fever", "joint": "painful swollen joint"}
+    graph = KnowledgeGraph(
+        [Concept(id=id_, name=name) for id_, name in concepts.items()],
+        [
+            Relation(head="flu", type="has_finding", tail="fever"),
+            Relation(head="gout", type="has_finding", tail="joint"),
+        ],
+    )
+    items = [
+        Item(id="leaflet 1", text="Rest, drink a lot, and stay at home for a week.", concepts=("flu",)),
+        Item(id="leaflet 2", text="Avoid beer and red meat; take allopurinol every day.", concepts=("gout",)),
+    ]
+    index = VectorIndex.connect(str(tmp_path / "leaflets.db"))
+    index.activate(index.build(items, minilm, graph))
+    retriever = Retriever(index.open(fingerprint=minilm.fingerprint), minilm, graph)
+    complaints = ["my big toe is red, thick and hurts", "body temperature of 40 degrees since yesterday"]
+    swollen, hot = retriever.retrieve(complaints, top_k=1, graph_weight=0.5)
+    index.close()
+    assert (swollen[0].id, hot[0].id) == ("leaflet 2", "leaflet 1")
+    assert [r.tail for r in swollen[0].path][-1] == "gout"
+    assert {"vector", "graph"} == set(swollen[0].parts)
