@@ -77,18 +77,31 @@ def test_text_beyond_max_length_is_cut(forwarded):
     np.testing.assert_allclose(rows[0], rows[1], atol=1e-5)
 
 
-def test_eight_threads_get_the_vectors_of_one(minilm):
+def test_eight_threads_get_the_vectors_of_one_and_take_turns_in_the_model(minilm):
     expected = minilm.encode(TEXTS)
     results = [None] * 8
+    inside, most_inside = [], []
+
+    def enter(*_):
+        inside.append(1)
+        most_inside.append(len(inside))
 
     def work(i):
         results[i] = minilm.encode(TEXTS[i:] + TEXTS[:i])
 
+    first = minilm.model[0]
+    hooks = [
+        first.register_forward_pre_hook(enter),
+        first.register_forward_hook(lambda *_: inside.pop() and None),
+    ]
     threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    for hook in hooks:
+        hook.remove()
+    assert max(most_inside) == 1
     for i, rows in enumerate(results):
         np.testing.assert_allclose(rows, np.roll(expected, -i, axis=0), atol=1e-5)
 
