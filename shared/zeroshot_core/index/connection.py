@@ -15,6 +15,7 @@ from zeroshot_core.errors import ConnectionFailedError, IndexLockedError, Invali
 __all__ = ["Connection"]
 
 _TIMEOUT = 8.0
+_GONE = ("statuscode.unavailable", "deadline_exceeded", "fail connecting to server", "server unavailable")
 _REFUSED = (
     "auth check failure",
     "unauthenticated",
@@ -227,17 +228,21 @@ def _unreachable(address: str, reason: str) -> ConnectionFailedError:
 
 def _translated(error: Exception, address: str, method: str) -> VectorIndexError:
     """Turn an error of Milvus into one of ours; the one place that does."""
-    code = getattr(error, "code", None)
+    # The client hides the status of a failed connection behind an error of its own.
+    causes = [error, *filter(None, (error.__cause__, error.__context__))]
     text = str(getattr(error, "message", "") or error)
-    if any(word in text.lower() for word in _REFUSED):
+    statuses = " ".join(f"{_status(cause)} {cause}".lower() for cause in causes)
+    if any(word in statuses for word in _REFUSED):
         return ConnectionFailedError(f"Milvus at {address} refused the credentials; check the token")
-    if str(code() if callable(code) else code) in (
-        "2",
-        "StatusCode.UNAVAILABLE",
-        "StatusCode.DEADLINE_EXCEEDED",
-    ):
+    if any(word in statuses for word in _GONE):
         return _unreachable(address, text)
     return VectorIndexError(f"Milvus at {address} failed in {method}: {text}")
+
+
+def _status(error: BaseException) -> str:
+    """Name of the gRPC status or number of the Milvus error, if it has one."""
+    code = getattr(error, "code", "")
+    return str(code() if callable(code) else code)
 
 
 def _redacted(uri: str) -> str:

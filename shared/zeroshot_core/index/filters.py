@@ -57,7 +57,7 @@ class Condition:
                 f"expected the operator 'contains' with the field 'concepts' and only there, "
                 f"got {self.field!r} {self.op!r}"
             )
-        if not isinstance(self.value, str) and isinstance(self.value, Sequence):
+        if isinstance(self.value, Sequence) and not isinstance(self.value, (str, bytes)):
             object.__setattr__(self, "value", tuple(self.value))
         self._check_value()
 

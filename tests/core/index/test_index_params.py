@@ -1,0 +1,84 @@
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from zeroshot_core.errors import InvalidInputError, UnsupportedIndexError
+from zeroshot_core.index import INDEX_TYPES, IndexParams, VectorIndex
+from zeroshot_core.index.params import LITE_INDEX_TYPES, to_scores
+
+
+def test_unknown_index_type_lists_the_known_ones():
+    with pytest.raises(
+        InvalidInputError, match=r"expected index_type among AUTOINDEX, FLAT, HNSW.*got 'HNWS'"
+    ):
+        IndexParams("HNWS")
+
+
+def test_unknown_metric_lists_the_known_ones():
+    with pytest.raises(InvalidInputError, match="expected metric among COSINE, IP, L2, got 'cosine'"):
+        IndexParams(metric="cosine")
+
+
+def test_unknown_parameter_lists_those_of_the_type():
+    with pytest.raises(
+        InvalidInputError, match=r"build parameters of HNSW among: M 4-64, efConstruction 8-512; got nlist=3"
+    ):
+        IndexParams("HNSW", build={"nlist": 3})
+
+
+def test_type_without_parameters_says_so():
+    with pytest.raises(InvalidInputError, match="search parameters of FLAT among: none; got ef=3"):
+        IndexParams("FLAT", search={"ef": 3})
+
+
+@pytest.mark.parametrize("value", [0, 65, "16"])
+def test_parameter_out_of_range_names_the_range(value):
+    with pytest.raises(InvalidInputError, match=f"expected M of HNSW in 4-64, got {value!r}"):
+        IndexParams("HNSW", build={"M": value})
+
+
+def test_parameters_cannot_be_changed_from_outside():
+    build = {"M": 8}
+    params = IndexParams("HNSW", build=build)
+    build["M"] = 1000
+    assert params.build["M"] == 8
+    with pytest.raises(TypeError):
+        params.build["M"] = 9
+
+
+def test_parameters_survive_dictionary_copy_and_pickle():
+    params = IndexParams("IVF_PQ", "L2", build={"nlist": 16, "m": 8}, search={"nprobe": 4})
+    assert IndexParams(**params.to_dict()) == params
+    assert copy.deepcopy(params) == params
+    assert pickle.loads(pickle.dumps(params)) == params
+
+
+@pytest.mark.parametrize("index_type", [name for name in INDEX_TYPES if name not in LITE_INDEX_TYPES])
+def test_type_that_a_local_file_cannot_build_is_refused_before_the_file_is_made(index_type, tmp_path):
+    with pytest.raises(UnsupportedIndexError, match=rf"builds \(AUTOINDEX, FLAT, HNSW.*got {index_type}"):
+        VectorIndex.connect(str(tmp_path / "a.db"), params=IndexParams(index_type))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pq_needs_subvectors_that_divide_the_dimension():
+    with pytest.raises(InvalidInputError, match="expected m to divide the dimension 384, got m=7"):
+        IndexParams("IVF_PQ", build={"m": 7}).build_options(384, is_lite=False)
+    assert IndexParams("IVF_PQ").build_options(384, is_lite=False)["params"]["m"] == 32
+    assert IndexParams("IVF_PQ").build_options(50, is_lite=False)["params"]["m"] == 2
+
+
+@pytest.mark.parametrize(("index_type", "name"), [("HNSW", "ef"), ("DISKANN", "search_list")])
+def test_search_breadth_is_at_least_the_number_of_hits(index_type, name):
+    params = IndexParams(index_type, search={name: 10})
+    assert params.search_options(500)["params"][name] == 500
+    assert params.search_options(5)["params"][name] == 10
+
+
+def test_distances_of_all_metrics_become_the_cosine():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 20))
+    a, b = a / np.linalg.norm(a), b / np.linalg.norm(b)
+    squared = np.array([((a - b) ** 2).sum()])
+    for metric, distance in (("L2", squared), ("IP", np.array([a @ b])), ("COSINE", np.array([a @ b]))):
+        np.testing.assert_allclose(to_scores(distance, metric), a @ b)
