@@ -246,6 +246,25 @@ def test_a_query_gets_the_same_hits_alone_and_in_a_batch(shop):
         assert [hit.score for hit in alone] == pytest.approx([hit.score for hit in hits], abs=1e-5)
 
 
+def overlap_with_scoring_all_items(retriever, queries, graph_weight):
+    every = retriever.retrieve(queries, top_k=240, graph_weight=graph_weight)
+    ten = retriever.retrieve(queries, graph_weight=graph_weight)
+    pairs = zip(every, ten, strict=True)
+    return np.mean([len({hit.id for hit in all_[:10]} & {hit.id for hit in few}) / 10 for all_, few in pairs])
+
+
+@pytest.mark.parametrize("graph_weight", [0.1, 0.3, 0.7])
+def test_candidates_hold_the_hits_that_scoring_all_items_would_give(shop, graph_weight):
+    retriever, items = shop
+    assert overlap_with_scoring_all_items(retriever, [*items[::10], "soup of kind 3"], graph_weight) > 0.99
+
+
+def test_more_neighbours_than_asked_for_are_weighed(shop, monkeypatch):
+    retriever, items = shop
+    monkeypatch.setattr("zeroshot_core.retrieval.retriever._N_LINKS", 0)
+    assert overlap_with_scoring_all_items(retriever, items[::10], 0.1) > 0.95
+
+
 def test_graph_weight_brings_items_of_the_querys_kind(shop):
     retriever, _ = shop
     query = Item(id="q", text="soup", concepts=("kind:kind 3", "aisle:aisle 0"))
