@@ -121,7 +121,7 @@ def _read_sales() -> Any:
     products = pandas.read_parquet(data / "products.parquet", columns=["product_id", *ATTRIBUTES])
     products = products.dropna(subset=["product_category", "product_type"])
     products = products[~products["department"].isin(_DROPPED_DEPARTMENTS)]
-    products["package_size"] = products["package_size"].fillna("")
+    products = products.fillna({"package_size": ""})
     products = products.astype(dict.fromkeys(ATTRIBUTES, str)).astype(dict.fromkeys(ATTRIBUTES, "category"))
     sales = pandas.read_parquet(data / "transactions.parquet", columns=["product_id", "week", "quantity"])
     return sales.merge(products, on="product_id")
