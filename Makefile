@@ -1,0 +1,45 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+SERVER := .milvus/env/.installed
+PIP_VERSION := 26.3
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench milvus test-server
+
+help:  ## show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: $(INSTALLED)  ## learn from a year of sales, predict products never sold, write report.html
+	$(BIN)/zeroshot demo
+
+test: $(INSTALLED)  ## run the tests against Milvus Lite, with coverage of the core
+	OMP_NUM_THREADS=1 $(BIN)/pytest --cov --cov-report=term
+
+check: $(INSTALLED)  ## format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(INSTALLED)  ## forecasts of new products beside gradient boosting, as one table
+	$(BIN)/python benchmarks/demand.py
+
+milvus: $(SERVER)  ## install a real Milvus server in .milvus, no Docker needed
+
+test-server: $(INSTALLED) $(SERVER)  ## run the integration cases against a real Milvus server
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/milvus_server.py run -- $(BIN)/pytest -m server
+
+# A stamp, so that a second run finds everything in place, and pip runs again when the versions change.
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet pip==$(PIP_VERSION)
+	$(BIN)/pip install --quiet -c constraints.txt --build-constraint constraints.txt -e '.[all]' --group test --group lint
+	touch $@
+
+# The server asks for old versions of its own; they never meet those of the package.
+$(SERVER): Makefile
+	$(PYTHON) -m venv .milvus/env
+	.milvus/env/bin/pip install --quiet milvus==2.3.5
+	touch $@
