@@ -40,12 +40,15 @@ class Connection:
         What errors and `repr` show: the file, or the server's address without credentials.
     path
         Absolute path of the Milvus Lite file; None for a server.
+    db_name
+        Database in it; None for the default one.
     """
 
-    def __init__(self, client: Any, *, address: str, path: str | None) -> None:
+    def __init__(self, client: Any, *, address: str, path: str | None, db_name: str | None) -> None:
         self._client: Any = client
         self.address = address
         self.path = path
+        self.db_name = db_name
 
     @classmethod
     def open(cls, uri: str, *, token: str | None = None, db_name: str | None = None) -> Connection:
@@ -61,15 +64,15 @@ class Connection:
             If no Milvus answers there within ten seconds, or it refuses the credentials.
         """
         if re.match(r"https?://", uri):
-            connection = _open_server(uri, token)
+            connection = _open_server(uri, token, db_name)
         elif uri.endswith(".db"):
-            connection = _open_lite(uri)
+            connection = _open_lite(uri, db_name)
         else:
             raise InvalidInputError(
                 f"expected a uri that ends in .db or begins with http:// or https://, got {_redacted(uri)!r}"
             )
         try:
-            connection._use_database(db_name)
+            connection._check()
         except BaseException:
             connection.close()
             raise
@@ -119,22 +122,21 @@ class Connection:
         if self.path is not None:
             _release_lite(self.path)
 
-    def _use_database(self, db_name: str | None) -> None:
-        names = self.call("list_databases") if db_name else []
-        if db_name and db_name not in names:
+    def _check(self) -> None:
+        """Ask for something real, so that what is wrong is known now."""
+        names = self.call("list_databases") if self.db_name else []
+        if self.db_name and self.db_name not in names:
             raise InvalidInputError(
-                f"expected a database of {self.address} ({', '.join(sorted(names))}), got {db_name!r}; "
+                f"expected a database of {self.address} ({', '.join(sorted(names))}), got {self.db_name!r}; "
                 "create it first"
             )
-        if db_name:
-            self.call("use_database", db_name)
         self.call("list_collections")
 
     def __repr__(self) -> str:
         return f"Connection({self.address!r})"
 
 
-def _open_server(uri: str, token: str | None) -> Connection:
+def _open_server(uri: str, token: str | None, db_name: str | None) -> Connection:
     from grpc import RpcError
     from pymilvus import MilvusClient
     from pymilvus.exceptions import MilvusException
@@ -147,13 +149,13 @@ def _open_server(uri: str, token: str | None) -> Connection:
     except (OSError, ValueError) as error:
         raise _unreachable(address, str(error)) from error
     try:
-        client = MilvusClient(uri, token=token or "", timeout=_TIMEOUT)
+        client = MilvusClient(uri, token=token or "", db_name=db_name or "", timeout=_TIMEOUT)
     except (MilvusException, RpcError) as error:
         raise _translated(error, address, "connect") from None if token else error
-    return Connection(client, address=address, path=None)
+    return Connection(client, address=address, path=None, db_name=db_name)
 
 
-def _open_lite(uri: str) -> Connection:
+def _open_lite(uri: str, db_name: str | None) -> Connection:
     from pymilvus import MilvusClient
     from pymilvus.exceptions import MilvusException
 
@@ -170,13 +172,13 @@ def _open_lite(uri: str) -> Connection:
         if not _lite_users[str(path)] and _is_locked(path / "LOCK"):
             raise _locked(uri)
         try:
-            client = MilvusClient(str(path))
+            client = MilvusClient(str(path), db_name=db_name or "")
         except MilvusException as error:
             if _is_locked(path / "LOCK"):
                 raise _locked(uri) from error
             raise VectorIndexError(f"Milvus Lite cannot open {uri}: {error.message}") from error
         _lite_users[str(path)] += 1
-    return Connection(client, address=uri, path=str(path))
+    return Connection(client, address=uri, path=str(path), db_name=db_name)
 
 
 def _release_lite(path: str) -> None:

@@ -79,6 +79,16 @@ class OpenVersion:
         """
         return self._items.vectors(ids)
 
+    def concept_vectors(self, ids: Sequence[str]) -> Vectors:
+        """Vectors of concepts in the order of the ids, shape (n, d).
+
+        Raises
+        ------
+        InvalidInputError
+            If an id is not there.
+        """
+        return self._concepts.vectors(ids)
+
     def all_ids(self) -> list[str]:
         """Ids of all items, sorted."""
         return sorted(self._items.keys())

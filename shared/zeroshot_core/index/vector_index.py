@@ -151,6 +151,21 @@ class VectorIndex:
         self._catalog.load(info)
         return OpenVersion(info, self._catalog)
 
+    @property
+    def uri(self) -> str:
+        """Absolute path of the local file, or the server's address without credentials."""
+        return self._connection.path or self._connection.address
+
+    @property
+    def is_lite(self) -> bool:
+        """Whether this is a local file rather than a server."""
+        return self._connection.is_lite
+
+    @property
+    def db_name(self) -> str | None:
+        """Database on the server; None for the default one."""
+        return self._connection.db_name
+
     def close(self) -> None:
         """Close the connection; a local file is free for other processes then."""
         self._connection.close()

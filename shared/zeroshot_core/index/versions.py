@@ -129,7 +129,8 @@ class VersionCatalog:
         alias = f"{self._name}_items"
         if not self.connection.call("has_collection", alias):
             return None
-        target = self.connection.call("describe_alias", alias)["collection_name"]
+        # Describing the alias itself fails on servers of 2.3 outside the default database.
+        target = self.connection.call("describe_collection", alias)["collection_name"]
         found = self._pattern("items").fullmatch(target)
         return found[1] if found else None
 

@@ -1,0 +1,489 @@
+"""What every Milvus must do for us, local file and server alike: the same cases on both."""
+
+import os
+import uuid
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from pymilvus import MilvusClient
+from zeroshot_core.encoders import HashEncoder
+from zeroshot_core.errors import (
+    FingerprintMismatchError,
+    InvalidInputError,
+    UnknownConceptError,
+    VectorIndexError,
+    VersionNotFoundError,
+)
+from zeroshot_core.graph import KnowledgeGraph
+from zeroshot_core.index import AllOf, AnyOf, Condition, IndexParams, Not, VectorIndex, ingestion
+from zeroshot_core.types import Concept, Item, Relation
+
+SERVER = os.environ.get("ZEROSHOT_TEST_URI")
+NASTY = [
+    'say "hi"',
+    "back\\slash\\",
+    "it's",
+    "a\nb",
+    "☃ ünï",
+    '" or id != "',
+    '\\" or true or "',
+    "%",
+    "x" * 300,
+]
+
+
+class CountingEncoder(HashEncoder):
+    """Remembers what it encoded, and can be interrupted."""
+
+    def __init__(self, dimension=32, *, interrupt_after=10**9):
+        super().__init__(dimension)
+        self.encoded = []
+        self.interrupt_after = interrupt_after
+
+    def encode(self, contents, *, role="document", show_progress=False):
+        if len(self.encoded) + len(contents) > self.interrupt_after:
+            raise KeyboardInterrupt
+        self.encoded += contents
+        return super().encode(contents, role=role)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        "lite",
+        pytest.param(
+            "server",
+            marks=[pytest.mark.server, pytest.mark.skipif(not SERVER, reason="ZEROSHOT_TEST_URI is not set")],
+        ),
+    ],
+)
+def uri(request, tmp_path_factory):
+    return SERVER if request.param == "server" else str(tmp_path_factory.mktemp("milvus") / "index.db")
+
+
+@contextmanager
+def fresh_index(uri, **options):
+    """An index under a name of its own, dropped in the end."""
+    with VectorIndex.connect(uri, name=f"test_{uuid.uuid4().hex[:10]}", **options) as index:
+        try:
+            yield index
+        finally:
+            for version in index.versions():
+                index.drop(version.id)
+
+
+@pytest.fixture
+def index(uri):
+    with fresh_index(uri) as fresh:
+        yield fresh
+
+
+def goods(n=300):
+    """Items of which every third text comes twice, with metadata of all kinds."""
+    return [
+        Item(
+            id=f"id-{number:03d}" if number >= len(NASTY) else NASTY[number],
+            text=f"thing {number % 200} {'shiny' if number % 2 else 'dull'} {NASTY[number % len(NASTY)]}",
+            concepts=(f"color:{number % 7}", f"shape:{number % 3}"),
+            metadata={
+                "price": number / 4,
+                "size": number,
+                "on": number % 2 == 0,
+                "note": NASTY[number % len(NASTY)],
+            }
+            | ({"rare": number} if number % 10 == 0 else {}),
+        )
+        for number in range(n)
+    ]
+
+
+def palette():
+    concepts = [Concept(id=f"color:{n}", name=f"color number {n}", type="color") for n in range(7)]
+    concepts += [Concept(id=f"shape:{n}", name=f"shape {n}", synonyms=(f"form {n}",)) for n in range(3)]
+    relations = [
+        Relation(head=f"color:{n}", type="fits", tail=f"shape:{n % 3}", weight=n + 1) for n in range(7)
+    ]
+    return KnowledgeGraph(concepts, relations)
+
+
+class Shop:
+    """An index that the reading tests share."""
+
+    def __init__(self, index):
+        self.items = goods()
+        self.by_id = {item.id: item for item in self.items}
+        self.encoder = HashEncoder(32)
+        self.graph = palette()
+        self.index = index
+        self.version = index.build(self.items, self.encoder, self.graph)
+        index.activate(self.version)
+        self.open = index.open(fingerprint=self.encoder.fingerprint)
+        self.vectors = self.encoder.encode([item.text for item in self.items])
+
+    def ids_where(self, holds):
+        return {item.id for item in self.items if holds(item)}
+
+
+@pytest.fixture(scope="module")
+def shop(uri):
+    with fresh_index(uri) as index:
+        yield Shop(index)
+
+
+def test_every_item_finds_itself_with_score_one(shop):
+    found = shop.open.search_items(shop.vectors, top_k=5)
+    for item, ids, scores, records in zip(shop.items, found.ids, found.scores, found.records, strict=True):
+        assert item.id in ids
+        assert scores[ids.index(item.id)] == pytest.approx(1.0, abs=1e-5)
+        assert records[ids.index(item.id)] == item
+
+
+def test_scores_are_the_exact_cosines_best_first(shop):
+    queries = shop.encoder.encode(["shiny thing 12", "dull", "snowman ☃"])
+    found = shop.open.search_items(queries, top_k=50)
+    expected = -np.sort(-(queries @ shop.vectors.T), axis=1)[:, :50]
+    np.testing.assert_allclose(np.stack(found.scores), expected, atol=1e-5)
+
+
+def test_many_queries_give_what_each_gives_alone(shop):
+    queries = shop.encoder.encode([f"thing {number}" for number in range(250)])
+    together = shop.open.search_items(queries, top_k=100)
+    for place in (0, 7, 249):
+        alone = shop.open.search_items(queries[place : place + 1], top_k=100)
+        np.testing.assert_allclose(alone.scores[0], together.scores[place], atol=1e-5)
+        certain = alone.scores[0] > alone.scores[0][-1] + 1e-4  # ties at the end may fall either way
+        assert set(np.array(alone.ids[0])[certain]) <= set(together.ids[place])
+
+
+def test_more_hits_than_items_gives_all_items(shop):
+    assert len(shop.open.search_items(shop.vectors[:1], top_k=1000).ids[0]) == 300
+
+
+@pytest.mark.parametrize(
+    ("filter", "holds"),
+    [
+        (Condition("size", "==", 12), lambda item: item.metadata["size"] == 12),
+        (Condition("size", "!=", 12), lambda item: item.metadata["size"] != 12),
+        (Condition("price", ">=", 70.25), lambda item: item.metadata["price"] >= 70.25),
+        (Condition("price", "<", 3), lambda item: item.metadata["price"] < 3),
+        (Condition("on", "==", True), lambda item: item.metadata["on"]),
+        (Condition("size", "in", (3, 5, 999)), lambda item: item.metadata["size"] in (3, 5)),
+        (Condition("size", "not in", (3, 5)), lambda item: item.metadata["size"] not in (3, 5)),
+        (Condition("note", "in", NASTY[:3]), lambda item: item.metadata["note"] in NASTY[:3]),
+        (Condition("id", "in", ["id-010", "id-020"]), lambda item: item.id in ("id-010", "id-020")),
+        (Condition("rare", "<", 100), lambda item: item.metadata.get("rare", 1000) < 100),
+        (Condition("rare", "!=", 20), lambda item: item.metadata.get("rare") != 20),
+        (Not(Condition("rare", "<", 100)), lambda item: not item.metadata.get("rare", 1000) < 100),
+        (Condition("concepts", "contains", "color:3"), lambda item: "color:3" in item.concepts),
+        (
+            Not(Condition("concepts", "contains", ("color:3", "shape:1"))),
+            lambda item: not {"color:3", "shape:1"} & set(item.concepts),
+        ),
+        (
+            AllOf(
+                [
+                    Condition("size", ">", 20),
+                    AnyOf([Condition("on", "==", False), Condition("price", ">", 50)]),
+                ]
+            ),
+            lambda item: (
+                item.metadata["size"] > 20 and (not item.metadata["on"] or item.metadata["price"] > 50)
+            ),
+        ),
+        (AnyOf([]), lambda item: False),
+        (AllOf([]), lambda item: True),
+        (Condition("size", "in", []), lambda item: False),
+    ],
+    ids=str,
+)
+def test_filter_keeps_what_it_says(shop, filter, holds):
+    found = shop.open.search_items(shop.vectors[:2], top_k=300, filter=filter)
+    assert set(found.ids[0]) == set(found.ids[1]) == shop.ids_where(holds)
+
+
+@pytest.mark.parametrize("value", NASTY)
+def test_text_in_a_filter_is_text_and_nothing_else(shop, value):
+    for filter, expected in (
+        (Condition("note", "==", value), shop.ids_where(lambda item: item.metadata["note"] == value)),
+        (Condition("id", "==", value), {value}),
+        (Condition(value, "==", 1), set()),
+        (Condition("concepts", "contains", value), set()),
+    ):
+        assert set(shop.open.search_items(shop.vectors[:1], top_k=300, filter=filter).ids[0]) == expected
+
+
+def test_filter_holds_in_large_batches_too(shop):
+    found = shop.open.search_items(shop.vectors, top_k=100, filter=Condition("size", "<", 20))
+    assert {len(ids) for ids in found.ids} == {20}
+    assert set(found.ids[0]) == shop.ids_where(lambda item: item.metadata["size"] < 20)
+
+
+def test_concepts_are_found_by_their_names(shop):
+    found = shop.open.search_concepts(shop.encoder.encode(["color number 4"]), top_k=3)
+    assert found.records[0][0] == shop.graph.concepts["color:4"]
+    expected = shop.encoder.encode(["color number 4", "color number 2"])
+    np.testing.assert_allclose(shop.open.concept_vectors(["color:4", "color:2"]), expected, atol=1e-6)
+    assert found.scores[0][0] == pytest.approx(1.0, abs=1e-5)
+
+
+def test_relations_are_searched_and_expanded(shop):
+    assert len(shop.open.search_relations(shop.vectors[:1], top_k=100).records[0]) == 7
+    out = shop.open.relations_of(["color:1", "color:4"], "out")
+    assert {(r.head, r.tail, r.weight) for r in out} == {
+        ("color:1", "shape:1", 2.0),
+        ("color:4", "shape:1", 5.0),
+    }
+    assert {r.head for r in shop.open.relations_of(["shape:1"], "in")} == {"color:1", "color:4"}
+    assert len(shop.open.relations_of([f"color:{n}" for n in range(7)] + ["shape:1"])) == 7
+    assert shop.open.relations_of([]) == []
+
+
+def test_items_linked_to_concepts(shop):
+    expected = shop.ids_where(lambda item: {"color:2", "shape:0"} & set(item.concepts))
+    assert {item.id for item in shop.open.linked_items(["color:2", "shape:0"])} == expected
+    assert len(shop.open.linked_items(["color:2"], limit=4)) == 4
+    few = shop.open.linked_items(["color:2"], filter=Condition("size", "<", 10))
+    assert {item.metadata["size"] for item in few} == {2, 9}
+    assert shop.open.linked_items([]) == shop.open.linked_items(["nowhere"]) == []
+
+
+def test_items_and_vectors_are_read_back_in_order(shop):
+    ids = [item.id for item in reversed(shop.items)] + [shop.items[0].id]
+    assert [item.id for item in shop.open.items(ids)] == ids
+    np.testing.assert_array_equal(shop.open.item_vectors(ids)[:-1], shop.vectors[::-1])
+    assert shop.open.item_vectors([]).shape == (0, 32)
+    assert shop.open.all_ids() == sorted(shop.by_id)
+    assert shop.open.count() == 300
+
+
+def test_unknown_ids_are_named(shop):
+    with pytest.raises(InvalidInputError, match=r"ids of indexed items, got 1 unknown: \['nobody'\]"):
+        shop.open.items(["id-010", "nobody"])
+    with pytest.raises(InvalidInputError, match=r"ids of indexed items, got 1 unknown: \['nobody'\]"):
+        shop.open.item_vectors(["id-010", "nobody"])
+
+
+def test_query_of_another_dimension_names_both(shop):
+    with pytest.raises(InvalidInputError, match=r"shape \(n, 32\), got \(2, 64\); encode them with"):
+        shop.open.search_items(np.zeros((2, 64), dtype=np.float32), top_k=3)
+
+
+@pytest.mark.parametrize("top_k", [0, 16385])
+def test_number_of_hits_out_of_range_is_refused(shop, top_k):
+    with pytest.raises(InvalidInputError, match=f"expected top_k in 1-16384, got {top_k}"):
+        shop.open.search_items(shop.vectors[:1], top_k=top_k)
+
+
+def test_other_encoder_is_refused_and_both_are_named(shop):
+    other = HashEncoder(64)
+    with pytest.raises(
+        FingerprintMismatchError, match=f"{other.fingerprint}, got {shop.encoder.fingerprint}"
+    ):
+        shop.index.open(fingerprint=other.fingerprint)
+    with pytest.raises(FingerprintMismatchError, match="load the encoder that the version was built with"):
+        shop.open.upsert([Item(id="a", text="b")], other)
+
+
+def test_unknown_version_names_those_there_are(shop):
+    with pytest.raises(VersionNotFoundError, match=rf"\({shop.version}\), got 'v0'; build it first"):
+        shop.index.open("v0", fingerprint=shop.encoder.fingerprint)
+    for use in (shop.index.activate, shop.index.drop):
+        with pytest.raises(VersionNotFoundError, match="got 'v0'"):
+            use("v0")
+
+
+def test_version_says_what_it_was_built_from(shop):
+    info = shop.index.live
+    assert (info.id, info.is_live, info.state) == (shop.version, True, "ready")
+    assert (info.fingerprint, info.encoder, info.dimension) == (shop.encoder.fingerprint, "hash-32", 32)
+    assert info.graph_digest == shop.graph.digest
+    assert info.counts == {"items": 300, "concepts": 10, "relations": 7}
+    assert info.params == IndexParams()
+
+
+def test_building_again_is_the_same_version_and_encodes_nothing(index):
+    items, encoder = goods(60), CountingEncoder()
+    version = index.build(items, encoder)
+    encoder.encoded.clear()
+    assert index.build(list(reversed(items)), encoder) == version
+    assert encoder.encoded == []
+
+
+def test_interrupted_build_is_resumed_where_it_stopped(index, monkeypatch):
+    monkeypatch.setattr(ingestion, "_CONTENTS_PER_CHUNK", 16)
+    items = goods(120)
+    with pytest.raises(KeyboardInterrupt):
+        index.build(items, CountingEncoder(interrupt_after=70))
+    assert [version.state for version in index.versions()] == ["building"]
+    with pytest.raises(VectorIndexError, match="half built; run build again"):
+        index.activate(index.versions()[0].id)
+    assert index.live is None
+    encoder = CountingEncoder()
+    version = index.build(items, encoder, show_progress=True)
+    probes = 8
+    assert len(encoder.encoded) - probes == 120 - 64
+    index.activate(version)
+    opened = index.open(fingerprint=encoder.fingerprint)
+    assert opened.count() == 120
+    assert opened.items([item.id for item in items]) == items
+
+
+def test_new_version_goes_live_in_one_swap(index):
+    old, new = HashEncoder(16), HashEncoder(32)
+    first = index.build(goods(40), old)
+    with pytest.raises(VersionNotFoundError, match="expected a live version"):
+        index.open(fingerprint=old.fingerprint)
+    index.activate(first)
+    reader = index.open(fingerprint=old.fingerprint)
+    second = index.build(goods(50), new)
+    assert index.live.id == first
+    index.activate(second)
+    assert index.live.id == second
+    assert reader.count() == 40
+    assert index.open(fingerprint=new.fingerprint).count() == 50
+    index.activate(first)
+    index.drop(second)
+    assert [version.id for version in index.versions()] == [first]
+    index.drop(first)
+    assert index.live is None
+
+
+def test_edits_of_a_live_version_are_read_at_once(index):
+    encoder = HashEncoder(32)
+    index.activate(index.build(goods(50), encoder, palette()))
+    opened = index.open(fingerprint=encoder.fingerprint)
+    query = encoder.encode(["something quite new"])
+    opened.search_items(np.repeat(query, 210, axis=0), top_k=100)
+    opened.upsert(
+        [Item(id="id-040", text="something quite new", concepts=("color:6",)), Item(id="extra", text="more")],
+        encoder,
+    )
+    for queries in (query, np.repeat(query, 210, axis=0)):
+        found = opened.search_items(queries, top_k=100)
+        assert found.ids[0][0] == "id-040"
+        assert found.scores[0][0] == pytest.approx(1.0, abs=1e-5)
+        assert "extra" in found.ids[0]
+    assert "id-040" in {item.id for item in opened.linked_items(["color:6"])}
+    assert opened.count() == 51
+    opened.delete(["id-040", "unknown"])
+    assert opened.count() == 50
+    assert "id-040" not in opened.search_items(query, top_k=100).ids[0]
+    index.activate(index.live.id)
+    assert index.live.state == "edited"
+
+
+def test_build_takes_back_the_edits_of_a_version(index):
+    encoder = CountingEncoder()
+    version = index.build(goods(50), encoder)
+    opened = index.open(version, fingerprint=encoder.fingerprint)
+    opened.upsert([Item(id="extra", text="more"), Item(id="id-040", text="changed")], encoder)
+    opened.delete(["id-030"])
+    assert index.build(goods(50), encoder) == version
+    assert opened.items(opened.all_ids()) == sorted(goods(50), key=lambda item: item.id)
+
+
+def test_wrong_items_are_refused_before_anything_is_written(index):
+    encoder, graph = HashEncoder(32), palette()
+    for items, message in (
+        (
+            [Item(id="a", text="x"), Item(id="b", text="x"), Item(id="a", text="y")],
+            r"1 twice or more: \['a'\]",
+        ),
+        ([Item(id="a", text="x" * 65536)], "item 'a': expected text of at most 65535 bytes, got 65536"),
+        (["text"], "expected items of type Item, got 'text'"),
+    ):
+        with pytest.raises(InvalidInputError, match=message):
+            index.build(items, encoder, graph)
+    unknown = [Item(id="a", text="x", concepts=("color:99",))]
+    with pytest.raises(UnknownConceptError, match="got 1 unknown: 'color:99' of item 'a'"):
+        index.build(unknown, encoder, graph)
+    assert index.versions() == []
+    index.activate(index.build(goods(10), encoder, graph))
+    opened = index.open(fingerprint=encoder.fingerprint)
+    with pytest.raises(UnknownConceptError, match="got 1 unknown: 'color:99' of item 'a'"):
+        opened.upsert([Item(id="good", text="x"), *unknown], encoder)
+    assert opened.count() == 10
+
+
+def test_longest_texts_fit_whole(index):
+    encoder = HashEncoder(32)
+    items = [Item(id=f"{number}", text=chr(65 + number) * 65535) for number in range(5)]
+    version = index.build(items, encoder)
+    assert index.open(version, fingerprint=encoder.fingerprint).items(["3"]) == [items[3]]
+
+
+def test_empty_index_answers_with_nothing(index):
+    encoder = HashEncoder(32)
+    index.activate(index.build([], encoder))
+    opened = index.open(fingerprint=encoder.fingerprint)
+    assert opened.search_items(encoder.encode(["x"]), top_k=3).ids == [[]]
+    assert opened.search_concepts(encoder.encode(["x"]), top_k=3).ids == [[]]
+    assert (opened.count(), opened.all_ids()) == (0, [])
+
+
+def test_faulty_encoder_never_reaches_the_index(index):
+    class Faulty(HashEncoder):
+        def encode(self, contents, *, role="document", show_progress=False):
+            return np.full((len(contents), 32), np.nan, dtype=np.float32)
+
+    with pytest.raises(
+        InvalidInputError, match=r"expected finite vectors of shape \(\d+, 32\) from encoder 'hash-32'"
+    ):
+        index.build(goods(5), Faulty(32))
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        IndexParams("FLAT", "L2"),
+        IndexParams("HNSW", "IP", build={"M": 8, "efConstruction": 64}, search={"ef": 32}),
+        IndexParams("IVF_FLAT", "COSINE", build={"nlist": 8}, search={"nprobe": 8}),
+        IndexParams("IVF_SQ8", "L2", build={"nlist": 8}, search={"nprobe": 8}),
+        IndexParams("IVF_PQ", "IP", build={"nlist": 8, "m": 16}, search={"nprobe": 8}),
+        IndexParams("SCANN", "COSINE", build={"nlist": 8}, search={"nprobe": 8}),
+        IndexParams("DISKANN", "L2", search={"search_list": 50}),
+    ],
+    ids=lambda params: f"{params.index_type}-{params.metric}",
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_every_index_type_and_metric_gives_cosines(uri, params):
+    if uri != SERVER and params.index_type in ("IVF_PQ", "SCANN", "DISKANN"):
+        pytest.skip("only a server builds it")
+    encoder = HashEncoder(32)
+    items = goods(400)
+    vectors = encoder.encode([item.text for item in items])
+    with fresh_index(uri, params=params) as index:
+        index.activate(index.build(items, encoder))
+        found = index.open(fingerprint=encoder.fingerprint).search_items(vectors[:50], top_k=10)
+    exact = -np.sort(-(vectors[:50] @ vectors.T), axis=1)[:, :10]
+    assert np.abs(np.stack(found.scores) - exact).mean() < 0.02
+
+
+def test_index_lives_in_its_own_database(uri):
+    name, database = f"test_{uuid.uuid4().hex[:10]}", f"db_{uuid.uuid4().hex[:10]}"
+    encoder = HashEncoder(32)
+    with VectorIndex.connect(uri, name=name) as outside:
+        client = MilvusClient(uri)
+        client.create_database(database)
+        try:
+            with VectorIndex.connect(uri, name=name, db_name=database) as inside:
+                version = inside.build(goods(20), encoder)
+                inside.activate(version)
+                assert (inside.db_name, outside.db_name) == (database, None)
+                assert inside.is_lite is (uri != SERVER)
+                assert inside.uri.endswith(uri)
+                assert outside.versions() == []
+                assert inside.open(fingerprint=encoder.fingerprint).count() == 20
+                inside.drop(version)
+        finally:
+            client.drop_database(database)
+            client.close()
+
+
+def test_two_names_in_one_place_know_nothing_of_each_other(uri):
+    encoder = HashEncoder(32)
+    with fresh_index(uri) as one, fresh_index(uri) as two:
+        one.activate(one.build(goods(10), encoder))
+        assert two.live is None
+        assert two.versions() == []
