@@ -1,1 +1,1 @@
-"""."""
+"""The command ``zeroshot``; its door is `main.app`."""

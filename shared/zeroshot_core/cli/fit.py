@@ -1,0 +1,94 @@
+"""``zeroshot fit``: learn from a table of items with known targets."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zeroshot_core.cli.console import write_line
+from zeroshot_core.cli.linking import Columns, graph_of_columns, linked_columns, to_items
+from zeroshot_core.cli.tables import Table, read_table
+
+if TYPE_CHECKING:
+    from zeroshot_core.graph import KnowledgeGraph
+    from zeroshot_core.index import VectorIndex
+
+__all__ = ["fit", "model_index"]
+
+_MAX_NAME_LENGTH = 40
+
+
+def fit(
+    items: Annotated[Path, typer.Option(help="Table of known items, CSV or JSON lines.")],
+    text: Annotated[str, typer.Option(help="Column that describes the item.")],
+    target: Annotated[str, typer.Option(help="Column to predict; several, comma-separated, make a curve.")],
+    model: Annotated[Path, typer.Option(help="Folder of the model; one that is there is fitted anew.")],
+    concepts: Annotated[
+        str | None, typer.Option(help="Columns, comma-separated, whose values are the concepts of the graph.")
+    ] = None,
+    graph: Annotated[
+        Path | None,
+        typer.Option(help="Edge list (CSV: head, type, tail) of the graph that cells of the items name."),
+    ] = None,
+    id: Annotated[str | None, typer.Option(help="Column of ids; otherwise rows are numbered.")] = None,
+    unseen: Annotated[
+        str | None, typer.Option(help="Column whose values will all be new when predicting.")
+    ] = None,
+    uri: Annotated[
+        str | None, typer.Option(help="Milvus server (http://...), instead of a file in the folder.")
+    ] = None,
+    token: Annotated[
+        str | None, typer.Option(envvar="MILVUS_TOKEN", help="Credentials of the server.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of folds and heads.")] = 0,
+) -> None:
+    """Learn to predict a column of a table from descriptions and concepts."""
+    from zeroshot_core.prediction import ZeroShotRegressor
+
+    if graph is not None and concepts is not None:
+        raise typer.BadParameter("give --graph or --concepts, not both")
+    table = read_table(items)
+    columns = Columns(text=text, targets=_names(target), id=id, concepts=_names(concepts))
+    known = _graph(table, columns, graph)
+    if graph is not None and known is not None:
+        columns = Columns(**{**columns.to_extra(), "concepts": linked_columns(table, known, _taken(columns))})
+    rows, targets = to_items(table, columns, known, prefix="item"), table.numbers(columns.targets)
+    groups = table.column(unseen) if unseen is not None else None
+    with model_index(model, uri=uri, token=token) as index:
+        regressor = ZeroShotRegressor(graph=known, index=index, random_state=seed, show_progress=True)
+        regressor.fit(rows, targets, groups=groups)
+        regressor.save(model, overwrite=True, extra=columns.to_extra())
+    write_line(f"fitted on {len(rows)} items of {table.name}; the model is in {model}")
+
+
+def model_index(folder: Path, *, uri: str | None = None, token: str | None = None) -> VectorIndex:
+    """Open the index of the model in a folder: a file inside it, or collections of its own on a server."""
+    from zeroshot_core.index import VectorIndex
+
+    if uri is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        return VectorIndex.connect(str(folder / "index.db"))
+    stem = re.sub(r"\W", "_", folder.name, flags=re.ASCII)[:_MAX_NAME_LENGTH]
+    # Models in folders of the same name must not share collections.
+    digest = hashlib.blake2b(str(folder.resolve()).encode(), digest_size=4).hexdigest()
+    return VectorIndex.connect(uri, name=f"zeroshot_{stem}_{digest}", token=token)
+
+
+def _graph(table: Table, columns: Columns, edges: Path | None) -> KnowledgeGraph | None:
+    from zeroshot_core.graph import KnowledgeGraph
+
+    if edges is not None:
+        return KnowledgeGraph.from_csv(edges)
+    return graph_of_columns(table, columns.concepts) if columns.concepts else None
+
+
+def _taken(columns: Columns) -> tuple[str | None, ...]:
+    return (columns.text, columns.id, *columns.targets)
+
+
+def _names(option: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in option.split(",") if name.strip()) if option else ()

@@ -1,0 +1,25 @@
+"""The door of the command ``zeroshot``."""
+
+from __future__ import annotations
+
+import typer
+
+from zeroshot_core.cli.demo import demo
+from zeroshot_core.cli.evaluate import app as evaluate
+from zeroshot_core.cli.fit import fit
+from zeroshot_core.cli.group import FailingPolitelyGroup
+from zeroshot_core.cli.info import info
+from zeroshot_core.cli.predict import predict
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    cls=FailingPolitelyGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    help="Predict for things without a history, from text, a Milvus index and a knowledge graph.",
+)
+for command in (demo, fit, predict, info):
+    app.command()(command)
+app.add_typer(evaluate, name="evaluate")

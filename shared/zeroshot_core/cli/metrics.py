@@ -1,0 +1,43 @@
+"""The table of metrics that `evaluate` and `demo` print."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from zeroshot_core.cli.console import write_table
+
+if TYPE_CHECKING:
+    from zeroshot_core.evaluation import DemandReport
+
+__all__ = ["write_metrics"]
+
+_HEADS = {
+    "rmsle": "RMSLE",
+    "wape": "WAPE",
+    "spearman": "Spearman",
+    "pinball_90": "pinball .9",
+    "coverage_90": "coverage .9",
+    "width_90": "width .9",
+}
+_METHODS = {
+    "constant": "constant",
+    "type_mean": "type mean",
+    "knn_vectors": "vector-only kNN",
+    "boosted_trees": "boosted trees",
+}
+
+
+def write_metrics(report: DemandReport) -> None:
+    """Print the scores of the regressor, of itself without the graph, and of every baseline."""
+    methods = {
+        "zero-shot regressor": report.scores,
+        "the same without the graph": report.no_graph,
+        **{_METHODS.get(name, name): scores for name, scores in report.baselines.items()},
+    }
+    rows = []
+    for name, scores in methods.items():
+        figures = asdict(scores)
+        rows.append((name, *(f"{figures[key]:,.3f}" for key in _HEADS)))
+    title = f"Demand of new products: split {report.split}, seed {report.seed}"
+    write_table(title, ("method", *_HEADS.values()), rows, numbers=range(1, len(_HEADS) + 1))

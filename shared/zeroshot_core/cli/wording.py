@@ -1,0 +1,49 @@
+"""Cells of the tables that people read."""
+
+from __future__ import annotations
+
+from zeroshot_core.types import Prediction, Value
+
+__all__ = ["because", "interval_in_words", "nearest", "shortened", "value_in_words"]
+
+_MAX_LENGTH = 48
+_N_NEAREST = 2
+
+
+def value_in_words(value: Value) -> str:
+    """Write a number with one decimal below 100 and none above, a curve as its numbers."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, tuple):
+        return " ".join(map(value_in_words, value))
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}"
+
+
+def interval_in_words(prediction: Prediction) -> str:
+    """Write both ends; for a curve, those of each step."""
+    if prediction.interval is None:
+        return ""
+    low, high = prediction.interval
+    ends = (
+        zip(low, high, strict=True) if isinstance(low, tuple) and isinstance(high, tuple) else [(low, high)]
+    )
+    return ", ".join(f"{value_in_words(a)} - {value_in_words(b)}" for a, b in ends)
+
+
+def nearest(prediction: Prediction) -> str:
+    """Name the nearest known items."""
+    return "; ".join(shortened(hit.text or hit.id) for hit in prediction.evidence.items[:_N_NEAREST])
+
+
+def because(prediction: Prediction) -> str:
+    """Write the first path through the graph, in its concepts and relations."""
+    # The room of prediction opens slowly; --help and usage errors do without it.
+    from zeroshot_core.prediction.wording import path_in_words
+
+    hits = (*prediction.evidence.items, *prediction.evidence.concepts)
+    return next((path_in_words(hit.path) for hit in hits if hit.path), "")
+
+
+def shortened(text: str) -> str:
+    """Cut a text to what a cell of a table holds."""
+    return text if len(text) <= _MAX_LENGTH else f"{text[: _MAX_LENGTH - 1].rstrip()}…"
