@@ -349,6 +349,28 @@ def test_new_version_goes_live_in_one_swap(index):
     assert index.live is None
 
 
+def test_swap_that_is_interrupted_mixes_no_versions(index, monkeypatch):
+    old, new = HashEncoder(16), HashEncoder(32)
+    first = index.build(goods(40), old, palette())
+    index.activate(first)
+    second = index.build(goods(50), new, palette())
+    call = index._connection.call
+
+    def interrupted(method, *arguments, **options):
+        if method == "alter_alias" and arguments[-1].endswith("_items"):
+            raise KeyboardInterrupt
+        return call(method, *arguments, **options)
+
+    monkeypatch.setattr(index._connection, "call", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        index.activate(second)
+    monkeypatch.undo()
+    opened = index.open(fingerprint=old.fingerprint)
+    assert opened.search_concepts(old.encode(["color number 4"]), top_k=1).ids == [["color:4"]]
+    index.activate(second)
+    assert index.live.id == second
+
+
 def test_edits_of_a_live_version_are_read_at_once(index):
     encoder = HashEncoder(32)
     index.activate(index.build(goods(50), encoder, palette()))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "KINDS",
     "SCHEMA_VERSION",
+    "TEXT_BYTES",
     "Record",
     "concept_row",
     "create_collection",
@@ -39,10 +40,10 @@ __all__ = [
 Record = TypeVar("Record", Item, Concept, Relation)
 
 SCHEMA_VERSION = 1
+TEXT_BYTES = 65535
 KINDS = ("items", "concepts", "relations")
 
 _KEY_BYTES = 512
-_TEXT_BYTES = 65535
 _JSON_BYTES = 65536
 _MAX_STRINGS = 4096
 _OUTPUT_FIELDS = {
@@ -109,7 +110,7 @@ def _add_field(schema: Any, name: str) -> None:
         schema.add_field(name, DataType.DOUBLE)
     else:
         schema.add_field(
-            name, DataType.VARCHAR, max_length=_TEXT_BYTES if name in _TEXT_FIELDS else _KEY_BYTES
+            name, DataType.VARCHAR, max_length=TEXT_BYTES if name in _TEXT_FIELDS else _KEY_BYTES
         )
 
 
@@ -124,7 +125,7 @@ def item_row(item: Item) -> dict[str, Any]:
     where = f"item {item.id!r}"
     text = item.text if item.text is not None else _path_of(item.image)
     _check_bytes(where, "id", item.id, _KEY_BYTES)
-    _check_bytes(where, "text", text, _TEXT_BYTES)
+    _check_bytes(where, "text", text, TEXT_BYTES)
     _check_strings(where, "concepts", item.concepts)
     metadata = {key: _plain(value) for key, value in item.metadata.items()}
     return {
@@ -142,8 +143,8 @@ def concept_row(concept: Concept) -> dict[str, Any]:
     for name, value, limit in (
         ("id", concept.id, _KEY_BYTES),
         ("type", concept.type, _KEY_BYTES),
-        ("name", concept.name, _TEXT_BYTES),
-        ("description", concept.description, _TEXT_BYTES),
+        ("name", concept.name, TEXT_BYTES),
+        ("description", concept.description, TEXT_BYTES),
     ):
         _check_bytes(where, name, value, limit)
     _check_strings(where, "synonyms", concept.synonyms)

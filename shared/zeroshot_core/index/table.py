@@ -13,7 +13,7 @@ from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.index.filters import Filter, literal, literals, render
 from zeroshot_core.index.mirror import Mirror
 from zeroshot_core.index.params import to_scores
-from zeroshot_core.index.schema import Record, output_fields, to_record
+from zeroshot_core.index.schema import TEXT_BYTES, Record, output_fields, to_record
 
 if TYPE_CHECKING:
     from zeroshot_core.index.connection import Connection
@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["SearchResult", "Table"]
 
+# Bounds of Milvus on one answer: hits of a query, rows, and bytes (servers send at most 100 MB, Lite 256 MB).
 _MAX_TOP_K = 16384
+_MAX_ROWS = 16384
+_SERVER_BYTES = 64_000_000
+_LITE_BYTES = 200_000_000
+_HITS_PER_CALL = 1_000_000
 _PAGE_BYTES = 16_000_000
 _KEYS_PER_READ = 4096
 _QUERIES_PER_CALL = 1024
@@ -94,10 +99,11 @@ class Table(Generic[Record]):
     ) -> tuple[list[list[str]], list[Floats]]:
         ids: list[list[str]] = []
         scores: list[Floats] = []
-        for start in range(0, len(queries), _QUERIES_PER_CALL):
+        step = min(_QUERIES_PER_CALL, max(1, _HITS_PER_CALL // top_k))
+        for start in range(0, len(queries), step):
             answer = self._call(
                 "search",
-                data=list(queries[start : start + _QUERIES_PER_CALL]),
+                data=list(queries[start : start + step]),
                 anns_field="vector",
                 limit=top_k,
                 filter=expression,
@@ -209,8 +215,7 @@ class Table(Generic[Record]):
         return self._connection.is_lite and (is_fresh or len(ids) >= _MIRROR_KEYS)
 
     def _rows_of(self, ids: list[str], fields: list[str]) -> Iterator[dict[str, Any]]:
-        size = 4 * self._dimension if "vector" in fields else _PAGE_BYTES // _KEYS_PER_READ
-        for part in _parts(ids, min(_KEYS_PER_READ, max(1, _PAGE_BYTES // size))):
+        for part in _parts(ids, min(_KEYS_PER_READ, self._rows_per_read(fields))):
             yield from self._call("query", filter=f"id in {literals(part)}", output_fields=fields)
 
     def _scan(
@@ -219,7 +224,7 @@ class Table(Generic[Record]):
         if self._connection.is_lite:
             everything = expression or 'id != ""'
             yield from self._call("query", filter=everything, output_fields=fields, limit=limit)
-        elif limit is not None and limit <= _MAX_TOP_K:
+        elif limit is not None and limit <= self._rows_per_read(fields):
             yield from self._call("query", filter=expression, output_fields=fields, limit=limit, **options)
         else:
             rows = chain.from_iterable(self._pages(expression, fields, **options))
@@ -229,7 +234,7 @@ class Table(Generic[Record]):
         self, expression: str, fields: list[str], **options: Any
     ) -> Iterator[Sequence[dict[str, Any]]]:
         """Read all rows in order of their ids; `iterator` is what asks Milvus for that order."""
-        size = min(_MAX_TOP_K, max(1, _PAGE_BYTES // (4 * self._dimension)))
+        size = self._rows_per_read(fields)
         last, page = "", None
         while page is None or len(page) == size:
             after = f"id > {literal(last)}" + (f" and ({expression})" if expression else "")
@@ -238,6 +243,13 @@ class Table(Generic[Record]):
             )
             yield page
             last = page[-1]["id"] if page else last
+
+    def _rows_per_read(self, fields: list[str]) -> int:
+        """Rows that fit into one answer even if every text is as long as it may be."""
+        bound = _LITE_BYTES if self._connection.is_lite else _SERVER_BYTES
+        size = 1024 + TEXT_BYTES * len({"text", "name", "description"} & set(fields))
+        size += 4 * self._dimension * ("vector" in fields)
+        return min(_MAX_ROWS, max(1, bound // size))
 
     def _checked_queries(self, vectors: Vectors) -> Vectors:
         queries = np.ascontiguousarray(vectors, dtype=np.float32)
