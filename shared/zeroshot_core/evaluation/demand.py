@@ -153,7 +153,7 @@ def evaluate_demand(
     reader = RememberingEncoder(_encoder(encoder))
     baselines = _baseline_scores(lines, reader, parts, show_progress)
     graph = KnowledgeGraph.from_table(lines.rows, lines.graph_columns, lines.graph_edges)
-    make = regressor or _default_regressor(seed)
+    make = regressor or _default_regressor(seed, show_progress)
     trial = _Trial(items=linked_items(lines), parts=parts)
     start = perf_counter()
     model, forecast = trial.run(make(reader, graph))
@@ -241,10 +241,12 @@ def _encoder(encoder: str | Encoder) -> Encoder:
     return load_encoder(encoder) if isinstance(encoder, str) else encoder
 
 
-def _default_regressor(seed: int) -> RegressorFactory:
+def _default_regressor(seed: int, show_progress: bool) -> RegressorFactory:
     from zeroshot_core.prediction import ZeroShotRegressor
 
-    return lambda encoder, graph: ZeroShotRegressor(encoder, graph, random_state=seed)
+    return lambda encoder, graph: ZeroShotRegressor(
+        encoder, graph, random_state=seed, show_progress=show_progress
+    )
 
 
 def _baseline_scores(
