@@ -1,0 +1,84 @@
+"""The public names: what is added or taken away here is a change that users see."""
+
+import importlib
+import importlib.metadata
+from importlib.resources import files
+
+import pytest
+
+DOORS = {
+    "zeroshot_core": [
+        "ArtifactError",
+        "Concept",
+        "ConnectionFailedError",
+        "Encoder",
+        "Evidence",
+        "FingerprintMismatchError",
+        "FunctionEncoder",
+        "Hit",
+        "IndexLockedError",
+        "IndexParams",
+        "InvalidInputError",
+        "Item",
+        "KnowledgeGraph",
+        "MissingExtraError",
+        "NotFittedError",
+        "Prediction",
+        "Relation",
+        "Retriever",
+        "UnknownConceptError",
+        "UnsupportedIndexError",
+        "VectorIndex",
+        "VectorIndexError",
+        "VersionNotFoundError",
+        "ZeroShotClassifier",
+        "ZeroShotError",
+        "ZeroShotRegressor",
+        "load_encoder",
+        "load_model",
+    ],
+    "langchain_zeroshot": [
+        "PredictionInput",
+        "PredictionOutput",
+        "ZeroShotEmbeddings",
+        "ZeroShotPredictor",
+        "ZeroShotRetriever",
+        "zero_shot_tools",
+    ],
+    "llama_index_zeroshot": [
+        "ZeroShotEmbedding",
+        "ZeroShotQueryEngine",
+        "ZeroShotRetriever",
+        "zero_shot_tools",
+    ],
+}
+
+
+@pytest.mark.parametrize("package", DOORS)
+def test_public_names_are_these(package: str) -> None:
+    assert sorted(importlib.import_module(package).__all__) == DOORS[package]
+
+
+@pytest.mark.parametrize(("package", "name"), [(p, name) for p, names in DOORS.items() for name in names])
+def test_public_name_resolves(package: str, name: str) -> None:
+    assert getattr(importlib.import_module(package), name).__name__ == name
+
+
+@pytest.mark.parametrize("package", DOORS)
+def test_package_says_that_it_is_typed(package: str) -> None:
+    assert (files(package) / "py.typed").is_file()
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Oracle'"):
+        importlib.import_module("zeroshot_core").Oracle  # noqa: B018
+
+
+def test_all_public_names_are_listed_for_completion() -> None:
+    assert set(dir(importlib.import_module("zeroshot_core"))) >= set(DOORS["zeroshot_core"])
+
+
+def test_version_is_that_of_the_distribution() -> None:
+    installed = importlib.metadata.version("zeroshot-milvus")
+
+    assert importlib.import_module("zeroshot_core").__version__ == installed
