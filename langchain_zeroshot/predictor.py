@@ -36,7 +36,7 @@ class ZeroShotPredictor(ModelSource, RunnableSerializable[Asked, PredictionOutpu
     coverage
         Probability with which the interval holds the value, in (0, 1).
     top_k
-        Number of items and of concepts that are given as evidence.
+        Number of known items that are given as evidence.
     """
 
     coverage: float = Field(default=0.9, gt=0, lt=1)

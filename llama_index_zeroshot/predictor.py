@@ -30,7 +30,7 @@ class ZeroShotQueryEngine(BaseQueryEngine):
     coverage
         Probability with which the interval holds the value, in (0, 1).
     top_k
-        Number of items and of concepts that are given as evidence.
+        Number of known items that are given as evidence.
     uri, token
         Milvus address and credentials, where they differ from the saved ones.
     """

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import toy_products
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
 from langchain_core.load import dumps, loads
@@ -13,7 +14,8 @@ from langchain_core.runnables import ConfigurableField
 from zeroshot_core import InvalidInputError, Item
 from zeroshot_core.prediction.opening import open_model
 
-from langchain_zeroshot import PredictionOutput, ZeroShotPredictor
+from langchain_zeroshot import PredictionOutput, ZeroShotPredictor, ZeroShotRetriever
+from langchain_zeroshot._convert import to_items
 
 WINE = "dry red wine from Calabria, small bottle"
 
@@ -76,6 +78,11 @@ def test_all_kinds_of_input_say_the_same(predictor: ZeroShotPredictor) -> None:
     outputs = predictor.batch(kinds)
     assert outputs[0] == outputs[1] == outputs[2]
     assert kinds == before
+
+
+def test_a_retrieved_document_is_the_item_that_it_came_from(saved_model: Path) -> None:
+    document = ZeroShotRetriever(model=saved_model, k=1).invoke(WINE)[0]
+    assert to_items([document]) == [item for item in toy_products()[0] if item.id == document.id]
 
 
 def test_batch_is_one_call_of_the_model(predictor: ZeroShotPredictor, explained: list[int]) -> None:

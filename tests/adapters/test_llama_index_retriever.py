@@ -49,9 +49,13 @@ def test_nodes_carry_score_parts_path_and_concepts(saved_model: Path) -> None:
         ),
         (
             MetadataFilters(
-                filters=[where("aisle", FilterOperator.IN, ["pets", "drinks"])], condition=FilterCondition.NOT
+                filters=[
+                    where("aisle", FilterOperator.IN, ["pets", "drinks"]),
+                    where("rank", FilterOperator.GTE, 3),
+                ],
+                condition=FilterCondition.NOT,
             ),
-            lambda m: m["aisle"] not in {"pets", "drinks"},
+            lambda m: m["aisle"] not in {"pets", "drinks"} and m["rank"] < 3,
         ),
         (
             MetadataFilters(

@@ -8,8 +8,9 @@ from threading import RLock
 from typing import TYPE_CHECKING, TypeAlias
 
 from zeroshot_core.encoders import Encoder, load_encoder
-from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.prediction.saved import MANIFEST, load_model
+from zeroshot_core.errors import InvalidInputError, NotFittedError
+from zeroshot_core.prediction import load_model
+from zeroshot_core.prediction.saved import MANIFEST
 from zeroshot_core.retrieval import Retriever
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def open_retriever(
     """Open the retriever of a saved or fitted model; a retriever comes back as it is."""
     if isinstance(model, Retriever):
         return model
-    return open_model(model, uri=uri, token=token).retriever_
+    return _fitted(open_model(model, uri=uri, token=token)).retriever_
 
 
 def open_encoder(
@@ -67,7 +68,13 @@ def open_encoder(
     if isinstance(model, str | Path) and not (Path(model) / MANIFEST).is_file():
         with _LOCK:
             return _load_encoder(str(model))
-    return open_model(model, uri=uri, token=token).encoder_
+    return _fitted(open_model(model, uri=uri, token=token)).encoder_
+
+
+def _fitted(model: Model) -> Model:
+    if not hasattr(model, "retriever_"):
+        raise NotFittedError(f"expected a fitted {type(model).__name__}, got one before fit; call fit first")
+    return model
 
 
 # Strong references: frameworks make many short-lived objects over a folder, and none may pay the load again.
