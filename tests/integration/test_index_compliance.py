@@ -349,7 +349,8 @@ def test_new_version_goes_live_in_one_swap(index):
     assert index.live is None
 
 
-def test_swap_that_is_interrupted_mixes_no_versions(index, monkeypatch):
+@pytest.mark.parametrize("kind", ["items", "concepts", "relations"])
+def test_swap_that_is_interrupted_mixes_no_versions(index, monkeypatch, kind):
     old, new = HashEncoder(16), HashEncoder(32)
     first = index.build(goods(40), old, palette())
     index.activate(first)
@@ -357,7 +358,7 @@ def test_swap_that_is_interrupted_mixes_no_versions(index, monkeypatch):
     call = index._connection.call
 
     def interrupted(method, *arguments, **options):
-        if method == "alter_alias" and arguments[-1].endswith("_items"):
+        if method == "alter_alias" and arguments[-1].endswith(kind):
             raise KeyboardInterrupt
         return call(method, *arguments, **options)
 
@@ -365,6 +366,7 @@ def test_swap_that_is_interrupted_mixes_no_versions(index, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         index.activate(second)
     monkeypatch.undo()
+    assert index.live.id == first
     opened = index.open(fingerprint=old.fingerprint)
     assert opened.search_concepts(old.encode(["color number 4"]), top_k=1).ids == [["color:4"]]
     index.activate(second)

@@ -3,9 +3,11 @@ import pickle
 
 import numpy as np
 import pytest
+from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.errors import InvalidInputError, UnsupportedIndexError
 from zeroshot_core.index import INDEX_TYPES, IndexParams, VectorIndex
 from zeroshot_core.index.params import LITE_INDEX_TYPES, to_scores
+from zeroshot_core.types import Item
 
 
 def test_unknown_index_type_lists_the_known_ones():
@@ -82,3 +84,16 @@ def test_distances_of_all_metrics_become_the_cosine():
     squared = np.array([((a - b) ** 2).sum()])
     for metric, distance in (("L2", squared), ("IP", np.array([a @ b])), ("COSINE", np.array([a @ b]))):
         np.testing.assert_allclose(to_scores(distance, metric), a @ b)
+
+
+def test_parameters_reach_a_local_file(tmp_path):
+    encoder = HashEncoder(16)
+    items = [Item(id=str(number), text=f"word {number * 7919}") for number in range(300)]
+    n_hits = {}
+    for nlist, nprobe in ((2, 2), (64, 1)):
+        params = IndexParams("IVF_FLAT", build={"nlist": nlist}, search={"nprobe": nprobe})
+        with VectorIndex.connect(str(tmp_path / "a.db"), params=params) as index:
+            version = index.open(index.build(items, encoder), fingerprint=encoder.fingerprint)
+            n_hits[nlist] = len(version.search_items(encoder.encode(["word"]), top_k=300).ids[0])
+    assert n_hits[2] == 300
+    assert n_hits[64] < 100
