@@ -1,0 +1,15 @@
+import numpy as np
+import pytest
+from zeroshot_core.encoders import HashEncoder
+from zeroshot_core.evaluation import evaluate_demand
+from zeroshot_core.evaluation.illustration import illustrate
+from zeroshot_core.report import write_report
+
+
+@pytest.mark.slow
+def test_regressor_is_evaluated_and_illustrated_end_to_end(product_lines, tmp_path):
+    sample = product_lines.take(np.random.default_rng(0).choice(len(product_lines), 400, replace=False))
+    report = evaluate_demand("types", encoder=HashEncoder(), lines=sample)
+    assert report.scores.rmsle < report.baselines["constant"].rmsle
+    write_report(tmp_path / "report.html", illustrate(report))
+    assert "zero-shot regressor" in (tmp_path / "report.html").read_text(encoding="utf-8")
