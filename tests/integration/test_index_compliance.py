@@ -1,8 +1,8 @@
 """What every Milvus must do for us, local file and server alike: the same cases on both."""
 
+import contextlib
 import os
 import uuid
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -62,7 +62,7 @@ def uri(request, tmp_path_factory):
     return SERVER if request.param == "server" else str(tmp_path_factory.mktemp("milvus") / "index.db")
 
 
-@contextmanager
+@contextlib.contextmanager
 def fresh_index(uri, **options):
     """An index under a name of its own, dropped in the end."""
     with VectorIndex.connect(uri, name=f"test_{uuid.uuid4().hex[:10]}", **options) as index:
@@ -347,6 +347,30 @@ def test_new_version_goes_live_in_one_swap(index):
     assert [version.id for version in index.versions()] == [first]
     index.drop(first)
     assert index.live is None
+
+
+def test_damaged_version_does_not_go_live(uri, index):
+    encoder = HashEncoder(32)
+    first = index.build(goods(40), encoder)
+    index.activate(first)
+    second = index.build(goods(50), encoder)
+    with contextlib.closing(MilvusClient(uri)) as client:
+        client.delete(f"{index.name}_{second}_items", ids=["id-020"])
+    with pytest.raises(
+        VectorIndexError, match=rf"expected version {second} to hold .*'items': 50.*'items': 49"
+    ):
+        index.activate(second)
+    assert index.live.id == first
+
+
+def test_vectors_of_another_scale_do_not_go_live(index):
+    class Unscaled(HashEncoder):
+        def encode(self, contents, *, role="document", show_progress=False):
+            return 2 * super().encode(contents, role=role)
+
+    version = index.build(goods(40), Unscaled(32))
+    with pytest.raises(VectorIndexError, match="to have unit length and to find themselves, got norms"):
+        index.activate(version)
 
 
 @pytest.mark.parametrize("kind", ["items", "concepts", "relations"])
