@@ -1,0 +1,109 @@
+"""Texts with what is known of them, each distinct text once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zeroshot_core.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from zeroshot_core.types import Floats, Ints
+
+__all__ = ["Examples", "check_examples"]
+
+# Targets this share of their standard deviation apart count as near.
+_NEAR = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples:
+    """Distinct texts to learn from.
+
+    Parameters
+    ----------
+    values
+        Number of the label, shape (n,); or targets of shape (n, horizon), in units of the distance that
+        counts as near.
+    is_labelled
+        Whether the values are labels.
+    """
+
+    texts: list[str]
+    values: Ints | Floats
+    is_labelled: bool
+
+    def take(self, rows: Ints) -> Examples:
+        """Pick some of the texts, in the given order."""
+        return Examples(
+            texts=[self.texts[row] for row in rows.tolist()],
+            values=self.values[rows],
+            is_labelled=self.is_labelled,
+        )
+
+
+def check_examples(texts: Sequence[str], labels_or_targets: Sequence[str] | Any) -> Examples:
+    """Bring texts with labels (strings) or targets (numbers) into the form that training needs.
+
+    Raises
+    ------
+    InvalidInputError
+        If lengths differ, a text is empty, a text has two labels, there is one label only, or the targets are
+        not finite numbers that vary.
+    """
+    if isinstance(texts, str):
+        raise InvalidInputError("expected a sequence of texts, got one text; wrap it in a list")
+    first: dict[str, int] = {}
+    for row, text in enumerate(texts):
+        if not isinstance(text, str) or not text.strip():
+            raise InvalidInputError(f"text {row}: expected a non-empty text, got {text!r}; drop it")
+        first.setdefault(text, len(first))
+    where = np.array([first[text] for text in texts], dtype=np.int64)
+    if len(labels_or_targets) != len(where):
+        raise InvalidInputError(
+            f"expected one label or target for each of {len(where)} texts, got {len(labels_or_targets)}"
+        )
+    is_labelled = any(isinstance(value, str) for value in labels_or_targets)
+    values = (_codes if is_labelled else _graded)(list(first), where, labels_or_targets)
+    return Examples(texts=list(first), values=values, is_labelled=is_labelled)
+
+
+def _codes(texts: list[str], where: Ints, labels: Sequence[str]) -> Ints:
+    """Give each distinct text the number of its label, shape (n,)."""
+    stray = next((label for label in labels if not isinstance(label, str)), None)
+    if stray is not None:
+        raise InvalidInputError(f"expected labels that are all strings, got {stray!r}; convert it with str()")
+    names = sorted(set(labels))
+    if len(names) < 2:
+        raise InvalidInputError(f"expected at least 2 labels to tell apart, got {names}")
+    codes = np.searchsorted(names, labels)
+    of_text = np.zeros(len(texts), dtype=np.int64)
+    of_text[where] = codes
+    torn = np.flatnonzero(of_text[where] != codes)
+    if len(torn):
+        row = torn[0]
+        raise InvalidInputError(
+            f"expected one label for each text, got {labels[row]!r} and {names[of_text[where[row]]]!r} for "
+            f"{texts[where[row]][:60]!r}; keep one of them"
+        )
+    return of_text
+
+
+def _graded(texts: list[str], where: Ints, targets: Any) -> Floats:
+    """Mean targets of each distinct text in units of nearness, shape (n, horizon)."""
+    try:
+        values = np.asarray(targets, dtype=np.float64).reshape(len(where), -1)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError("expected labels that are strings, or targets that are numbers") from error
+    if not np.isfinite(values).all():
+        raise InvalidInputError("expected finite targets, got some that are not; drop these texts")
+    sums = np.zeros((len(texts), values.shape[1]))
+    np.add.at(sums, where, values)
+    means = sums / np.bincount(where, minlength=len(texts))[:, None]
+    scale = float(means.std(axis=0).mean()) if len(means) else 0.0
+    if scale == 0.0:
+        raise InvalidInputError("expected targets that vary from text to text, got equal ones")
+    return np.asarray((means - means.mean(axis=0)) / (_NEAR * scale))

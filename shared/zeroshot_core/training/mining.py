@@ -1,0 +1,145 @@
+"""Hard negatives from the live index: near texts that mean something else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.graph import KnowledgeGraph, closure_matrix
+from zeroshot_core.types import Item
+
+if TYPE_CHECKING:
+    from zeroshot_core.index import OpenVersion
+    from zeroshot_core.types import Floats, Vectors
+
+__all__ = ["HardNegatives", "mine_hard_negatives"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HardNegatives:
+    """Negatives of each anchor, hardest first, in the order of the anchors.
+
+    Parameters
+    ----------
+    ids
+        One tuple of item ids for each anchor; empty where nothing is left.
+    scores
+        Their cosine similarities to the anchor.
+    """
+
+    ids: tuple[tuple[str, ...], ...]
+    scores: tuple[tuple[float, ...], ...]
+
+
+def mine_hard_negatives(
+    version: OpenVersion,
+    vectors: Vectors,
+    labels_by_id: Mapping[str, str],
+    *,
+    graph: KnowledgeGraph | None = None,
+    n_negatives: int = 5,
+    n_candidates: int = 100,
+    margin: float = 0.05,
+) -> HardNegatives:
+    """Find the nearest items of other labels for each anchor, in one batched search.
+
+    A candidate is left out where it may be a positive in truth: where its label or one of its concepts is the
+    anchor's label, or broader or narrower than it in the graph (siblings stay: they are the hardest that are
+    surely wrong); where nothing is known of what it is; and where it is more similar than ``1 - margin`` of
+    the anchor's nearest positive, as mislabelled twins are (the positive-aware mining of [1]_).
+
+    Parameters
+    ----------
+    vectors
+        Shape (n, d), unit rows: one for each anchor, in the order of `labels_by_id`.
+    labels_by_id
+        Concept id by item id; the anchors.
+    n_candidates
+        Items searched for each anchor, 1 to 16384.
+    margin
+        Share of the positive's similarity by which a negative must stay below it, in [0, 1). An anchor
+        without another one of its label has no such bound.
+
+    Raises
+    ------
+    InvalidInputError
+        If there isn't one vector for each anchor, or a parameter is out of range.
+    UnknownConceptError
+        If the graph lacks a label.
+
+    References
+    ----------
+    .. [1] Moreira et al., "NV-Retriever: Improving text embedding models with effective hard-negative
+       mining", 2024.
+    """
+    _check(vectors, labels_by_id, n_negatives, margin)
+    kin = _kin(set(labels_by_id.values()), graph)
+    ceilings = _ceilings(vectors, list(labels_by_id.values()), margin)
+    found = version.search_items(vectors, n_candidates)
+    kept = []
+    for (anchor, label), ceiling, items, scores in zip(
+        labels_by_id.items(), ceilings.tolist(), found.records, found.scores, strict=True
+    ):
+        hard = [
+            (item.id, score)
+            for item, score in zip(items, scores.tolist(), strict=True)
+            if item.id != anchor and score <= ceiling and _differs(item, labels_by_id, kin[label])
+        ]
+        kept.append(hard[:n_negatives])
+    return HardNegatives(
+        ids=tuple(tuple(id_ for id_, _ in hard) for hard in kept),
+        scores=tuple(tuple(score for _, score in hard) for hard in kept),
+    )
+
+
+def _differs(item: Item, labels_by_id: Mapping[str, str], kin: frozenset[str]) -> bool:
+    """Whether all that is known of an item lies outside an anchor's kin."""
+    own = labels_by_id.get(item.id)
+    known = {*item.concepts} if own is None else {*item.concepts, own}
+    return bool(known) and kin.isdisjoint(known)
+
+
+def _kin(labels: set[str], graph: KnowledgeGraph | None) -> dict[str, frozenset[str]]:
+    """Each label with the concepts broader and narrower than it."""
+    if graph is None:
+        return {label: frozenset({label}) for label in labels}
+    graph.require(sorted(labels))
+    upward = closure_matrix(graph, max(1, len(graph)))
+    both = (upward + upward.T).tocsr()
+    ids = graph.concept_ids
+    kin = {}
+    for label in labels:
+        row = graph.positions[label]
+        columns = both.indices[both.indptr[row] : both.indptr[row + 1]]
+        kin[label] = frozenset({label, *(ids[column] for column in columns.tolist())})
+    return kin
+
+
+def _ceilings(vectors: Vectors, labels: list[str], margin: float) -> Floats:
+    """Largest similarity that a negative of each anchor may have, shape (n,)."""
+    ceilings = np.full(len(labels), np.inf)
+    rows_of: dict[str, list[int]] = {}
+    for row, label in enumerate(labels):
+        rows_of.setdefault(label, []).append(row)
+    for rows in rows_of.values():
+        if len(rows) > 1:
+            similarities = vectors[rows] @ vectors[rows].T
+            np.fill_diagonal(similarities, -np.inf)
+            nearest = similarities.max(axis=1).astype(np.float64)
+            ceilings[rows] = nearest - margin * np.abs(nearest)
+    return ceilings
+
+
+def _check(vectors: Vectors, labels_by_id: Mapping[str, str], n_negatives: int, margin: float) -> None:
+    if vectors.ndim != 2 or len(vectors) != len(labels_by_id):
+        raise InvalidInputError(
+            f"expected vectors of shape ({len(labels_by_id)}, d), one for each anchor, got {vectors.shape}"
+        )
+    if n_negatives < 1:
+        raise InvalidInputError(f"expected n_negatives of at least 1, got {n_negatives}")
+    if not 0 <= margin < 1:
+        raise InvalidInputError(f"expected a margin from 0 to below 1, got {margin}")

@@ -1,0 +1,111 @@
+"""Contrastive objectives, each computed from one similarity matrix over the distinct texts of a batch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zeroshot_core.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["graded_similarity_loss", "supervised_contrastive_loss"]
+
+
+def supervised_contrastive_loss(vectors: Tensor, labels: Tensor, temperature: float) -> Tensor:
+    """Pull texts of one label together and push those of others apart [1]_ (its ``L_out``).
+
+    ``mean over i of -1/|P(i)| * sum over p in P(i) of log softmax(s_i / temperature)_p``, where ``s`` are the
+    inner products with all texts but `i` itself, and ``P(i)`` are the other texts of its label. Texts without
+    another of their label are left out of the mean, but push the others away.
+
+    Parameters
+    ----------
+    vectors
+        Shape (n, d), unit rows, one for each distinct text.
+    labels
+        Shape (n,), whole numbers.
+    temperature
+        Above 0; the smaller, the more the nearest texts count.
+
+    Returns
+    -------
+    Tensor
+        A number of at least 0; 0 if no two texts share a label.
+
+    Raises
+    ------
+    InvalidInputError
+        If the shapes differ or the temperature is not above 0.
+
+    References
+    ----------
+    .. [1] Khosla et al., "Supervised Contrastive Learning", NeurIPS 2020.
+    """
+    _check(vectors, labels, temperature)
+    return _contrast(vectors, (labels[:, None] == labels[None, :]).to(vectors.dtype), temperature)
+
+
+def graded_similarity_loss(vectors: Tensor, targets: Tensor, temperature: float) -> Tensor:
+    """Pull texts together by how near their targets are: the y-aware InfoNCE [1]_.
+
+    ``mean over i of -sum over j of w_ij log softmax(s_i / temperature)_j``, where ``w_ij`` is proportional to
+    ``exp(-|y_i - y_j|^2 / (2 horizon))``, sums to 1 over ``j != i``, and ``s`` are inner products.
+
+    Parameters
+    ----------
+    vectors
+        Shape (n, d), unit rows, one for each distinct text.
+    targets
+        Shape (n,) or (n, horizon), in units of the distance that counts as near.
+    temperature
+        Above 0.
+
+    Returns
+    -------
+    Tensor
+        A number of at least the entropy of the weights.
+
+    Raises
+    ------
+    InvalidInputError
+        If the shapes differ or the temperature is not above 0.
+
+    References
+    ----------
+    .. [1] Dufumier et al., "Contrastive Learning with Continuous Proxy Meta-Data for 3D MRI Classification",
+       MICCAI 2021.
+    """
+    _check(vectors, targets, temperature)
+    curves = targets.reshape(len(targets), -1).to(vectors.dtype)
+    gaps = (curves[:, None, :] - curves[None, :, :]).square().mean(dim=2)
+    # The nearest other text always weighs 1, so that no row of weights underflows for an outlier.
+    nearest = gaps.clone().fill_diagonal_(float("inf")).amin(dim=1, keepdim=True)
+    return _contrast(vectors, (-(gaps - nearest) / 2).exp(), temperature)
+
+
+def _contrast(vectors: Tensor, weights: Tensor, temperature: float) -> Tensor:
+    """Cross entropy between row-wise weights and the softmax of similarities, each text itself left out."""
+    others = weights.clone().fill_diagonal_(0.0)
+    totals = others.sum(dim=1)
+    if len(vectors) < 2 or not totals.any():
+        return vectors.sum() * 0.0
+    similarities = vectors @ vectors.T / temperature
+    similarities = similarities.masked_fill(_diagonal(similarities), float("-inf"))
+    logs = similarities.log_softmax(dim=1).masked_fill(_diagonal(similarities), 0.0)
+    rows = totals > 0
+    return -((others * logs).sum(dim=1)[rows] / totals[rows]).mean()
+
+
+def _diagonal(matrix: Tensor) -> Tensor:
+    return matrix.new_ones(matrix.shape).diag().diag().bool()
+
+
+def _check(vectors: Tensor, targets: Tensor, temperature: float) -> None:
+    if vectors.ndim != 2 or targets.shape[:1] != vectors.shape[:1]:
+        raise InvalidInputError(
+            f"expected vectors of shape (n, d) and n labels or targets, got {tuple(vectors.shape)} and "
+            f"{tuple(targets.shape)}"
+        )
+    if not temperature > 0:
+        raise InvalidInputError(f"expected a temperature above 0, got {temperature}")
