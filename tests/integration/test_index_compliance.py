@@ -373,26 +373,26 @@ def test_vectors_of_another_scale_do_not_go_live(index):
         index.activate(version)
 
 
-@pytest.mark.parametrize("kind", ["items", "concepts", "relations"])
-def test_swap_that_is_interrupted_mixes_no_versions(index, monkeypatch, kind):
+def test_swap_that_is_interrupted_mixes_no_versions(index, monkeypatch):
     old, new = HashEncoder(16), HashEncoder(32)
     first = index.build(goods(40), old, palette())
     index.activate(first)
     second = index.build(goods(50), new, palette())
     call = index._connection.call
+    for kind in ("items", "concepts", "relations"):
 
-    def interrupted(method, *arguments, **options):
-        if method == "alter_alias" and arguments[-1].endswith(kind):
-            raise KeyboardInterrupt
-        return call(method, *arguments, **options)
+        def interrupted(method, *arguments, kind=kind, **options):
+            if method == "alter_alias" and arguments[-1].endswith(kind):
+                raise KeyboardInterrupt
+            return call(method, *arguments, **options)
 
-    monkeypatch.setattr(index._connection, "call", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        index.activate(second)
-    monkeypatch.undo()
-    assert index.live.id == first
-    opened = index.open(fingerprint=old.fingerprint)
-    assert opened.search_concepts(old.encode(["color number 4"]), top_k=1).ids == [["color:4"]]
+        with monkeypatch.context() as patch:
+            patch.setattr(index._connection, "call", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                index.activate(second)
+        assert index.live.id == first
+        opened = index.open(fingerprint=old.fingerprint)
+        assert opened.search_concepts(old.encode(["color number 4"]), top_k=1).ids == [["color:4"]]
     index.activate(second)
     assert index.live.id == second
 
