@@ -19,8 +19,8 @@ _PLAIN_WIDTH = 120
 
 
 def write_json(value: Mapping[str, Any]) -> None:
-    """Write one JSON object to standard output."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    """Write one JSON object, on one line, to standard output."""
+    typer.echo(json.dumps(value, ensure_ascii=False))
 
 
 def write_line(text: str) -> None:

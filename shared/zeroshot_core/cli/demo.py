@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zeroshot_core.cli.console import Phases, write_line, write_table
-from zeroshot_core.cli.fit import model_index
+from zeroshot_core.cli.fit import local_index, save
 from zeroshot_core.cli.linking import Columns
 from zeroshot_core.cli.metrics import write_metrics
 from zeroshot_core.cli.wording import because, interval_in_words, nearest, shortened, value_in_words
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from zeroshot_core.evaluation import DemandReport
     from zeroshot_core.evaluation.demand import RegressorFactory
     from zeroshot_core.graph import KnowledgeGraph
-    from zeroshot_core.index import VectorIndex
     from zeroshot_core.prediction import ZeroShotRegressor
 
 __all__ = ["demo"]
@@ -34,9 +32,8 @@ def demo(
     model: Annotated[Path | None, typer.Option(help="Folder to keep the model in.")] = None,
 ) -> None:
     """Learn from a year of a grocer's sales and forecast product types that it never sold."""
-    kept = nullcontext() if model is None else model_index(model)
-    with Phases(_N_PHASES) as phases, kept as index:
-        report = _evaluate(phases, seed, index)
+    with Phases(_N_PHASES) as phases:
+        report = _evaluate(phases, seed, None if model is None else local_index(model))
         phases.begin("draw the report")
         _draw(report, out)
         rows = _examples(report)
@@ -48,7 +45,7 @@ def demo(
     write_line(f"report: {out}" + ("" if model is None else f"; model: {model}"))
 
 
-def _evaluate(phases: Phases, seed: int, index: VectorIndex | None) -> DemandReport:
+def _evaluate(phases: Phases, seed: int, index: str | None) -> DemandReport:
     from zeroshot_core.datasets import load_product_lines
     from zeroshot_core.encoders import load_encoder
     from zeroshot_core.evaluation import evaluate_demand
@@ -64,7 +61,7 @@ def _evaluate(phases: Phases, seed: int, index: VectorIndex | None) -> DemandRep
     return evaluate_demand("types", seed, encoder=encoder, regressor=make, lines=lines)
 
 
-def _narrating_factory(phases: Phases, seed: int, index: VectorIndex | None) -> RegressorFactory:
+def _narrating_factory(phases: Phases, seed: int, index: str | None) -> RegressorFactory:
     """Begin a phase for each regressor that the evaluation asks for."""
     from zeroshot_core.prediction import ZeroShotRegressor
 
@@ -115,5 +112,4 @@ def _quieten(model: Any) -> None:
 def _keep(model: Any, folder: Path) -> None:
     from zeroshot_core.datasets.complete_journey import ATTRIBUTES
 
-    columns = Columns(text="description", targets=("units",), concepts=ATTRIBUTES)
-    model.save(folder, overwrite=True, extra=columns.to_extra())
+    save(model, folder, Columns(text="description", targets=("units",), concepts=ATTRIBUTES))

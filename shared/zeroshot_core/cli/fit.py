@@ -16,8 +16,9 @@ from zeroshot_core.cli.tables import Table, read_table
 if TYPE_CHECKING:
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import VectorIndex
+    from zeroshot_core.prediction import ZeroShotRegressor
 
-__all__ = ["fit", "model_index"]
+__all__ = ["fit", "local_index", "save"]
 
 _MAX_NAME_LENGTH = 40
 
@@ -58,20 +59,44 @@ def fit(
         columns = Columns(**{**columns.to_extra(), "concepts": linked_columns(table, known, _taken(columns))})
     rows, targets = to_items(table, columns, known, prefix="item"), table.numbers(columns.targets)
     groups = table.column(unseen) if unseen is not None else None
-    with model_index(model, uri=uri, token=token) as index:
+    with _connect(model, uri, token) as index:
         regressor = ZeroShotRegressor(graph=known, index=index, random_state=seed, show_progress=True)
         regressor.fit(rows, targets, groups=groups)
-        regressor.save(model, overwrite=True, extra=columns.to_extra())
+        save(regressor, model, columns)
     write_line(f"fitted on {len(rows)} items of {table.name}; the model is in {model}")
 
 
-def model_index(folder: Path, *, uri: str | None = None, token: str | None = None) -> VectorIndex:
-    """Open the index of the model in a folder: a file inside it, or collections of its own on a server."""
+def local_index(folder: Path) -> str:
+    """Make the folder of a model, and name the index inside it.
+
+    Raises
+    ------
+    ArtifactError
+        If the folder holds other files.
+    """
+    from zeroshot_core.prediction.saved import check_overwrite
+
+    check_overwrite(folder, overwrite=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    return str(folder / "index.db")
+
+
+def save(regressor: ZeroShotRegressor, folder: Path, columns: Columns) -> None:
+    """Keep a model with its columns, then drop the versions of its index that served the models before it."""
+    regressor.save(folder, overwrite=True, extra=columns.to_extra())
+    index = regressor.model_index_.index
+    for version in index.versions():
+        if version.id != regressor.version_.info.id:
+            index.drop(version.id)
+
+
+def _connect(folder: Path, uri: str | None, token: str | None) -> VectorIndex:
+    """Open the index in the folder, or on a server, in collections of this model's own."""
     from zeroshot_core.index import VectorIndex
 
+    local = local_index(folder)
     if uri is None:
-        folder.mkdir(parents=True, exist_ok=True)
-        return VectorIndex.connect(str(folder / "index.db"))
+        return VectorIndex.connect(local)
     stem = re.sub(r"\W", "_", folder.name, flags=re.ASCII)[:_MAX_NAME_LENGTH]
     # Models in folders of the same name must not share collections.
     digest = hashlib.blake2b(str(folder.resolve()).encode(), digest_size=4).hexdigest()

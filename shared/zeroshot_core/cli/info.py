@@ -35,7 +35,8 @@ def info(
 
 
 def _facts(folder: Path, model: ZeroShotRegressor) -> dict[str, Any]:
-    encoder, version, graph = model.encoder_, model.version_.info, model.graph
+    encoder, graph = model.encoder_, model.graph
+    index, version = model.model_index_.index, model.version_.info
     return {
         "model": str(folder),
         "kind": type(model).__name__,
@@ -54,7 +55,7 @@ def _facts(folder: Path, model: ZeroShotRegressor) -> dict[str, Any]:
             "types": list(graph.types),
             "digest": graph.digest,
         },
-        "index": {"name": model.model_index_.index.name, "version": version.id},
+        "index": {"uri": index.uri, "name": index.name, "version": version.id},
     }
 
 

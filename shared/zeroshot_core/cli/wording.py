@@ -36,12 +36,13 @@ def nearest(prediction: Prediction) -> str:
 
 
 def because(prediction: Prediction) -> str:
-    """Write the first path through the graph, in its concepts and relations."""
+    """Write the concepts and relations that lead to the first item found through the graph."""
     # The room of prediction opens slowly; --help and usage errors do without it.
     from zeroshot_core.prediction.wording import path_in_words
 
-    hits = (*prediction.evidence.items, *prediction.evidence.concepts)
-    return next((path_in_words(hit.path) for hit in hits if hit.path), "")
+    hit = next((hit for hit in prediction.evidence.items if hit.path), None)
+    # The last step names the item, which the table shows by its text.
+    return "" if hit is None else path_in_words(hit.path[:-1])
 
 
 def shortened(text: str) -> str:

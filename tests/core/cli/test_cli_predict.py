@@ -1,0 +1,129 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli_samples import NEW, Run, Write
+from zeroshot_core import ZeroShotRegressor
+
+COMMAND = Path(sys.executable).with_name("zeroshot")
+
+
+def test_json_is_one_object_and_the_rest_is_on_standard_error(model: Path, new_items: Path) -> None:
+    words = [COMMAND, "predict", "--model", model, new_items, "--json"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+
+    told = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert [entry["text"] for entry in told["predictions"]] == [row[0] for row in NEW]
+    for entry in told["predictions"]:
+        low, high = entry["interval"]
+        assert 0 <= low <= entry["value"] <= high
+        assert entry["items"][0]["id"].split("/")[0] in {"red wine", "lemonade", "pasta", "tomato sauce"}
+    assert "new to the graph" in done.stderr
+
+
+def test_values_that_the_graph_never_saw_are_counted_by_column_in_one_line(
+    run: Run, model: Path, new_items: Path
+) -> None:
+    result = run("predict", "--model", model, new_items, "--json")
+
+    assert result.stderr == "note: values new to the graph, read from the text alone: 2 of kind, 1 of aisle\n"
+
+
+def test_known_values_are_not_worth_a_word(run: Run, model: Path, write: Write) -> None:
+    items = write("new.csv", [("description", "kind", "aisle"), ("rye pasta", "pasta", "pantry")])
+
+    assert run("predict", "--model", model, items, "--json").stderr == ""
+
+
+def test_files_and_standard_input_of_either_format_are_read_alike(
+    run: Run, model: Path, new_items: Path
+) -> None:
+    names = ("description", "kind", "aisle")
+    lines = "\n".join(json.dumps(dict(zip(names, row, strict=True))) for row in NEW)
+
+    answers = [
+        run("predict", "--model", model, new_items, "--json"),
+        run("predict", "--model", model, "-", "--json", given=new_items.read_text()),
+        run("predict", "--model", model, "--json", given=lines),
+    ]
+
+    first, *others = [json.loads(answer.stdout)["predictions"] for answer in answers]
+    for other in others:
+        assert [entry["items"] for entry in other] == [entry["items"] for entry in first]
+        assert [entry["value"] for entry in other] == pytest.approx([entry["value"] for entry in first])
+
+
+def test_text_alone_is_enough_and_what_is_missing_is_said(run: Run, model: Path) -> None:
+    result = run("predict", "--model", model, "--json", given="description\ndry white wine\n")
+
+    assert result.exit_code == 0
+    assert "note: standard input has no column kind, aisle; predicting without" in result.stderr
+
+
+def test_a_wider_coverage_gives_wider_intervals(run: Run, model: Path, new_items: Path) -> None:
+    widths = []
+    for coverage in (0.5, 0.9):
+        told = json.loads(
+            run("predict", "--model", model, new_items, "--json", "--coverage", coverage).stdout
+        )
+        assert told["coverage"] == coverage
+        widths.append([high - low for low, high in (entry["interval"] for entry in told["predictions"])])
+
+    assert all(narrow <= wide for narrow, wide in zip(*widths, strict=True))
+    assert sum(widths[0]) < sum(widths[1])
+
+
+def test_people_get_a_table_with_reasons(run: Run, model: Path, write: Write) -> None:
+    items = write("new.csv", [("description", "kind", "aisle"), ("rye [pasta]", "pasta", "pantry")])
+
+    table = run("predict", "--model", model, items, "--coverage", "0.8").stdout
+
+    assert "80% interval" in table
+    assert "rye [pasta]" in table
+    assert "query -mentions->" in table
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("name\nwine\n", "standard input: expected a column 'description', got name"),
+        ("description\n\n", "expected at least one row"),
+        ("description,kind\n,pasta\n", "'row-1': expected a non-empty text"),
+    ],
+)
+def test_what_cannot_be_read_fails_in_one_sentence(run: Run, model: Path, given: str, message: str) -> None:
+    result = run("predict", "--model", model, "--json", given=given)
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_folder_without_a_model_fails_in_one_sentence(run: Run, new_items: Path, tmp_path: Path) -> None:
+    result = run("predict", "--model", tmp_path / "none", new_items)
+
+    assert result.exit_code == 1
+    assert "expected a saved model in" in result.stderr
+    assert "there is no such folder" in result.stderr
+
+
+def test_a_model_saved_from_python_is_refused_with_the_way_out(
+    run: Run, model: Path, new_items: Path, tmp_path: Path
+) -> None:
+    ZeroShotRegressor.load(model).save(tmp_path / "plain")
+
+    result = run("predict", "--model", tmp_path / "plain", new_items)
+
+    assert result.exit_code == 1
+    assert "saved from Python; predict with it in Python, or fit it with zeroshot fit" in result.stderr
+
+
+@pytest.mark.parametrize("coverage", ["0", "1", "90"])
+def test_a_coverage_that_is_no_probability_is_wrong_usage(run: Run, model: Path, coverage: str) -> None:
+    result = run("predict", "--model", model, "--coverage", coverage)
+
+    assert result.exit_code == 2
+    assert "between 0 and 1" in result.stderr
