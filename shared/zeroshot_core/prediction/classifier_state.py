@@ -1,0 +1,44 @@
+"""A classifier as plain parts, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from zeroshot_core.errors import ArtifactError
+from zeroshot_core.prediction.label_head import LabelHead
+from zeroshot_core.prediction.saved import ModelState
+
+__all__ = ["classifier_state", "restore_classifier"]
+
+_PARAMETERS = ("template", "top_k", "random_state", "show_progress")
+_ARRAYS = ("labels", "coef", "intercept", "has_examples")
+_NUMBERS = ("temperature", "share", "penalty")
+
+
+def classifier_state(parameters: Mapping[str, Any], classes: Sequence[str], head: LabelHead) -> ModelState:
+    """Take a fitted classifier apart."""
+    config = {
+        "parameters": {name: parameters[name] for name in _PARAMETERS},
+        "classes": [str(label) for label in classes],
+        "head": {name: getattr(head, name) for name in _NUMBERS},
+    }
+    arrays = {name: np.ascontiguousarray(getattr(head, name)) for name in _ARRAYS}
+    return ModelState(kind="classifier", config=config, arrays=arrays, estimators={})
+
+
+def restore_classifier(state: ModelState) -> tuple[dict[str, Any], list[str], LabelHead]:
+    """Put a classifier together again: its parameters, its labels, and what it learned.
+
+    Raises
+    ------
+    ArtifactError
+        If the state is another kind of model's.
+    """
+    if state.kind != "classifier":
+        raise ArtifactError(f"expected a saved classifier, got a {state.kind}; open it with load_model")
+    parts: dict[str, Any] = {name: state.arrays[name] for name in _ARRAYS}
+    head = LabelHead(**parts, **state.config["head"])
+    return dict(state.config["parameters"]), list(state.config["classes"]), head

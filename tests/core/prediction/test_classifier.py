@@ -1,0 +1,234 @@
+"""Labels from meaning alone, from few examples, and both together, with their evidence."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from zeroshot_core.encoders import FunctionEncoder
+from zeroshot_core.errors import ArtifactError, InvalidInputError, NotFittedError, UnknownConceptError
+from zeroshot_core.graph import KnowledgeGraph
+from zeroshot_core.index import VectorIndex
+from zeroshot_core.prediction.classifier import ZeroShotClassifier
+from zeroshot_core.types import Concept, Item, Relation
+
+LABELS = ["sports", "cooking", "finance"]
+QUERIES = {
+    "The striker scored twice in the second half.": "sports",
+    "Simmer the onions in butter until soft.": "cooking",
+    "The central bank raised interest rates again.": "finance",
+    "She won the marathon in record time.": "sports",
+    "Whisk eggs with sugar and fold in the flour.": "cooking",
+    "Shares fell after the company cut its dividend.": "finance",
+}
+GRAPH = KnowledgeGraph(
+    [
+        Concept(id="sports", name="sports", synonyms=("athletics",), description="games and matches"),
+        Concept(id="leisure", name="leisure"),
+    ],
+    [Relation(head="sports", type="is_a", tail="leisure")],
+)
+
+
+@pytest.fixture(scope="module")
+def zero_shot(minilm):
+    return ZeroShotClassifier(minilm, GRAPH).fit(labels=LABELS)
+
+
+@pytest.fixture(scope="module")
+def few_shot(minilm):
+    texts = [text for text in QUERIES if QUERIES[text] != "finance"]
+    return ZeroShotClassifier(minilm, GRAPH).fit(texts, [QUERIES[text] for text in texts], LABELS)
+
+
+def test_labels_are_predicted_from_their_meaning_alone(zero_shot):
+    assert zero_shot.predict(list(QUERIES)).tolist() == list(QUERIES.values())
+    assert zero_shot.classes_.tolist() == sorted(LABELS)
+    assert zero_shot.score(list(QUERIES), list(QUERIES.values())) == 1.0
+
+
+def test_zero_shot_probabilities_are_a_softmax_of_cosines_to_label_vectors(minilm, zero_shot):
+    texts = list(QUERIES)
+    names = minilm.encode(["cooking", "finance"])
+    sports = minilm.encode(["sports", "athletics", "games and matches"]).mean(axis=0)
+    rows = np.vstack([names, sports / np.linalg.norm(sports)])
+    powers = np.exp(minilm.encode(texts) @ rows.T / 0.05)
+    found = zero_shot.predict_proba(texts)
+    np.testing.assert_allclose(found, powers / powers.sum(axis=1, keepdims=True), rtol=1e-3)
+    np.testing.assert_allclose(found.sum(axis=1), 1.0)
+
+
+def test_the_template_surrounds_names_but_not_the_description(minilm):
+    seen = []
+
+    def encode(texts):
+        seen.extend(texts)
+        return minilm.encode(texts)
+
+    encoder = FunctionEncoder(encode, name="spy", dimension=384, fingerprint="2" * 16)
+    ZeroShotClassifier(encoder, GRAPH, template="about {}!").fit(labels=["sports", "cooking"])
+    assert {"about sports!", "about athletics!", "about cooking!", "games and matches"} <= set(seen)
+    assert "about games and matches!" not in seen
+
+
+def test_a_graph_keeps_its_concepts_and_gets_the_labels_it_lacks(zero_shot):
+    assert zero_shot.graph is GRAPH
+    assert zero_shot.graph_.concept_ids == ("sports", "leisure", "cooking", "finance")
+    assert zero_shot.graph_.relations == GRAPH.relations
+    assert zero_shot.graph_.concepts["cooking"] == Concept(id="cooking", name="cooking", type="label")
+
+
+def test_labels_come_from_the_graph_where_none_are_given(minilm):
+    assert ZeroShotClassifier(minilm, GRAPH).fit().classes_.tolist() == ["leisure", "sports"]
+    marked = [Concept(id=name, name=name, type="label") for name in LABELS]
+    graph = KnowledgeGraph([*GRAPH.concepts.values(), *marked[1:]])
+    assert ZeroShotClassifier(minilm, graph).fit().classes_.tolist() == ["cooking", "finance"]
+
+
+def test_examples_teach_what_names_do_not_say(minilm):
+    texts = ["red apple", "green pear", "yellow banana", "steel hammer", "iron saw", "cordless drill"]
+    y = ["A17", "A17", "A17", "B42", "B42", "B42"]
+    model = ZeroShotClassifier(minilm).fit(texts, y)
+    assert model.predict(["ripe plum", "pair of pliers"]).tolist() == ["A17", "B42"]
+    assert model.classes_.tolist() == ["A17", "B42"]
+
+
+def test_a_label_without_examples_is_still_predicted(few_shot):
+    assert few_shot.predict(["Investors bought government bonds."]).tolist() == ["finance"]
+    assert few_shot.predict(["The goalkeeper saved a penalty."]).tolist() == ["sports"]
+
+
+def test_examples_are_indexed_as_items_linked_to_their_label(minilm):
+    examples = [
+        Item(id="a", text="a football match", concepts=("leisure",)),
+        Item(id="b", text="a bowl of soup"),
+    ]
+    model = ZeroShotClassifier(minilm, GRAPH).fit(examples, ["sports", "cooking"])
+    assert [item.concepts for item in model.version_.items(["a", "b"])] == [
+        ("leisure", "sports"),
+        ("cooking",),
+    ]
+
+
+def test_explanations_carry_label_probabilities_and_evidence(few_shot):
+    (found,) = few_shot.explain(["A late goal decided the match."], top_k=2, coverage=0.9)
+    assert found.value == "sports"
+    assert list(found.probabilities) == few_shot.classes_.tolist()
+    assert sum(found.probabilities.values()) == pytest.approx(1.0)
+    assert found.value == max(found.probabilities, key=found.probabilities.get)
+    assert (found.interval, found.coverage) == (None, None)
+    first, _ = found.evidence.items
+    assert first.concepts == ("sports",)
+    assert first.path[0].head == "query"
+    assert found.evidence.concepts[0].id == "sports"
+
+
+def test_without_examples_the_evidence_is_concepts(zero_shot):
+    (found,) = zero_shot.explain(["A late goal decided the match."])
+    assert found.evidence.items == ()
+    assert found.evidence.concepts[0].id == "sports"
+
+
+def test_nothing_asked_nothing_answered(zero_shot):
+    assert zero_shot.predict([]).shape == (0,)
+    assert zero_shot.predict_proba([]).shape == (0, 3)
+    assert zero_shot.explain([]) == []
+
+
+def test_a_loaded_model_predicts_and_explains_alike(few_shot, minilm, tmp_path):
+    few_shot.save(tmp_path / "model", extra={"note": 1})
+    loaded = ZeroShotClassifier.load(tmp_path / "model", encoder=minilm)
+    queries = list(QUERIES)
+    np.testing.assert_array_equal(loaded.predict_proba(queries), few_shot.predict_proba(queries))
+    assert loaded.explain(queries[:2]) == few_shot.explain(queries[:2])
+    assert loaded.saved_extra_ == {"note": 1}
+    with pytest.raises(ArtifactError, match="overwrite=True"):
+        few_shot.save(tmp_path / "model")
+    loaded.close()
+
+
+def test_a_zero_shot_model_is_saved_too(zero_shot, minilm, tmp_path):
+    zero_shot.save(tmp_path / "model")
+    loaded = ZeroShotClassifier.load(tmp_path / "model", encoder=minilm)
+    assert loaded.predict(list(QUERIES)).tolist() == list(QUERIES.values())
+    loaded.close()
+
+
+def test_same_data_same_model_through_a_uri_or_an_open_index(minilm, few_shot, tmp_path):
+    texts = [text for text in QUERIES if QUERIES[text] != "finance"]
+    y = [QUERIES[text] for text in texts]
+    path = str(tmp_path / "labels.db")
+    model = ZeroShotClassifier(minilm, GRAPH, index=path).fit(texts, y, LABELS)
+    np.testing.assert_array_equal(model.predict_proba(texts), few_shot.predict_proba(texts))
+    model.close()
+    with VectorIndex.connect(path) as index:
+        assert index.live.counts["items"] == 4
+        again = ZeroShotClassifier(minilm, GRAPH, index=index).fit(texts, y, LABELS)
+        again.close()
+        assert index.live.id == again.version_.info.id  # the caller's index stays open
+
+
+def test_parameters_are_stored_as_given_and_cloned(zero_shot, minilm):
+    model = ZeroShotClassifier(minilm, GRAPH, template="about {}", top_k=3)
+    twin = clone(model)
+    assert twin.get_params() == model.get_params()
+    assert twin.encoder is minilm
+    assert not hasattr(clone(zero_shot), "head_")
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "explain"])
+def test_before_fit_nothing_is_predicted(method):
+    with pytest.raises(NotFittedError, match=r"call fit\(labels="):
+        getattr(ZeroShotClassifier(), method)(["text"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "at least 2 labels to choose from, got none"),
+        ({"labels": []}, "at least 2 labels to choose from, got none"),
+        ({"labels": ["one"]}, "at least 2 labels to choose from, got only 'one'"),
+        ({"labels": "one"}, "expected a list of labels, got one: 'one'"),
+        ({"labels": ["Sport", "sport"]}, "differ in more than case, got 'Sport' and 'sport'"),
+        ({"labels": ["one", "one"]}, "differ in more than case, got 'one' and 'one'"),
+        ({"labels": ["one", " "]}, "non-empty strings or Concepts, got ' '"),
+        ({"labels": ["one", 2]}, "non-empty strings or Concepts, got 2"),
+        ({"X": ["text"], "y": ["one", "two"]}, "expected 1 labels in y, one for each example, got 2"),
+        ({"X": ["text", " "], "y": ["one", "two"]}, "expected a non-empty text, got ' '"),
+        ({"X": ["text"], "y": ["three"], "labels": ["one", "two"]}, r"got 1 others: \['three'\]"),
+        ({"X": ["text", "more"], "y": ["one", 2]}, "y, row 1: expected a label that is a string, got 2"),
+        ({"X": ["text"], "labels": ["one", "two"]}, "expected examples X with their labels y, got only X"),
+        ({"y": ["one"], "labels": ["one", "two"]}, "expected examples X with their labels y, got only y"),
+        ({"X": [], "y": [], "labels": ["one", "two"]}, "expected at least 1 example"),
+    ],
+)
+def test_wrong_labels_and_examples_are_refused(hash_encoder, arguments, message):
+    model = ZeroShotClassifier(hash_encoder)
+    with pytest.raises(InvalidInputError, match=message):
+        model.fit(**arguments)
+    assert not hasattr(model, "head_")
+
+
+@pytest.mark.parametrize("template", ["no place", "{} and {}", "{0}", "{name}", "{} {", None])
+def test_a_template_without_one_place_for_the_label_is_refused(hash_encoder, template):
+    with pytest.raises(InvalidInputError, match=r"expected a template with one \{\} for the label"):
+        ZeroShotClassifier(hash_encoder, template=template).fit(labels=LABELS)
+
+
+def test_a_concept_that_contradicts_the_graph_is_refused(hash_encoder):
+    with pytest.raises(InvalidInputError, match="the graph's own concept 'sports'"):
+        ZeroShotClassifier(hash_encoder, GRAPH).fit(labels=[Concept(id="sports", name="Sport"), "cooking"])
+
+
+def test_concepts_that_the_graph_lacks_are_refused_in_examples_and_queries(hash_encoder):
+    stray = Item(id="i", text="text", concepts=("nowhere",))
+    model = ZeroShotClassifier(hash_encoder, GRAPH)
+    with pytest.raises(UnknownConceptError, match="'nowhere'"):
+        model.fit([stray], ["sports"], LABELS)
+    with pytest.raises(UnknownConceptError, match="'nowhere'"):
+        model.fit(labels=LABELS).predict([stray])
+
+
+def test_empty_queries_are_refused(zero_shot):
+    with pytest.raises(InvalidInputError, match="expected a non-empty text, got ' '"):
+        zero_shot.predict([" "])
+    with pytest.raises(InvalidInputError, match="expected a sequence of items or texts, got str"):
+        zero_shot.predict("a text")

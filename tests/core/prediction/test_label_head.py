@@ -1,0 +1,82 @@
+"""Blending label vectors with examples, on vectors whose right answer is known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from zeroshot_core.prediction.label_head import fit_label_head
+
+
+def cloud(n_labels=12, per_label=30, dimension=24, noise=0.12):
+    """Unit vectors around random directions; label vectors lie at some distance from these."""
+    rng = np.random.default_rng(0)
+    centres = unit(rng.normal(size=(n_labels, dimension)))
+    labels = unit(centres + 0.25 * rng.normal(size=centres.shape))
+    codes = np.repeat(np.arange(n_labels), per_label)
+    vectors = unit(centres[codes] + noise * 2 * rng.normal(size=(len(codes), dimension)))
+    return labels.astype(np.float32), vectors.astype(np.float32), codes
+
+
+def unit(rows):
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def accuracy(head, vectors, codes):
+    return (head.probabilities(vectors).argmax(axis=1) == codes).mean()
+
+
+def test_without_examples_only_nearness_counts():
+    labels, vectors, codes = cloud()
+    head = fit_label_head(labels, vectors[:0], codes[:0], 0)
+    powers = np.exp((vectors @ labels.T).astype(np.float64) / 0.05)
+    np.testing.assert_allclose(
+        head.probabilities(vectors), powers / powers.sum(axis=1, keepdims=True), rtol=1e-4
+    )
+
+
+def test_examples_make_better_predictions_and_better_probabilities():
+    labels, vectors, codes = cloud()
+    train, test = np.arange(len(codes)) % 3 > 0, np.arange(len(codes)) % 3 == 0
+    bare = fit_label_head(labels, vectors[:0], codes[:0], 0)
+    head = fit_label_head(labels, vectors[train], codes[train], 0)
+    assert accuracy(head, vectors[test], codes[test]) > accuracy(bare, vectors[test], codes[test]) + 0.02
+
+    def log_loss(each):
+        return -np.log(each.probabilities(vectors[test])[np.arange(test.sum()), codes[test]]).mean()
+
+    assert log_loss(head) < log_loss(bare)
+
+
+def test_labels_without_examples_gain_by_the_penalty_of_the_others():
+    labels, vectors, codes = cloud(noise=0.16)
+    unseen = codes >= 8
+    train = ~unseen & (np.arange(len(codes)) % 2 == 0)
+    test = np.arange(len(codes)) % 2 == 1
+    head = fit_label_head(labels, vectors[train], codes[train], 0)
+    assert head.has_examples.tolist() == [True] * 8 + [False] * 4
+    assert head.penalty > 0
+    without = replace(head, penalty=0.0)
+    left, right = test & unseen, test & ~unseen
+    assert accuracy(head, vectors[left], codes[left]) > accuracy(without, vectors[left], codes[left])
+    assert accuracy(head, vectors[right], codes[right]) > 0.5
+
+
+def test_no_penalty_where_every_label_has_examples():
+    labels, vectors, codes = cloud()
+    assert fit_label_head(labels, vectors, codes, 0).penalty == 0
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_one_example_is_enough(n):
+    labels, vectors, codes = cloud(n_labels=3)
+    head = fit_label_head(labels, vectors[:n], codes[:n], 0)
+    probabilities = head.probabilities(vectors)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
+    assert np.isfinite(probabilities).all()
+    assert set(probabilities.argmax(axis=1).tolist()) == {0, 1, 2}
+
+
+def test_two_labels_have_probabilities_of_both():
+    labels, vectors, codes = cloud(n_labels=2)
+    head = fit_label_head(labels, vectors, codes, 0)
+    assert accuracy(head, vectors, codes) > 0.95
