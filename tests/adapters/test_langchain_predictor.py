@@ -34,6 +34,12 @@ class Events(BaseCallbackHandler):
         self.seen.append("error")
 
 
+def told(output: PredictionOutput) -> tuple[Any, ...]:
+    """All that is told; trees that vote in parallel may differ in the last digits of the numbers."""
+    numbers = tuple(round(number, 6) for number in (output.value, *output.interval))
+    return output.id, numbers, output.coverage, output.explanation, [d.id for d in output.documents]
+
+
 @pytest.fixture
 def predictor(saved_model: Path) -> ZeroShotPredictor:
     return ZeroShotPredictor(model=saved_model)
@@ -76,7 +82,7 @@ def test_all_kinds_of_input_say_the_same(predictor: ZeroShotPredictor) -> None:
     ]
     before = copy.deepcopy(kinds)
     outputs = predictor.batch(kinds)
-    assert outputs[0] == outputs[1] == outputs[2]
+    assert told(outputs[0]) == told(outputs[1]) == told(outputs[2])
     assert kinds == before
 
 
@@ -120,11 +126,12 @@ def test_coverage_and_top_k_may_be_given_per_call_or_configured(predictor: ZeroS
     output = predictor.invoke(WINE, coverage=0.5, top_k=2)
     assert output.coverage == 0.5
     assert len(output.documents) == 2
-    assert predictor.bind(coverage=0.5, top_k=2).invoke(WINE) == output
+    assert told(predictor.bind(coverage=0.5, top_k=2).invoke(WINE)) == told(output)
     open_to_change = predictor.configurable_fields(
         coverage=ConfigurableField(id="coverage"), top_k=ConfigurableField(id="top_k")
     )
-    assert open_to_change.invoke(WINE, {"configurable": {"coverage": 0.5, "top_k": 2}}) == output
+    configured = open_to_change.invoke(WINE, {"configurable": {"coverage": 0.5, "top_k": 2}})
+    assert told(configured) == told(output)
 
 
 def test_the_loop_keeps_turning_while_a_prediction_runs(
@@ -150,11 +157,12 @@ def test_round_trip_predicts_the_same(predictor: ZeroShotPredictor) -> None:
     again = loads(
         dumps(predictor), allowed_objects=[ZeroShotPredictor], valid_namespaces=["langchain_zeroshot"]
     )
-    assert again.invoke(WINE) == predictor.invoke(WINE)
+    assert told(again.invoke(WINE)) == told(predictor.invoke(WINE))
 
 
 def test_a_loaded_model_serves_as_well_as_its_folder(saved_model: Path, predictor: ZeroShotPredictor) -> None:
-    assert ZeroShotPredictor(model=open_model(saved_model)).invoke(WINE) == predictor.invoke(WINE)
+    loaded = ZeroShotPredictor(model=open_model(saved_model))
+    assert told(loaded.invoke(WINE)) == told(predictor.invoke(WINE))
 
 
 def test_something_that_is_no_model_is_refused() -> None:

@@ -67,7 +67,9 @@ def test_coverage_and_top_k_are_honoured(saved_model: Path) -> None:
 
 def test_async_predicts_the_same_in_two_loops(engine: ZeroShotQueryEngine) -> None:
     for _ in range(2):
-        assert asyncio.run(engine.aquery(WINE)).metadata == engine.query(WINE).metadata
+        later, now = asyncio.run(engine.aquery(WINE)), engine.query(WINE)
+        assert later.metadata["value"] == pytest.approx(now.metadata["value"])
+        assert str(later) == str(now)
 
 
 def test_the_loop_keeps_turning_while_it_predicts(
@@ -104,10 +106,7 @@ def test_an_empty_query_is_refused(engine: ZeroShotQueryEngine) -> None:
 def test_tools_predict_and_retrieve(saved_model: Path) -> None:
     predict, retrieve = zero_shot_tools(saved_model)
     assert predict.metadata.name == "zero_shot_predict"
-    assert (
-        predict.call(WINE).raw_output.metadata["value"]
-        == ZeroShotQueryEngine(saved_model).query(WINE).metadata["value"]
-    )
+    assert predict.call(WINE).content == str(ZeroShotQueryEngine(saved_model).query(WINE))
     assert asyncio.run(predict.acall(input=WINE)).content == predict.call(input=WINE).content
     assert retrieve.call("dry red wine").raw_output[0].metadata["aisle"] == "drinks"
     assert "dry red wine" in asyncio.run(retrieve.acall("dry red wine")).content
@@ -146,4 +145,4 @@ def test_works_as_steps_of_a_workflow(saved_model: Path) -> None:
 
     nearest, value = asyncio.run(run())
     assert nearest.startswith("red wine/")
-    assert value == ZeroShotQueryEngine(saved_model).query(WINE).metadata["value"]
+    assert value == pytest.approx(ZeroShotQueryEngine(saved_model).query(WINE).metadata["value"])
