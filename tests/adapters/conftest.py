@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from zeroshot_core import Item, KnowledgeGraph, ZeroShotRegressor
+from zeroshot_core import Item, KnowledgeGraph, ZeroShotClassifier, ZeroShotRegressor
 from zeroshot_core.encoders import HashEncoder
 
 KINDS = {
@@ -51,6 +51,18 @@ def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.fit(items, units, groups=[item.concepts[0] for item in items])
     model.save(root / "model")
     return root / "model"
+
+
+@pytest.fixture(scope="session")
+def saved_classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a small classifier that has seen some kinds of product and only read of the others."""
+    folder = tmp_path_factory.mktemp("adapters") / "classifier"
+    items, _ = toy_products()
+    seen = [item for item in items if item.metadata["aisle"] != "pets"]
+    bare = [Item(id=item.id, text=item.text) for item in seen]
+    kinds = [item.concepts[0].removeprefix("kind:") for item in seen]
+    ZeroShotClassifier(HashEncoder(256)).fit(bare, kinds, labels=list(KINDS)).save(folder)
+    return folder
 
 
 @pytest.fixture

@@ -46,6 +46,17 @@ def test_both_predict_the_same_for_the_same_reasons(saved_model: Path) -> None:
         ]
 
 
+def test_both_give_the_same_label_with_its_probabilities(saved_classifier: Path) -> None:
+    output = langchain_zeroshot.ZeroShotPredictor(model=saved_classifier).invoke("dry red wine from Sicily")
+    response = llama_index_zeroshot.ZeroShotQueryEngine(saved_classifier).query("dry red wine from Sicily")
+    assert output.value == response.metadata["value"] == "red wine"
+    assert output.probabilities == pytest.approx(response.metadata["probabilities"])
+    assert sum(output.probabilities.values()) == pytest.approx(1.0)
+    assert output.interval is None
+    assert response.metadata["interval"] is None
+    assert output.explanation == str(response)
+
+
 def test_both_embed_alike(saved_model: Path) -> None:
     langchain = langchain_zeroshot.ZeroShotEmbeddings(model=saved_model)
     llama_index = llama_index_zeroshot.ZeroShotEmbedding(model=saved_model)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from zeroshot_core.encoders import Encoder, load_encoder
 from zeroshot_core.errors import InvalidInputError, NotFittedError
-from zeroshot_core.prediction import load_model
+from zeroshot_core.prediction.loading import load_model
 from zeroshot_core.prediction.saved import MANIFEST
 from zeroshot_core.retrieval import Retriever
 
@@ -54,7 +54,10 @@ def open_retriever(
     """Open the retriever of a saved or fitted model; a retriever comes back as it is."""
     if isinstance(model, Retriever):
         return model
-    return _fitted(open_model(model, uri=uri, token=token)).retriever_
+    opened = open_model(model, uri=uri, token=token)
+    if not hasattr(opened, "retriever_"):
+        raise NotFittedError(f"expected a fitted {type(opened).__name__}, got one before fit; call fit first")
+    return opened.retriever_
 
 
 def open_encoder(
@@ -63,18 +66,10 @@ def open_encoder(
     """Open an encoder by its name, or that of a saved or fitted model; an encoder comes back as it is."""
     if isinstance(model, Encoder):
         return model
-    if isinstance(model, Retriever):
-        return model.encoder
     if isinstance(model, str | Path) and not (Path(model) / MANIFEST).is_file():
         with _LOCK:
             return _load_encoder(str(model))
-    return _fitted(open_model(model, uri=uri, token=token)).encoder_
-
-
-def _fitted(model: Model) -> Model:
-    if not hasattr(model, "retriever_"):
-        raise NotFittedError(f"expected a fitted {type(model).__name__}, got one before fit; call fit first")
-    return model
+    return open_retriever(model, uri=uri, token=token).encoder
 
 
 # Strong references: frameworks make many short-lived objects over a folder, and none may pay the load again.
