@@ -202,8 +202,9 @@ def test_importing_the_core_loads_nothing_heavy() -> None:
 
 
 def test_importing_the_core_is_quick() -> None:
+    # Seconds of the processor: on a busy machine those of the clock say nothing.
     program = (
-        "import time; start = time.perf_counter(); import zeroshot_core; print(time.perf_counter() - start)"
+        "import time; start = time.process_time(); import zeroshot_core; print(time.process_time() - start)"
     )
     seconds = [
         float(
