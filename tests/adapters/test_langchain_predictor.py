@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import toy_products
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
 from langchain_core.load import dumps, loads
 from langchain_core.runnables import ConfigurableField
+from toy_shop import toy_products
 from zeroshot_core import InvalidInputError, Item
 from zeroshot_core.prediction.opening import open_model
 
