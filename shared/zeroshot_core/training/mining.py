@@ -81,13 +81,13 @@ def mine_hard_negatives(
     ceilings = _ceilings(vectors, list(labels_by_id.values()), margin)
     found = version.search_items(vectors, n_candidates)
     kept = []
-    for (anchor, label), ceiling, items, scores in zip(
-        labels_by_id.items(), ceilings.tolist(), found.records, found.scores, strict=True
+    for label, ceiling, items, scores in zip(
+        labels_by_id.values(), ceilings.tolist(), found.records, found.scores, strict=True
     ):
         hard = [
             (item.id, score)
             for item, score in zip(items, scores.tolist(), strict=True)
-            if item.id != anchor and score <= ceiling and _differs(item, labels_by_id, kin[label])
+            if score <= ceiling and _differs(item, labels_by_id, kin[label])
         ]
         kept.append(hard[:n_negatives])
     return HardNegatives(

@@ -166,7 +166,7 @@ def _train(
             losses.append(float(np.mean(steps)))
             model.eval()
             scores.append(score(_as_encoder(model, encoder)))
-            if scores[-1] == max(scores):
+            if scores[-1] > max(scores[:-1], default=-np.inf):
                 best = copy.deepcopy(model)
     return _as_encoder(best, encoder), tuple(losses), tuple(scores)
 
