@@ -1,1 +1,18 @@
-"""."""
+"""Heads that turn evidence into numbers and labels, with intervals; saved models."""
+
+from zeroshot_core.prediction.classifier import ZeroShotClassifier
+from zeroshot_core.prediction.loading import load_model
+from zeroshot_core.prediction.opening import open_encoder, open_model, open_retriever
+from zeroshot_core.prediction.regressor import ZeroShotRegressor
+from zeroshot_core.prediction.wording import path_in_words, prediction_in_words
+
+__all__ = [
+    "ZeroShotClassifier",
+    "ZeroShotRegressor",
+    "load_model",
+    "open_encoder",
+    "open_model",
+    "open_retriever",
+    "path_in_words",
+    "prediction_in_words",
+]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +22,9 @@ _BLOCK_BYTES = 160 * 2**20
 _BYTES_PER_SCORE = 10
 
 
-def fold_neighbours(vectors: Vectors, folds: Ints, top_k: int) -> tuple[Ints, Vectors]:
+def fold_neighbours(
+    vectors: Vectors, folds: Ints, top_k: int, *, queries: Ints | None = None
+) -> tuple[Ints, Vectors]:
     """Find the nearest rows of each row among the rows of other folds, exactly.
 
     A row never sees itself or anything else of its fold, as a row of an unseen group won't. Of equally near
@@ -34,11 +38,13 @@ def fold_neighbours(vectors: Vectors, folds: Ints, top_k: int) -> tuple[Ints, Ve
         Shape (n,), the fold of each row.
     top_k
         Neighbours wanted for each row.
+    queries
+        Shape (q,), the rows whose neighbours are wanted; None is all of them.
 
     Returns
     -------
     indices, scores
-        Shape (n, top_k): row numbers and cosine similarities, best first. Where fewer than `top_k` rows are
+        Shape (q, top_k): row numbers and cosine similarities, best first. Where fewer than `top_k` rows are
         in other folds, the rest is index -1 and score 0.
 
     Raises
@@ -49,15 +55,21 @@ def fold_neighbours(vectors: Vectors, folds: Ints, top_k: int) -> tuple[Ints, Ve
     _check(vectors, folds, top_k)
     vectors = np.ascontiguousarray(vectors, dtype=np.float32)
     labels = np.unique(folds, return_inverse=True)[1].astype(np.int32)
-    n = len(vectors)
-    indices = np.full((n, top_k), -1, dtype=np.int64)
-    scores = np.zeros((n, top_k), dtype=np.float32)
-    step = max(1, _BLOCK_BYTES // max(1, n * _BYTES_PER_SCORE))
-    for start in range(0, n, step):
+    asked = np.arange(len(vectors)) if queries is None else queries
+    indices = np.full((len(asked), top_k), -1, dtype=np.int64)
+    scores = np.zeros((len(asked), top_k), dtype=np.float32)
+    n_threads = os.cpu_count() or 1
+    step = max(1, _BLOCK_BYTES // n_threads // max(1, len(vectors) * _BYTES_PER_SCORE))
+
+    def fill(start: int) -> None:
         block = slice(start, start + step)
-        similarities = vectors[block] @ vectors.T
-        np.putmask(similarities, labels[block, None] == labels[None, :], -np.inf)
+        similarities = vectors[asked[block]] @ vectors.T
+        np.putmask(similarities, labels[asked[block], None] == labels[None, :], -np.inf)
         _write_best(similarities, indices[block], scores[block])
+
+    # Partitioning, the dearest step, runs on one core; numpy lets threads share the others.
+    with ThreadPoolExecutor(n_threads) as pool:
+        list(pool.map(fill, range(0, len(asked), step)))
     return indices, scores
 
 

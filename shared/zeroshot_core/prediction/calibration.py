@@ -1,0 +1,69 @@
+"""Conformal calibration: residual quantiles that hold their coverage on new data.
+
+Residuals are out-of-fold, divided by their predicted scale (locally weighted conformal prediction, Lei et al.
+2018), and kept apart by the level of the forecast (Mondrian categories, Vovk et al. 2005).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from zeroshot_core.types import Floats
+
+__all__ = ["Calibration", "calibrate", "conformal_quantile"]
+
+_ROWS_PER_BIN = 400
+_MAX_BINS = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """Scaled residuals by the level of the forecast.
+
+    Parameters
+    ----------
+    edges
+        Shape (b - 1,), levels that part the bins.
+    residuals
+        Shape (n, horizon), sorted along the first axis within each bin.
+    starts
+        Shape (b + 1,), where each bin begins in `residuals`.
+    """
+
+    edges: Floats
+    residuals: Floats
+    starts: Floats
+
+    def quantile(self, levels: Floats, q: float) -> Floats:
+        """Scaled residual at probability `q` for forecasts of the given levels (m,), shape (m, horizon)."""
+        starts = self.starts.astype(np.int64)
+        bins = [conformal_quantile(self.residuals[a:b], q) for a, b in pairwise(starts)]
+        return np.stack(bins)[np.searchsorted(self.edges, levels, side="right")]
+
+
+def calibrate(levels: Floats, residuals: Floats) -> Calibration:
+    """Sort scaled residuals (n, horizon) into bins of about equally many forecasts by level (n,)."""
+    n_bins = int(np.clip(len(levels) // _ROWS_PER_BIN, 1, _MAX_BINS))
+    edges = np.quantile(levels, np.arange(1, n_bins) / n_bins)
+    bins = np.searchsorted(edges, levels, side="right")
+    parts = [np.sort(residuals[bins == b], axis=0) for b in range(n_bins)]
+    if any(len(part) == 0 for part in parts):  # ties swallow a bin: one bin is honest then
+        edges, parts = edges[:0], [np.sort(residuals, axis=0)]
+    starts = np.cumsum([0, *map(len, parts)]).astype(np.float64)
+    return Calibration(edges=edges, residuals=np.concatenate(parts), starts=starts)
+
+
+def conformal_quantile(ordered: Floats, q: float) -> Floats:
+    """Quantile of sorted rows (n, h) with the finite-sample correction, shape (h,).
+
+    Above the median it is the ``ceil((n + 1) q)``-th smallest, below it the ``floor((n + 1) q)``-th, so both
+    ends of an interval err on the wide side; at most the largest, at least the smallest.
+    """
+    n = len(ordered)
+    rank = np.ceil((n + 1) * q) if q >= 0.5 else np.floor((n + 1) * q)
+    return np.asarray(ordered[int(np.clip(rank, 1, n)) - 1])

@@ -1,0 +1,92 @@
+"""What nearby concepts of the same type say: evidence for a concept that no known item is linked to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse
+
+from zeroshot_core.prediction.statistics import GroupSums
+
+if TYPE_CHECKING:
+    from zeroshot_core.types import Floats, Vectors
+
+__all__ = ["near_concept_weights", "near_means", "nearest_columns"]
+
+_N_NEAR = 30
+_TEMPERATURE = 0.1
+_BLOCK = 2048
+
+
+def nearest_columns(queries: Vectors, concepts: Vectors, *, skip_self: bool) -> sparse.csr_matrix:
+    """Weights ``exp((similarity - 1) / 0.1)`` of the 30 nearest concepts of each query, shape (q, c).
+
+    Parameters
+    ----------
+    skip_self
+        Whether row `i` of both is the same concept, which is then left out.
+    """
+    n_near = min(_N_NEAR, len(concepts) - skip_self)
+    if n_near < 1:
+        return sparse.csr_matrix((len(queries), len(concepts)))
+    places, weights = [], []
+    for start in range(0, len(queries), _BLOCK):
+        similarities = queries[start : start + _BLOCK] @ concepts.T
+        if skip_self:
+            rows = np.arange(len(similarities))
+            similarities[rows, start + rows] = -np.inf
+        near = np.argpartition(-similarities, n_near - 1, axis=1)[:, :n_near]
+        places.append(near)
+        weights.append(np.exp((np.take_along_axis(similarities, near, axis=1) - 1.0) / _TEMPERATURE))
+    ends = np.arange(0, len(queries) * n_near + 1, n_near)
+    data, columns = np.concatenate(weights).ravel(), np.concatenate(places).ravel()
+    return sparse.csr_matrix((data, columns, ends), shape=(len(queries), len(concepts)))
+
+
+def near_concept_weights(
+    links: sparse.csr_matrix, near: sparse.csr_matrix, concepts: Vectors, items: Vectors
+) -> sparse.csr_matrix:
+    """Weights of the concepts near each item, shape (n, c).
+
+    They are those near the item's own concept, itself left out; for an item without a concept of this type,
+    those near the item itself.
+
+    Parameters
+    ----------
+    links
+        Shape (n, 1 + c), as in `TypeLinks`.
+    near
+        Shape (c, c), from `nearest_columns`.
+    concepts, items
+        Vectors, shapes (c, d) and (n, d).
+    """
+    weights = sparse.csr_matrix(links[:, 1:] @ near)
+    bare = np.flatnonzero(links[:, [0]].toarray().ravel() > 0)
+    if not len(bare):
+        return weights
+    rows = sparse.csr_matrix(
+        (np.ones(len(bare)), (bare, np.arange(len(bare)))), shape=(len(items), len(bare))
+    )
+    return sparse.csr_matrix(weights + rows @ nearest_columns(items[bare], concepts, skip_self=False))
+
+
+def near_means(weights: sparse.csr_matrix, sums: GroupSums, prior: float) -> Floats:
+    """Mean target of nearby concepts, each weighted by nearness and the root of its count.
+
+    Parameters
+    ----------
+    weights
+        Shape (n, c).
+    sums
+        Of the concepts, shape (c,) or (c, n_folds).
+
+    Returns
+    -------
+    Floats
+        Shape (n,) or (n, n_folds).
+    """
+    roots = np.sqrt(sums.counts)
+    means = sums.totals / np.maximum(sums.counts, 1.0)
+    slight = 1e-3
+    return np.asarray((weights @ (roots * means) + slight * prior) / (weights @ roots + slight))

@@ -1,0 +1,184 @@
+"""The heads of all hold-out schemes, learned and asked together."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zeroshot_core.prediction.features import ConceptSpace, FeatureTables, Rows, learn_tables
+from zeroshot_core.prediction.heads import Head, fit_head
+from zeroshot_core.prediction.neighbours import Neighbours, neighbour_profile
+from zeroshot_core.prediction.schemes import Scheme, choose_schemes, posterior
+from zeroshot_core.prediction.targets import Targets
+from zeroshot_core.retrieval.neighbours import fold_neighbours
+from zeroshot_core.types import Item
+
+if TYPE_CHECKING:
+    from zeroshot_core.types import Floats, Ints, Vectors
+
+__all__ = ["Ensemble", "Forecast", "fit_ensemble"]
+
+_N_SAMPLED = 4000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """Forecasts in the unit of the target, each of shape (q, horizon)."""
+
+    mean: Floats
+    quantiles: tuple[Floats, ...] = ()
+    interval: tuple[Floats, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ensemble:
+    """Everything learned from the targets.
+
+    Parameters
+    ----------
+    heads
+        One for each scheme.
+    rates
+        Shape (s, t), how often a concept of each type is unseen under each scheme.
+    """
+
+    tables: FeatureTables
+    targets: Targets
+    names: tuple[str, ...]
+    heads: tuple[Head, ...]
+    rates: Floats
+
+    def forecast(
+        self,
+        items: Sequence[Item],
+        vectors: Vectors,
+        found: Neighbours,
+        space: ConceptSpace | None,
+        *,
+        quantiles: Sequence[float] = (),
+        coverage: float | None = None,
+    ) -> Forecast:
+        """Mix the heads' forecasts by how much each query resembles each scheme.
+
+        Parameters
+        ----------
+        found
+            Known items near each query.
+        quantiles
+            Probabilities for which to give quantiles.
+        coverage
+            Probability that the interval is to hold; None gives none.
+        """
+        ends = () if coverage is None else ((1.0 - coverage) / 2.0, (1.0 + coverage) / 2.0)
+        wanted = (*quantiles, *ends)
+        rows = self.tables.rows(items, vectors, space)
+        features, unseen = self.tables.of_queries(rows, found, self.targets.levels, space)
+        weights = posterior(unseen, self.rates)
+        horizon = self.targets.values.shape[1]
+        mean = np.zeros((len(items), horizon))
+        spread = np.zeros((len(wanted), len(items), horizon))
+        profile = neighbour_profile(found, self.targets.values) if horizon > 1 else np.ones((len(items), 1))
+        for head, share in zip(self.heads, weights.T, strict=True):
+            asked = np.flatnonzero(share)
+            if not len(asked):
+                continue
+            levels = head.level(features[asked])
+            curves = self.targets.curves(levels, profile[asked])
+            scale = head.spread(features[asked], levels)[:, None]
+            mean[asked] += share[asked, None] * curves
+            for place, q in enumerate(wanted):
+                ends_at = curves + scale * head.calibration.quantile(levels, q)
+                spread[place][asked] += share[asked, None] * ends_at
+        restored = [self.targets.restore(spread[place]) for place in range(len(quantiles))]
+        interval = self.targets.restore_interval(spread[-2], spread[-1]) if ends else ()
+        return Forecast(mean=self.targets.restore(mean), quantiles=tuple(restored), interval=interval)
+
+
+def fit_ensemble(
+    items: Sequence[Item],
+    vectors: Vectors,
+    targets: Targets,
+    space: ConceptSpace | None,
+    groups: Sequence[Hashable] | None,
+    *,
+    top_k: int,
+    random_state: int,
+    show_progress: bool,
+) -> Ensemble:
+    """Learn the feature tables and a head for each scheme.
+
+    Parameters
+    ----------
+    vectors
+        Shape (n, d), of the items.
+    groups
+        Shape (n,), or None; see `choose_schemes`.
+    """
+    levels = targets.levels
+    tables = learn_tables(items, vectors, levels, space)
+    rows = tables.rows(items, vectors, space)
+    bare = tables.rows([_bare(item) for item in items], vectors, space)
+    rng = np.random.default_rng(random_state)
+    schemes = choose_schemes(rows.links, groups, len(items), rng)
+    heads, rates = [], []
+    for place, scheme in enumerate(_progress(schemes, show_progress)):
+        sample = np.arange(len(items)) if place == 0 else _sample(len(items), rng)
+        head, unseen = _fit_scheme(
+            scheme, sample, tables, targets, rows, bare, space, top_k=top_k, random_state=random_state
+        )
+        heads.append(head)
+        rates.append(unseen)
+    return Ensemble(
+        tables=tables,
+        targets=targets,
+        names=tuple(scheme.name for scheme in schemes),
+        heads=tuple(heads),
+        rates=np.stack(rates),
+    )
+
+
+def _fit_scheme(
+    scheme: Scheme,
+    sample: Ints,
+    tables: FeatureTables,
+    targets: Targets,
+    rows: Rows,
+    bare: Rows,
+    space: ConceptSpace | None,
+    *,
+    top_k: int,
+    random_state: int,
+) -> tuple[Head, Floats]:
+    """Learn the head of one scheme on a sample of rows; give also how often each type's concept is unseen."""
+    places, scores = fold_neighbours(rows.vectors, scheme.folds, top_k, queries=sample)
+    found = Neighbours(rows=places, scores=scores.astype(np.float64))
+    seen = rows if scheme.keeps_links else bare
+    features, unseen = tables.of_training(rows, seen, scheme.folds, sample, found, targets.levels, space)
+    values = targets.values[sample]
+    profile = neighbour_profile(found, targets.values) if values.shape[1] > 1 else np.ones_like(values)
+    head = fit_head(
+        features,
+        targets.levels[sample],
+        scheme.folds[sample],
+        lambda levels: targets.transform(values) - targets.curves(levels, profile),
+        random_state,
+    )
+    return head, unseen.mean(axis=0)
+
+
+def _sample(n_items: int, rng: np.random.Generator) -> Ints:
+    """Rows for the heads beside the first: enough for a small model, and quick."""
+    return np.sort(rng.permutation(n_items)[:_N_SAMPLED])
+
+
+def _bare(item: Item) -> Item:
+    return replace(item, concepts=())
+
+
+def _progress(schemes: Sequence[Scheme], show_progress: bool) -> Iterator[Scheme]:
+    from tqdm import tqdm
+
+    yield from tqdm(schemes, desc="learning", unit="scheme", disable=not show_progress)

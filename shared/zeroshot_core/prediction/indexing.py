@@ -1,0 +1,120 @@
+"""The index behind a model: given, opened by its URI, or a temporary local one."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.index import OpenVersion, VectorIndex
+from zeroshot_core.types import Item
+
+if TYPE_CHECKING:
+    from zeroshot_core.encoders import Encoder
+    from zeroshot_core.graph import KnowledgeGraph
+
+__all__ = ["ModelIndex", "as_items", "resolve_encoder"]
+
+
+class ModelIndex:
+    """The index of a model, with what it takes to give it back.
+
+    Parameters
+    ----------
+    index
+        An open index, which stays the caller's; a URI to connect to; or None for a temporary Milvus Lite file
+        that goes when this object does.
+    """
+
+    def __init__(self, index: VectorIndex | str | Path | None) -> None:
+        self.is_temporary = index is None
+        self._finalizer: Callable[[], object] | None = None
+        if index is None:
+            folder = Path(tempfile.mkdtemp(prefix="zeroshot-"))
+            self.index = VectorIndex.connect(str(folder / "index.db"))
+            self._finalizer = weakref.finalize(self, _discard, self.index, folder)
+        elif isinstance(index, VectorIndex):
+            self.index = index
+        elif isinstance(index, str | Path):
+            self.index = VectorIndex.connect(str(index))
+            self._finalizer = weakref.finalize(self, self.index.close)
+        else:
+            raise InvalidInputError(
+                f"expected index to be a VectorIndex, a URI, or None, got {type(index).__name__}"
+            )
+
+    @classmethod
+    def owning(cls, index: VectorIndex) -> ModelIndex:
+        """Wrap an index that nobody else will close."""
+        owner = cls(index)
+        owner._finalizer = weakref.finalize(owner, index.close)
+        return owner
+
+    def build(
+        self, items: Sequence[Item], encoder: Encoder, graph: KnowledgeGraph | None, *, show_progress: bool
+    ) -> OpenVersion:
+        """Write a version beside the live one and open it; `publish` makes it live."""
+        version = self.index.build(items, encoder, graph, show_progress=show_progress)
+        return self.index.open(version, fingerprint=encoder.fingerprint)
+
+    def publish(self, version: OpenVersion) -> None:
+        """Verify the version and make it the live one."""
+        self.index.activate(version.info.id)
+
+    def close(self) -> None:
+        """Close what this object opened; a temporary file is deleted."""
+        if self._finalizer is not None:
+            self._finalizer()
+
+    def __sklearn_clone__(self) -> ModelIndex:
+        return self
+
+
+def _discard(index: VectorIndex, folder: Path) -> None:
+    index.close()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def resolve_encoder(encoder: Any) -> Encoder:
+    """Load an encoder by name, or take the one that is given.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is neither a name nor an encoder.
+    """
+    from zeroshot_core.encoders import Encoder, load_encoder
+
+    if isinstance(encoder, Encoder):
+        return encoder
+    if isinstance(encoder, str | Path):
+        return load_encoder(str(encoder))
+    raise InvalidInputError(
+        f"expected an encoder or its name, got {type(encoder).__name__}; wrap a function in FunctionEncoder"
+    )
+
+
+def as_items(X: Any, *, prefix: str) -> list[Item]:
+    """Take items as they are and texts as items with numbered ids.
+
+    Raises
+    ------
+    InvalidInputError
+        If `X` is a single text, empty, or holds something that is neither a text nor an item.
+    """
+    if isinstance(X, str | Item) or not hasattr(X, "__iter__"):
+        raise InvalidInputError(
+            f"expected a sequence of items or texts, got {type(X).__name__}; put it in a list"
+        )
+    items = []
+    for row, entry in enumerate(X):
+        if not isinstance(entry, str | Item):
+            raise InvalidInputError(
+                f"expected items or texts, got {type(entry).__name__} in row {row}: {entry!r}"
+            )
+        items.append(entry if isinstance(entry, Item) else Item(id=f"{prefix}{row}", text=entry))
+    return items

@@ -1,0 +1,96 @@
+"""What the nearest known items say: their targets at several widths, their spread, and how near they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from zeroshot_core.types import Floats, Ints
+
+__all__ = ["Neighbours", "nearness", "neighbour_features", "neighbour_names", "neighbour_profile"]
+
+_WIDTHS = ((5, 0.05), (15, 0.05), (40, 0.03), (40, 0.1))
+_QUANTILES = (0.25, 0.75, 0.9)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neighbours:
+    """Known items near each query, best first; row -1 where there are fewer.
+
+    Parameters
+    ----------
+    rows
+        Shape (q, k), rows of the training items.
+    scores
+        Shape (q, k), cosine similarities; 0 where the row is -1.
+    """
+
+    rows: Ints
+    scores: Floats
+
+
+def neighbour_names() -> tuple[str, ...]:
+    """Names of the columns of `neighbour_features`."""
+    means = (f"mean of {width} neighbours at {temperature}" for width, temperature in _WIDTHS)
+    quantiles = (f"quantile {q} of neighbours" for q in _QUANTILES)
+    near = ("first similarity", "fifth similarity", "last similarity", "mean similarity")
+    return (*means, "nearest target", "spread of neighbours", *quantiles, *near)
+
+
+def nearness(scores: Floats, known: Floats, temperature: float) -> Floats:
+    """Softmax weights over the known neighbours, shape (q, k); rows without any are 0."""
+    weights = np.exp((scores - scores.max(axis=1, keepdims=True)) / temperature) * known
+    return np.asarray(weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-12))
+
+
+def neighbour_features(found: Neighbours, targets: Floats) -> Floats:
+    """Summarise the neighbours' targets, shape (q, p); NaN where a query has no neighbour.
+
+    Parameters
+    ----------
+    targets
+        Shape (n,), transformed targets of the training items.
+    """
+    known = (found.rows >= 0).astype(np.float64)
+    values = np.where(found.rows >= 0, targets[found.rows], np.nan)
+    filled = np.nan_to_num(values)
+    columns = []
+    for width, temperature in _WIDTHS:
+        part = slice(0, width)
+        weights = nearness(found.scores[:, part], known[:, part], temperature)
+        columns.append((weights * filled[:, part]).sum(axis=1))
+    some = known.any(axis=1)
+    spread = np.full((len(values), 1 + len(_QUANTILES)), np.nan)
+    if some.any():
+        spread[some] = _spread(values[some])
+    last = found.scores.shape[1] - 1
+    near = [
+        found.scores[:, 0],
+        found.scores[:, min(4, last)],
+        found.scores[:, last],
+        found.scores.mean(axis=1),
+    ]
+    features = np.column_stack([*columns, values[:, 0], spread, *near])
+    features[~some, : len(_WIDTHS)] = np.nan
+    return features
+
+
+def _spread(values: Floats) -> Floats:
+    """Take standard deviation and quantiles of each row, NaN left out."""
+    # The functions that know NaN go row by row in Python; rows without any are the rule.
+    whole = not np.isnan(values).any()
+    deviation = (np.std if whole else np.nanstd)(values, axis=1)
+    quantiles = (np.quantile if whole else np.nanquantile)(values, _QUANTILES, axis=1)
+    return np.column_stack([deviation, *quantiles])
+
+
+def neighbour_profile(found: Neighbours, curves: Floats, temperature: float = 0.05) -> Floats:
+    """Weighted mean curve of the neighbours with the mean curve of all as one more, shape (q, horizon)."""
+    known = (found.rows >= 0).astype(np.float64)
+    weights = nearness(found.scores, known, temperature)
+    near = np.einsum("qk,qkh->qh", weights, curves[found.rows])
+    share = np.asarray(known.any(axis=1))[:, None] * 0.8
+    return np.asarray(share * near + (1.0 - share) * curves.mean(axis=0))

@@ -1,0 +1,348 @@
+"""Zero-shot regression: numbers and curves for things without a history."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin
+
+from zeroshot_core.errors import InvalidInputError, NotFittedError
+from zeroshot_core.prediction.ensemble import Ensemble, fit_ensemble
+from zeroshot_core.prediction.features import ConceptSpace
+from zeroshot_core.prediction.indexing import ModelIndex, as_items, resolve_encoder
+from zeroshot_core.prediction.neighbours import Neighbours
+from zeroshot_core.prediction.regressor_state import regressor_state, restore_regressor
+from zeroshot_core.prediction.saved import check_overwrite, load_state, open_parts, write_model
+from zeroshot_core.prediction.targets import check_targets
+from zeroshot_core.retrieval import Retriever
+from zeroshot_core.types import Evidence, Item, Prediction
+
+if TYPE_CHECKING:
+    from zeroshot_core.encoders import Encoder
+    from zeroshot_core.graph import KnowledgeGraph
+    from zeroshot_core.index import OpenVersion, VectorIndex
+    from zeroshot_core.types import Floats, Vectors
+
+__all__ = ["ZeroShotRegressor"]
+
+_FEWEST_ITEMS = 5
+_N_CONCEPTS_SHOWN = 5
+
+
+class ZeroShotRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Predicts a number or a curve for a new item from known items near it and the concepts it belongs to.
+
+    Known items are indexed in Milvus. The evidence for an item is what its concepts, combinations of two
+    concepts, nearby concepts and nearest items say about the target, beside its own vector. While learning,
+    the evidence for each known item is gathered as if it were new: from outside its own fold, its own type,
+    its own maker, and so on (`schemes`); a head is learned for each way of being new, and forecasts are
+    mixed by which way a query resembles.
+
+    Parameters
+    ----------
+    encoder
+        An encoder, or a name for `load_encoder`.
+    graph
+        The concepts that items are linked to; None predicts from vectors alone.
+    index
+        An open `VectorIndex`, a URI, or None for a temporary Milvus Lite file.
+    top_k
+        Neighbours that count as evidence.
+    n_hops
+        Relations crossed, head to tail, to find an item's concept of a type that it isn't linked to.
+    graph_weight
+        Share of the graph in the score of the hits that `explain` shows, 0 to 1.
+    target
+        ``"count"`` (whole numbers from 0), ``"nonnegative"``, ``"real"``, or ``"auto"`` to tell by the
+        targets. Forecasts of counts and non-negative targets are never negative; they are the expectation on
+        the scale of ``log(1 + y)``, which is best for relative errors (RMSLE).
+    random_state
+        Seed of folds and heads; the same data and seed give the same model.
+    show_progress
+        Whether `fit` and `predict` draw progress bars on standard error.
+    """
+
+    def __init__(
+        self,
+        encoder: str | Encoder = "all-MiniLM-L6-v2",
+        graph: KnowledgeGraph | None = None,
+        *,
+        index: VectorIndex | str | Path | None = None,
+        top_k: int = 40,
+        n_hops: int = 2,
+        graph_weight: float = 0.3,
+        target: str = "auto",
+        random_state: int = 0,
+        show_progress: bool = False,
+    ) -> None:
+        self.encoder = encoder
+        self.graph = graph
+        self.index = index
+        self.top_k = top_k
+        self.n_hops = n_hops
+        self.graph_weight = graph_weight
+        self.target = target
+        self.random_state = random_state
+        self.show_progress = show_progress
+
+    def fit(
+        self, X: Sequence[Item | str], y: Any, groups: Sequence[Hashable] | None = None
+    ) -> ZeroShotRegressor:
+        """Index the known items and learn what their evidence says about the targets.
+
+        Parameters
+        ----------
+        X
+            Items or texts, shape (n,); at least 5.
+        y
+            Targets, shape (n,) or (n, horizon).
+        groups
+            Shape (n,): what will be unseen as a whole when predicting (the product type of each item, say).
+            None learns for every way of being new that the graph's types suggest.
+
+        Raises
+        ------
+        InvalidInputError
+            If items or targets are wrong, or their numbers differ; nothing has been changed then.
+        UnknownConceptError
+            If an item names a concept that the graph does not hold.
+        """
+        items = as_items(X, prefix="item-")
+        targets = check_targets(y, len(items), self.target)
+        self._check_parameters(items, groups)
+        encoder = resolve_encoder(self.encoder)
+        if self.graph is not None:
+            self.graph.require(concept for item in items for concept in item.concepts)
+        model_index = ModelIndex(self.index)
+        version = model_index.build(items, encoder, self.graph, show_progress=self.show_progress)
+        ids = [item.id for item in items]
+        vectors = version.item_vectors(ids)
+        space = self._space(version)
+        ensemble = fit_ensemble(
+            items,
+            vectors,
+            targets,
+            space,
+            groups,
+            top_k=self.top_k,
+            random_state=self.random_state,
+            show_progress=self.show_progress,
+        )
+        model_index.publish(version)
+        self._adopt(model_index, version, encoder, space, ids, ensemble)
+        return self
+
+    def predict(self, X: Sequence[Item | str]) -> Floats:
+        """Forecast for items or texts, shape (q,) or (q, horizon), in the unit of the targets.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        UnknownConceptError
+            If an item names a concept that the graph does not hold.
+        """
+        forecast = self._forecast(X)
+        return self._shaped(forecast.mean)
+
+    def predict_quantile(self, X: Sequence[Item | str], q: float) -> Floats:
+        """Value that the truth stays below with probability `q` in (0, 1); shape as of `predict`."""
+        _check_probability(q, "q")
+        return self._shaped(self._forecast(X, quantiles=(q,)).quantiles[0])
+
+    def predict_interval(self, X: Sequence[Item | str], coverage: float = 0.9) -> Floats:
+        """Lower and upper end that hold the truth with probability `coverage` in (0, 1).
+
+        Returns
+        -------
+        Floats
+            Shape (q, 2), or (q, 2, horizon) for curves, each step with its own coverage.
+        """
+        _check_probability(coverage, "coverage")
+        forecast = self._forecast(X, interval=coverage)
+        return np.stack([self._shaped(end) for end in forecast.interval], axis=1)
+
+    def explain(
+        self,
+        X: Sequence[Item | str],
+        *,
+        top_k: int = 5,
+        coverage: float = 0.9,
+        graph_weight: float | None = None,
+    ) -> list[Prediction]:
+        """Forecast with interval, nearest known items, concepts, and the paths that lead to them."""
+        _check_probability(coverage, "coverage")
+        items = self._checked_items(X)
+        forecast = self._forecast(items, interval=coverage)
+        values = self._shaped(forecast.mean)
+        low, high = (self._shaped(end) for end in forecast.interval)
+        hits = self.retriever_.retrieve(items, top_k=top_k, graph_weight=graph_weight)
+        concepts = (
+            self.retriever_.related_concepts(items, top_k=_N_CONCEPTS_SHOWN)
+            if self.space_
+            else [()] * len(items)
+        )
+        return [
+            Prediction(
+                id=item.id,
+                value=_plain(values[row]),
+                interval=(_plain(low[row]), _plain(high[row])),
+                coverage=coverage,
+                evidence=Evidence(items=tuple(hits[row]), concepts=tuple(concepts[row])),
+            )
+            for row, item in enumerate(items)
+        ]
+
+    def save(
+        self, folder: str | Path, *, overwrite: bool = False, extra: dict[str, Any] | None = None
+    ) -> None:
+        """Write the model into a folder of plain files; see `saved`.
+
+        Parameters
+        ----------
+        overwrite
+            Whether to replace the model that the folder holds; it serves until the new one is complete.
+        extra
+            JSON-able notes to keep with the model, `saved_extra_` after loading.
+        """
+        self._check_fitted()
+        target = Path(folder)
+        check_overwrite(target, overwrite=overwrite)
+        write_model(
+            target,
+            regressor_state(self.get_params(), self.ids_, self.ensemble_),
+            encoder=self.encoder_,
+            graph=self.graph,
+            model_index=self.model_index_,
+            version=self.version_,
+            extra=extra or {},
+        )
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path,
+        *,
+        encoder: Encoder | None = None,
+        uri: str | None = None,
+        token: str | None = None,
+    ) -> ZeroShotRegressor:
+        """Open a saved model.
+
+        Parameters
+        ----------
+        encoder
+            The encoder, where it wraps a function that no file can hold.
+        uri, token
+            Where the index is now, if it moved, and its credentials.
+
+        Raises
+        ------
+        ArtifactError
+            If the folder holds no regressor, or a damaged one; the message says what is wrong.
+        FingerprintMismatchError, VersionNotFoundError
+            If the encoder or the index is not the one that the model was fitted with.
+        """
+        parameters, ids, ensemble = restore_regressor(load_state(Path(folder)))
+        parts = open_parts(Path(folder), encoder=encoder, uri=uri, token=token)
+        model = cls(parts.encoder, parts.graph, index=parts.model_index.index, **parameters)
+        space = model._space(parts.version)
+        model._adopt(parts.model_index, parts.version, parts.encoder, space, ids, ensemble)
+        model.saved_extra_ = dict(parts.extra)
+        return model
+
+    def close(self) -> None:
+        """Close the index if the model opened it."""
+        self._check_fitted()
+        self.model_index_.close()
+
+    def _adopt(
+        self,
+        model_index: ModelIndex,
+        version: OpenVersion,
+        encoder: Encoder,
+        space: ConceptSpace | None,
+        ids: Sequence[str],
+        ensemble: Ensemble,
+    ) -> None:
+        """Take over everything learned, all at once."""
+        self.retriever_ = Retriever(
+            version, encoder, self.graph, graph_weight=self.graph_weight, n_hops=self.n_hops
+        )
+        self.model_index_, self.version_, self.encoder_, self.space_ = model_index, version, encoder, space
+        self.ids_ = tuple(ids)
+        self.rows_ = {id_: row for row, id_ in enumerate(ids)}
+        self.ensemble_ = ensemble
+
+    def _space(self, version: OpenVersion) -> ConceptSpace | None:
+        if self.graph is None or not len(self.graph):
+            return None
+        vectors = version.concept_vectors(self.graph.concept_ids)
+        return ConceptSpace(graph=self.graph, vectors=vectors, n_hops=self.n_hops)
+
+    def _check_parameters(self, items: Sequence[Item], groups: Sequence[Hashable] | None) -> None:
+        if isinstance(self.top_k, bool) or not isinstance(self.top_k, int) or self.top_k < 1:
+            raise InvalidInputError(f"expected top_k as a whole number of at least 1, got {self.top_k!r}")
+        if len(items) < _FEWEST_ITEMS:
+            raise InvalidInputError(
+                f"expected at least {_FEWEST_ITEMS} items to learn from, got {len(items)}"
+            )
+        if groups is not None and len(groups) != len(items):
+            raise InvalidInputError(f"expected {len(items)} groups, one for each item, got {len(groups)}")
+        if groups is not None and len(set(groups)) < 2:
+            raise InvalidInputError(
+                f"expected groups of at least 2 kinds, got only {next(iter(groups))!r}; leave groups out"
+            )
+        linked = [item.id for item in items if item.concepts]
+        if self.graph is None and linked:
+            raise InvalidInputError(
+                f"expected a graph for items that are linked to concepts ({linked[0]!r} is), got graph=None"
+            )
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "ensemble_"):
+            raise NotFittedError("expected a fitted regressor, got one before fit; call fit(items, targets)")
+
+    def _checked_items(self, X: Any) -> list[Item]:
+        self._check_fitted()
+        items = as_items(X, prefix="query-")
+        if self.space_ is not None:
+            self.space_.graph.require(concept for item in items for concept in item.concepts)
+        return items
+
+    def _forecast(self, X: Any, *, quantiles: Sequence[float] = (), interval: float | None = None) -> Any:
+        items = self._checked_items(X)
+        vectors = self.encoder_.encode([item.content for item in items], show_progress=self.show_progress)
+        found = self._neighbours(items, vectors)
+        return self.ensemble_.forecast(
+            items, vectors, found, self.space_, quantiles=quantiles, coverage=interval
+        )
+
+    def _neighbours(self, items: Sequence[Item], vectors: Vectors) -> Neighbours:
+        """Known items near each query, itself and items without a target left out."""
+        shape = (len(items), self.top_k)
+        rows, scores = np.full(shape, -1, dtype=np.int64), np.zeros(shape)
+        if not items:
+            return Neighbours(rows=rows, scores=scores)
+        found = self.version_.search_items(vectors, self.top_k + 1)
+        for query, (ids, similarity) in enumerate(zip(found.ids, found.scores, strict=True)):
+            known = [self.rows_.get(id_, -1) if id_ != items[query].id else -1 for id_ in ids]
+            kept = [place for place, row in enumerate(known) if row >= 0][: self.top_k]
+            rows[query, : len(kept)] = [known[place] for place in kept]
+            scores[query, : len(kept)] = similarity[kept]
+        return Neighbours(rows=rows, scores=scores)
+
+    def _shaped(self, values: Floats) -> Floats:
+        return values if self.ensemble_.targets.is_curve else values[:, 0]
+
+
+def _check_probability(value: float, name: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 < value < 1.0:
+        raise InvalidInputError(f"expected {name} between 0 and 1, both excluded, got {value!r}")
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value.tolist()) if np.ndim(value) else float(value)

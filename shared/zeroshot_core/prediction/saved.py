@@ -1,0 +1,315 @@
+"""Saved models: a folder of plain files, made current by one atomic rename.
+
+::
+
+    model.json             format version, kind, encoder, index version, checksums
+    state-<digest>/        config.json, graph.jsonl, arrays.safetensors, <head>-<model>.skops
+    index.db/              the Milvus Lite file, for a model whose index lives with it
+
+A new state is written beside the old one and becomes current when ``model.json`` is replaced, the last thing
+that happens; a process that dies before leaves the old model whole. Estimators are stored with skops and
+arrays with safetensors: nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zeroshot_core.encoders import Encoder, encoder_from_config
+from zeroshot_core.errors import ArtifactError, VersionNotFoundError
+from zeroshot_core.graph import KnowledgeGraph
+from zeroshot_core.index import OpenVersion, VectorIndex
+from zeroshot_core.prediction.indexing import ModelIndex
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Arrays = Mapping[str, npt.NDArray[np.generic]]
+
+__all__ = [
+    "MANIFEST",
+    "ModelState",
+    "Opened",
+    "check_overwrite",
+    "load_state",
+    "open_parts",
+    "read_manifest",
+    "write_model",
+]
+
+MANIFEST = "model.json"
+FORMAT_VERSION = 1
+_INDEX = "index.db"
+_CONFIG, _ARRAYS, _GRAPH = "config.json", "arrays.safetensors", "graph.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelState:
+    """What an estimator has learned, as plain parts.
+
+    Parameters
+    ----------
+    kind
+        ``"regressor"`` or ``"classifier"``.
+    config
+        JSON-able.
+    arrays
+        By name.
+    estimators
+        Fitted scikit-learn estimators by name.
+    """
+
+    kind: str
+    config: Mapping[str, Any]
+    arrays: Arrays
+    estimators: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """Encoder, graph and index of a saved model, open and checked against each other."""
+
+    encoder: Encoder
+    graph: KnowledgeGraph | None
+    model_index: ModelIndex
+    version: OpenVersion
+    extra: Mapping[str, Any]
+
+
+def check_overwrite(folder: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that holds a model or other files.
+
+    Raises
+    ------
+    ArtifactError
+        If it holds a model and `overwrite` is False, or files that are not a model's.
+    """
+    if (folder / MANIFEST).exists():
+        if not overwrite:
+            raise ArtifactError(
+                f"expected a new folder, got {folder}, which holds a model; use overwrite=True to replace it"
+            )
+    elif folder.exists() and any(not _ours(path) for path in folder.iterdir()):
+        raise ArtifactError(f"expected a new or empty folder, got {folder}, which holds other files")
+
+
+def write_model(
+    folder: Path,
+    state: ModelState,
+    *,
+    encoder: Encoder,
+    graph: KnowledgeGraph | None,
+    model_index: ModelIndex,
+    version: OpenVersion,
+    extra: Mapping[str, Any],
+) -> None:
+    """Write a state beside the current one, make it current, then remove what it replaces."""
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "kind": state.kind,
+        "encoder": encoder.to_config(),
+        "index": _index_reference(folder, model_index, version),
+        "extra": dict(extra),
+    }
+    manifest["state"], manifest["checksums"] = _write_state(folder, state, graph)
+    _replace_json(folder / MANIFEST, manifest)
+    _clean(folder, manifest)
+
+
+def _index_reference(folder: Path, model_index: ModelIndex, version: OpenVersion) -> dict[str, Any]:
+    """Say where the index is; a temporary one moves into the folder."""
+    index = model_index.index
+    inside = (folder / _INDEX).resolve()
+    if model_index.is_temporary:
+        _copy_index(Path(index.uri), inside)
+    own = model_index.is_temporary or Path(index.uri) == inside
+    return {
+        "uri": _INDEX if own else index.uri,
+        "name": index.name,
+        "db_name": index.db_name,
+        "version": version.info.id,
+    }
+
+
+def _copy_index(source: Path, target: Path) -> None:
+    """Copy a Milvus Lite file at rest; one that a killed save left half copied is replaced."""
+    beside = target.with_name(f".{target.name}.tmp")
+    shutil.rmtree(beside, ignore_errors=True)
+    shutil.copytree(source, beside, ignore=shutil.ignore_patterns("LOCK"))
+    shutil.rmtree(target, ignore_errors=True)
+    beside.rename(target)
+
+
+def _write_state(folder: Path, state: ModelState, graph: KnowledgeGraph | None) -> tuple[str, dict[str, str]]:
+    """Write the state's files; give the name of their folder and their checksums."""
+    import skops.io
+    from safetensors.numpy import save_file
+
+    beside = folder / ".state.tmp"
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir()
+    (beside / _CONFIG).write_text(json.dumps(state.config), encoding="utf-8")
+    save_file(dict(state.arrays), beside / _ARRAYS)
+    if graph is not None:
+        graph.to_jsonl(beside / _GRAPH)
+    for name, estimator in state.estimators.items():
+        skops.io.dump(estimator, beside / f"{name}.skops")
+    checksums = {path.name: _checksum(path) for path in sorted(beside.iterdir())}
+    name = f"state-{hashlib.sha256(json.dumps(checksums).encode()).hexdigest()[:12]}"
+    shutil.rmtree(folder / name, ignore_errors=True)
+    beside.rename(folder / name)
+    return name, checksums
+
+
+def _clean(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Remove states that are no longer current."""
+    for path in folder.glob("state-*"):
+        if path.name != manifest["state"]:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read and check ``model.json``.
+
+    Raises
+    ------
+    ArtifactError
+        If it is missing, not JSON, of another format version, or lacks an entry.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        what = "there is no such folder" if not folder.exists() else f"{MANIFEST} is missing"
+        raise ArtifactError(f"expected a saved model in {folder}, but {what}; fit a model and save it there")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        version = manifest["format_version"]
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise ArtifactError(f"{path} is damaged ({error}); save the model again") from error
+    if version != FORMAT_VERSION:
+        raise ArtifactError(
+            f"{path}: expected format version {FORMAT_VERSION}, got {version}; "
+            "save the model again with this version of the package"
+        )
+    missing = {"kind", "encoder", "index", "extra", "state", "checksums"} - manifest.keys()
+    if missing:
+        raise ArtifactError(f"{path} is damaged: it lacks {', '.join(sorted(missing))}; save the model again")
+    return dict(manifest)
+
+
+def load_state(folder: Path) -> ModelState:
+    """Read what an estimator has learned, every file checked against its checksum.
+
+    Raises
+    ------
+    ArtifactError
+        If a file is missing or damaged; the message names it.
+    """
+    import skops.io
+    from safetensors.numpy import load_file
+
+    manifest = read_manifest(folder)
+    state = folder / manifest["state"]
+    for name, checksum in manifest["checksums"].items():
+        if not (state / name).is_file():
+            raise ArtifactError(f"expected {state / name}, which is missing; save the model again")
+        if _checksum(state / name) != checksum:
+            raise ArtifactError(f"{state / name} is damaged: its checksum differs; save the model again")
+    names = [name for name in manifest["checksums"] if name.endswith(".skops")]
+    return ModelState(
+        kind=manifest["kind"],
+        config=json.loads((state / _CONFIG).read_text(encoding="utf-8")),
+        arrays=load_file(state / _ARRAYS),
+        estimators={
+            name.removesuffix(".skops"): skops.io.load(state / name, trusted=_trusted(skops.io, state / name))
+            for name in names
+        },
+    )
+
+
+def open_parts(
+    folder: Path,
+    *,
+    encoder: Encoder | None = None,
+    uri: str | None = None,
+    token: str | None = None,
+    graph_of: Callable[[Path], KnowledgeGraph] = KnowledgeGraph.from_jsonl,
+) -> Opened:
+    """Open encoder, graph and index of a saved model.
+
+    Raises
+    ------
+    ArtifactError
+        If something is missing, or the index no longer holds the model's version.
+    FingerprintMismatchError
+        If the encoder is not the one that the model was fitted with.
+    """
+    manifest = read_manifest(folder)
+    opened = encoder_from_config(manifest["encoder"], encoder=encoder)
+    graph_file = folder / manifest["state"] / _GRAPH
+    graph = graph_of(graph_file) if graph_file.is_file() else None
+    reference = manifest["index"]
+    address = uri or reference["uri"]
+    if address == _INDEX:
+        address = str(folder / _INDEX)
+        if not (folder / _INDEX).is_dir():
+            raise ArtifactError(f"expected {folder / _INDEX}, which is missing; save the model again")
+    index = VectorIndex.connect(address, name=reference["name"], token=token, db_name=reference["db_name"])
+    model_index = ModelIndex.owning(index)
+    try:
+        version = index.open(reference["version"], fingerprint=opened.fingerprint)
+    except VersionNotFoundError as error:
+        model_index.close()
+        raise ArtifactError(
+            f"the index at {address} no longer holds the model's version ({error}); fit the model again"
+        ) from error
+    except BaseException:
+        model_index.close()
+        raise
+    return Opened(
+        encoder=opened, graph=graph, model_index=model_index, version=version, extra=manifest["extra"]
+    )
+
+
+def _trusted(io: Any, path: Path) -> list[str]:
+    """Types that a file may hold beside skops' own defaults: scikit-learn's and numpy's, nothing else.
+
+    Raises
+    ------
+    ArtifactError
+        If the file holds another type.
+    """
+    found = io.get_untrusted_types(file=path)
+    foreign = [name for name in found if not name.startswith(("sklearn.", "numpy.", "scipy."))]
+    if foreign:
+        raise ArtifactError(f"{path} holds types that are not trusted: {', '.join(foreign[:3])}")
+    return list(found)
+
+
+def _ours(path: Path) -> bool:
+    return path.name.startswith(("state-", ".state", ".index", ".model", _INDEX))
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()[:32]
+
+
+def _replace_json(path: Path, content: Mapping[str, Any]) -> None:
+    beside = path.with_name(f".{path.name}.tmp")
+    with beside.open("w", encoding="utf-8") as file:
+        json.dump(content, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)

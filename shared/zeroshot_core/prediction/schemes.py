@@ -1,0 +1,119 @@
+"""Hold-out schemes: what may be unseen about a new item, imitated on the training items.
+
+Evidence for a training item is gathered as if it were new in one of several ways: a random newcomer among
+known concepts, an item of an unseen concept of one type, or a bare text. A head is learned for each way.
+Which way a query resembles is inferred from which of its concepts no training item is linked to: a naive
+Bayes posterior over the schemes, by which the heads' forecasts are mixed (a mixture of experts, Jacobs et
+al. 1991).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zeroshot_core.prediction.links import TypeLinks
+
+if TYPE_CHECKING:
+    from zeroshot_core.types import Floats, Ints
+
+__all__ = ["Scheme", "choose_schemes", "posterior", "prior_weights"]
+
+_N_FOLDS = 10
+_FEWEST_GROUPS = 5
+_LEAST_RATE = 1e-3
+_NEGLIGIBLE = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scheme:
+    """One way of being new.
+
+    Parameters
+    ----------
+    name
+        ``"items"``, ``"text"``, ``"groups"``, or the type of the unseen concept.
+    folds
+        Shape (n,), numbered from 0; evidence for an item comes from other folds.
+    keeps_links
+        Whether the items keep their concepts, or are bare texts.
+    """
+
+    name: str
+    folds: Ints
+    keeps_links: bool = True
+
+
+def choose_schemes(
+    links: TypeLinks | None, groups: Sequence[Hashable] | None, n_items: int, rng: np.random.Generator
+) -> list[Scheme]:
+    """Make the schemes: of the given groups if there are any, else of items and of each type of concept.
+
+    Parameters
+    ----------
+    links
+        Of the training items; None without a graph.
+    groups
+        Shape (n,), what will be unseen as a whole when forecasting.
+    """
+    at_random = _folds_of(np.arange(n_items), rng)
+    if groups is not None:
+        codes = _codes(groups)
+        schemes = [Scheme(name="groups", folds=_folds_of(codes, rng))]
+    else:
+        schemes = [Scheme(name="items", folds=at_random)]
+    if links is None:
+        return schemes
+    if groups is None:
+        for type_ in links.types:
+            codes = links.first(type_)
+            if len(np.unique(codes)) >= _FEWEST_GROUPS and len(np.unique(codes)) < n_items:
+                schemes.append(Scheme(name=type_, folds=_folds_of(codes, rng)))
+    return [*schemes, Scheme(name="text", folds=at_random, keeps_links=False)]
+
+
+def _codes(groups: Sequence[Hashable]) -> Ints:
+    numbers: dict[Hashable, int] = {}
+    return np.asarray([numbers.setdefault(group, len(numbers)) for group in groups], dtype=np.int64)
+
+
+def _folds_of(codes: Ints, rng: np.random.Generator) -> Ints:
+    """Deal the groups out to at most ten folds of about equally many groups, shape (n,)."""
+    known, places = np.unique(codes, return_inverse=True)
+    n_folds = min(_N_FOLDS, len(known))
+    return np.asarray(rng.permutation(np.arange(len(known)) % n_folds)[places], dtype=np.int64)
+
+
+def prior_weights(n_schemes: int) -> Floats:
+    """Half for the first scheme, the rest shared by the others, shape (n_schemes,)."""
+    if n_schemes == 1:
+        return np.ones(1)
+    return np.asarray([0.5] + [0.5 / (n_schemes - 1)] * (n_schemes - 1))
+
+
+def posterior(unseen: Floats, rates: Floats) -> Floats:
+    """Probability of each scheme for each query, given which of its concepts are unseen.
+
+    Parameters
+    ----------
+    unseen
+        Shape (q, t), 1 where no training item shares the query's concept of that type.
+    rates
+        Shape (s, t), how often that is so under each scheme.
+
+    Returns
+    -------
+    Floats
+        Shape (q, s), rows sum to 1; probabilities under .02 are set to 0.
+    """
+    bounded = np.clip(rates, _LEAST_RATE, 1.0 - _LEAST_RATE)
+    logs = (
+        unseen @ np.log(bounded).T + (1.0 - unseen) @ np.log1p(-bounded).T + np.log(prior_weights(len(rates)))
+    )
+    weights = np.exp(logs - logs.max(axis=1, keepdims=True))
+    weights /= weights.sum(axis=1, keepdims=True)
+    weights[weights < _NEGLIGIBLE] = 0.0
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))

@@ -1,0 +1,133 @@
+"""Targets: what kind of numbers they are, and how the head sees them.
+
+Non-negative targets are learned as ``log(1 + y)``: demand spans orders of magnitude, and relative errors
+count. A curve is learned as its level (the sum, or the mean for signed targets) and its shape.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+from zeroshot_core.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from zeroshot_core.types import Floats
+
+__all__ = ["TargetKind", "Targets", "check_targets"]
+
+TargetKind: TypeAlias = Literal["count", "nonnegative", "real"]
+_KINDS = ("auto", "count", "nonnegative", "real")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Targets:
+    """Targets of the training items.
+
+    Parameters
+    ----------
+    values
+        Shape (n, horizon), in the unit of the target.
+    is_curve
+        Whether they were given with a horizon.
+    """
+
+    values: Floats
+    kind: TargetKind
+    is_curve: bool
+
+    @property
+    def levels(self) -> Floats:
+        """Transformed level of each item, shape (n,)."""
+        if self.kind == "real":
+            return np.asarray(self.values.mean(axis=1))
+        return np.asarray(np.log1p(self.values.sum(axis=1)))
+
+    def curves(self, levels: Floats, profile: Floats) -> Floats:
+        """Make transformed values (q, horizon) from levels (q,) and a profile (q, horizon) of like items.
+
+        For signed targets the profile is moved to the level, for others it is scaled to it.
+        """
+        if self.kind == "real":
+            return np.asarray(levels[:, None] + profile - profile.mean(axis=1, keepdims=True))
+        totals = np.maximum(profile.sum(axis=1, keepdims=True), 1e-12)
+        flat = np.full_like(profile, 1.0 / profile.shape[1])
+        shares = np.where(totals > 1e-12, profile / totals, flat)
+        return np.asarray(np.log1p(np.maximum(np.expm1(levels), 0.0)[:, None] * shares))
+
+    def transform(self, values: Floats) -> Floats:
+        """See values as the head does."""
+        return values if self.kind == "real" else np.log1p(values)
+
+    def restore(self, transformed: Floats) -> Floats:
+        """Bring transformed values back to the unit."""
+        return transformed if self.kind == "real" else np.maximum(np.expm1(transformed), 0.0)
+
+    def restore_interval(self, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+        """Bring both ends back to the unit; for counts they are whole numbers.
+
+        Rounding inwards loses no coverage, since no count lies between; an interval without any count becomes
+        the one nearest to its middle.
+        """
+        low, high = self.restore(low), self.restore(high)
+        if self.kind != "count":
+            return low, high
+        middle = np.rint((low + high) / 2.0)
+        low, high = np.ceil(low - 1e-9), np.floor(high + 1e-9)
+        crossed = low > high
+        return np.where(crossed, middle, low), np.where(crossed, middle, high)
+
+
+def check_targets(y: Any, n_items: int, kind: str) -> Targets:
+    """Validate targets of shape (n,) or (n, horizon).
+
+    Raises
+    ------
+    InvalidInputError
+        If lengths differ, a value is not a finite number, or does not fit the kind.
+    """
+    if kind not in _KINDS:
+        raise InvalidInputError(f"expected target to be one of {', '.join(_KINDS)}, got {kind!r}")
+    try:
+        values = np.asarray(y, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError("expected targets that are numbers of shape (n,) or (n, horizon)") from error
+    if values.ndim not in (1, 2) or len(values) != n_items or 0 in values.shape:
+        raise InvalidInputError(
+            f"expected targets of shape ({n_items},) or ({n_items}, horizon), one for each item, "
+            f"got {values.shape}"
+        )
+    is_curve = values.ndim == 2
+    values = values.reshape(n_items, -1)
+    _check_values(values, kind)
+    found = _kind_of(values) if kind == "auto" else kind
+    return Targets(values=values, kind=found, is_curve=is_curve)  # type: ignore[arg-type]
+
+
+def _check_values(values: Floats, kind: str) -> None:
+    rows = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if len(rows):
+        raise InvalidInputError(
+            f"expected finite targets, got {values[rows[0]].tolist()} in row {rows[0]} "
+            f"({len(rows)} such rows); drop these items or fill them in"
+        )
+    negative = np.flatnonzero((values < 0).any(axis=1))
+    if kind in ("count", "nonnegative") and len(negative):
+        raise InvalidInputError(
+            f"expected targets of at least 0 for target={kind!r}, got {values[negative[0]].min()} in row "
+            f"{negative[0]} ({len(negative)} such rows); drop them, or use target='real'"
+        )
+    broken = np.flatnonzero((values != np.floor(values)).any(axis=1))
+    if kind == "count" and len(broken):
+        raise InvalidInputError(
+            f"expected whole numbers for target='count', got {values[broken[0]].tolist()} in row "
+            f"{broken[0]}; use target='nonnegative'"
+        )
+
+
+def _kind_of(values: Floats) -> TargetKind:
+    if (values < 0).any():
+        return "real"
+    return "count" if (values == np.floor(values)).all() else "nonnegative"
