@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import typer
 
 from zeroshot_core.cli.demo import demo
@@ -12,6 +14,9 @@ from zeroshot_core.cli.info import info
 from zeroshot_core.cli.predict import predict
 
 __all__ = ["app"]
+
+# Before gRPC opens: its notes on keepalive pings, of no use to anyone here, would stand among the progress bars.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 app = typer.Typer(
     cls=FailingPolitelyGroup,
