@@ -97,7 +97,7 @@ def _open(source: str, name: str, device: str | None) -> SentenceTransformer:
     is_folder = Path(source).is_dir()
     try:
         with no_library_bars():
-            return SentenceTransformer(source, device=device, local_files_only=is_folder)
+            return SentenceTransformer(source, device=device, local_files_only=is_folder).eval()
     except Exception as error:
         if is_folder:
             raise ArtifactError(

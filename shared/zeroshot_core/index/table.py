@@ -204,7 +204,8 @@ class Table(Generic[Record]):
             for page in self._pages("", [*output_fields(self._kind), "vector"]):
                 ids += [row["id"] for row in page]
                 records += [self._record(row) for row in page]
-                vectors.append(np.asarray([row["vector"] for row in page], dtype=np.float32))
+                page_vectors = np.asarray([row["vector"] for row in page], dtype=np.float32)
+                vectors.append(page_vectors.reshape(len(page), self._dimension))
             self._mirror = Mirror(
                 ids=tuple(ids), vectors=np.concatenate(vectors), records=tuple(records), stamp=stamp
             )

@@ -170,6 +170,9 @@ class VectorIndex:
         """Close the connection; a local file is free for other processes then."""
         self._connection.close()
 
+    def __sklearn_clone__(self) -> VectorIndex:
+        return self
+
     def __enter__(self) -> VectorIndex:
         return self
 

@@ -179,7 +179,7 @@ class ZeroShotRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         forecast = self._forecast(items, interval=coverage)
         values = self._shaped(forecast.mean)
         low, high = (self._shaped(end) for end in forecast.interval)
-        hits = self.retriever_.retrieve(items, top_k=top_k, graph_weight=graph_weight)
+        hits = self.retriever_.retrieve(items, top_k=top_k + 1, graph_weight=graph_weight)
         concepts = (
             self.retriever_.related_concepts(items, top_k=_N_CONCEPTS_SHOWN)
             if self.space_
@@ -191,7 +191,10 @@ class ZeroShotRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
                 value=_plain(values[row]),
                 interval=(_plain(low[row]), _plain(high[row])),
                 coverage=coverage,
-                evidence=Evidence(items=tuple(hits[row]), concepts=tuple(concepts[row])),
+                evidence=Evidence(
+                    items=tuple(hit for hit in hits[row] if hit.id != item.id)[:top_k],
+                    concepts=tuple(concepts[row]),
+                ),
             )
             for row, item in enumerate(items)
         ]
