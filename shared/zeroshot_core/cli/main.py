@@ -15,7 +15,7 @@ from zeroshot_core.cli.predict import predict
 
 __all__ = ["app"]
 
-# Before gRPC opens: its notes on keepalive pings, of no use to anyone here, would stand among the progress bars.
+# Before gRPC opens: its notes on keepalive pings would stand among the progress bars, of use to nobody.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 app = typer.Typer(
