@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from joblib import parallel_config
+from threadpoolctl import threadpool_limits
 
 from zeroshot_core.prediction.calibration import Calibration, calibrate
 
@@ -18,6 +19,8 @@ __all__ = ["Head", "fit_head"]
 
 _N_CROSS = 3
 _LEAST_SCALE = 0.05
+# Threads that wait for each other at every leaf make small fits slower, on a busy machine many times.
+_FEWEST_TO_SHARE = 5000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +57,17 @@ def fit_head(
     residuals_of
         From forecasts (n,) to transformed residuals (n, horizon).
     """
+    with threadpool_limits(1 if len(targets) < _FEWEST_TO_SHARE else None, user_api="openmp"):
+        return _fit_head(features, targets, folds, residuals_of, random_state)
+
+
+def _fit_head(
+    features: Floats,
+    targets: Floats,
+    folds: Ints,
+    residuals_of: Callable[[Floats], Floats],
+    random_state: int,
+) -> Head:
     parts = folds % min(_N_CROSS, int(folds.max()) + 1)
     level = _cross_fit(lambda: _boosted(len(targets), random_state), features, targets, parts)
     errors = np.abs(targets - level)

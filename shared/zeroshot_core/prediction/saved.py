@@ -5,10 +5,11 @@
     model.json             format version, kind, encoder, index version, checksums
     state-<digest>/        config.json, graph.jsonl, arrays.safetensors, <head>-<model>.skops
     index.db/              the Milvus Lite file, for a model whose index lives with it
+    index-<random>.db/     the same, copied from a temporary index
 
-A new state is written beside the old one and becomes current when ``model.json`` is replaced, the last thing
-that happens; a process that dies before leaves the old model whole. Estimators are stored with skops and
-arrays with safetensors: nothing is unpickled.
+A new state is written beside the old one and becomes current when ``model.json`` is replaced; a process that
+dies before leaves the old model whole. Only then are the states, copies and versions of the index removed
+that served before. Estimators are stored with skops and arrays with safetensors: nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +49,6 @@ __all__ = [
 
 MANIFEST = "model.json"
 FORMAT_VERSION = 1
-_INDEX = "index.db"
 _CONFIG, _ARRAYS, _GRAPH = "config.json", "arrays.safetensors", "graph.jsonl"
 
 
@@ -122,31 +123,30 @@ def write_model(
     }
     manifest["state"], manifest["checksums"] = _write_state(folder, state, graph)
     _replace_json(folder / MANIFEST, manifest)
-    _clean(folder, manifest)
+    _clean(folder, manifest, model_index)
 
 
 def _index_reference(folder: Path, model_index: ModelIndex, version: OpenVersion) -> dict[str, Any]:
-    """Say where the index is; a temporary one moves into the folder."""
+    """Say where the index is, by its bare name if in the folder; a temporary one is copied into it."""
     index = model_index.index
-    inside = (folder / _INDEX).resolve()
+    uri = index.uri
     if model_index.is_temporary:
-        _copy_index(Path(index.uri), inside)
-    own = model_index.is_temporary or Path(index.uri) == inside
+        uri = _copy_index(Path(uri), folder)
+    elif Path(uri).parent == folder.resolve():
+        uri = Path(uri).name
     return {
-        "uri": _INDEX if own else index.uri,
+        "uri": uri,
         "name": index.name,
         "db_name": index.db_name,
         "version": version.info.id,
     }
 
 
-def _copy_index(source: Path, target: Path) -> None:
-    """Copy a Milvus Lite file at rest; one that a killed save left half copied is replaced."""
-    beside = target.with_name(f".{target.name}.tmp")
-    shutil.rmtree(beside, ignore_errors=True)
-    shutil.copytree(source, beside, ignore=shutil.ignore_patterns("LOCK"))
-    shutil.rmtree(target, ignore_errors=True)
-    beside.rename(target)
+def _copy_index(source: Path, folder: Path) -> str:
+    """Copy a Milvus Lite file at rest under a name of its own; the one that serves now stays whole."""
+    target = tempfile.mkdtemp(prefix="index-", suffix=".db", dir=folder)
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("LOCK"), dirs_exist_ok=True)
+    return Path(target).name
 
 
 def _write_state(folder: Path, state: ModelState, graph: KnowledgeGraph | None) -> tuple[str, dict[str, str]]:
@@ -170,11 +170,23 @@ def _write_state(folder: Path, state: ModelState, graph: KnowledgeGraph | None) 
     return name, checksums
 
 
-def _clean(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Remove states that are no longer current."""
-    for path in folder.glob("state-*"):
-        if path.name != manifest["state"]:
+def _clean(folder: Path, manifest: Mapping[str, Any], model_index: ModelIndex) -> None:
+    """Remove states, indexes and index versions in the folder that are no longer current."""
+    index, current = model_index.index, manifest["index"]
+    kept = {manifest["state"], current["uri"]}
+    for path in (*folder.glob("state-*"), *folder.glob("index*.db")):
+        if path.name not in kept:
             shutil.rmtree(path, ignore_errors=True)
+    if model_index.is_temporary or not _is_inside(current["uri"]):
+        return
+    for version in index.versions():
+        if version.id != current["version"] and not version.is_live:
+            index.drop(version.id)
+
+
+def _is_inside(uri: str) -> bool:
+    """Whether a manifest's index is in the model's folder: it is a bare name then."""
+    return Path(uri).name == uri
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -258,10 +270,10 @@ def open_parts(
     graph = graph_of(graph_file) if graph_file.is_file() else None
     reference = manifest["index"]
     address = uri or reference["uri"]
-    if address == _INDEX:
-        address = str(folder / _INDEX)
-        if not (folder / _INDEX).is_dir():
-            raise ArtifactError(f"expected {folder / _INDEX}, which is missing; save the model again")
+    if uri is None and _is_inside(address):
+        address = str(folder / address)
+        if not Path(address).is_dir():
+            raise ArtifactError(f"expected {address}, which is missing; save the model again")
     index = VectorIndex.connect(address, name=reference["name"], token=token, db_name=reference["db_name"])
     model_index = ModelIndex.owning(index)
     try:
@@ -295,7 +307,7 @@ def _trusted(io: Any, path: Path) -> list[str]:
 
 
 def _ours(path: Path) -> bool:
-    return path.name.startswith(("state-", ".state", ".index", ".model", _INDEX))
+    return path.name.startswith(("state-", ".state", ".model", "index-", "index.db"))
 
 
 def _checksum(path: Path) -> str:
