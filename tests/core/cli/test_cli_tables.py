@@ -51,7 +51,7 @@ def test_one_column_of_numbers_is_a_vector_and_two_are_a_matrix(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "expected a header of distinct names, got \\[\\]"),
+        ("", "expected at least one row, got none"),
         ("text,text\na,b\n", "expected a header of distinct names, got \\['text', 'text'\\]"),
         ("text,units\n", "expected at least one row, got none"),
         (
