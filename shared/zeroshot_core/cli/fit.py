@@ -16,9 +16,8 @@ from zeroshot_core.cli.tables import Table, read_table
 if TYPE_CHECKING:
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import VectorIndex
-    from zeroshot_core.prediction import ZeroShotRegressor
 
-__all__ = ["fit", "local_index", "save"]
+__all__ = ["fit", "local_index"]
 
 _MAX_NAME_LENGTH = 40
 
@@ -62,7 +61,7 @@ def fit(
     with _connect(model, uri, token) as index:
         regressor = ZeroShotRegressor(graph=known, index=index, random_state=seed, show_progress=True)
         regressor.fit(rows, targets, groups=groups)
-        save(regressor, model, columns)
+        regressor.save(model, overwrite=True, extra=columns.to_extra())
     write_line(f"fitted on {len(rows)} items of {table.name}; the model is in {model}")
 
 
@@ -79,15 +78,6 @@ def local_index(folder: Path) -> str:
     check_overwrite(folder, overwrite=True)
     folder.mkdir(parents=True, exist_ok=True)
     return str(folder / "index.db")
-
-
-def save(regressor: ZeroShotRegressor, folder: Path, columns: Columns) -> None:
-    """Keep a model with its columns, then drop the versions of its index that served the models before it."""
-    regressor.save(folder, overwrite=True, extra=columns.to_extra())
-    index = regressor.model_index_.index
-    for version in index.versions():
-        if version.id != regressor.version_.info.id:
-            index.drop(version.id)
 
 
 def _connect(folder: Path, uri: str | None, token: str | None) -> VectorIndex:
