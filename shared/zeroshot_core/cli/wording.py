@@ -36,13 +36,13 @@ def nearest(prediction: Prediction) -> str:
 
 
 def because(prediction: Prediction) -> str:
-    """Write the concepts and relations that lead to the first item found through the graph."""
+    """Write the concepts and relations that lead to the best concept, or to an item where there is none."""
     # The room of prediction opens slowly; --help and usage errors do without it.
     from zeroshot_core.prediction.wording import path_in_words
 
-    hit = next((hit for hit in prediction.evidence.items if hit.path), None)
-    # The last step names the item, which the table shows by its text.
-    return "" if hit is None else path_in_words(hit.path[:-1])
+    evidence = prediction.evidence
+    paths = (hit.path for hit in (*evidence.concepts, *evidence.items) if hit.path)
+    return path_in_words(next(paths, ()))
 
 
 def shortened(text: str) -> str:
