@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from zeroshot_core.errors import InvalidInputError, NotFittedError
+from zeroshot_core.graph import check_spread
 from zeroshot_core.prediction.ensemble import Ensemble, fit_ensemble
 from zeroshot_core.prediction.features import ConceptSpace
 from zeroshot_core.prediction.indexing import ModelIndex, as_items, resolve_encoder
@@ -18,6 +20,7 @@ from zeroshot_core.prediction.regressor_state import regressor_state, restore_re
 from zeroshot_core.prediction.saved import check_overwrite, load_state, open_parts, write_model
 from zeroshot_core.prediction.targets import check_targets
 from zeroshot_core.retrieval import Retriever
+from zeroshot_core.retrieval.checks import check_graph_weight, check_top_k
 from zeroshot_core.types import Evidence, Item, Prediction
 
 if TYPE_CHECKING:
@@ -30,6 +33,8 @@ __all__ = ["ZeroShotRegressor"]
 
 _FEWEST_ITEMS = 5
 _N_CONCEPTS_SHOWN = 5
+# Milvus gives 16,384 hits at most, and the item itself may be one.
+_MOST_NEIGHBOURS = 16_383
 
 
 class ZeroShotRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -287,8 +292,10 @@ class ZeroShotRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return ConceptSpace(graph=self.graph, vectors=vectors, n_hops=self.n_hops)
 
     def _check_parameters(self, items: Sequence[Item], groups: Sequence[Hashable] | None) -> None:
-        if isinstance(self.top_k, bool) or not isinstance(self.top_k, int) or self.top_k < 1:
-            raise InvalidInputError(f"expected top_k as a whole number of at least 1, got {self.top_k!r}")
+        if check_top_k(self.top_k) > _MOST_NEIGHBOURS:
+            raise InvalidInputError(f"expected top_k of at most {_MOST_NEIGHBOURS}, got {self.top_k}")
+        check_spread(self.n_hops, decay=1.0)
+        check_graph_weight(self.graph_weight)
         if len(items) < _FEWEST_ITEMS:
             raise InvalidInputError(
                 f"expected at least {_FEWEST_ITEMS} items to learn from, got {len(items)}"
@@ -333,7 +340,9 @@ class ZeroShotRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         found = self.version_.search_items(vectors, self.top_k + 1)
         for query, (ids, similarity) in enumerate(zip(found.ids, found.scores, strict=True)):
             known = [self.rows_.get(id_, -1) if id_ != items[query].id else -1 for id_ in ids]
-            kept = [place for place, row in enumerate(known) if row >= 0][: self.top_k]
+            # Scores differ in their last digits from batch to batch; equally near rows keep one order.
+            ranks = np.lexsort((np.asarray(known), -np.round(similarity, 4)))
+            kept = [int(place) for place in ranks if known[place] >= 0][: self.top_k]
             rows[query, : len(kept)] = [known[place] for place in kept]
             scores[query, : len(kept)] = similarity[kept]
         return Neighbours(rows=rows, scores=scores)
@@ -343,7 +352,7 @@ class ZeroShotRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def _check_probability(value: float, name: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 < value < 1.0:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0.0 < value < 1.0:
         raise InvalidInputError(f"expected {name} between 0 and 1, both excluded, got {value!r}")
 
 

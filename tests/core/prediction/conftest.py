@@ -5,20 +5,12 @@ from pathlib import Path
 
 import pytest
 from prediction_samples import shop_graph, shop_products, shop_sales
-from threadpoolctl import threadpool_limits
 from zeroshot_core import ZeroShotRegressor
 from zeroshot_core.encoders import HashEncoder
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread() -> Iterator[None]:
-    """Small models learn faster on one thread than on several that wait for each other."""
-    with threadpool_limits(1):
-        yield
-
-
 @pytest.fixture(scope="session")
-def shop(_one_thread: None) -> Iterator[ZeroShotRegressor]:
+def shop() -> Iterator[ZeroShotRegressor]:
     """A regressor that knows the shop, with a parameter or two of its own."""
     model = ZeroShotRegressor(HashEncoder(256), shop_graph(), top_k=12, n_hops=1, graph_weight=0.6)
     yield model.fit(shop_products(), shop_sales())
@@ -33,7 +25,7 @@ def saved_shop(shop: ZeroShotRegressor, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="session")
-def curve(_one_thread: None) -> Iterator[ZeroShotRegressor]:
+def curve() -> Iterator[ZeroShotRegressor]:
     """A regressor of three weeks' sales, from texts alone."""
     weeks = shop_sales()[:30, None] * [1.0, 2.0, 3.0]
     model = ZeroShotRegressor(HashEncoder(64), top_k=5)
