@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BATCH_TOKENS", "TransformerEncoder"]
 
-BATCH_TOKENS = 4096
+BATCH_TOKENS = 1024
 # Texts tokenised at a time: bounds the memory of the token lists and the wait of other threads.
 _SHARD = 8192
 

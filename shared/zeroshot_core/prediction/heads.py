@@ -101,7 +101,7 @@ def _boosted(n_rows: int, random_state: int) -> Any:
     return HistGradientBoostingRegressor(
         learning_rate=0.08,
         max_iter=150,
-        max_leaf_nodes=31,
+        max_leaf_nodes=int(np.clip(n_rows // 400, 6, 31)),
         min_samples_leaf=_leaf(n_rows, 20),
         l2_regularization=1.0,
         max_features=0.5,
