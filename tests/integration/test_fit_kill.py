@@ -93,10 +93,10 @@ def test_ten_kills_of_a_fit_leave_a_model_serving(tmp_path, monkeypatch):
         ["pymilvus", "milvus_lite.db", "sklearn.ensemble", "skops.io", "safetensors.numpy", __name__]
     )
     folder = tmp_path / "model"
-    expected, states = {}, {}
+    expected, versions = {}, {}
     for name in ("b", "a"):
         expected[name], seconds = finish(context, folder, name)
-        states[current(folder)["state"]] = name
+        versions[current(folder)["index"]["version"]] = name
     assert expected["a"] != expected["b"]
 
     rng = np.random.default_rng(0)
@@ -106,7 +106,7 @@ def test_ten_kills_of_a_fit_leave_a_model_serving(tmp_path, monkeypatch):
         worker.receive()
         time.sleep(seconds * (round_number + rng.uniform()) / 10)
         worker.kill()
-        before, serving = serving, states[current(folder)["state"]]
+        before, serving = serving, versions[current(folder)["index"]["version"]]
         replaced += serving != before
         assert served(context, folder) == expected[serving]
     assert replaced < 10

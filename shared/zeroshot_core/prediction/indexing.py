@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import tempfile
 import weakref
+from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelIndex", "as_items", "resolve_encoder"]
 
+# Garbage is collected at any moment, also while this thread holds the locks that closing an index takes. So
+# an index whose model is gone is only noted then, and closed when the next one opens, or at exit.
+_closers: dict[int, Callable[[], None]] = {}
+_abandoned: deque[int] = deque()
+_numbers = count()
+
 
 class ModelIndex:
     """The index of a model, with what it takes to give it back.
@@ -26,22 +36,24 @@ class ModelIndex:
     Parameters
     ----------
     index
-        An open index, which stays the caller's; a URI to connect to; or None for a temporary Milvus Lite file
-        that goes when this object does.
+        An open index, which stays the caller's; a URI to connect to; or None for a temporary Milvus Lite
+        file. What is opened here is closed, and what is temporary deleted, by `close`; without it, some time
+        after this object is gone.
     """
 
     def __init__(self, index: VectorIndex | str | Path | None) -> None:
+        _close_abandoned()
         self.is_temporary = index is None
-        self._finalizer: Callable[[], object] | None = None
+        self._number = next(_numbers)
         if index is None:
             folder = Path(tempfile.mkdtemp(prefix="zeroshot-"))
             self.index = VectorIndex.connect(str(folder / "index.db"))
-            self._finalizer = weakref.finalize(self, _discard, self.index, folder)
+            self._own(partial(_discard, self.index, folder))
         elif isinstance(index, VectorIndex):
             self.index = index
         elif isinstance(index, str | Path):
             self.index = VectorIndex.connect(str(index))
-            self._finalizer = weakref.finalize(self, self.index.close)
+            self._own(self.index.close)
         else:
             raise InvalidInputError(
                 f"expected index to be a VectorIndex, a URI, or None, got {type(index).__name__}"
@@ -51,7 +63,7 @@ class ModelIndex:
     def owning(cls, index: VectorIndex) -> ModelIndex:
         """Wrap an index that nobody else will close."""
         owner = cls(index)
-        owner._finalizer = weakref.finalize(owner, index.close)
+        owner._own(index.close)
         return owner
 
     def build(
@@ -67,11 +79,31 @@ class ModelIndex:
 
     def close(self) -> None:
         """Close what this object opened; a temporary file is deleted."""
-        if self._finalizer is not None:
-            self._finalizer()
+        _close(self._number)
+
+    def _own(self, closer: Callable[[], None]) -> None:
+        _closers[self._number] = closer
+        weakref.finalize(self, _abandoned.append, self._number)
 
     def __sklearn_clone__(self) -> ModelIndex:
         return self
+
+
+def _close(number: int) -> None:
+    closer = _closers.pop(number, None)
+    if closer is not None:
+        closer()
+
+
+def _close_abandoned() -> None:
+    while _abandoned:
+        _close(_abandoned.popleft())
+
+
+@atexit.register
+def _close_all() -> None:
+    for number in list(_closers):
+        _close(number)
 
 
 def _discard(index: VectorIndex, folder: Path) -> None:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from milvus_lite.server_manager import server_manager_instance
 from prediction_samples import KINDS, product, shop_graph, shop_products, shop_sales
 from sklearn.base import clone
 from zeroshot_core import Item, Prediction, ZeroShotRegressor
@@ -236,3 +239,25 @@ def test_groups_are_what_is_held_out(shop: ZeroShotRegressor) -> None:
     assert model.ensemble_.names == ("groups", "text")
     assert model.ensemble_.rates[0].tolist() == [1.0, 0.0]  # its kind is always unseen, its aisle never
     model.close()
+
+
+def test_a_model_that_is_collected_while_another_index_opens_does_not_block(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    abandoned = [fitted(np.arange(12.0))]
+    folder = Path(abandoned[0].model_index_.index.uri)
+    start = server_manager_instance.start_and_get_uri
+
+    def collect_first(*arguments: object, **options: object) -> str | None:
+        abandoned.clear()
+        gc.collect()
+        return start(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(server_manager_instance, "start_and_get_uri", collect_first)
+        later = fitted(np.arange(12.0))
+    later.close()
+
+    fitted(np.arange(12.0)).close()
+    assert not folder.exists()
+    assert not Path(later.model_index_.index.uri).exists()
