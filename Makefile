@@ -16,7 +16,7 @@ demo: $(INSTALLED)  ## learn from a year of sales, predict products never sold, 
 	$(BIN)/zeroshot demo
 
 test: $(INSTALLED)  ## run the tests against Milvus Lite, with coverage of the core
-	OMP_NUM_THREADS=1 $(BIN)/pytest --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term
 
 check: $(INSTALLED)  ## format, lint and types
 	$(BIN)/ruff format --check .
