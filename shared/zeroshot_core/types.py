@@ -97,12 +97,19 @@ class Concept:
 
 @dataclass(frozen=True, kw_only=True)
 class Relation:
-    """A typed edge ``head -type-> tail`` with a weight above 0."""
+    """A typed edge ``head -type-> tail`` with a weight above 0.
+
+    Parameters
+    ----------
+    sources
+        Where it is said: ids of texts or publications.
+    """
 
     head: str
     type: str
     tail: str
     weight: float = 1.0
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

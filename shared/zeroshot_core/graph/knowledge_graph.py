@@ -160,5 +160,5 @@ def _canonical_lines(concepts: Iterable[Concept], relations: Iterable[Relation])
         yield json.dumps(["concept", c.id, c.name, c.type, list(c.synonyms), c.description])
     fields: list[Any]
     for r in relations:
-        fields = ["relation", r.head, r.type, r.tail, float(r.weight)]
+        fields = ["relation", r.head, r.type, r.tail, float(r.weight), *r.sources]
         yield json.dumps(fields)

@@ -116,16 +116,17 @@ def read_jsonl(path: Path) -> Records:
 def _record(line: Any) -> Concept | Relation:
     if isinstance(line, dict) and len(line) == 1:
         if "relation" in line:
-            return Relation(**line["relation"])
+            fields = dict(line["relation"])
+            return Relation(**{**fields, "sources": _strings("sources", fields.get("sources", ()))})
         if "concept" in line:
             fields = dict(line["concept"])
-            return Concept(**{**fields, "synonyms": _synonyms(fields.get("synonyms", ()))})
+            return Concept(**{**fields, "synonyms": _strings("synonyms", fields.get("synonyms", ()))})
     raise ValueError("expected one object under 'concept' or 'relation'")
 
 
-def _synonyms(value: object) -> tuple[str, ...]:
+def _strings(name: str, value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple):
-        raise ValueError(f"expected a list of synonyms, got {value!r}")
+        raise ValueError(f"expected a list of {name}, got {value!r}")
     return tuple(value)
 
 
@@ -137,8 +138,7 @@ def write_jsonl(concepts: Iterable[Concept], relations: Iterable[Relation], path
             for concept in concepts:
                 file.write(json.dumps({"concept": vars(concept)}) + "\n")
             for r in relations:
-                fields = {"head": r.head, "type": r.type, "tail": r.tail, "weight": float(r.weight)}
-                file.write(json.dumps({"relation": fields}) + "\n")
+                file.write(json.dumps({"relation": {**vars(r), "weight": float(r.weight)}}) + "\n")
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(path)
@@ -151,7 +151,7 @@ def read_networkx(g: nx.Graph) -> Records:
     """Take over nodes and edges of any networkx graph.
 
     Ids are ``str(node)``; the node attributes name, type, synonyms and description and the edge attributes
-    type and weight are used where they are. An edge without a type takes its key if that is a string, else
+    type, weight and sources are used where they are. An edge without a type takes its key if that is a string, else
     ``"related"``. An undirected edge gives one relation.
     """
     concepts = [
@@ -159,7 +159,7 @@ def read_networkx(g: nx.Graph) -> Records:
             id=str(node),
             name=attributes.get("name", str(node)),
             type=attributes.get("type", "concept"),
-            synonyms=_synonyms(attributes.get("synonyms", ())),
+            synonyms=_strings("synonyms", attributes.get("synonyms", ())),
             description=attributes.get("description", ""),
         )
         for node, attributes in g.nodes(data=True)
@@ -175,6 +175,7 @@ def read_networkx(g: nx.Graph) -> Records:
             type=attributes.get("type", key if isinstance(key, str) else "related"),
             tail=str(v),
             weight=attributes.get("weight", 1.0),
+            sources=_strings("sources", attributes.get("sources", ())),
         )
         for u, v, key, attributes in edges
     ]
@@ -189,7 +190,7 @@ def to_networkx(concepts: Iterable[Concept], relations: Iterable[Relation]) -> n
     for c in concepts:
         g.add_node(c.id, name=c.name, type=c.type, synonyms=c.synonyms, description=c.description)
     for r in relations:
-        g.add_edge(r.head, r.tail, key=r.type, type=r.type, weight=r.weight)
+        g.add_edge(r.head, r.tail, key=r.type, type=r.type, weight=r.weight, sources=r.sources)
     return g
 
 

@@ -68,5 +68,7 @@ def _relation_problems(relations: Sequence[Relation], known: Container[str]) -> 
         for end in (r.head, r.tail):
             if end not in known:
                 yield f"relation {r.head!r} -{r.type}-> {r.tail!r} ends at unknown concept {end!r}"
+        if not isinstance(r.sources, tuple) or not all(map(_is_filled, r.sources)):
+            yield f"relation {r.head!r} -{r.type}-> {r.tail!r} has sources {r.sources!r}, not a tuple of strings"
         if not (isinstance(r.weight, Real) and math.isfinite(r.weight) and r.weight > 0):
             yield f"relation {r.head!r} -{r.type}-> {r.tail!r} has weight {r.weight!r}"

@@ -3,7 +3,7 @@
 ========== =================================================================================================
 items      id, vector, text, concepts (array of strings), metadata (JSON), content_hash
 concepts   id, vector, name, type, description, synonyms (array of strings), content_hash
-relations  id (a hash of the edge), vector, head, type, tail, weight, content_hash
+relations  id (a hash of the edge), vector, head, type, tail, weight, sources (array of strings), content_hash
 ========== =================================================================================================
 """
 
@@ -39,7 +39,7 @@ __all__ = [
 
 Record = TypeVar("Record", Item, Concept, Relation)
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 TEXT_BYTES = 65535
 KINDS = ("items", "concepts", "relations")
 
@@ -49,7 +49,7 @@ _MAX_STRINGS = 4096
 _OUTPUT_FIELDS = {
     "items": ("id", "text", "concepts", "metadata"),
     "concepts": ("id", "name", "type", "description", "synonyms"),
-    "relations": ("id", "head", "type", "tail", "weight"),
+    "relations": ("id", "head", "type", "tail", "weight", "sources"),
 }
 _TEXT_FIELDS = ("text", "name", "description")
 
@@ -96,7 +96,7 @@ def create_indexes(
 def _add_field(schema: Any, name: str) -> None:
     from pymilvus import DataType
 
-    if name in ("concepts", "synonyms"):
+    if name in ("concepts", "sources", "synonyms"):
         schema.add_field(
             name,
             DataType.ARRAY,
@@ -163,6 +163,7 @@ def relation_row(relation: Relation) -> dict[str, Any]:
     where = f"relation {relation.head!r} -{relation.type}-> {relation.tail!r}"
     for name, value in (("head", relation.head), ("type", relation.type), ("tail", relation.tail)):
         _check_bytes(where, name, value, _KEY_BYTES)
+    _check_strings(where, "sources", relation.sources)
     key = _hash(relation.head, relation.type, relation.tail)
     weight = float(relation.weight)
     return {
@@ -171,7 +172,8 @@ def relation_row(relation: Relation) -> dict[str, Any]:
         "type": relation.type,
         "tail": relation.tail,
         "weight": weight,
-        "content_hash": _hash(key, repr(weight)),
+        "sources": list(relation.sources),
+        "content_hash": _hash(key, repr(weight), *relation.sources),
     }
 
 
@@ -193,7 +195,13 @@ def to_record(kind: str, row: Mapping[str, Any]) -> Item | Concept | Relation:
             description=row["description"],
             synonyms=tuple(row["synonyms"]),
         )
-    return Relation(head=row["head"], type=row["type"], tail=row["tail"], weight=row["weight"])
+    return Relation(
+        head=row["head"],
+        type=row["type"],
+        tail=row["tail"],
+        weight=row["weight"],
+        sources=tuple(row["sources"]),
+    )
 
 
 def _hash(*parts: str) -> str:

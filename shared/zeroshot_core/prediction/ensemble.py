@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Ensemble", "Forecast", "fit_ensemble"]
 
-_N_SAMPLED = 4000
+_N_SAMPLED = 3000
 
 
 @dataclass(frozen=True, kw_only=True)
