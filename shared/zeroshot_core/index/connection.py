@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import socket
 import threading
 from collections import Counter
@@ -112,6 +113,21 @@ class Connection:
             return getattr(self._client, method)(*args, **kwargs)
         except (MilvusException, RpcError) as error:
             raise _translated(error, self.address, method) from error
+
+    def clear_remnant(self, collection: str) -> None:
+        """Remove from a local file what a kill has left of a collection that is not there.
+
+        A kill while Milvus Lite makes or drops a collection can leave its folder without a schema: Milvus Lite
+        does not know such a collection, and refuses to make it as long as the folder stays.
+        """
+        if self.path is None or self.call("has_collection", collection):
+            return
+        root = Path(self.path)
+        if self.db_name not in (None, "", "default"):
+            root = root / "databases" / str(self.db_name)
+        folder = root / "collections" / collection
+        if folder.is_dir():
+            shutil.rmtree(folder)
 
     def close(self) -> None:
         """Close the client; the last one on a Milvus Lite file also lets other processes have it."""

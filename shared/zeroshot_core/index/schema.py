@@ -70,6 +70,7 @@ def create_collection(
     schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
     for name in (*_OUTPUT_FIELDS[kind][1:], "content_hash"):
         _add_field(schema, name)
+    connection.clear_remnant(collection)
     connection.call(
         "create_collection", collection, schema=schema, properties=properties, consistency_level="Session"
     )

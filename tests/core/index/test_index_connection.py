@@ -1,3 +1,4 @@
+import contextlib
 import os
 import socket
 import subprocess
@@ -7,6 +8,7 @@ from concurrent import futures
 
 import grpc
 import pytest
+from pymilvus import MilvusClient
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.errors import (
     ConnectionFailedError,
@@ -73,6 +75,26 @@ def test_closed_index_says_so(tmp_path):
 def test_parent_folder_of_a_local_file_is_made(tmp_path):
     with VectorIndex.connect(str(tmp_path / "new" / "folder" / "a.db")) as index:
         assert index.live is None
+
+
+@pytest.mark.parametrize("database", [None, "side"])
+def test_build_goes_on_where_a_kill_left_half_a_collection(tmp_path, database):
+    uri = str(tmp_path / "a.db")
+    encoder, items = HashEncoder(16), [Item(id="a", text="b")]
+    with VectorIndex.connect(uri):
+        if database:
+            with contextlib.closing(MilvusClient(uri)) as client:
+                client.create_database(database)
+        with VectorIndex.connect(uri, db_name=database) as index:
+            version = index.build(items, encoder)
+            index.drop(version)
+            root = tmp_path / "a.db" / (f"databases/{database}" if database else "")
+            for kind in ("items", "concepts"):
+                folder = root / "collections" / f"zeroshot_{version}_{kind}"
+                folder.mkdir(parents=True)
+                (folder / "schema.json.tmp").write_text("{")
+            index.activate(index.build(items, encoder))
+            assert index.open(fingerprint=encoder.fingerprint).items(["a"]) == items
 
 
 def test_file_of_milvus_lite_2_is_refused(tmp_path):
