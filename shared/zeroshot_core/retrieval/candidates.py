@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zeroshot_core.index import SearchResult
     from zeroshot_core.types import Floats, Ints, Vectors
 
-__all__ = ["Pool", "add_linked", "best_links", "nearest"]
+__all__ = ["Pool", "add_linked", "best_links", "dense_row", "nearest"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,46 +69,62 @@ def best_links(pool: Pool, spread: sparse.csr_matrix, n_links: int) -> list[Ints
     list of Ints
         For each query at most `n_links` rows of concepts, best first.
     """
+    ends = np.cumsum([0, *map(len, pool.rows)])
+    columns = np.concatenate([*pool.rows, np.zeros(0, dtype=np.int64)])
+    chosen = sparse.csr_matrix(
+        (np.ones(len(columns)), columns, ends), shape=(len(ends) - 1, pool.concepts.shape[0])
+    )
+    n_near = sparse.csr_matrix(chosen @ pool.concepts)
     links: list[Ints] = []
-    for rows, start, end in zip(pool.rows, spread.indptr[:-1], spread.indptr[1:], strict=True):
+    for query, (start, end) in enumerate(zip(spread.indptr[:-1], spread.indptr[1:], strict=True)):
         active = spread.indices[start:end]
-        n_near = np.asarray(pool.concepts[rows].sum(axis=0)).ravel()[active]
-        order = np.lexsort((active, -spread.data[start:end] / (1 + n_near)))
+        order = np.lexsort((active, -spread.data[start:end] / (1 + dense_row(n_near, query)[active])))
         links.append(active[order[:n_links]].astype(np.int64))
     return links
 
 
 def add_linked(
     pool: Pool,
-    linked: Sequence[Item],
-    linked_vectors: Vectors,
+    linked: Mapping[int, Sequence[Item]],
+    vectors_of: Callable[[Sequence[str]], Vectors],
     queries: Vectors,
     links: Sequence[Ints],
     graph: KnowledgeGraph,
 ) -> Pool:
-    """Give each query those of the linked items that carry one of its links.
+    """Give each query the items found over its own links, so that no other query matters to it.
 
     Parameters
     ----------
-    linked_vectors
-        Shape (len(linked), d).
+    linked
+        Items by the row of the concept over which they were found.
+    vectors_of
+        Gives the vectors of items by their ids, shape (n, d).
     queries
         Shape (q, d).
     links
         For each query the rows of concepts, as `best_links` chose them.
     """
+    found = {item.id: item for items in linked.values() for item in items}
+    vectors, place_of = vectors_of(list(found)), {id_: place for place, id_ in enumerate(found)}
+    places_over = {
+        concept: np.array([place_of[item.id] for item in items], dtype=np.int64)
+        for concept, items in linked.items()
+    }
     row_of = {item.id: row for row, item in enumerate(pool.items)}
-    fresh = [item for item in linked if item.id not in row_of]
+    fresh = [item for id_, item in found.items() if id_ not in row_of]
     row_of.update({item.id: len(pool.items) + place for place, item in enumerate(fresh)})
-    linked_rows = np.array([row_of[item.id] for item in linked], dtype=np.int64)
-    carriers = activations(graph, [item.concepts for item in linked]).tocsc()
+    found_rows = np.array([row_of[id_] for id_ in found], dtype=np.int64)
+    is_known = np.zeros(len(row_of), dtype=bool)
     rows: list[Ints] = []
     similarities: list[Floats] = []
     for query, (near, scores) in enumerate(zip(pool.rows, pool.similarities, strict=True)):
-        places = np.unique(carriers[:, links[query]].indices)
-        places = places[~np.isin(linked_rows[places], near)]
-        rows.append(np.concatenate([near, linked_rows[places]]))
-        similarities.append(np.concatenate([scores, linked_vectors[places] @ queries[query]]))
+        lists = [places_over[concept] for concept in links[query].tolist()]
+        places = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *lists]))
+        is_known[near] = True
+        places = places[~is_known[found_rows[places]]]
+        is_known[near] = False
+        rows.append(np.concatenate([near, found_rows[places]]))
+        similarities.append(np.concatenate([scores, vectors[places] @ queries[query]]))
     return Pool(
         items=[*pool.items, *fresh],
         concepts=sparse.vstack(
@@ -117,3 +133,11 @@ def add_linked(
         rows=rows,
         similarities=similarities,
     )
+
+
+def dense_row(matrix: sparse.csr_matrix, row: int) -> Floats:
+    """One row as an array; far quicker than indexing a sparse matrix."""
+    dense = np.zeros(matrix.shape[1])
+    entries = slice(matrix.indptr[row], matrix.indptr[row + 1])
+    dense[matrix.indices[entries]] = matrix.data[entries]
+    return dense

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from zeroshot_core.errors import FingerprintMismatchError, InvalidInputError
 from zeroshot_core.types import Content, Item
 
@@ -13,8 +15,9 @@ if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import VersionInfo
+    from zeroshot_core.types import Vectors
 
-__all__ = ["check_graph_weight", "check_parts", "check_queries", "check_top_k", "content_of"]
+__all__ = ["check_graph_weight", "check_parts", "check_queries", "check_top_k", "check_vectors", "content_of"]
 
 
 def check_top_k(top_k: int) -> int:
@@ -42,6 +45,17 @@ def check_queries(queries: Sequence[str | Item]) -> list[str | Item]:
         if not isinstance(query, Item) and not (isinstance(query, str) and query.strip()):
             raise InvalidInputError(f"query {number}: expected a non-empty text or an Item, got {query!r}")
     return queries
+
+
+def check_vectors(vectors: Vectors, shape: tuple[int, int]) -> Vectors:
+    """Give query vectors back as float32 if they are finite and of this shape."""
+    rows = np.asarray(vectors, dtype=np.float32)
+    if rows.shape != shape or not np.isfinite(rows).all():
+        raise InvalidInputError(
+            f"expected finite query vectors of shape {shape}, got {rows.shape}; give one row for each query, "
+            "of the encoder that the index was built with"
+        )
+    return rows
 
 
 def check_parts(info: VersionInfo, encoder: Encoder, graph: KnowledgeGraph | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from itertools import chain, islice, zip_longest
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,12 +13,13 @@ from scipy import sparse
 from zeroshot_core.encoders import Encoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph, PathFinder, check_spread, expand
-from zeroshot_core.retrieval.candidates import Pool, add_linked, best_links, nearest
+from zeroshot_core.retrieval.candidates import Pool, add_linked, best_links, dense_row, nearest
 from zeroshot_core.retrieval.checks import (
     check_graph_weight,
     check_parts,
     check_queries,
     check_top_k,
+    check_vectors,
     content_of,
 )
 from zeroshot_core.retrieval.hits import concept_hit, item_hit, item_path, mention_path
@@ -35,7 +36,7 @@ _OVERSAMPLING = 3
 _MAX_CANDIDATES = 16384
 _N_SEEDS = 5
 _N_LINKS = 3
-_LINKED_PER_QUERY = 100
+_LINKED_PER_CONCEPT = 100
 
 
 class Retriever:
@@ -44,7 +45,7 @@ class Retriever:
     A query activates concepts: an item its own, a text the five nearest ones in the index, weighted by
     `scoring.seed_weights`. The activation spreads over the relations (`graph.expand`). Candidates are the
     items nearest to the query, and items linked to three concepts that are active but rare among those
-    (`candidates.best_links`, at most 100 items a query). Each candidate gets
+    (`candidates.best_links`, at most 100 items each). Each candidate gets
     ``score = (1 - graph_weight) * vector + graph_weight * graph`` from its cosine similarity and
     `scoring.overlap_scores`.
 
@@ -101,6 +102,7 @@ class Retriever:
         top_k: int | None = None,
         graph_weight: float | None = None,
         filter: Filter | None = None,
+        vectors: Vectors | None = None,
     ) -> list[list[Hit]]:
         """Find the best items for each query.
 
@@ -110,6 +112,9 @@ class Retriever:
             Texts or items; an item's own concepts take the place of the nearest ones.
         filter
             Which items may be found.
+        vectors
+            Shape (q, d), unit rows: what the encoder gives for the queries in the role ``query``, if that is
+            known already.
 
         Returns
         -------
@@ -120,7 +125,8 @@ class Retriever:
         Raises
         ------
         InvalidInputError
-            If a query is empty or of another type, or a parameter is out of range.
+            If a query is empty or of another type, a parameter is out of range, or the vectors are not one
+            finite row of the encoder's dimension for each query.
         UnknownConceptError
             If an item names a concept that the graph does not hold.
         """
@@ -129,7 +135,7 @@ class Retriever:
         checked = check_queries(queries)
         if not checked:
             return []
-        vectors = self._encode(checked)
+        vectors = self._encode(checked) if vectors is None else self._checked(vectors, len(checked))
         if weight == 0 or len(self.graph) == 0:
             return self._by_vectors(vectors, top_k, filter)
         bare = [row for row, query in enumerate(checked) if not (isinstance(query, Item) and query.concepts)]
@@ -137,12 +143,19 @@ class Retriever:
         spread = self._spread(seeds)
         pool = self._pool(vectors, spread, top_k, filter)
         return [
-            self._best_items(pool, query, _dense_row(spread, query), seeds[query], weight, top_k)
+            self._best_items(pool, query, dense_row(spread, query), seeds[query], weight, top_k)
             for query in range(len(checked))
         ]
 
-    def related_concepts(self, queries: Sequence[str | Item], *, top_k: int | None = None) -> list[list[Hit]]:
+    def related_concepts(
+        self, queries: Sequence[str | Item], *, top_k: int | None = None, vectors: Vectors | None = None
+    ) -> list[list[Hit]]:
         """Find the concepts that each query activates, with the paths on which it reaches them.
+
+        Parameters
+        ----------
+        vectors
+            As in `retrieve`.
 
         Returns
         -------
@@ -154,7 +167,7 @@ class Retriever:
         Raises
         ------
         InvalidInputError
-            If a query or `top_k` is wrong, or there is no graph.
+            If a query, `top_k` or the vectors are wrong, or there is no graph.
         UnknownConceptError
             If an item names a concept that the graph does not hold.
         """
@@ -166,12 +179,12 @@ class Retriever:
             )
         if not checked:
             return []
-        vectors = self._encode(checked)
+        vectors = self._encode(checked) if vectors is None else self._checked(vectors, len(checked))
         near = self._near_concepts(vectors, range(len(checked)), max(top_k, _N_SEEDS))
         seeds = self._seeds(checked, near)
         spread = self._spread(seeds)
         return [
-            self._best_concepts(_dense_row(spread, query), seeds[query], near[query], top_k)
+            self._best_concepts(dense_row(spread, query), seeds[query], near[query], top_k)
             for query in range(len(checked))
         ]
 
@@ -181,6 +194,9 @@ class Retriever:
 
     def _encode(self, queries: Sequence[str | Item]) -> Vectors:
         return self.encoder.encode([content_of(query) for query in queries], role="query")
+
+    def _checked(self, vectors: Vectors, n_queries: int) -> Vectors:
+        return check_vectors(vectors, (n_queries, self.encoder.dimension))
 
     def _by_vectors(self, vectors: Vectors, top_k: int, filter: Filter | None) -> list[list[Hit]]:
         found = self.version.search_items(vectors, top_k, filter)
@@ -226,12 +242,20 @@ class Retriever:
         found = self.version.search_items(vectors, n_candidates, filter)
         pool = nearest(found, self.graph)
         links = best_links(pool, spread, _N_LINKS)
-        by_rank = chain.from_iterable(zip_longest(*links, fillvalue=-1))
-        marked = [self.graph.concept_ids[column] for column in dict.fromkeys(by_rank) if column >= 0]
-        limit = min(_LINKED_PER_QUERY * len(vectors), _MAX_CANDIDATES)
-        linked = self.version.linked_items(marked, limit, filter)
-        linked_vectors = self.version.item_vectors([item.id for item in linked])
-        return add_linked(pool, linked, linked_vectors, vectors, links, self.graph)
+        linked = self._linked(np.unique(np.concatenate(links)).tolist(), filter)
+        return add_linked(pool, linked, self.version.item_vectors, vectors, links, self.graph)
+
+    def _linked(self, rows: Sequence[int], filter: Filter | None) -> dict[int, list[Item]]:
+        """Items linked to the concept of each row, some of them where they are many."""
+        ids = {row: self.graph.concept_ids[row] for row in rows}
+        if filter is None:
+            return {row: self.version.linked_items([id_], _LINKED_PER_CONCEPT) for row, id_ in ids.items()}
+        # A filter walks over all rows of a local file, so it is asked once for the whole batch.
+        linked: dict[str, list[Item]] = {id_: [] for id_ in ids.values()}
+        for item in sorted(self.version.linked_items(list(linked), filter=filter), key=lambda item: item.id):
+            for id_ in linked.keys() & item.concepts:
+                linked[id_].append(item)
+        return {row: linked[id_][:_LINKED_PER_CONCEPT] for row, id_ in ids.items()}
 
     def _best_items(
         self,
@@ -246,7 +270,7 @@ class Retriever:
         graph = overlap_scores(activation, pool.concepts[rows])
         scores = fuse(vector, graph, graph_weight)
         items = [pool.items[row] for row in rows.tolist()]
-        kept = _best(scores.tolist(), [item.id for item in items], top_k)
+        kept = _best(scores, [item.id for item in items], top_k)
         targets = [id_ for place in kept for id_ in items[place].concepts]
         paths = self._finder.best_paths(seeds, targets, n_hops=self.n_hops, decay=self.decay)
         return [
@@ -277,14 +301,10 @@ class Retriever:
         ]
 
 
-def _best(scores: Sequence[float], ids: Sequence[str], top_k: int) -> list[int]:
+def _best(scores: Floats, ids: Sequence[str], top_k: int) -> list[int]:
     """Places of the largest scores, best first, ties by id."""
-    return sorted(range(len(ids)), key=lambda place: (-scores[place], ids[place]))[:top_k]
-
-
-def _dense_row(matrix: sparse.csr_matrix, row: int) -> Floats:
-    """One row as an array; far quicker than indexing a sparse matrix."""
-    dense = np.zeros(matrix.shape[1])
-    entries = slice(matrix.indptr[row], matrix.indptr[row + 1])
-    dense[matrix.indices[entries]] = matrix.data[entries]
-    return dense
+    places = range(len(ids))
+    if top_k < len(ids):
+        least = np.partition(scores, -top_k)[-top_k]
+        places = np.flatnonzero(scores >= least).tolist()
+    return sorted(places, key=lambda place: (-scores[place], ids[place]))[:top_k]

@@ -215,7 +215,12 @@ def shop(tmp_path_factory, hash_encoder):
     rows = [{"kind": f"kind {i % 12}", "aisle": f"aisle {i % 12 // 4}"} for i in range(240)]
     graph = KnowledgeGraph.from_table(rows, ["kind", "aisle"], [("kind", "aisle")])
     items = [
-        Item(id=f"i{i:03}", text=f"{rng.choice(words)} {rng.choice(words)} {i % 40}", concepts=concepts)
+        Item(
+            id=f"i{i:03}",
+            text=f"{rng.choice(words)} {rng.choice(words)} {i % 40}",
+            concepts=concepts,
+            metadata={"number": i},
+        )
         for i, concepts in enumerate(table_concepts(rows, ["kind", "aisle"]))
     ]
     index = VectorIndex.connect(str(tmp_path_factory.mktemp("shop") / "shop.db"))
@@ -244,6 +249,36 @@ def test_a_query_gets_the_same_hits_alone_and_in_a_batch(shop):
         (alone,) = retriever.retrieve([query])
         assert [hit.id for hit in alone] == [hit.id for hit in hits]
         assert [hit.score for hit in alone] == pytest.approx([hit.score for hit in hits], abs=1e-5)
+
+
+@pytest.mark.parametrize("filter", [None, Condition("number", "<", 200)])
+def test_a_batch_finds_over_the_graph_what_each_query_finds_alone(shop, monkeypatch, filter):
+    retriever, items = shop
+    monkeypatch.setattr("zeroshot_core.retrieval.retriever._LINKED_PER_CONCEPT", 3)
+    queries = list(items[::12])
+    together = retriever.retrieve(queries, graph_weight=0.9, top_k=3, filter=filter)
+    for query, hits in zip(queries, together, strict=True):
+        (alone,) = retriever.retrieve([query], graph_weight=0.9, top_k=3, filter=filter)
+        assert [hit.id for hit in alone] == [hit.id for hit in hits]
+
+
+def test_vectors_that_are_known_already_are_not_computed_again(shop, monkeypatch):
+    retriever, items = shop
+    queries = [*items[:2], "soup of kind 3"]
+    hits, concepts = retriever.retrieve(queries), retriever.related_concepts(queries)
+    vectors = retriever.encoder.encode([*(item.text for item in items[:2]), queries[2]], role="query")
+    monkeypatch.setattr(retriever, "_encode", None)
+    assert retriever.retrieve(queries, vectors=vectors) == hits
+    assert retriever.related_concepts(queries, vectors=vectors) == concepts
+
+
+@pytest.mark.parametrize("shape", [(1, 64), (2, 63), (64,)])
+def test_vectors_that_do_not_fit_the_queries_are_refused(shop, shape):
+    message = r"expected finite query vectors of shape \(2, 64\), got"
+    with pytest.raises(InvalidInputError, match=message):
+        shop[0].retrieve(["soup", "tea"], vectors=np.zeros(shape))
+    with pytest.raises(InvalidInputError, match=message):
+        shop[0].related_concepts(["soup", "tea"], vectors=np.full((2, 64), np.nan))
 
 
 def overlap_with_scoring_all_items(retriever, queries, graph_weight):
