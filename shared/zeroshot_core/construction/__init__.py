@@ -1,0 +1,17 @@
+"""Knowledge graphs from what texts say, and from what occurs together."""
+
+from zeroshot_core.construction.building import BuildReport, GraphBuild, build_graph
+from zeroshot_core.construction.cooccurrence import cooccurrence_graph
+from zeroshot_core.construction.prompting import extraction_prompt, triples_schema
+from zeroshot_core.construction.reading import Extractor, Triple
+
+__all__ = [
+    "BuildReport",
+    "Extractor",
+    "GraphBuild",
+    "Triple",
+    "build_graph",
+    "cooccurrence_graph",
+    "extraction_prompt",
+    "triples_schema",
+]
