@@ -1,11 +1,11 @@
 """What every Milvus must do for us, local file and server alike: the same cases on both."""
 
 import contextlib
-import os
 import uuid
 
 import numpy as np
 import pytest
+from milvus_targets import SERVER, fresh_index
 from pymilvus import MilvusClient
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.errors import (
@@ -17,9 +17,9 @@ from zeroshot_core.errors import (
 )
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import AllOf, AnyOf, Condition, IndexParams, Not, VectorIndex, ingestion
+from zeroshot_core.index.schema import KINDS
 from zeroshot_core.types import Concept, Item, Relation
 
-SERVER = os.environ.get("ZEROSHOT_TEST_URI")
 NASTY = [
     'say "hi"',
     "back\\slash\\",
@@ -46,31 +46,6 @@ class CountingEncoder(HashEncoder):
             raise KeyboardInterrupt
         self.encoded += contents
         return super().encode(contents, role=role)
-
-
-@pytest.fixture(
-    scope="module",
-    params=[
-        "lite",
-        pytest.param(
-            "server",
-            marks=[pytest.mark.server, pytest.mark.skipif(not SERVER, reason="ZEROSHOT_TEST_URI is not set")],
-        ),
-    ],
-)
-def uri(request, tmp_path_factory):
-    return SERVER if request.param == "server" else str(tmp_path_factory.mktemp("milvus") / "index.db")
-
-
-@contextlib.contextmanager
-def fresh_index(uri, **options):
-    """An index under a name of its own, dropped in the end."""
-    with VectorIndex.connect(uri, name=f"test_{uuid.uuid4().hex[:10]}", **options) as index:
-        try:
-            yield index
-        finally:
-            for version in index.versions():
-                index.drop(version.id)
 
 
 @pytest.fixture
@@ -298,7 +273,7 @@ def test_version_says_what_it_was_built_from(shop):
     assert (info.id, info.is_live, info.state) == (shop.version, True, "ready")
     assert (info.fingerprint, info.encoder, info.dimension) == (shop.encoder.fingerprint, "hash-32", 32)
     assert info.graph_digest == shop.graph.digest
-    assert info.counts == {"items": 300, "concepts": 10, "relations": 7}
+    assert info.counts == {"items": 300, "concepts": 10, "relations": 7, "names": 6}
     assert info.params == IndexParams()
 
 
@@ -379,7 +354,7 @@ def test_swap_that_is_interrupted_mixes_no_versions(index, monkeypatch):
     index.activate(first)
     second = index.build(goods(50), new, palette())
     call = index._connection.call
-    for kind in ("items", "concepts", "relations"):
+    for kind in KINDS:
 
         def interrupted(method, *arguments, kind=kind, **options):
             if method == "alter_alias" and arguments[-1].endswith(kind):

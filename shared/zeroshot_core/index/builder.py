@@ -13,6 +13,7 @@ from zeroshot_core.index.ingestion import (
     check_concepts,
     checked_items,
     encode_checked,
+    graph_rows,
     unfinished,
     write_graph,
     write_items,
@@ -24,6 +25,7 @@ from zeroshot_core.types import Item
 if TYPE_CHECKING:
     from zeroshot_core.encoders.base import Encoder
     from zeroshot_core.graph import KnowledgeGraph
+    from zeroshot_core.index.ingestion import GraphRows
     from zeroshot_core.index.params import IndexParams
     from zeroshot_core.index.versions import VersionCatalog, VersionInfo
 
@@ -48,13 +50,14 @@ def build_version(
     kept, rows = checked_items(items)
     if graph is not None:
         check_concepts(kept, graph)
-    info = _describe(params, encoder, graph, rows)
+    of_graph = graph_rows(graph)
+    info = _describe(params, encoder, graph, rows, of_graph)
     is_resumed = _create(catalog, info)
     if is_resumed and catalog.get(info.id).state == "ready":
         return info.id
     tables = catalog.tables(info)
     if graph is not None:
-        write_graph(tables.concepts, tables.relations, encoder, graph, is_resumed=is_resumed)
+        write_graph(tables, encoder, graph, of_graph, is_resumed=is_resumed)
     _write_missing(catalog, info, encoder, kept, rows, is_resumed=is_resumed, show_progress=show_progress)
     _finish(catalog, info)
     _probe(catalog, info, encoder, kept)
@@ -106,13 +109,13 @@ def check_finished(info: VersionInfo) -> None:
 
 
 def _describe(
-    params: IndexParams, encoder: Encoder, graph: KnowledgeGraph | None, rows: Sequence[dict[str, Any]]
+    params: IndexParams,
+    encoder: Encoder,
+    graph: KnowledgeGraph | None,
+    rows: Sequence[dict[str, Any]],
+    of_graph: GraphRows,
 ) -> VersionInfo:
-    counts = {
-        "items": len(rows),
-        "concepts": 0 if graph is None else len(graph.concepts),
-        "relations": 0 if graph is None else len(graph.relations),
-    }
+    counts = {"items": len(rows)} | {kind: len(kept) for kind, kept in of_graph._asdict().items()}
     keys = (f"{row['id']}\0{row['content_hash']}" for row in rows)
     return describe_version(encoder, "" if graph is None else graph.digest, params, counts, keys)
 
@@ -174,7 +177,7 @@ def _finish(catalog: VersionCatalog, info: VersionInfo) -> None:
 
 
 def _index_all(catalog: VersionCatalog, info: VersionInfo) -> None:
-    """Index and load the three collections side by side: a server takes seconds for each."""
+    """Index and load the collections side by side: a server takes seconds for each."""
 
     def index(kind: str) -> None:
         create_indexes(
@@ -186,12 +189,7 @@ def _index_all(catalog: VersionCatalog, info: VersionInfo) -> None:
 
 
 def _check_counts(catalog: VersionCatalog, info: VersionInfo) -> None:
-    tables = catalog.tables(info)
-    counts = {
-        "items": tables.items.count(),
-        "concepts": tables.concepts.count(),
-        "relations": tables.relations.count(),
-    }
+    counts = {kind: table.count() for kind, table in catalog.tables(info)._asdict().items()}
     if counts != dict(info.counts):
         raise VectorIndexError(
             f"expected version {info.id} to hold {dict(info.counts)}, got {counts}; "

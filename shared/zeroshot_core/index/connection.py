@@ -117,8 +117,8 @@ class Connection:
     def clear_remnant(self, collection: str) -> None:
         """Remove from a local file what a kill has left of a collection that is not there.
 
-        A kill while Milvus Lite makes or drops a collection can leave its folder without a schema: Milvus Lite
-        does not know such a collection, and refuses to make it as long as the folder stays.
+        A kill while Milvus Lite makes or drops a collection can leave its folder without a schema: then
+        Milvus Lite does not know the collection, and refuses to make it as long as the folder stays.
         """
         if self.path is None or self.call("has_collection", collection):
             return

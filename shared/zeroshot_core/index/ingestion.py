@@ -6,21 +6,32 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from zeroshot_core.encoders.remembering import RememberingEncoder
 from zeroshot_core.errors import InvalidInputError, UnknownConceptError
-from zeroshot_core.index.schema import concept_row, item_row, relation_row
-from zeroshot_core.types import Concept, Content, Item
+from zeroshot_core.index.rows import concept_row, item_row, name_rows, relation_row
+from zeroshot_core.types import Content, Item
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders.base import Encoder
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index.table import Table
-    from zeroshot_core.types import Relation, Vectors
+    from zeroshot_core.index.versions import Tables
+    from zeroshot_core.types import Vectors
 
-__all__ = ["check_concepts", "checked_items", "encode_checked", "unfinished", "write_graph", "write_items"]
+__all__ = [
+    "GraphRows",
+    "check_concepts",
+    "checked_items",
+    "encode_checked",
+    "graph_rows",
+    "unfinished",
+    "write_graph",
+    "write_items",
+]
 
 _CONTENTS_PER_CHUNK = 2048
 _WAITING_CHUNKS = 2
@@ -35,6 +46,14 @@ class _Chunk:
     contents: tuple[Content, ...]
     positions: tuple[int, ...]
     rows: tuple[Row, ...]
+
+
+class GraphRows(NamedTuple):
+    """Rows of the three collections of a graph."""
+
+    concepts: list[Row]
+    relations: list[Row]
+    names: list[Row]
 
 
 def checked_items(items: Iterable[Item]) -> tuple[list[Item], list[Row]]:
@@ -131,33 +150,37 @@ def write_items(
             future.result()
 
 
+def graph_rows(graph: KnowledgeGraph | None) -> GraphRows:
+    """Rows of a graph without vectors, all checked before anything is written; empty ones without a graph."""
+    if graph is None:
+        return GraphRows([], [], [])
+    concepts = list(graph.concepts.values())
+    return GraphRows(
+        [concept_row(concept, place) for place, concept in enumerate(concepts)],
+        [relation_row(relation, place) for place, relation in enumerate(graph.relations)],
+        [row for concept in concepts for row in name_rows(concept)],
+    )
+
+
 def write_graph(
-    concepts: Table[Concept],
-    relations: Table[Relation],
-    encoder: Encoder,
-    graph: KnowledgeGraph,
-    *,
-    is_resumed: bool,
+    tables: Tables, encoder: Encoder, graph: KnowledgeGraph, rows: GraphRows, *, is_resumed: bool
 ) -> None:
-    """Write the concepts and relations of a graph that are missing or changed."""
+    """Write the concepts, relations and names of a graph that are missing or changed."""
     from zeroshot_core.graph import concept_vectors, relation_vectors
 
-    concept_rows = [concept_row(concept) for concept in graph.concepts.values()]
-    relation_rows = [relation_row(relation) for relation in graph.relations]
-    stored_concepts = concepts.hashes() if is_resumed else {}
-    stored_relations = relations.hashes() if is_resumed else {}
-    new_concepts = unfinished(concept_rows, stored_concepts)
-    new_relations = unfinished(relation_rows, stored_relations)
-    if new_concepts or new_relations:
-        vectors = concept_vectors(graph, encoder)
-        _write_some(concepts, concept_rows, vectors, new_concepts, replace=is_resumed)
-        _write_some(
-            relations,
-            relation_rows,
-            relation_vectors(graph, vectors),
-            new_relations,
-            replace=is_resumed,
-        )
+    targets = (tables.concepts, tables.relations, tables.names)
+    stored = [table.hashes() if is_resumed else {} for table in targets]
+    concepts, relations, names = map(unfinished, rows, stored)
+    # The vector of a concept is made of those of its names.
+    once = RememberingEncoder(encoder)
+    if concepts or relations:
+        vectors = concept_vectors(graph, once)
+        _write_some(tables.concepts, rows.concepts, vectors, concepts, replace=is_resumed)
+        moves = relation_vectors(graph, vectors)
+        _write_some(tables.relations, rows.relations, moves, relations, replace=is_resumed)
+    if names:
+        kept = [rows.names[place] for place in names]
+        tables.names.write(kept, encode_checked(once, [row["text"] for row in kept]), replace=is_resumed)
 
 
 def _write_some(

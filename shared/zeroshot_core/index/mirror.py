@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Generic
 
 import numpy as np
 
-from zeroshot_core.index.schema import Record
+from zeroshot_core.index.rows import Record
 
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats, Ints, Vectors

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from zeroshot_core.errors import FingerprintMismatchError, InvalidInputError
+from zeroshot_core.graph import KnowledgeGraph, check_spread
 from zeroshot_core.index.filters import AllOf, Condition, Filter, literals, render
 from zeroshot_core.index.ingestion import check_concepts, checked_items, encode_checked
+from zeroshot_core.index.name_search import nearest_concepts, search_distinct
 from zeroshot_core.index.table import SearchResult
 from zeroshot_core.types import Concept, Item, Relation
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders.base import Encoder
+    from zeroshot_core.index.rows import ConceptName
     from zeroshot_core.index.versions import VersionCatalog, VersionInfo
     from zeroshot_core.types import Vectors
 
 __all__ = ["OpenVersion"]
 
-_ENDS_PER_READ = 4096
+_IDS_PER_READ = 4096
 
 
 class OpenVersion:
@@ -33,7 +36,7 @@ class OpenVersion:
     def __init__(self, info: VersionInfo, catalog: VersionCatalog) -> None:
         self.info = info
         self._catalog = catalog
-        self._items, self._concepts, self._relations = catalog.tables(info)
+        self._items, self._concepts, self._relations, self._names = catalog.tables(info)
 
     def search_items(self, vectors: Vectors, top_k: int, filter: Filter | None = None) -> SearchResult[Item]:
         """Nearest items of each query vector, shape (q, d); all queries in one call to a server.
@@ -52,6 +55,19 @@ class OpenVersion:
     def search_relations(self, vectors: Vectors, top_k: int) -> SearchResult[Relation]:
         """Nearest relations of each query vector, shape (q, d)."""
         return self._relations.search(vectors, top_k)
+
+    def search_names(self, vectors: Vectors, top_k: int) -> SearchResult[ConceptName]:
+        """Nearest concepts of each query vector, shape (q, d), by the best of all their vectors.
+
+        A concept with synonyms or a description has a vector for each name beside its own, their mean.
+
+        Returns
+        -------
+        SearchResult
+            `ids` are those of concepts, each once; `records` say by which of their names they were found.
+        """
+        own = self._concepts.search(vectors, top_k)
+        return nearest_concepts(own, search_distinct(self._names, vectors, top_k), top_k)
 
     def items(self, ids: Sequence[str]) -> list[Item]:
         """Items in the order of the ids.
@@ -111,14 +127,47 @@ class OpenVersion:
     def relations_of(
         self, concept_ids: Sequence[str], direction: Literal["out", "in", "both"] = "both"
     ) -> list[Relation]:
-        """Relations that begin (``out``), end (``in``) or do either at one of these concepts, each once."""
-        found: dict[tuple[str, str, str], Relation] = {}
-        for start in range(0, len(concept_ids), _ENDS_PER_READ):
-            ends = literals(concept_ids[start : start + _ENDS_PER_READ])
-            for end in {"out": ("head",), "in": ("tail",), "both": ("head", "tail")}[direction]:
-                for relation in self._relations.where(f"{end} in {ends}"):
-                    found[relation.head, relation.type, relation.tail] = relation
-        return list(found.values())
+        """Relations that begin (``out``), end (``in``) or do either at these concepts, in graph order."""
+        found = self._relations_at(concept_ids, direction)
+        return [found[position] for position in sorted(found)]
+
+    def neighbourhood(self, concept_ids: Sequence[str], n_hops: int) -> KnowledgeGraph:
+        """Part of the graph that `n_hops` relations reach, read with one batched query a hop.
+
+        Concepts up to one hop before the last have all their relations here, and the order is that of the
+        whole graph. So for these concepts as seeds and at most `n_hops` hops, `graph.expand` and
+        `graph.PathFinder` give on it exactly what they give on the whole graph.
+
+        Parameters
+        ----------
+        concept_ids
+            Where to begin; relations are crossed both ways.
+        n_hops
+            How many relations away, 0 or more.
+
+        Raises
+        ------
+        UnknownConceptError
+            If a concept is not in the version's graph.
+        InvalidInputError
+            If `n_hops` is negative or fractional.
+        """
+        check_spread(n_hops, 1.0)
+        reached, frontier = set(concept_ids), list(dict.fromkeys(concept_ids))
+        relations: dict[int, Relation] = {}
+        for _ in range(n_hops):
+            found = self._relations_at(frontier, "both")
+            relations |= found
+            ends = dict.fromkeys(end for relation in found.values() for end in (relation.head, relation.tail))
+            frontier = [end for end in ends if end not in reached]
+            reached.update(frontier)
+        concepts = self._concepts_at(list(reached))
+        part = KnowledgeGraph(
+            [concepts[position] for position in sorted(concepts)],
+            [relations[position] for position in sorted(relations)],
+        )
+        part.require(concept_ids)
+        return part
 
     def upsert(self, items: Iterable[Item], encoder: Encoder) -> None:
         """Write single items into this version, replacing those with the same ids; readable on return.
@@ -152,6 +201,23 @@ class OpenVersion:
             self._items.delete(ids)
             self._items.wait_for_writes()
 
+    def _relations_at(
+        self, concept_ids: Sequence[str], direction: Literal["out", "in", "both"]
+    ) -> dict[int, Relation]:
+        """Relations at these concepts by their position in the graph."""
+        found: dict[int, Relation] = {}
+        for ends in _parts(concept_ids):
+            for end in {"out": ("head",), "in": ("tail",), "both": ("head", "tail")}[direction]:
+                found |= self._relations.placed(f"{end} in {literals(ends)}")
+        return found
+
+    def _concepts_at(self, concept_ids: Sequence[str]) -> dict[int, Concept]:
+        """Concepts by their position in the graph."""
+        found: dict[int, Concept] = {}
+        for ids in _parts(concept_ids):
+            found |= self._concepts.placed(f"id in {literals(ids)}")
+        return found
+
     def _linked_locally(
         self, concept_ids: Sequence[str], limit: int | None, filter: Filter | None
     ) -> list[Item]:
@@ -166,3 +232,7 @@ class OpenVersion:
         return (
             f"OpenVersion({self.info.id!r}, encoder={self.info.encoder!r}, counts={dict(self.info.counts)})"
         )
+
+
+def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[start : start + _IDS_PER_READ] for start in range(0, len(ids), _IDS_PER_READ))

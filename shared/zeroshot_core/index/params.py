@@ -60,7 +60,7 @@ LITE_INDEX_TYPES = ("AUTOINDEX", "FLAT", "HNSW", "IVF_FLAT", "IVF_SQ8")
 
 @dataclass(frozen=True)
 class IndexParams:
-    """Type, metric and parameters of the vector indexes of all three collections.
+    """Type, metric and parameters of the vector indexes of all collections.
 
     Vectors have unit length, so the three metrics rank alike and give the same scores.
 

@@ -13,17 +13,18 @@ from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.index.filters import Filter, literal, literals, render
 from zeroshot_core.index.mirror import Mirror
 from zeroshot_core.index.params import to_scores
-from zeroshot_core.index.schema import TEXT_BYTES, Record, output_fields, to_record
+from zeroshot_core.index.rows import Record, to_record
+from zeroshot_core.index.schema import TEXT_BYTES, output_fields
 
 if TYPE_CHECKING:
     from zeroshot_core.index.connection import Connection
     from zeroshot_core.index.params import IndexParams
     from zeroshot_core.types import Floats, Vectors
 
-__all__ = ["SearchResult", "Table"]
+__all__ = ["MAX_TOP_K", "SearchResult", "Table"]
 
 # Bounds of Milvus on one answer: hits of a query, rows, and bytes (servers send at most 100 MB, Lite 256 MB).
-_MAX_TOP_K = 16384
+MAX_TOP_K = 16384
 _MAX_ROWS = 16384
 _SERVER_BYTES = 64_000_000
 _LITE_BYTES = 200_000_000
@@ -47,7 +48,7 @@ class SearchResult(Generic[Record]):
     scores
         One array a query: cosine similarities, higher is better.
     records
-        One list a query: the items, concepts or relations.
+        One list a query: the items, concepts, relations or names.
     """
 
     ids: list[list[str]]
@@ -84,8 +85,8 @@ class Table(Generic[Record]):
             If the vectors have another dimension than the index, or `top_k` is out of range.
         """
         queries = self._checked_queries(vectors)
-        if not 1 <= top_k <= _MAX_TOP_K:
-            raise InvalidInputError(f"expected top_k in 1-{_MAX_TOP_K}, got {top_k}")
+        if not 1 <= top_k <= MAX_TOP_K:
+            raise InvalidInputError(f"expected top_k in 1-{MAX_TOP_K}, got {top_k}")
         expression = render(filter)
         if self._connection.is_lite and len(queries) * top_k >= _MIRROR_HITS:
             allowed = self.keys(expression) if expression else None
@@ -159,6 +160,11 @@ class Table(Generic[Record]):
         """Read the records for which a rendered expression holds, in no order."""
         rows = self._scan(expression, output_fields(self._kind), limit)
         return [self._record(row) for row in rows]
+
+    def placed(self, expression: str) -> dict[int, Record]:
+        """Read the concepts or relations for which an expression holds, by their position in the graph."""
+        rows = self._scan(expression, [*output_fields(self._kind), "position"])
+        return {row["position"]: self._record(row) for row in rows}
 
     def keys(self, expression: str = "") -> Iterator[str]:
         """Read all ids for which the expression holds."""

@@ -1,9 +1,9 @@
 """Versions of an index: what they are named, what they say of themselves, and which one is live.
 
-A version is three collections ``<name>_<version>_<kind>``. What it was built from is kept in the properties
+A version is four collections ``<name>_<version>_<kind>``. What it was built from is kept in the properties
 of its items collection, so that collection is made first and dropped last. The live version is the target of
-the alias ``<name>_items`` alone: readers resolve that one name once and take all three collections of that
-version, so they never mix two. The aliases of concepts and relations are for other Milvus clients.
+the alias ``<name>_items`` alone: readers resolve that one name once and take all collections of that
+version, so they never mix two. The other aliases are for other Milvus clients.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from zeroshot_core.errors import VersionNotFoundError
 from zeroshot_core.index.params import IndexParams
+from zeroshot_core.index.rows import ConceptName
 from zeroshot_core.index.schema import KINDS, SCHEMA_VERSION
 from zeroshot_core.index.table import Table
 from zeroshot_core.types import Concept, Item, Relation
@@ -44,7 +45,7 @@ class VersionInfo:
     encoder
         Name of the encoder, for people.
     counts
-        Number of items, concepts and relations it was built with.
+        Number of items, concepts, relations and names it was built with.
     state
         ``building`` until all is written, then ``ready``; ``edited`` once items were upserted or deleted.
     """
@@ -111,6 +112,7 @@ class Tables(NamedTuple):
     items: Table[Item]
     concepts: Table[Concept]
     relations: Table[Relation]
+    names: Table[ConceptName]
 
 
 class VersionCatalog:
@@ -157,12 +159,13 @@ class VersionCatalog:
         return self._info(version, self.live_id())
 
     def tables(self, info: VersionInfo) -> Tables:
-        """Address the three collections of a version, for reading and writing."""
+        """Address the collections of a version, for reading and writing."""
         shape = info.dimension, info.params
         return Tables(
             Table(self.connection, self.collection(info.id, "items"), "items", *shape),
             Table(self.connection, self.collection(info.id, "concepts"), "concepts", *shape),
             Table(self.connection, self.collection(info.id, "relations"), "relations", *shape),
+            Table(self.connection, self.collection(info.id, "names"), "names", *shape),
         )
 
     def load(self, info: VersionInfo) -> None:

@@ -1,6 +1,8 @@
+from functools import partial
+
 import pytest
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.index.schema import concept_row, item_row, relation_row, to_record
+from zeroshot_core.index.rows import concept_row, item_row, relation_row, to_record
 from zeroshot_core.types import Concept, Item, Relation
 
 
@@ -37,19 +39,23 @@ def test_concepts_and_relations_have_limits_too():
     with pytest.raises(
         InvalidInputError, match="concept 'c': expected name of at most 65535 bytes, got 65536"
     ):
-        concept_row(Concept(id="c", name="n" * 65536))
+        concept_row(Concept(id="c", name="n" * 65536), 0)
     with pytest.raises(
         InvalidInputError, match=r"relation 'a' -t+-> 'b': expected type of at most 512 bytes"
     ):
-        relation_row(Relation(head="a", type="t" * 513, tail="b"))
+        relation_row(Relation(head="a", type="t" * 513, tail="b"), 0)
 
 
 @pytest.mark.parametrize(
     ("kind", "record", "to_row"),
     [
         ("items", Item(id="a", text="x", concepts=("c",), metadata={"n": 1, "s": "t", "b": True}), item_row),
-        ("concepts", Concept(id="c", name="n", type="t", synonyms=("s",), description="d"), concept_row),
-        ("relations", Relation(head="a", type="t", tail="b", weight=0.1), relation_row),
+        (
+            "concepts",
+            Concept(id="c", name="n", type="t", synonyms=("s",), description="d"),
+            partial(concept_row, position=3),
+        ),
+        ("relations", Relation(head="a", type="t", tail="b", weight=0.1), partial(relation_row, position=3)),
     ],
 )
 def test_record_comes_back_from_its_row(kind, record, to_row):

@@ -1,0 +1,161 @@
+"""The graph in Milvus answers as the graph in memory does, and concepts are found by each of their names."""
+
+import numpy as np
+import pytest
+from milvus_targets import fresh_index
+from scipy import sparse
+from zeroshot_core.encoders import HashEncoder
+from zeroshot_core.errors import InvalidInputError, UnknownConceptError
+from zeroshot_core.graph import KnowledgeGraph, PathFinder, activations, adjacency, expand
+from zeroshot_core.index import ConceptName, name_search
+from zeroshot_core.types import Concept, Relation
+
+N_CONCEPTS = 200
+
+
+def random_graph(seed=0):
+    """A graph with hubs, equal weights and parallel relations, in no particular order."""
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(N_CONCEPTS)
+    concepts = [Concept(id=f"c{n}", name=f"concept {n}") for n in order]
+    ends = np.minimum(rng.integers(0, N_CONCEPTS, (300, 2)), rng.integers(0, N_CONCEPTS, (300, 2)))
+    keys = {(f"c{head}", f"is {head % 3}", f"c{tail}") for head, tail in ends.tolist()}
+    keys |= {(head, "same as", tail) for head, _, tail in sorted(keys)[:40]}
+    relations = [
+        Relation(head=head, type=type_, tail=tail, weight=weight)
+        for (head, type_, tail), weight in zip(
+            sorted(keys), rng.choice([0.3, 0.7, 1.0], len(keys)), strict=True
+        )
+    ]
+    return KnowledgeGraph(concepts, [relations[place] for place in rng.permutation(len(relations))])
+
+
+@pytest.fixture(scope="module")
+def graph():
+    return random_graph()
+
+
+@pytest.fixture(scope="module")
+def opened(uri, graph):
+    encoder = HashEncoder(16)
+    with fresh_index(uri) as index:
+        yield index.open(index.build([], encoder, graph), fingerprint=encoder.fingerprint)
+
+
+def spread(graph, seeds, n_hops):
+    reached = expand(adjacency(graph), activations(graph, [seeds]), n_hops, 0.5)
+    row = sparse.csr_matrix(reached)
+    return {
+        graph.concept_ids[place]: value for place, value in zip(row.indices, row.data, strict=True) if value
+    }
+
+
+@pytest.mark.parametrize("n_hops", [0, 1, 2, 3])
+def test_neighbourhood_answers_as_the_whole_graph_does(opened, graph, n_hops):
+    rng = np.random.default_rng(n_hops)
+    finder = PathFinder(graph)
+    for _ in range(4):
+        seeds = [f"c{n}" for n in rng.integers(0, N_CONCEPTS, 3)]
+        part = opened.neighbourhood(seeds, n_hops)
+        expected = spread(graph, seeds, n_hops)
+        assert spread(part, seeds, n_hops) == expected
+        assert set(part.concepts) == set(expected)
+        weights = dict.fromkeys(seeds, 1.0)
+        paths = PathFinder(part).best_paths(weights, list(expected), n_hops=n_hops, decay=0.5)
+        assert paths == finder.best_paths(weights, list(expected), n_hops=n_hops, decay=0.5)
+
+
+def test_one_hop_is_one_read_of_each_end(opened, monkeypatch):
+    reads = []
+    call = opened._catalog.connection.call
+    monkeypatch.setattr(
+        opened._catalog.connection, "call", lambda *args, **kw: reads.append(args[:2]) or call(*args, **kw)
+    )
+    opened.neighbourhood([f"c{n}" for n in range(50)], 2)
+    assert [method for method, _ in reads] == ["query"] * 5
+    assert [collection.rpartition("_")[2] for _, collection in reads] == ["relations"] * 4 + ["concepts"]
+
+
+def test_neighbourhood_of_everything_is_the_graph_in_its_order(opened, graph):
+    part = opened.neighbourhood(graph.concept_ids, 1)
+    assert part == graph
+    assert (part.concept_ids, part.relations) == (graph.concept_ids, graph.relations)
+    assert len(opened.neighbourhood([], 3)) == 0
+
+
+def test_neighbourhood_of_the_unknown_is_refused(opened):
+    with pytest.raises(UnknownConceptError, match="got 1 unknown: 'nobody'"):
+        opened.neighbourhood(["c1", "nobody"], 2)
+    with pytest.raises(InvalidInputError, match="n_hops as a whole number of at least 0, got -1"):
+        opened.neighbourhood(["c1"], -1)
+
+
+SIGNS = KnowledgeGraph(
+    [
+        Concept(id="S1", name="Seizure", synonyms=("fits", "epileptic convulsions", "Seizure")),
+        Concept(id="S2", name="Short stature", synonyms=tuple(f"small height {n}" for n in range(40))),
+        Concept(id="S3", name="Fever", description="The body is too warm"),
+        Concept(id="S4", name="Cough"),
+    ],
+    [Relation(head="S1", type="with", tail="S3")],
+)
+
+
+@pytest.fixture(scope="module")
+def signs(uri):
+    encoder = HashEncoder(64)
+    with fresh_index(uri) as index:
+        version = index.build([], encoder, SIGNS)
+        index.activate(version)
+        yield index.open(fingerprint=encoder.fingerprint), encoder
+
+
+def test_concepts_are_found_by_the_best_of_their_names(signs):
+    opened, encoder = signs
+    found = opened.search_names(encoder.encode(["epileptic convulsions", "Fever", "Cough"]), top_k=4)
+    assert [ids[0] for ids in found.ids] == ["S1", "S3", "S4"]
+    assert [records[0] for records in found.records] == [
+        ConceptName(concept="S1", text="epileptic convulsions"),
+        ConceptName(concept="S3", text="Fever"),
+        ConceptName(concept="S4", text="Cough"),
+    ]
+    np.testing.assert_allclose([scores[0] for scores in found.scores], 1.0, atol=1e-5)
+    assert all(sorted(ids) == ["S1", "S2", "S3", "S4"] for ids in found.ids)
+    assert all(list(scores) == sorted(scores, reverse=True) for scores in found.scores)
+
+
+def test_a_concept_with_many_names_leaves_room_for_others(signs, monkeypatch):
+    opened, encoder = signs
+    monkeypatch.setattr(name_search, "_NAMES_PER_CONCEPT", 1)
+    found = opened.search_names(encoder.encode(["small height 7"]), top_k=3)
+    assert found.records[0][0] == ConceptName(concept="S2", text="small height 7")
+    assert len(set(found.ids[0])) == 3
+
+
+def test_only_concepts_with_several_texts_pay_for_names(signs):
+    opened, _ = signs
+    assert opened.info.counts == {"items": 0, "concepts": 4, "relations": 1, "names": 3 + 41 + 1}
+
+
+def test_names_are_encoded_once_and_written_again_after_a_kill(uri):
+    class Counting(HashEncoder):
+        encoded = ()
+
+        def encode(self, contents, *, role="document", show_progress=False):
+            self.encoded += tuple(contents)
+            return super().encode(contents, role=role)
+
+    encoder = Counting(32)
+    with fresh_index(uri) as index:
+        version = index.build([], encoder, SIGNS)
+        assert len(encoder.encoded) == len(set(encoder.encoded)) == 2 + 1 + 41 + 2 + 1
+        catalog = index._catalog
+        catalog.set_state(version, "building")
+        names = catalog.tables(catalog.get(version)).names
+        names.delete(list(names.hashes())[:5])
+        encoder.encoded = ()
+        assert index.build([], encoder, SIGNS) == version
+        assert len(encoder.encoded) == 5
+        index.activate(version)
+        found = index.open(fingerprint=encoder.fingerprint).search_names(encoder.encode(["fits"]), 1)
+        assert found.records[0] == [ConceptName(concept="S1", text="fits")]
