@@ -1,30 +1,42 @@
 """The knowledge graph: concepts and relations, their vectors, and activation that spreads over them."""
 
+from zeroshot_core.graph.hierarchy import check_hierarchy
 from zeroshot_core.graph.knowledge_graph import KnowledgeGraph
+from zeroshot_core.graph.obo import read_obo
+from zeroshot_core.graph.pagerank import personalized_pagerank
 from zeroshot_core.graph.paths import Path, PathFinder
 from zeroshot_core.graph.propagation import (
     activations,
     adjacency,
     ancestors,
+    check_relation_weights,
     check_spread,
     closure_matrix,
     expand,
 )
+from zeroshot_core.graph.rdf import read_rdf
+from zeroshot_core.graph.records import Ontology
 from zeroshot_core.graph.tables import table_concepts
 from zeroshot_core.graph.vectors import concept_text, concept_vectors, relation_vectors
 
 __all__ = [
     "KnowledgeGraph",
+    "Ontology",
     "Path",
     "PathFinder",
     "activations",
     "adjacency",
     "ancestors",
+    "check_hierarchy",
+    "check_relation_weights",
     "check_spread",
     "closure_matrix",
     "concept_text",
     "concept_vectors",
     "expand",
+    "personalized_pagerank",
+    "read_obo",
+    "read_rdf",
     "relation_vectors",
     "table_concepts",
 ]

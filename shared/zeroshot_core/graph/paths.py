@@ -45,13 +45,21 @@ class PathFinder:
     ----------
     types
         Relation types to follow; all of them by default.
+    relation_weights
+        Weights of relation types, as in `adjacency`.
     """
 
-    def __init__(self, graph: KnowledgeGraph, types: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        graph: KnowledgeGraph,
+        types: Sequence[str] | None = None,
+        *,
+        relation_weights: Mapping[str, float] | None = None,
+    ) -> None:
         self.graph = graph
-        self.adjacency = adjacency(graph, types)
+        self.adjacency = adjacency(graph, types, relation_weights=relation_weights)
         self._incoming = self.adjacency.T.tocsr()
-        self._relation_index = _strongest_relations(graph, types)
+        self._relation_index = _strongest_relations(graph, types, relation_weights)
 
     def best_paths(
         self, seeds: Mapping[str, float], targets: Iterable[str], *, n_hops: int, decay: float = 1.0
@@ -139,9 +147,11 @@ def _strongest_ways(heads: Ints, tails: Ints, strength: Floats) -> dict[int, tup
     return dict(zip(tails[order].tolist(), ways, strict=True))
 
 
-def _strongest_relations(graph: KnowledgeGraph, types: Sequence[str] | None) -> sparse.csr_matrix:
+def _strongest_relations(
+    graph: KnowledgeGraph, types: Sequence[str] | None, relation_weights: Mapping[str, float] | None
+) -> sparse.csr_matrix:
     """Index + 1 of the heaviest relation between two rows, either way round, shape (n, n)."""
-    heads, tails, weights, index = edge_arrays(graph, types)
+    heads, tails, weights, index = edge_arrays(graph, types, relation_weights=relation_weights)
     order = np.argsort(-weights, kind="stable")
     rows = np.stack([heads, tails], axis=1)[order].ravel()
     columns = np.stack([tails, heads], axis=1)[order].ravel()

@@ -5,7 +5,8 @@ Everything is a pure function over sparse matrices whose rows and columns are th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,32 +18,80 @@ from zeroshot_core.graph.knowledge_graph import KnowledgeGraph
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats, Ints
 
-__all__ = ["activations", "adjacency", "ancestors", "check_spread", "closure_matrix", "edge_arrays", "expand"]
+__all__ = [
+    "activations",
+    "adjacency",
+    "ancestors",
+    "check_relation_weights",
+    "check_seeds",
+    "check_spread",
+    "closure_matrix",
+    "edge_arrays",
+    "expand",
+]
 
 
-def edge_arrays(graph: KnowledgeGraph, types: Sequence[str] | None = None) -> tuple[Ints, Ints, Floats, Ints]:
-    """Head rows, tail rows, weights and indices, each (n_relations,), of the relations of `types`."""
-    kept = _relations_of(graph, types)
+def edge_arrays(
+    graph: KnowledgeGraph,
+    types: Sequence[str] | None = None,
+    *,
+    relation_weights: Mapping[str, float] | None = None,
+) -> tuple[Ints, Ints, Floats, Ints]:
+    """Head rows, tail rows, weights and indices, each (n_relations,), of the relations of `types`.
+
+    Weights are multiplied by the weight of the relation's type; types of weight 0 are left out.
+    """
+    factors = dict.fromkeys(graph.relation_types if types is None else _checked_types(graph, types), 1.0)
+    given = check_relation_weights(graph, relation_weights)
+    factors = {type_: given.get(type_, 1.0) for type_ in factors if given.get(type_, 1.0) > 0}
     positions, relations = graph.positions, graph.relations
+    kept = [i for i, relation in enumerate(relations) if relation.type in factors]
     heads = np.fromiter((positions[relations[i].head] for i in kept), dtype=np.int64, count=len(kept))
     tails = np.fromiter((positions[relations[i].tail] for i in kept), dtype=np.int64, count=len(kept))
-    weights = np.fromiter((relations[i].weight for i in kept), dtype=np.float64, count=len(kept))
+    weights = np.fromiter(
+        (relations[i].weight * factors[relations[i].type] for i in kept), dtype=np.float64, count=len(kept)
+    )
     return heads, tails, weights, np.asarray(kept, dtype=np.int64)
 
 
-def _relations_of(graph: KnowledgeGraph, types: Sequence[str] | None) -> Sequence[int]:
-    if types is None:
-        return range(len(graph.relations))
-    unknown = sorted(set(types) - set(graph.relation_types))
-    if isinstance(types, str) or unknown:
+def _checked_types(graph: KnowledgeGraph, types: Sequence[str]) -> Sequence[str]:
+    if isinstance(types, str) or set(types) - set(graph.relation_types):
         raise InvalidInputError(
             f"expected a list of relation types among {list(graph.relation_types)}, got {types!r}"
         )
-    return [i for i, relation in enumerate(graph.relations) if relation.type in types]
+    return types
+
+
+def check_relation_weights(
+    graph: KnowledgeGraph, relation_weights: Mapping[str, float] | None
+) -> dict[str, float]:
+    """Copy weights of relation types, none for None.
+
+    Raises
+    ------
+    InvalidInputError
+        If a type is not in the graph, or a weight is not a finite number of at least 0.
+    """
+    weights = dict(relation_weights or {})
+    unknown = sorted(set(weights) - set(graph.relation_types))
+    if unknown:
+        raise InvalidInputError(
+            f"expected relation types among {list(graph.relation_types)}, got {unknown}; mind the spelling"
+        )
+    for type_, weight in weights.items():
+        if isinstance(weight, bool) or not isinstance(weight, Real) or not 0 <= weight < np.inf:
+            raise InvalidInputError(
+                f"expected a weight of at least 0 for relation type {type_!r}, got {weight!r}"
+            )
+    return weights
 
 
 def adjacency(
-    graph: KnowledgeGraph, types: Sequence[str] | None = None, *, directed: bool = False
+    graph: KnowledgeGraph,
+    types: Sequence[str] | None = None,
+    *,
+    directed: bool = False,
+    relation_weights: Mapping[str, float] | None = None,
 ) -> sparse.csr_matrix:
     """Weights between concepts, as shares of all that leaves a concept.
 
@@ -52,13 +101,21 @@ def adjacency(
         Relation types to follow; all of them by default.
     directed
         Follow relations from head to tail only; else both ways.
+    relation_weights
+        What the weights of relations are multiplied by, for each type; 1 where it is missing, 0 for types
+        that are not followed. As rows are shares, only the ratios between types matter.
 
     Returns
     -------
     csr_matrix
         Shape (n_concepts, n_concepts); each row sums to 1, or to 0 where nothing leaves the concept.
+
+    Raises
+    ------
+    InvalidInputError
+        If a type is not in the graph, or a weight is not a finite number of at least 0.
     """
-    heads, tails, weights, _ = edge_arrays(graph, types)
+    heads, tails, weights, _ = edge_arrays(graph, types, relation_weights=relation_weights)
     n = len(graph)
     matrix = sparse.csr_matrix((weights, (heads, tails)), shape=(n, n))
     if not directed:
@@ -103,14 +160,19 @@ def expand(
         If `n_hops`, `decay` or the shape of `seeds` is wrong.
     """
     check_spread(n_hops, decay)
-    if seeds.ndim != 2 or seeds.shape[1] != adjacency.shape[0]:
-        raise InvalidInputError(f"expected seeds of shape (q, {adjacency.shape[0]}), got {seeds.shape}")
+    check_seeds(seeds, adjacency)
     wave = sparse.csr_matrix(seeds, dtype=np.float64)
     total = wave
     for _ in range(n_hops):
         wave = decay * (wave @ adjacency)
         total = total + wave
     return total
+
+
+def check_seeds(seeds: sparse.csr_matrix | Floats, adjacency: sparse.csr_matrix) -> None:
+    """Refuse seeds that are not of shape (q, n)."""
+    if seeds.ndim != 2 or seeds.shape[1] != adjacency.shape[0]:
+        raise InvalidInputError(f"expected seeds of shape (q, {adjacency.shape[0]}), got {seeds.shape}")
 
 
 def activations(graph: KnowledgeGraph, seeds: Sequence[Iterable[str]]) -> sparse.csr_matrix:

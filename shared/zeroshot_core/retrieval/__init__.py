@@ -2,5 +2,6 @@
 
 from zeroshot_core.retrieval.neighbours import fold_neighbours
 from zeroshot_core.retrieval.retriever import Retriever
+from zeroshot_core.retrieval.wording import hit_in_words
 
-__all__ = ["Retriever", "fold_neighbours"]
+__all__ = ["Retriever", "fold_neighbours", "hit_in_words"]

@@ -12,7 +12,8 @@ from scipy import sparse
 
 from zeroshot_core.encoders import Encoder
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.graph import KnowledgeGraph, PathFinder, check_spread, expand
+from zeroshot_core.graph import KnowledgeGraph, check_relation_weights
+from zeroshot_core.retrieval.activation import ActivatedGraph, Spread, Spreading
 from zeroshot_core.retrieval.candidates import Pool, add_linked, best_links, dense_row, nearest
 from zeroshot_core.retrieval.checks import (
     check_graph_weight,
@@ -43,9 +44,9 @@ class Retriever:
     """Finds items and concepts for texts and items; holds no state between calls.
 
     A query activates concepts: an item its own, a text the five nearest ones in the index, weighted by
-    `scoring.seed_weights`. The activation spreads over the relations (`graph.expand`). Candidates are the
-    items nearest to the query, and items linked to three concepts that are active but rare among those
-    (`candidates.best_links`, at most 100 items each). Each candidate gets
+    `scoring.seed_weights`. The activation spreads over the relations (`activation.Spreading`). Candidates
+    are the items nearest to the query, and items linked to three concepts that are active but rare among
+    those (`candidates.best_links`, at most 100 items each). Each candidate gets
     ``score = (1 - graph_weight) * vector + graph_weight * graph`` from its cosine similarity and
     `scoring.overlap_scores`.
 
@@ -65,11 +66,17 @@ class Retriever:
         Relations that an activation may cross.
     decay
         What is kept of it at each crossing, above 0 and at most 1.
+    spread
+        ``"hops"``, or ``"pagerank"`` for activation that has no limit of hops and goes back to the concepts
+        of the query with probability ``1 - decay`` before each (`graph.personalized_pagerank`).
+    relation_weights
+        What relations weigh by their type; 1 where it is missing, 0 for types that are not followed.
 
     Raises
     ------
     InvalidInputError
-        If a parameter is out of range, or the graph is not that of the version.
+        If a parameter is out of range, a relation type is not in the graph, or the graph is not that of the
+        version.
     FingerprintMismatchError
         If the encoder is not that of the version.
     """
@@ -84,16 +91,21 @@ class Retriever:
         graph_weight: float = 0.3,
         n_hops: int = 2,
         decay: float = 0.5,
+        spread: Spread = "hops",
+        relation_weights: Mapping[str, float] | None = None,
     ) -> None:
-        check_spread(n_hops, decay)
         check_parts(version.info, encoder, graph)
         self.version = version
         self.encoder = encoder
         self.graph = KnowledgeGraph() if graph is None else graph
         self.top_k = check_top_k(top_k)
         self.graph_weight = check_graph_weight(graph_weight)
-        self.n_hops = n_hops
-        self.decay = decay
+        self.spreading = Spreading(
+            spread=spread,
+            n_hops=n_hops,
+            decay=decay,
+            relation_weights=check_relation_weights(self.graph, relation_weights),
+        )
 
     def retrieve(
         self,
@@ -140,7 +152,7 @@ class Retriever:
             return self._by_vectors(vectors, top_k, filter)
         bare = [row for row, query in enumerate(checked) if not (isinstance(query, Item) and query.concepts)]
         seeds = self._seeds(checked, self._near_concepts(vectors, bare, _N_SEEDS))
-        spread = self._spread(seeds)
+        spread = self._activated.activations(seeds)
         pool = self._pool(vectors, spread, top_k, filter)
         return [
             self._best_items(pool, query, dense_row(spread, query), seeds[query], weight, top_k)
@@ -182,15 +194,15 @@ class Retriever:
         vectors = self._encode(checked) if vectors is None else self._checked(vectors, len(checked))
         near = self._near_concepts(vectors, range(len(checked)), max(top_k, _N_SEEDS))
         seeds = self._seeds(checked, near)
-        spread = self._spread(seeds)
+        spread = self._activated.activations(seeds)
         return [
             self._best_concepts(dense_row(spread, query), seeds[query], near[query], top_k)
             for query in range(len(checked))
         ]
 
     @cached_property
-    def _finder(self) -> PathFinder:
-        return PathFinder(self.graph)
+    def _activated(self) -> ActivatedGraph:
+        return ActivatedGraph(self.graph, self.spreading)
 
     def _encode(self, queries: Sequence[str | Item]) -> Vectors:
         return self.encoder.encode([content_of(query) for query in queries], role="query")
@@ -230,13 +242,6 @@ class Retriever:
             for ids, found in zip(own, near, strict=True)
         ]
 
-    def _spread(self, seeds: Sequence[Mapping[str, float]]) -> sparse.csr_matrix:
-        columns = [self.graph.positions[id_] for weights in seeds for id_ in weights]
-        data = [weight for weights in seeds for weight in weights.values()]
-        ends = np.cumsum([0, *map(len, seeds)])
-        start = sparse.csr_matrix((data, columns, ends), shape=(len(seeds), len(self.graph)))
-        return expand(self._finder.adjacency, start, self.n_hops, self.decay)
-
     def _pool(self, vectors: Vectors, spread: sparse.csr_matrix, top_k: int, filter: Filter | None) -> Pool:
         n_candidates = max(top_k, min(top_k * _OVERSAMPLING, _MAX_CANDIDATES))
         found = self.version.search_items(vectors, n_candidates, filter)
@@ -272,7 +277,7 @@ class Retriever:
         items = [pool.items[row] for row in rows.tolist()]
         kept = _best(scores, [item.id for item in items], top_k)
         targets = [id_ for place in kept for id_ in items[place].concepts]
-        paths = self._finder.best_paths(seeds, targets, n_hops=self.n_hops, decay=self.decay)
+        paths = self._activated.paths(seeds, targets, activation)
         return [
             item_hit(
                 items[place],
@@ -290,7 +295,7 @@ class Retriever:
         graph = {self.graph.concept_ids[row]: float(shares[row]) for row in np.flatnonzero(shares)}
         by_rank = sorted({*graph, *near}, key=lambda id_: (-graph.get(id_, 0.0), -near.get(id_, -1.0), id_))
         kept = by_rank[:top_k]
-        paths = self._finder.best_paths(seeds, kept, n_hops=self.n_hops, decay=self.decay)
+        paths = self._activated.paths(seeds, kept, activation)
         return [
             concept_hit(
                 self.graph.concepts[id_],

@@ -159,3 +159,27 @@ def test_best_path_score_is_the_largest_term_of_the_expansion():
 def test_best_paths_refuse_unknown_concepts(graph):
     with pytest.raises(UnknownConceptError, match="'nowhere'"):
         PathFinder(graph).best_paths({"a": 1.0}, ["nowhere"], n_hops=1)
+
+
+def test_relation_weights_share_out_anew_and_0_is_not_followed(graph):
+    weighted = adjacency(graph, relation_weights={"is_a": 0.5, "part_of": 4.0}).toarray()
+    # From b: .5 to a, 1.5 to c, 2 to d.
+    np.testing.assert_allclose(weighted[1], [0.125, 0, 0.375, 0.5, 0])
+    without = adjacency(graph, relation_weights={"part_of": 0})
+    np.testing.assert_allclose(without.toarray(), adjacency(graph, ["is_a"]).toarray())
+    finder = PathFinder(graph, relation_weights={"part_of": 0})
+    assert set(finder.best_paths({"a": 1.0}, ["c", "d"], n_hops=2)) == {"c"}
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ({"near": 1.0}, r"among \['is_a', 'part_of'\], got \['near'\]"),
+        ({"is_a": -1}, "weight of at least 0 for relation type 'is_a', got -1"),
+        ({"is_a": float("inf")}, "weight of at least 0"),
+        ({"is_a": "much"}, "weight of at least 0"),
+    ],
+)
+def test_wrong_relation_weights_are_refused(graph, weights, message):
+    with pytest.raises(InvalidInputError, match=message):
+        adjacency(graph, relation_weights=weights)

@@ -4,7 +4,7 @@ from zeroshot_core.encoders import FunctionEncoder
 from zeroshot_core.errors import FingerprintMismatchError, InvalidInputError, UnknownConceptError
 from zeroshot_core.graph import KnowledgeGraph, table_concepts
 from zeroshot_core.index import Condition, VectorIndex
-from zeroshot_core.retrieval import Retriever
+from zeroshot_core.retrieval import Retriever, hit_in_words
 from zeroshot_core.types import Concept, Item, Relation
 
 # Two dimensions, so that every score can be worked out on paper.
@@ -191,6 +191,66 @@ def test_settings_out_of_range_are_refused_at_construction_and_in_a_call(
 def test_a_spread_out_of_range_is_refused_at_construction(version, encoder, graph, name, value):
     with pytest.raises(InvalidInputError, match=f"expected {name}"):
         Retriever(version, encoder, graph, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"spread": "far"}, "expected spread 'hops' or 'pagerank', got 'far'"),
+        ({"spread": "pagerank", "decay": 1}, "expected decay below 1 for pagerank"),
+        (
+            {"relation_weights": {"part_of": 1}},
+            r"expected relation types among \['is_a'\], got \['part_of'\]",
+        ),
+        ({"relation_weights": {"is_a": -1}}, "expected a weight of at least 0"),
+    ],
+)
+def test_a_way_of_spreading_that_is_not_there_is_refused(version, encoder, graph, settings, message):
+    with pytest.raises(InvalidInputError, match=message):
+        Retriever(version, encoder, graph, **settings)
+
+
+def test_relations_of_weight_0_are_not_followed(version, encoder, graph):
+    retriever = Retriever(version, encoder, graph, top_k=4, relation_weights={"is_a": 0})
+    (hits,) = retriever.retrieve([Item(id="q", text="query", concepts=("apple",))])
+    assert {hit.id: hit.parts["graph"] > 0 for hit in hits} == {
+        "behind": True, "far": False, "near": False, "nearer": False
+    }  # fmt: skip
+    assert not next(hit for hit in hits if hit.id == "far").path
+
+
+def test_pagerank_reaches_what_hops_do_not_and_shows_the_way(hash_encoder, tmp_path):
+    chain = [Concept(id=f"c{i}", name=f"concept {i}") for i in range(7)]
+    steps = [Relation(head=f"c{i}", type="next", tail=f"c{i + 1}") for i in range(6)]
+    graph = KnowledgeGraph(chain, steps)
+    items = [Item(id="end", text="the end", concepts=("c6",)), Item(id="other", text="another text")]
+    index = VectorIndex.connect(str(tmp_path / "chain.db"))
+    index.activate(index.build(items, hash_encoder, graph))
+    query = [Item(id="q", text="the beginning", concepts=("c0",))]
+    version = index.open(fingerprint=hash_encoder.fingerprint)
+    (by_hops,) = Retriever(version, hash_encoder, graph, graph_weight=1).retrieve(query)
+    (by_walk,) = Retriever(version, hash_encoder, graph, graph_weight=1, spread="pagerank").retrieve(query)
+    (related,) = Retriever(version, hash_encoder, graph, spread="pagerank").related_concepts(query, top_k=7)
+    index.close()
+    assert not by_hops[0].path
+    assert (by_walk[0].id, by_walk[0].path[1:-1]) == ("end", tuple(steps))
+    assert by_walk[0].score > 0 == by_walk[1].score
+    assert [hit.id for hit in related] == [concept.id for concept in chain]
+    assert all(len(hit.path) == place + 1 for place, hit in enumerate(related))
+
+
+def test_a_hit_says_in_words_what_led_to_it(retriever, graph):
+    (hits,) = retriever.retrieve([Item(id="q", text="query", concepts=("apple",))])
+    said = {hit.id: hit_in_words(hit, graph) for hit in hits}
+    assert said["near"] == "near: score 0.56; similarity of the texts 0.80, overlap in the graph 0.00"
+    assert said["far"] == (
+        "far: score 0.11; similarity of the texts 0.00, overlap in the graph 0.37; "
+        'query -mentions (1.00)-> "Apple" -is_a-> "Fruit" <-thing- far'
+    )
+    (concepts,) = retriever.related_concepts([Item(id="q", text="query", concepts=("fruit",))], top_k=2)
+    assert hit_in_words(concepts[1], graph).endswith(
+        'similarity of the texts 1.00; query -mentions (1.00)-> "Fruit" <-is_a- "Apple"'
+    )
 
 
 def test_an_unknown_concept_of_a_query_is_named(retriever):

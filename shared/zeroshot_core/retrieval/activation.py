@@ -1,0 +1,106 @@
+"""Activation of a graph's concepts by those that a query mentions, and the paths that explain it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+from scipy import sparse
+
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.graph import (
+    KnowledgeGraph,
+    Path,
+    PathFinder,
+    check_spread,
+    expand,
+    personalized_pagerank,
+)
+
+if TYPE_CHECKING:
+    from zeroshot_core.types import Floats
+
+__all__ = ["ActivatedGraph", "Spread", "Spreading"]
+
+Spread: TypeAlias = Literal["hops", "pagerank"]
+
+_LONGEST_PATH = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spreading:
+    """How activation spreads, whatever the graph.
+
+    Parameters
+    ----------
+    spread
+        ``"hops"``: over `n_hops` relations (`graph.expand`); ``"pagerank"``: without a limit, a walker going
+        back with probability ``1 - decay`` (`graph.personalized_pagerank`).
+    n_hops
+        Relations that an activation may cross.
+    decay
+        What is kept of it at each crossing, above 0 and at most 1; below 1 for ``"pagerank"``.
+    relation_weights
+        Weights of relation types, as in `graph.adjacency`.
+
+    Raises
+    ------
+    InvalidInputError
+        If a parameter is out of range.
+    """
+
+    spread: Spread = "hops"
+    n_hops: int = 2
+    decay: float = 0.5
+    relation_weights: Mapping[str, float] | None = None
+
+    def __post_init__(self) -> None:
+        check_spread(self.n_hops, self.decay)
+        if self.spread not in {"hops", "pagerank"}:
+            raise InvalidInputError(f"expected spread 'hops' or 'pagerank', got {self.spread!r}")
+        if self.spread == "pagerank" and self.decay == 1:
+            raise InvalidInputError(
+                "expected decay below 1 for pagerank, got 1; a walker must go back at times"
+            )
+
+
+class ActivatedGraph:
+    """One graph over which activation spreads; immutable, safe to share between threads."""
+
+    def __init__(self, graph: KnowledgeGraph, spreading: Spreading) -> None:
+        self.graph = graph
+        self.spreading = spreading
+
+    @cached_property
+    def _finder(self) -> PathFinder:
+        return PathFinder(self.graph, relation_weights=self.spreading.relation_weights)
+
+    def activations(self, seeds: Sequence[Mapping[str, float]]) -> sparse.csr_matrix:
+        """Activation of every concept for each query's weighted seeds, shape (q, n_concepts)."""
+        columns = [self.graph.positions[id_] for weights in seeds for id_ in weights]
+        data = [weight for weights in seeds for weight in weights.values()]
+        ends = np.cumsum([0, *map(len, seeds)])
+        start = sparse.csr_matrix((data, columns, ends), shape=(len(seeds), len(self.graph)))
+        if self.spreading.spread == "pagerank":
+            return personalized_pagerank(self._finder.adjacency, start, 1.0 - self.spreading.decay)
+        return expand(self._finder.adjacency, start, self.spreading.n_hops, self.spreading.decay)
+
+    def paths(
+        self, seeds: Mapping[str, float], targets: Iterable[str], activation: Floats
+    ) -> dict[str, Path]:
+        """Find the strongest path to each target that the activation has reached.
+
+        PageRank has no limit of hops: for what lies beyond `n_hops`, longer and longer paths are tried.
+        """
+        missing = [id_ for id_ in dict.fromkeys(targets) if activation[self.graph.positions[id_]] > 0]
+        n_hops, found = self.spreading.n_hops, {}
+        while missing:
+            found |= self._finder.best_paths(seeds, missing, n_hops=n_hops, decay=self.spreading.decay)
+            missing = [id_ for id_ in missing if id_ not in found]
+            if self.spreading.spread == "hops" or n_hops >= _LONGEST_PATH:
+                break
+            n_hops = min(_LONGEST_PATH, 2 * n_hops + 1)
+        return found
