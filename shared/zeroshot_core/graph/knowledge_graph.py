@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from zeroshot_core.errors import UnknownConceptError
-from zeroshot_core.graph import loaders, tables
+from zeroshot_core.graph import frames, loaders, networks, tables
+from zeroshot_core.graph.obo import read_obo
+from zeroshot_core.graph.rdf import read_rdf
+from zeroshot_core.graph.records import Ontology
 from zeroshot_core.graph.validation import check_graph, first_of
-from zeroshot_core.types import Concept, Relation, Scalar
+from zeroshot_core.types import Concept, Relation
 
 if TYPE_CHECKING:
     import networkx as nx
+    import pandas as pd
 
 __all__ = ["KnowledgeGraph"]
 
@@ -45,9 +49,48 @@ class KnowledgeGraph:
         self._relations = relations
 
     @classmethod
+    def from_ontology(cls, ontology: Ontology) -> KnowledgeGraph:
+        """Take over what `read_obo` or `read_rdf` found, where its alternative ids are wanted too."""
+        return cls(ontology.concepts, ontology.relations)
+
+    @classmethod
+    def from_obo(
+        cls,
+        path: str | Path,
+        *,
+        relation_types: Collection[str] | None = None,
+        concept_type: str | None = None,
+    ) -> KnowledgeGraph:
+        """Read an OBO file, as `obo.read_obo` says."""
+        return cls.from_ontology(
+            read_obo(Path(path), relation_types=relation_types, concept_type=concept_type)
+        )
+
+    @classmethod
+    def from_rdf(
+        cls,
+        path: str | Path,
+        *,
+        format: str | None = None,
+        language: str = "en",
+        relation_types: Collection[str] | None = None,
+        concept_type: str | None = None,
+    ) -> KnowledgeGraph:
+        """Read Turtle, RDF/XML (OWL), N-Triples or JSON-LD, as `rdf.read_rdf` says."""
+        return cls.from_ontology(
+            read_rdf(
+                Path(path),
+                format=format,
+                language=language,
+                relation_types=relation_types,
+                concept_type=concept_type,
+            )
+        )
+
+    @classmethod
     def from_table(
         cls,
-        rows: Sequence[Mapping[str, Scalar]],
+        rows: tables.Table,
         columns: Sequence[str],
         edges: Sequence[tuple[str, ...]] = (),
     ) -> KnowledgeGraph:
@@ -55,9 +98,14 @@ class KnowledgeGraph:
         return cls(*tables.table_graph(rows, columns, edges))
 
     @classmethod
-    def from_csv(cls, path: str | Path) -> KnowledgeGraph:
-        """Read an edge list, as `loaders.read_csv` says."""
-        return cls(*loaders.read_csv(Path(path)))
+    def from_csv(cls, path: str | Path, concepts: str | Path | None = None) -> KnowledgeGraph:
+        """Read an edge list, and where given a list of concepts, as `loaders.read_csv` says."""
+        return cls(*loaders.read_csv(Path(path), None if concepts is None else Path(concepts)))
+
+    @classmethod
+    def from_pandas(cls, relations: pd.DataFrame, concepts: pd.DataFrame | None = None) -> KnowledgeGraph:
+        """Take over an edge list, and where given a list of concepts, with the columns of `from_csv`."""
+        return cls(*frames.read_frame(relations, concepts))
 
     @classmethod
     def from_jsonl(cls, path: str | Path) -> KnowledgeGraph:
@@ -66,16 +114,21 @@ class KnowledgeGraph:
 
     @classmethod
     def from_networkx(cls, g: nx.Graph) -> KnowledgeGraph:
-        """Take over nodes and edges of any networkx graph, as `loaders.read_networkx` says."""
-        return cls(*loaders.read_networkx(g))
+        """Take over nodes and edges of any networkx graph, as `networks.read_networkx` says."""
+        return cls(*networks.read_networkx(g))
+
+    @classmethod
+    def from_graphml(cls, path: str | Path) -> KnowledgeGraph:
+        """Read a GraphML file, as `networks.read_graphml` says."""
+        return cls(*networks.read_graphml(Path(path)))
 
     def to_jsonl(self, path: str | Path) -> None:
         """Write the graph so that `from_jsonl` gives it back exactly; the file appears whole or never."""
         loaders.write_jsonl(self._concepts.values(), self._relations, Path(path))
 
     def to_networkx(self) -> nx.MultiDiGraph:
-        """Copy into networkx; node attributes name, type, synonyms, description; edge keys are types."""
-        return loaders.to_networkx(self._concepts.values(), self._relations)
+        """Copy into networkx; as `networks.to_networkx` says."""
+        return networks.to_networkx(self._concepts.values(), self._relations)
 
     @property
     def concepts(self) -> Mapping[str, Concept]:

@@ -5,25 +5,30 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from numbers import Number
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.types import Concept, Relation, Scalar
 
-__all__ = ["table_concepts", "table_graph"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Table", "table_concepts", "table_graph"]
+
+Table: TypeAlias = "Sequence[Mapping[str, Scalar]] | pd.DataFrame"
 
 
 def table_graph(
-    rows: Sequence[Mapping[str, Scalar]], columns: Sequence[str], edges: Sequence[tuple[str, ...]] = ()
+    rows: Table, columns: Sequence[str], edges: Sequence[tuple[str, ...]] = ()
 ) -> tuple[list[Concept], list[Relation]]:
     """Turn the distinct values of columns into concepts, and pairs of columns into relations.
 
     Parameters
     ----------
     rows
-        Mappings from column to value; None, NaN and blank strings count as missing.
+        Mappings from column to value, or a pandas frame; None, NaN and blank strings count as missing.
     columns
         Each distinct value becomes ``Concept(id="column:value", name="value", type="column")``.
     edges
@@ -36,6 +41,7 @@ def table_graph(
     InvalidInputError
         If a column is in no row, an edge names another column, or a value is not a scalar.
     """
+    rows = _mappings(rows)
     triples = [_edge_columns(edge, columns) for edge in edges]
     present = set().union(*rows) if rows else set()
     absent = [column for column in columns if column not in present]
@@ -56,9 +62,13 @@ def table_graph(
     return concepts, relations
 
 
-def table_concepts(rows: Sequence[Mapping[str, Scalar]], columns: Sequence[str]) -> list[tuple[str, ...]]:
+def table_concepts(rows: Table, columns: Sequence[str]) -> list[tuple[str, ...]]:
     """Concept ids of each row, in the order of `columns`, missing values left out; see `table_graph`."""
-    return [tuple(id_ for column in columns if (id_ := _concept_id(column, row))) for row in rows]
+    return [tuple(id_ for column in columns if (id_ := _concept_id(column, row))) for row in _mappings(rows)]
+
+
+def _mappings(rows: Table) -> Sequence[Mapping[str, Scalar]]:
+    return rows if isinstance(rows, Sequence) else rows.to_dict("records")
 
 
 def _edge_columns(edge: tuple[str, ...], columns: Sequence[str]) -> tuple[str, str, str]:

@@ -10,7 +10,7 @@ from numbers import Real
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.types import Concept, Relation
 
-__all__ = ["N_SHOWN", "check_graph", "first_of"]
+__all__ = ["N_SHOWN", "check_graph", "first_of", "refuse_damaged"]
 
 N_SHOWN = 5
 
@@ -19,6 +19,22 @@ def first_of(messages: Iterable[str], count: int) -> str:
     """Join the first messages, and say how many of `count` are left out."""
     more = f"; and {count - N_SHOWN} more" if count > N_SHOWN else ""
     return "; ".join(islice(messages, N_SHOWN)) + more
+
+
+def refuse_damaged(origin: str, damaged: Sequence[tuple[int, str]], *, unit: str) -> None:
+    """Refuse a file or table with damaged lines or rows, each given by its number and the reason.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is any; the message counts them all and lists the first.
+    """
+    if damaged:
+        reasons = (f"{unit} {number}: {reason}" for number, reason in damaged)
+        raise InvalidInputError(
+            f"{origin}: expected a record in every {unit}, got {len(damaged)} damaged: "
+            f"{first_of(reasons, len(damaged))}; mend or drop them"
+        )
 
 
 def check_graph(concepts: Sequence[Concept], relations: Sequence[Relation]) -> None:
@@ -69,6 +85,6 @@ def _relation_problems(relations: Sequence[Relation], known: Container[str]) -> 
             if end not in known:
                 yield f"relation {r.head!r} -{r.type}-> {r.tail!r} ends at unknown concept {end!r}"
         if not isinstance(r.sources, tuple) or not all(map(_is_filled, r.sources)):
-            yield f"relation {r.head!r} -{r.type}-> {r.tail!r} has sources {r.sources!r}, not a tuple of strings"
+            yield f"relation {r.head!r} -{r.type}-> {r.tail!r} has sources {r.sources!r}, not a tuple of ids"
         if not (isinstance(r.weight, Real) and math.isfinite(r.weight) and r.weight > 0):
             yield f"relation {r.head!r} -{r.type}-> {r.tail!r} has weight {r.weight!r}"

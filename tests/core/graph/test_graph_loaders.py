@@ -99,8 +99,8 @@ def test_damaged_csv_lines_give_one_error_with_count_and_line_numbers(tmp_path):
         KnowledgeGraph.from_csv(path)
     message = str(caught.value)
     assert "got 4 damaged" in message
-    assert "line 3: expected as many fields" in message
-    assert "line 4: could not convert string to float: 'heavy'" in message
+    assert "line 3: expected as many cells" in message
+    assert "line 4: expected a weight that is a number, got 'heavy'" in message
     assert "line 5: 'a' is of type 'x' above and 'y' here" in message
     assert "line 6" in message
 
@@ -125,7 +125,7 @@ def test_damaged_json_lines_give_one_error_with_count_and_line_numbers(tmp_path)
     ("content", "message"),
     [
         (b"head,tail\na,b\n", r"expected columns head, type, tail, got none for \['type'\]"),
-        (b"", r"got none for \['head', 'tail', 'type'\]"),
+        (b"", r"got none for \['head', 'type', 'tail'\]"),
         (b"head,type,tail\n\xff\xfe,t,b\n", "expected a readable UTF-8 file"),
         (b'head,type,tail\na,t,"b\n', "expected CSV, got"),
     ],

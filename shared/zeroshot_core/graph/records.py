@@ -1,0 +1,156 @@
+"""Concepts and relations of attributes, as other libraries keep them, and back; repeated ones united."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.graph.validation import first_of
+from zeroshot_core.types import Concept, Relation
+
+__all__ = [
+    "Ontology",
+    "Records",
+    "concept_attributes",
+    "concept_of",
+    "merge_concepts",
+    "merge_relations",
+    "relation_attributes",
+    "relation_of",
+    "split_values",
+]
+
+Records: TypeAlias = tuple[list[Concept], list[Relation]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ontology:
+    """What an ontology file says.
+
+    Parameters
+    ----------
+    alternative_ids
+        The current id by each id that was merged into it or replaced by it.
+    """
+
+    concepts: tuple[Concept, ...]
+    relations: tuple[Relation, ...]
+    alternative_ids: Mapping[str, str] = field(default_factory=dict)
+
+
+def concept_of(id_: str, attributes: Mapping[str, Any], *, type_: str = "concept") -> Concept:
+    """Concept with the attributes name, synonyms and description where they are filled; else its id names it.
+
+    Raises
+    ------
+    InvalidInputError
+        If the synonyms are neither a list nor a string of values between bars.
+    """
+    return Concept(
+        id=sys.intern(id_),
+        name=attributes.get("name") or id_,
+        type=sys.intern(type_),
+        synonyms=split_values("synonyms", attributes.get("synonyms")),
+        description=attributes.get("description") or "",
+    )
+
+
+def relation_of(head: str, type_: str, tail: str, attributes: Mapping[str, Any]) -> Relation:
+    """Relation with the attributes weight and sources where they are filled; the weight defaults to 1.
+
+    Raises
+    ------
+    InvalidInputError
+        If the weight is not a number, or the sources are neither a list nor a string of values between bars.
+    """
+    weight = attributes.get("weight", 1.0)
+    # An id is kept once, however many relations end at it.
+    return Relation(
+        head=sys.intern(head),
+        type=sys.intern(type_),
+        tail=sys.intern(tail),
+        weight=1.0 if weight is None or weight == "" else _number(weight),
+        sources=split_values("sources", attributes.get("sources")),
+    )
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"expected a weight that is a number, got {value!r}") from error
+
+
+def split_values(name: str, value: Any) -> tuple[str, ...]:
+    """Values of a list, or of a string that separates them by bars (``"one|two"``)."""
+    if value is None or value == "":
+        return ()
+    if isinstance(value, str):
+        return tuple(part for part in map(str.strip, value.split("|")) if part)
+    if not isinstance(value, list | tuple):
+        raise InvalidInputError(f"expected a list of {name}, got {value!r}")
+    return tuple(value)
+
+
+def concept_attributes(concept: Concept) -> dict[str, Any]:
+    """Attributes that `concept_of` reads, the empty ones left out."""
+    filled = {"synonyms": list(concept.synonyms), "description": concept.description}
+    return {"name": concept.name, **{name: value for name, value in filled.items() if value}}
+
+
+def relation_attributes(relation: Relation) -> dict[str, Any]:
+    """Attributes that `relation_of` reads, no sources left out."""
+    return {
+        "weight": float(relation.weight),
+        **({"sources": list(relation.sources)} if relation.sources else {}),
+    }
+
+
+def merge_concepts(concepts: Iterable[Concept]) -> list[Concept]:
+    """Unite concepts of the same id: the first name that is not the id, all synonyms, the first description.
+
+    Raises
+    ------
+    InvalidInputError
+        If one id has several types.
+    """
+    merged: dict[str, Concept] = {}
+    clashes: dict[str, str] = {}
+    for concept in concepts:
+        known = merged.setdefault(concept.id, concept)
+        if known.type != concept.type:
+            clashes[concept.id] = f"{concept.id!r} is of type {known.type!r} and of type {concept.type!r}"
+        if known != concept:
+            merged[concept.id] = _united(known, concept)
+    if clashes:
+        raise InvalidInputError(
+            f"expected one type for each concept, got several for {len(clashes)}: "
+            f"{first_of(clashes.values(), len(clashes))}; settle on one or give them ids of their own"
+        )
+    return list(merged.values())
+
+
+def _united(known: Concept, other: Concept) -> Concept:
+    name = other.name if known.name == known.id else known.name
+    synonyms = dict.fromkeys([*known.synonyms, other.name, *other.synonyms])
+    return replace(
+        known,
+        name=name,
+        synonyms=tuple(synonym for synonym in synonyms if synonym not in {name, known.id}),
+        description=known.description or other.description,
+    )
+
+
+def merge_relations(relations: Iterable[Relation]) -> list[Relation]:
+    """Unite relations of the same head, type and tail: the largest weight, all sources."""
+    merged: dict[tuple[str, str, str], Relation] = {}
+    for relation in relations:
+        key = (relation.head, relation.type, relation.tail)
+        known = merged.setdefault(key, relation)
+        if known != relation:
+            sources = tuple(dict.fromkeys([*known.sources, *relation.sources]))
+            merged[key] = replace(known, weight=max(known.weight, relation.weight), sources=sources)
+    return list(merged.values())
