@@ -6,6 +6,7 @@ from zeroshot_core.errors import require
 
 try:
     from llama_index_zeroshot.embeddings import ZeroShotEmbedding
+    from llama_index_zeroshot.graph_builder import ZeroShotGraphBuilder
     from llama_index_zeroshot.predictor import ZeroShotQueryEngine
     from llama_index_zeroshot.retriever import ZeroShotRetriever
     from llama_index_zeroshot.tools import zero_shot_tools
@@ -13,4 +14,10 @@ except ModuleNotFoundError:
     require("llama_index.core", extra="llama-index")
     raise
 
-__all__ = ["ZeroShotEmbedding", "ZeroShotQueryEngine", "ZeroShotRetriever", "zero_shot_tools"]
+__all__ = [
+    "ZeroShotEmbedding",
+    "ZeroShotGraphBuilder",
+    "ZeroShotQueryEngine",
+    "ZeroShotRetriever",
+    "zero_shot_tools",
+]

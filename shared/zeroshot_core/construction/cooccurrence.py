@@ -31,8 +31,8 @@ def cooccurrence_graph(
     r"""Extend a graph by a relation for each pair of concepts that the same items are linked to.
 
     Of :math:`n` items, :math:`n_i` carry one concept, :math:`n_j` the other and :math:`n_{ij}` both. By
-    chance the count is about Poisson of mean :math:`n_i n_j / n`, a little wider than the exact hypergeometric.
-    The weight is the normalised pointwise mutual information, in (0, 1].
+    chance the count is about Poisson of mean :math:`n_i n_j / n`, wider than the exact
+    hypergeometric. The weight is the normalised pointwise mutual information, in (0, 1].
 
     Parameters
     ----------

@@ -21,11 +21,21 @@ def extraction_prompt(
     *,
     concept_types: Sequence[str] | None = None,
     relation_types: Sequence[str] | None = None,
+    instructions: str = "",
 ) -> str:
-    """Ask for the triples of one text, within types where they are given."""
+    """Ask for the triples of one text, within types where they are given.
+
+    There is no example in it: small models copy one into their answer.
+
+    Parameters
+    ----------
+    instructions
+        What else the model is told, of the domain or of what to leave out.
+    """
     limits = [
         f"Types of things: {', '.join(concept_types)}.\n" if concept_types else "",
         f"Relations: {', '.join(relation_types)}.\n" if relation_types else "",
+        f"{instructions}\n" if instructions else "",
     ]
     # The text goes in last: braces in it are its own.
     return _PROMPT.replace("{limits}", "".join(limits)).replace("{text}", text)
