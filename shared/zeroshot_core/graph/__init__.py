@@ -16,27 +16,42 @@ from zeroshot_core.graph.propagation import (
 )
 from zeroshot_core.graph.rdf import read_rdf
 from zeroshot_core.graph.records import Ontology
+from zeroshot_core.graph.smoothing import (
+    SmoothingChoice,
+    check_smoothing,
+    choose_smoothing,
+    hold_out_synonyms,
+    smooth_vectors,
+)
 from zeroshot_core.graph.tables import table_concepts
-from zeroshot_core.graph.vectors import concept_text, concept_vectors, relation_vectors
+from zeroshot_core.graph.translation import RelationMap, fit_relation_map, relation_vectors
+from zeroshot_core.graph.vectors import concept_text, concept_vectors
 
 __all__ = [
     "KnowledgeGraph",
     "Ontology",
     "Path",
     "PathFinder",
+    "RelationMap",
+    "SmoothingChoice",
     "activations",
     "adjacency",
     "ancestors",
     "check_hierarchy",
     "check_relation_weights",
+    "check_smoothing",
     "check_spread",
+    "choose_smoothing",
     "closure_matrix",
     "concept_text",
     "concept_vectors",
     "expand",
+    "fit_relation_map",
+    "hold_out_synonyms",
     "personalized_pagerank",
     "read_obo",
     "read_rdf",
     "relation_vectors",
+    "smooth_vectors",
     "table_concepts",
 ]

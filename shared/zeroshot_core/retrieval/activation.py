@@ -96,7 +96,8 @@ class ActivatedGraph:
         PageRank has no limit of hops: for what lies beyond `n_hops`, longer and longer paths are tried.
         """
         missing = [id_ for id_ in dict.fromkeys(targets) if activation[self.graph.positions[id_]] > 0]
-        n_hops, found = self.spreading.n_hops, {}
+        n_hops = self.spreading.n_hops
+        found: dict[str, Path] = {}
         while missing:
             found |= self._finder.best_paths(seeds, missing, n_hops=n_hops, decay=self.spreading.decay)
             missing = [id_ for id_ in missing if id_ not in found]

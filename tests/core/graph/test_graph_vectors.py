@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 from zeroshot_core.encoders.base import Encoder
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.graph import KnowledgeGraph, concept_text, concept_vectors, relation_vectors
+from zeroshot_core.graph import (
+    KnowledgeGraph,
+    concept_text,
+    concept_vectors,
+    fit_relation_map,
+    relation_vectors,
+)
 from zeroshot_core.types import Concept, Relation
 
 
@@ -88,3 +94,27 @@ def test_vectors_of_another_graph_are_refused():
     graph = KnowledgeGraph([Concept(id="a", name="a")])
     with pytest.raises(InvalidInputError, match=r"expected vectors of shape \(1, d\), got \(2, 2\)"):
         relation_vectors(graph, np.zeros((2, 2), dtype=np.float32))
+
+
+def test_enough_relations_teach_more_than_a_translation():
+    rng = np.random.default_rng(0)
+    heads = rng.normal(size=(300, 8))
+    turn = np.linalg.qr(rng.normal(size=(8, 8)))[0]
+    concepts = np.concatenate([heads, heads @ turn + 0.1 * rng.normal(size=heads.shape)])
+    concepts /= np.linalg.norm(concepts, axis=1, keepdims=True)
+    concepts = concepts.astype(np.float32)
+    ids = [Concept(id=str(i), name=str(i)) for i in range(600)]
+    known = KnowledgeGraph(ids, [Relation(head=str(i), type="r", tail=str(i + 300)) for i in range(250)])
+    map_ = fit_relation_map(known, concepts, "r")
+    assert map_.matrix is not None
+    # The last fifty are not in the graph, so that they have not been learned.
+    found = (map_.tails(concepts[250:300]) @ concepts.T).argmax(axis=1)
+    assert np.mean(found == np.arange(550, 600)) > 0.9
+    stored = relation_vectors(known, concepts)
+    np.testing.assert_allclose(stored, map_.tails(concepts[:250]), atol=1e-6)
+
+
+def test_a_type_that_the_graph_lacks_cannot_be_learned():
+    graph = KnowledgeGraph([Concept(id="a", name="a")])
+    with pytest.raises(InvalidInputError, match="got \\['r'\\]"):
+        fit_relation_map(graph, np.ones((1, 2), dtype=np.float32), "r")
