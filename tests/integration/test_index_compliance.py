@@ -273,7 +273,7 @@ def test_version_says_what_it_was_built_from(shop):
     assert (info.id, info.is_live, info.state) == (shop.version, True, "ready")
     assert (info.fingerprint, info.encoder, info.dimension) == (shop.encoder.fingerprint, "hash-32", 32)
     assert info.graph_digest == shop.graph.digest
-    assert info.counts == {"items": 300, "concepts": 10, "relations": 7, "names": 6}
+    assert info.counts == {"items": 300, "concepts": 10, "relations": 7, "names": 13}
     assert info.params == IndexParams()
 
 

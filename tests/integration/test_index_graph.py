@@ -132,9 +132,28 @@ def test_a_concept_with_many_names_leaves_room_for_others(signs, monkeypatch):
     assert len(set(found.ids[0])) == 3
 
 
-def test_only_concepts_with_several_texts_pay_for_names(signs):
+def test_a_name_is_left_out_as_if_the_graph_lacked_it(signs):
+    opened, encoder = signs
+    names = [ConceptName(concept="S1", text="Seizure"), ConceptName(concept="S4", text="Cough")]
+    found = opened.search_names(encoder.encode([name.text for name in names]), top_k=4, without=names)
+    assert set(found.ids[0]) == {"S1", "S2", "S3", "S4"}
+    assert "Seizure" not in [record.text for record in found.records[0]]
+    assert set(found.ids[1]) == {"S1", "S2", "S3"}
+
+
+def test_names_are_sampled_at_random(signs):
     opened, _ = signs
-    assert opened.info.counts == {"items": 0, "concepts": 4, "relations": 1, "names": 3 + 41 + 1}
+    assert len(opened.sample_names(1000)) == opened.info.counts["names"] == 3 + 41 + 1 + 1
+    some = opened.sample_names(20, random_state=1)
+    assert 10 <= len(some) <= 30
+    assert some != opened.sample_names(20, random_state=2)
+
+
+def test_graph_of_single_names_pays_nothing_for_names(opened, graph):
+    assert opened.info.counts["names"] == 0
+    found = opened.search_names(HashEncoder(16).encode(["concept 12"]), top_k=2)
+    assert found.records[0][0] == ConceptName(concept="c12", text="concept 12")
+    assert opened.sample_names(5) == []
 
 
 def test_names_are_encoded_once_and_written_again_after_a_kill(uri):
@@ -148,11 +167,12 @@ def test_names_are_encoded_once_and_written_again_after_a_kill(uri):
     encoder = Counting(32)
     with fresh_index(uri) as index:
         version = index.build([], encoder, SIGNS)
-        assert len(encoder.encoded) == len(set(encoder.encoded)) == 2 + 1 + 41 + 2 + 1
+        assert len(encoder.encoded) == len(set(encoder.encoded)) == 3 + 41 + 2 + 1
         catalog = index._catalog
         catalog.set_state(version, "building")
         names = catalog.tables(catalog.get(version)).names
         names.delete(list(names.hashes())[:5])
+        names.wait_for_writes()
         encoder.encoded = ()
         assert index.build([], encoder, SIGNS) == version
         assert len(encoder.encoded) == 5

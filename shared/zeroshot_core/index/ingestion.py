@@ -158,7 +158,7 @@ def graph_rows(graph: KnowledgeGraph | None) -> GraphRows:
     return GraphRows(
         [concept_row(concept, place) for place, concept in enumerate(concepts)],
         [relation_row(relation, place) for place, relation in enumerate(graph.relations)],
-        [row for concept in concepts for row in name_rows(concept)],
+        name_rows(concepts),
     )
 
 

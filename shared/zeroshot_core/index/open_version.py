@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from zeroshot_core.errors import FingerprintMismatchError, InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph, check_spread
 from zeroshot_core.index.filters import AllOf, Condition, Filter, literals, render
 from zeroshot_core.index.ingestion import check_concepts, checked_items, encode_checked
-from zeroshot_core.index.name_search import nearest_concepts, search_distinct
+from zeroshot_core.index.name_search import as_names, nearest_names
 from zeroshot_core.index.table import SearchResult
 from zeroshot_core.types import Concept, Item, Relation
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["OpenVersion"]
 
 _IDS_PER_READ = 4096
+_N_HASHES = 16**8 - 1
 
 
 class OpenVersion:
@@ -56,18 +59,40 @@ class OpenVersion:
         """Nearest relations of each query vector, shape (q, d)."""
         return self._relations.search(vectors, top_k)
 
-    def search_names(self, vectors: Vectors, top_k: int) -> SearchResult[ConceptName]:
-        """Nearest concepts of each query vector, shape (q, d), by the best of all their vectors.
+    def search_names(
+        self, vectors: Vectors, top_k: int, *, without: Sequence[ConceptName] | None = None
+    ) -> SearchResult[ConceptName]:
+        """Nearest concepts of each query vector, shape (q, d), by the nearest of their names.
 
-        A concept with synonyms or a description has a vector for each name beside its own, their mean.
+        Parameters
+        ----------
+        without
+            For each query a name that it shall not find, as if the graph lacked it.
 
         Returns
         -------
         SearchResult
-            `ids` are those of concepts, each once; `records` say by which of their names they were found.
+            `ids` are those of concepts, each once; `records` say by which name they were found.
         """
-        own = self._concepts.search(vectors, top_k)
-        return nearest_concepts(own, search_distinct(self._names, vectors, top_k), top_k)
+        if not self.info.counts["names"]:
+            return as_names(self._concepts.search(vectors, top_k))
+        return nearest_names(self._names, vectors, top_k, without)
+
+    def sample_names(self, n_names: int, *, random_state: int = 0) -> list[ConceptName]:
+        """About `n_names` names at random, all if there are fewer; none where no concept has several texts."""
+        total = self.info.counts["names"]
+        if not total:
+            return []
+        # Ids are hashes, so a range of them is a random sample.
+        share = min(1.0, n_names / total)
+        start = int(np.random.default_rng(random_state).uniform(0, 1 - share) * _N_HASHES)
+        low, high = (f"{min(value, _N_HASHES):08x}" for value in (start, start + int(share * _N_HASHES)))
+        expression = f'id >= "{low}"' + (f' and id < "{high}"' if share < 1 else "")
+        return sorted(self._names.where(expression), key=lambda name: (name.concept, name.text))
+
+    def known_concepts(self, ids: Collection[str]) -> dict[str, Concept]:
+        """Concepts by id; ids that are not in the graph are left out."""
+        return self._concepts.get(ids)
 
     def items(self, ids: Sequence[str]) -> list[Item]:
         """Items in the order of the ids.

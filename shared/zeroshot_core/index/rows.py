@@ -18,7 +18,6 @@ __all__ = [
     "ConceptName",
     "Record",
     "concept_row",
-    "has_names_of_its_own",
     "item_row",
     "name_rows",
     "relation_row",
@@ -117,20 +116,20 @@ def relation_row(relation: Relation, position: int) -> dict[str, Any]:
     }
 
 
-def has_names_of_its_own(concept: Concept) -> bool:
-    """Whether the concept's own vector, a mean over several texts, is not that of its one name already."""
-    return bool(concept.synonyms) or bool(concept.description.strip())
+def name_rows(concepts: Sequence[Concept]) -> list[dict[str, Any]]:
+    """Rows of the names of checked concepts, without vectors.
 
-
-def name_rows(concept: Concept) -> list[dict[str, Any]]:
-    """Rows of the names of a checked concept, each once, without vectors."""
-    if not has_names_of_its_own(concept):
+    There are none if no concept has a synonym or a description: then the vectors of the concepts are those of
+    their names.
+    """
+    if not any(concept.synonyms or concept.description.strip() for concept in concepts):
         return []
-    texts = dict.fromkeys((concept.name, *concept.synonyms))
-    keys = {text: _hash(concept.id, text) for text in texts}
-    return [
-        {"id": keys[text], "concept": concept.id, "text": text, "content_hash": keys[text]} for text in texts
-    ]
+    rows = []
+    for concept in concepts:
+        for text in dict.fromkeys((concept.name, *concept.synonyms)):
+            key = _hash(concept.id, text)
+            rows.append({"id": key, "concept": concept.id, "text": text, "content_hash": key})
+    return rows
 
 
 def to_record(kind: str, row: Mapping[str, Any]) -> Item | Concept | Relation | ConceptName:

@@ -1,11 +1,11 @@
 """The four collections of a version: their fields, limits and indexes.
 
-========== ==========================================================================================
+========== ============================================================================================
 items      id, vector, text, concepts (array of strings), metadata (JSON)
 concepts   id, vector, name, type, description, synonyms (array of strings), position in the graph
 relations  id (a hash), vector, head, type, tail, weight, sources (array of strings), position
-names      id (a hash), vector, concept, text: each name of the concepts that `has_names_of_its_own`
-========== ==========================================================================================
+names      id (a hash), vector, concept, text: each name and synonym; empty if no concept has several texts
+========== ============================================================================================
 
 Each row also has a content_hash, by which a build that is resumed knows what is written.
 """
