@@ -58,9 +58,9 @@ def check_vectors(vectors: Vectors, shape: tuple[int, int]) -> Vectors:
     return rows
 
 
-def check_parts(info: VersionInfo, encoder: Encoder, graph: KnowledgeGraph | None) -> None:
+def check_parts(info: VersionInfo, encoder: Encoder | None, graph: KnowledgeGraph | None) -> None:
     """Refuse an encoder or a graph that a version was not built with."""
-    if encoder.fingerprint != info.fingerprint:
+    if encoder is not None and encoder.fingerprint != info.fingerprint:
         raise FingerprintMismatchError(
             f"expected encoder {info.fingerprint} ({info.encoder}), got {encoder.fingerprint} "
             f"({encoder.name}); load the encoder that the version was built with, or build a new version"
