@@ -6,6 +6,12 @@ from zeroshot_core.errors import require
 
 try:
     from llama_index_zeroshot.embeddings import ZeroShotEmbedding
+    from llama_index_zeroshot.graph import (
+        from_entities,
+        from_property_graph,
+        to_entities,
+        to_property_graph,
+    )
     from llama_index_zeroshot.graph_builder import ZeroShotGraphBuilder
     from llama_index_zeroshot.predictor import ZeroShotQueryEngine
     from llama_index_zeroshot.retriever import ZeroShotRetriever
@@ -19,5 +25,9 @@ __all__ = [
     "ZeroShotGraphBuilder",
     "ZeroShotQueryEngine",
     "ZeroShotRetriever",
+    "from_entities",
+    "from_property_graph",
+    "to_entities",
+    "to_property_graph",
     "zero_shot_tools",
 ]

@@ -44,6 +44,8 @@ DOORS = {
         "ZeroShotGraphBuilder",
         "ZeroShotPredictor",
         "ZeroShotRetriever",
+        "from_graph_documents",
+        "to_graph_documents",
         "zero_shot_tools",
     ],
     "llama_index_zeroshot": [
@@ -51,6 +53,10 @@ DOORS = {
         "ZeroShotGraphBuilder",
         "ZeroShotQueryEngine",
         "ZeroShotRetriever",
+        "from_entities",
+        "from_property_graph",
+        "to_entities",
+        "to_property_graph",
         "zero_shot_tools",
     ],
 }

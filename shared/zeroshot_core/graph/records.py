@@ -58,8 +58,15 @@ def concept_of(id_: str, attributes: Mapping[str, Any], *, type_: str = "concept
     )
 
 
-def relation_of(head: str, type_: str, tail: str, attributes: Mapping[str, Any]) -> Relation:
+def relation_of(
+    head: str, type_: str, tail: str, attributes: Mapping[str, Any], *, source: str = ""
+) -> Relation:
     """Relation with the attributes weight and sources where they are filled; the weight defaults to 1.
+
+    Parameters
+    ----------
+    source
+        A further source.
 
     Raises
     ------
@@ -67,13 +74,14 @@ def relation_of(head: str, type_: str, tail: str, attributes: Mapping[str, Any])
         If the weight is not a number, or the sources are neither a list nor a string of values between bars.
     """
     weight = attributes.get("weight", 1.0)
+    sources = split_values("sources", attributes.get("sources"))
     # An id is kept once, however many relations end at it.
     return Relation(
         head=sys.intern(head),
         type=sys.intern(type_),
         tail=sys.intern(tail),
         weight=1.0 if weight is None or weight == "" else _number(weight),
-        sources=split_values("sources", attributes.get("sources")),
+        sources=(*sources, source) if source and source not in sources else sources,
     )
 
 
