@@ -98,9 +98,11 @@ class ZeroShotGraphBuilder:
         output_cls = _output_class(triples_schema(**types))
 
         def ask(text: str) -> Any:
-            prompt = extraction_prompt(text, **types, instructions=self.instructions)
+            question = extraction_prompt(text, **types, instructions=self.instructions)
+            # A program writes into its template: each call has its own.
+            template = PromptTemplate("{question}")
             try:
-                answer = llm.structured_predict(output_cls, PromptTemplate("{prompt}"), prompt=prompt)
+                answer = llm.structured_predict(output_cls, template, question=question)
             except Exception as error:  # one text that fails does not cost the others
                 return error
             return answer.model_dump() if isinstance(answer, BaseModel) else answer

