@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from zeroshot_core.graph.edges import CONCEPT_COLUMNS, EDGE_COLUMNS, check_columns, concept_list, edge_list
-from zeroshot_core.graph.records import Records
+from zeroshot_core.graph.records import Records, collector_paused
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,6 +16,7 @@ __all__ = ["read_frame"]
 _LISTS_AND_NUMBERS = frozenset({"synonyms", "sources", "weight"})
 
 
+@collector_paused()
 def read_frame(relations: pd.DataFrame, concepts: pd.DataFrame | None = None) -> Records:
     """Read an edge list, and where it is given a list of concepts, with the columns of `loaders.read_csv`.
 

@@ -14,13 +14,14 @@ from typing import Any, TextIO
 
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph.edges import CONCEPT_COLUMNS, EDGE_COLUMNS, check_columns, concept_list, edge_list
-from zeroshot_core.graph.records import Records
+from zeroshot_core.graph.records import Records, collector_paused
 from zeroshot_core.graph.validation import refuse_damaged
 from zeroshot_core.types import Concept, Relation
 
 __all__ = ["open_text", "read_csv", "read_jsonl", "write_jsonl"]
 
 
+@collector_paused()
 def read_csv(path: Path, concepts: Path | None = None) -> Records:
     """Read an edge list with a header, and where it is given a list of concepts.
 
@@ -57,6 +58,7 @@ def _csv_rows(
         raise InvalidInputError(f"{path}: line {reader.line_num}: expected CSV, got {error}") from error
 
 
+@collector_paused()
 def read_jsonl(path: Path) -> Records:
     """Read lines ``{"concept": {...}}`` and ``{"relation": {...}}`` with the fields of the records.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,6 @@ __all__ = ["read_rdf"]
 
 FORMATS = {
     ".ttl": "turtle",
-    ".n3": "n3",
     ".nt": "nt",
     ".rdf": "xml",
     ".owl": "xml",
@@ -50,7 +50,7 @@ def read_rdf(
     Parameters
     ----------
     format
-        ``"turtle"``, ``"xml"``, ``"nt"``, ``"n3"`` or ``"json-ld"``; told from the file's name by default.
+        ``"turtle"``, ``"xml"``, ``"nt"`` or ``"json-ld"``; told from the file's name by default.
     language
         Which labels and descriptions to keep, besides those of no language.
     relation_types
@@ -92,7 +92,10 @@ def _parse(path: Path, format: str | None) -> rdflib.Graph:
     with open_text(path) as file:
         text = file.read()
     try:
-        return rdflib.Graph().parse(data=text, format=format)
+        with warnings.catch_warnings():
+            # rdflib's parsers still call what rdflib itself has deprecated.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return rdflib.Graph().parse(data=text, format=format)
     except Exception as error:  # the parsers fail in whatever way the damage makes them
         if format == "nt":
             refuse_damaged(str(path), list(_damaged_triples(text)), unit="line")

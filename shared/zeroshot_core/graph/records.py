@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -14,6 +16,7 @@ from zeroshot_core.types import Concept, Relation
 __all__ = [
     "Ontology",
     "Records",
+    "collector_paused",
     "concept_attributes",
     "concept_of",
     "merge_concepts",
@@ -24,6 +27,18 @@ __all__ = [
 ]
 
 Records: TypeAlias = tuple[list[Concept], list[Relation]]
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Pause the cyclic garbage collector, which else looks through millions of fresh records for nothing."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @dataclass(frozen=True, kw_only=True)
