@@ -79,7 +79,7 @@ class OpenVersion:
         return nearest_names(self._names, vectors, top_k, without)
 
     def sample_names(self, n_names: int, *, random_state: int = 0) -> list[ConceptName]:
-        """About `n_names` names at random, all if there are fewer; none where no concept has several texts."""
+        """Draw about `n_names` names at random; none where no concept has several texts."""
         total = self.info.counts["names"]
         if not total:
             return []

@@ -1,0 +1,154 @@
+"""Texts find the concepts that they mean, or none; on the real model, with a small ontology."""
+
+import pytest
+from zeroshot_core.encoders import HashEncoder
+from zeroshot_core.errors import FingerprintMismatchError, InvalidInputError
+from zeroshot_core.graph import KnowledgeGraph
+from zeroshot_core.index import VectorIndex
+from zeroshot_core.retrieval.linking import Linker
+from zeroshot_core.types import Concept
+
+SIGNS = {
+    "HP:0001250": ("Seizure", "Epileptic fits", "Convulsions"),
+    "HP:0004322": ("Short stature", "Small stature", "Decreased body height"),
+    "HP:0001945": ("Fever", "Elevated body temperature", "Pyrexia"),
+    "HP:0012735": ("Cough", "Coughing"),
+    "HP:0000365": ("Hearing impairment", "Deafness", "Hearing loss"),
+    "HP:0000175": ("Cleft palate", "Palatoschisis"),
+    "HP:0001344": ("Absent speech", "No speech development"),
+    "HP:0000988": ("Skin rash", "Rash"),
+    "HP:0001513": ("Obesity", "Obese"),
+    "HP:0002315": ("Headache", "Pain in the head"),
+}
+GRAPH = KnowledgeGraph(
+    Concept(id=id_, name=name, synonyms=tuple(more)) for id_, (name, *more) in SIGNS.items()
+)
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory, minilm):
+    with VectorIndex.connect(str(tmp_path_factory.mktemp("linking") / "signs.db")) as index:
+        yield index.open(index.build([], minilm, GRAPH), fingerprint=minilm.fingerprint)
+
+
+@pytest.fixture(scope="module")
+def linker(opened, minilm):
+    return Linker(opened, minilm)
+
+
+def concepts_of(links):
+    return [[link.concept for link in found] for found in links]
+
+
+def test_names_are_linked_whatever_their_case_punctuation_and_number(linker):
+    links = linker.link(["SEIZURES", "short-stature", "skin rashes", "hearing  impairment."])
+    assert concepts_of(links) == [["HP:0001250"], ["HP:0004322"], ["HP:0000988"], ["HP:0000365"]]
+    assert links[0][0].name == "Seizure"
+    assert all(found[0].probability > 0.9 for found in links)
+
+
+def test_other_words_find_the_nearest_name(linker):
+    (found,) = linker.link(["high body temperature"])
+    assert (found[0].concept, found[0].name) == ("HP:0001945", "Elevated body temperature")
+    assert found[0].score < 1.0
+
+
+def test_what_means_no_concept_has_no_link(linker):
+    assert linker.link(["stock market crash", "the blue bicycle"]) == [[], []]
+
+
+def test_threshold_of_zero_links_everything_with_probabilities_that_leave_room_for_none(
+    opened, minilm, linker
+):
+    ready = Linker(opened, minilm, threshold=0, choice=linker.choice)
+    (found,) = ready.link(["the blue bicycle"], top_k=10)
+    shares = [link.probability for link in found]
+    assert len(found) == 10
+    assert shares == sorted(shares, reverse=True)
+    assert sum(shares) < 0.5
+
+
+def test_rarer_concepts_make_links_less_probable(opened, minilm, linker):
+    often, rarely = (
+        Linker(opened, minilm, threshold=0, prior=prior, choice=linker.choice).link(["deaf"])[0][0]
+        for prior in (0.9, 0.1)
+    )
+    assert often.concept == rarely.concept == "HP:0000365"
+    assert often.probability > rarely.probability
+
+
+def test_ids_are_accepted_as_they_are(linker):
+    links = linker.link(["HP:0000175", "Cleft palate"])
+    assert concepts_of(links) == [["HP:0000175"], ["HP:0000175"]]
+    assert (links[0][0].name, links[0][0].probability) == ("HP:0000175", 1.0)
+
+
+def test_mentions_are_found_in_a_text_with_their_places(linker):
+    text = "A boy with short stature, recurring seizures and HP:0000365. Absent speech."
+    (mentions,) = linker.link_mentions([text])
+    assert [mention.link.concept for mention in mentions] == [
+        "HP:0004322",
+        "HP:0001250",
+        "HP:0000365",
+        "HP:0001344",
+    ]
+    assert [text[mention.start : mention.end] for mention in mentions][::3] == [
+        "short stature",
+        "Absent speech",
+    ]
+    assert not any(mention.is_negated for mention in mentions)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("No fever, cough or rash.", {"HP:0001945": True, "HP:0012735": True, "HP:0000988": True}),
+        ("No fever, short stature.", {"HP:0001945": True, "HP:0004322": False}),
+        ("He denies headache but has a cough", {"HP:0002315": True, "HP:0012735": False}),
+        ("Cleft palate was ruled out; obesity", {"HP:0000175": True, "HP:0001513": False}),
+        ("Seizures without fever", {"HP:0001250": False, "HP:0001945": True}),
+    ],
+)
+def test_negation_reaches_what_it_says_and_no_further(linker, text, expected):
+    (mentions,) = linker.link_mentions([text])
+    assert {mention.link.concept: mention.is_negated for mention in mentions} == expected
+
+
+def test_a_batch_is_encoded_and_searched_once(opened, minilm, linker, monkeypatch):
+    calls = []
+    call, encode = opened._catalog.connection.call, type(minilm).encode
+    ready = Linker(opened, minilm, choice=linker.choice)
+    monkeypatch.setattr(
+        opened._catalog.connection, "call", lambda *args, **kw: calls.append(args[0]) or call(*args, **kw)
+    )
+    monkeypatch.setattr(
+        type(minilm), "encode", lambda *args, **kw: calls.append("encode") or encode(*args, **kw)
+    )
+    ready.link_mentions(["cough and fever", "rash, headache", "no cough"])
+    assert calls.count("encode") == calls.count("search") == 1
+    assert len(calls) <= 4
+
+
+def test_choice_is_learned_the_same_again(opened, minilm, linker):
+    assert Linker(opened, minilm).choice == linker.choice
+
+
+def test_wrong_input_is_refused(opened, minilm, linker, tmp_path):
+    with pytest.raises(InvalidInputError, match="expected a list of texts, got one: 'cough'"):
+        linker.link("cough")
+    with pytest.raises(InvalidInputError, match="text 1: expected a non-empty text, got ' '"):
+        linker.link_mentions(["cough", " "])
+    with pytest.raises(InvalidInputError, match=r"threshold from 0 .* to 1, got 2"):
+        Linker(opened, minilm, threshold=2)
+    with pytest.raises(InvalidInputError, match="prior above 0 and below 1, got 1"):
+        Linker(opened, minilm, prior=1)
+    with pytest.raises(FingerprintMismatchError):
+        Linker(opened, HashEncoder(16))
+    encoder = HashEncoder(16)
+    with VectorIndex.connect(str(tmp_path / "bare.db")) as index:
+        bare = index.open(index.build([], encoder), fingerprint=encoder.fingerprint)
+        with pytest.raises(
+            InvalidInputError, match=r"expected a version with concepts, got .* build it with a graph"
+        ):
+            Linker(bare, encoder)
+    assert linker.link([]) == []
