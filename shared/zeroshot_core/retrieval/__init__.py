@@ -1,8 +1,9 @@
 """Retrieval: vector search, expansion over the graph, and their fusion into hits with paths."""
 
 from zeroshot_core.retrieval.completion import propose_tails
+from zeroshot_core.retrieval.fusion import LearnedFusion, learn_fusion
 from zeroshot_core.retrieval.neighbours import fold_neighbours
 from zeroshot_core.retrieval.retriever import Retriever
 from zeroshot_core.retrieval.wording import hit_in_words
 
-__all__ = ["Retriever", "fold_neighbours", "hit_in_words", "propose_tails"]
+__all__ = ["LearnedFusion", "Retriever", "fold_neighbours", "hit_in_words", "learn_fusion", "propose_tails"]

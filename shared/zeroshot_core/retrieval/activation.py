@@ -19,11 +19,12 @@ from zeroshot_core.graph import (
     expand,
     personalized_pagerank,
 )
+from zeroshot_core.retrieval.candidates import dense_row
 
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats
 
-__all__ = ["ActivatedGraph", "Spread", "Spreading"]
+__all__ = ["ActivatedGraph", "Reached", "Spread", "Spreading"]
 
 Spread: TypeAlias = Literal["hops", "pagerank"]
 
@@ -72,21 +73,20 @@ class ActivatedGraph:
 
     def __init__(self, graph: KnowledgeGraph, spreading: Spreading) -> None:
         self.graph = graph
-        self.spreading = spreading
+        self._spreading = spreading
 
-    @cached_property
-    def _finder(self) -> PathFinder:
-        return PathFinder(self.graph, relation_weights=self.spreading.relation_weights)
-
-    def activations(self, seeds: Sequence[Mapping[str, float]]) -> sparse.csr_matrix:
-        """Activation of every concept for each query's weighted seeds, shape (q, n_concepts)."""
+    def reach(self, seeds: Sequence[Mapping[str, float]]) -> Reached:
+        """Spread from the weighted seeds of each query."""
         columns = [self.graph.positions[id_] for weights in seeds for id_ in weights]
         data = [weight for weights in seeds for weight in weights.values()]
         ends = np.cumsum([0, *map(len, seeds)])
         start = sparse.csr_matrix((data, columns, ends), shape=(len(seeds), len(self.graph)))
-        if self.spreading.spread == "pagerank":
-            return personalized_pagerank(self._finder.adjacency, start, 1.0 - self.spreading.decay)
-        return expand(self._finder.adjacency, start, self.spreading.n_hops, self.spreading.decay)
+        way = self._spreading
+        if way.spread == "pagerank":
+            spread = personalized_pagerank(self._finder.adjacency, start, 1.0 - way.decay)
+        else:
+            spread = expand(self._finder.adjacency, start, way.n_hops, way.decay)
+        return Reached(on=self, seeds=seeds, spread=spread)
 
     def paths(
         self, seeds: Mapping[str, float], targets: Iterable[str], activation: Floats
@@ -95,13 +95,45 @@ class ActivatedGraph:
 
         PageRank has no limit of hops: for what lies beyond `n_hops`, longer and longer paths are tried.
         """
-        missing = [id_ for id_ in dict.fromkeys(targets) if activation[self.graph.positions[id_]] > 0]
-        n_hops = self.spreading.n_hops
+        positions = self.graph.positions
+        missing = [
+            id_ for id_ in dict.fromkeys(targets) if id_ in positions and activation[positions[id_]] > 0
+        ]
+        n_hops = self._spreading.n_hops
         found: dict[str, Path] = {}
         while missing:
-            found |= self._finder.best_paths(seeds, missing, n_hops=n_hops, decay=self.spreading.decay)
+            found |= self._finder.best_paths(seeds, missing, n_hops=n_hops, decay=self._spreading.decay)
             missing = [id_ for id_ in missing if id_ not in found]
-            if self.spreading.spread == "hops" or n_hops >= _LONGEST_PATH:
+            if self._spreading.spread == "hops" or n_hops >= _LONGEST_PATH:
                 break
             n_hops = min(_LONGEST_PATH, 2 * n_hops + 1)
         return found
+
+    @cached_property
+    def _finder(self) -> PathFinder:
+        return PathFinder(self.graph, relation_weights=self._spreading.relation_weights)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reached:
+    """What a batch of queries activates.
+
+    Parameters
+    ----------
+    seeds
+        For each query the weights of the concepts that it mentions.
+    spread
+        Activations, shape (q, n_concepts).
+    """
+
+    on: ActivatedGraph
+    seeds: Sequence[Mapping[str, float]]
+    spread: sparse.csr_matrix
+
+    def activation(self, query: int) -> Floats:
+        """Activation of every concept by one query, shape (n_concepts,)."""
+        return dense_row(self.spread, query)
+
+    def paths(self, query: int, targets: Iterable[str]) -> dict[str, Path]:
+        """Find the strongest path from one query's seeds to each target that it activates."""
+        return self.on.paths(self.seeds[query], targets, self.activation(query))

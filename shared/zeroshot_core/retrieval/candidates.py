@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
-from zeroshot_core.graph import KnowledgeGraph, activations
+from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.types import Item
 
 if TYPE_CHECKING:
-    from zeroshot_core.index import SearchResult
+    from zeroshot_core.index import Filter, OpenVersion, SearchResult
     from zeroshot_core.types import Floats, Ints, Vectors
 
-__all__ = ["Pool", "add_linked", "best_links", "dense_row", "nearest"]
+__all__ = ["Pool", "add_linked", "best_links", "dense_row", "gather", "nearest"]
+
+_OVERSAMPLING = 3
+_MAX_CANDIDATES = 16384
+_N_LINKS = 3
+_LINKED_PER_CONCEPT = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +33,8 @@ class Pool:
     items
         All distinct candidates, m of them.
     concepts
-        Shape (m, n_concepts), ones where an item is linked to a concept.
+        Shape (m, n_concepts), ``1 / sqrt(number of its concepts)`` where an item is linked to one of the
+        graph's; those outside a part of a graph count in the number.
     rows
         For each query, the rows of its candidates.
     similarities
@@ -41,13 +47,51 @@ class Pool:
     similarities: Sequence[Floats]
 
 
+def gather(
+    version: OpenVersion,
+    vectors: Vectors,
+    spread: sparse.csr_matrix,
+    graph: KnowledgeGraph,
+    top_k: int,
+    filter: Filter | None,
+) -> Pool:
+    """Pool each query's nearest items, and items linked to concepts that are active but rare among those.
+
+    Parameters
+    ----------
+    vectors
+        Shape (q, d).
+    spread
+        Activations, shape (q, n_concepts).
+    """
+    n_candidates = max(top_k, min(top_k * _OVERSAMPLING, _MAX_CANDIDATES))
+    pool = nearest(version.search_items(vectors, n_candidates, filter), graph)
+    links = best_links(pool, spread, _N_LINKS)
+    ids = {row: graph.concept_ids[row] for row in np.unique(np.concatenate(links)).tolist()}
+    linked = _linked(version, list(ids.values()), filter)
+    by_row = {row: linked[id_] for row, id_ in ids.items()}
+    return add_linked(pool, by_row, version.item_vectors, vectors, links, graph)
+
+
+def _linked(version: OpenVersion, ids: Sequence[str], filter: Filter | None) -> dict[str, list[Item]]:
+    """Items linked to each concept, some of them where they are many, whatever the other concepts."""
+    if filter is None:
+        return {id_: version.linked_items([id_], _LINKED_PER_CONCEPT) for id_ in ids}
+    # A filter walks over all rows of a local file, so it is asked once for the whole batch.
+    linked: dict[str, list[Item]] = {id_: [] for id_ in ids}
+    for item in sorted(version.linked_items(ids, filter=filter), key=lambda item: item.id):
+        for id_ in linked.keys() & item.concepts:
+            linked[id_].append(item)
+    return {id_: items[:_LINKED_PER_CONCEPT] for id_, items in linked.items()}
+
+
 def nearest(found: SearchResult[Item], graph: KnowledgeGraph) -> Pool:
     """Pool what a vector search found."""
     by_id = {item.id: item for items in found.records for item in items}
     row_of = {id_: row for row, id_ in enumerate(by_id)}
     return Pool(
         items=list(by_id.values()),
-        concepts=activations(graph, [item.concepts for item in by_id.values()]),
+        concepts=_links(graph, list(by_id.values())),
         rows=[np.array([row_of[id_] for id_ in ids], dtype=np.int64) for ids in found.ids],
         similarities=found.scores,
     )
@@ -74,7 +118,7 @@ def best_links(pool: Pool, spread: sparse.csr_matrix, n_links: int) -> list[Ints
     chosen = sparse.csr_matrix(
         (np.ones(len(columns)), columns, ends), shape=(len(ends) - 1, pool.concepts.shape[0])
     )
-    n_near = sparse.csr_matrix(chosen @ pool.concepts)
+    n_near = sparse.csr_matrix(chosen @ pool.concepts.sign())
     links: list[Ints] = []
     for query, (start, end) in enumerate(zip(spread.indptr[:-1], spread.indptr[1:], strict=True)):
         active = spread.indices[start:end]
@@ -127,12 +171,22 @@ def add_linked(
         similarities.append(np.concatenate([scores, vectors[places] @ queries[query]]))
     return Pool(
         items=[*pool.items, *fresh],
-        concepts=sparse.vstack(
-            [pool.concepts, activations(graph, [item.concepts for item in fresh])], format="csr"
-        ),
+        concepts=sparse.vstack([pool.concepts, _links(graph, fresh)], format="csr"),
         rows=rows,
         similarities=similarities,
     )
+
+
+def _links(graph: KnowledgeGraph, items: Sequence[Item]) -> sparse.csr_matrix:
+    """Shape (m, n_concepts), as in `Pool`."""
+    positions = graph.positions
+    distinct = [dict.fromkeys(item.concepts) for item in items]
+    columns = [[positions[id_] for id_ in ids if id_ in positions] for ids in distinct]
+    counts = np.array([len(row) for row in columns], dtype=np.int64)
+    lengths = np.sqrt(np.array([max(1, len(ids)) for ids in distinct], dtype=np.float64))
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    flat = np.fromiter((column for row in columns for column in row), np.int64, int(ends[-1]))
+    return sparse.csr_matrix((np.repeat(1 / lengths, counts), flat, ends), shape=(len(items), len(graph)))
 
 
 def dense_row(matrix: sparse.csr_matrix, row: int) -> Floats:

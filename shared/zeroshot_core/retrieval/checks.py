@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from zeroshot_core.index import VersionInfo
     from zeroshot_core.types import Vectors
 
-__all__ = ["check_graph_weight", "check_parts", "check_queries", "check_top_k", "check_vectors", "content_of"]
+__all__ = [
+    "check_graph_weight",
+    "check_parts",
+    "check_queries",
+    "check_stored",
+    "check_top_k",
+    "check_vectors",
+    "content_of",
+]
 
 
 def check_top_k(top_k: int) -> int:
@@ -47,8 +55,9 @@ def check_queries(queries: Sequence[str | Item]) -> list[str | Item]:
     return queries
 
 
-def check_vectors(vectors: Vectors, shape: tuple[int, int]) -> Vectors:
-    """Give query vectors back as float32 if they are finite and of this shape."""
+def check_vectors(vectors: Vectors, queries: Sequence[str | Item], encoder: Encoder) -> Vectors:
+    """Give query vectors back as float32 if they are finite, one of the encoder's dimension for each query."""
+    shape = (len(queries), encoder.dimension)
     rows = np.asarray(vectors, dtype=np.float32)
     if rows.shape != shape or not np.isfinite(rows).all():
         raise InvalidInputError(
@@ -56,6 +65,23 @@ def check_vectors(vectors: Vectors, shape: tuple[int, int]) -> Vectors:
             "of the encoder that the index was built with"
         )
     return rows
+
+
+def check_stored(
+    info: VersionInfo, graph: str, spread: str, relation_weights: Mapping[str, float] | None
+) -> None:
+    """Refuse what a graph that is read from Milvus part by part cannot do."""
+    if graph != "stored":
+        raise InvalidInputError(f"expected a graph, 'stored' or None, got {graph!r}")
+    if not info.graph_digest:
+        raise InvalidInputError(
+            f"expected a version with a graph, got {info.id} without; build it with graph=..."
+        )
+    if spread != "hops" or relation_weights:
+        raise InvalidInputError(
+            "expected spread='hops' and no relation_weights with a stored graph, since they need all of it; "
+            "give the graph itself"
+        )
 
 
 def check_parts(info: VersionInfo, encoder: Encoder | None, graph: KnowledgeGraph | None) -> None:

@@ -3,41 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import replace
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING
-
-import numpy as np
-from scipy import sparse
+from typing import TYPE_CHECKING, Literal
 
 from zeroshot_core.encoders import Encoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph, check_relation_weights
-from zeroshot_core.retrieval.activation import ActivatedGraph, Spread, Spreading
-from zeroshot_core.retrieval.candidates import Pool, add_linked, best_links, dense_row, nearest
+from zeroshot_core.retrieval.activation import ActivatedGraph, Reached, Spread, Spreading
+from zeroshot_core.retrieval.candidates import gather
 from zeroshot_core.retrieval.checks import (
     check_graph_weight,
     check_parts,
     check_queries,
+    check_stored,
     check_top_k,
     check_vectors,
     content_of,
 )
-from zeroshot_core.retrieval.hits import concept_hit, item_hit, item_path, mention_path
-from zeroshot_core.retrieval.scoring import fuse, overlap_scores, seed_weights
-from zeroshot_core.types import Hit, Item
+from zeroshot_core.retrieval.hits import item_hit
+from zeroshot_core.retrieval.ranking import best_concepts, best_items
+from zeroshot_core.retrieval.scoring import Candidates, overlap_scores, seed_weights
+from zeroshot_core.types import Concept, Hit, Item
 
 if TYPE_CHECKING:
     from zeroshot_core.index import Filter, OpenVersion
-    from zeroshot_core.types import Floats, Vectors
+    from zeroshot_core.types import Vectors
 
 __all__ = ["Retriever"]
 
-_OVERSAMPLING = 3
-_MAX_CANDIDATES = 16384
 _N_SEEDS = 5
-_N_LINKS = 3
-_LINKED_PER_CONCEPT = 100
 
 
 class Retriever:
@@ -57,7 +54,8 @@ class Retriever:
     encoder
         The one that the version was built with.
     graph
-        The one that the version was built with; without one, or with an empty one, only vectors count.
+        The one that the version was built with; or ``"stored"``, to read the part around the concepts of the
+        queries from Milvus, for graphs larger than memory. Without concepts only vectors count.
     top_k
         Hits for each query.
     graph_weight
@@ -70,7 +68,8 @@ class Retriever:
         ``"hops"``, or ``"pagerank"`` for activation that has no limit of hops and goes back to the concepts
         of the query with probability ``1 - decay`` before each (`graph.personalized_pagerank`).
     relation_weights
-        What relations weigh by their type; 1 where it is missing, 0 for types that are not followed.
+        What relations weigh by their type; 1 where it is missing, 0 for types that are not followed. Like
+        ``"pagerank"``, it needs a graph in memory.
 
     Raises
     ------
@@ -85,7 +84,7 @@ class Retriever:
         self,
         version: OpenVersion,
         encoder: Encoder,
-        graph: KnowledgeGraph | None = None,
+        graph: KnowledgeGraph | Literal["stored"] | None = None,
         *,
         top_k: int = 10,
         graph_weight: float = 0.3,
@@ -94,6 +93,10 @@ class Retriever:
         spread: Spread = "hops",
         relation_weights: Mapping[str, float] | None = None,
     ) -> None:
+        self._is_stored = graph == "stored"
+        if isinstance(graph, str):
+            check_stored(version.info, graph, spread, relation_weights)
+            graph = None
         check_parts(version.info, encoder, graph)
         self.version = version
         self.encoder = encoder
@@ -147,17 +150,32 @@ class Retriever:
         checked = check_queries(queries)
         if not checked:
             return []
-        vectors = self._encode(checked) if vectors is None else self._checked(vectors, len(checked))
-        if weight == 0 or len(self.graph) == 0:
+        vectors = self._encode(checked) if vectors is None else check_vectors(vectors, checked, self.encoder)
+        if weight == 0 or not self.has_graph:
             return self._by_vectors(vectors, top_k, filter)
-        bare = [row for row, query in enumerate(checked) if not (isinstance(query, Item) and query.concepts)]
-        seeds = self._seeds(checked, self._near_concepts(vectors, bare, _N_SEEDS))
-        spread = self._activated.activations(seeds)
-        pool = self._pool(vectors, spread, top_k, filter)
+        reached = self._reach(checked, vectors)
         return [
-            self._best_items(pool, query, dense_row(spread, query), seeds[query], weight, top_k)
-            for query in range(len(checked))
+            best_items(each, query, reached, weight, top_k)
+            for query, each in enumerate(self._candidates(vectors, reached, top_k, filter))
         ]
+
+    def candidates(
+        self, queries: Sequence[str | Item], *, top_k: int | None = None, filter: Filter | None = None
+    ) -> list[Candidates]:
+        """Find all that may become one of the `top_k` hits of each query, with both parts of its score.
+
+        Raises
+        ------
+        InvalidInputError
+            If a query or `top_k` is wrong, or there is no graph.
+        """
+        top_k = self.top_k if top_k is None else check_top_k(top_k)
+        checked = check_queries(queries)
+        self._require_graph()
+        if not checked:
+            return []
+        vectors = self._encode(checked)
+        return self._candidates(vectors, self._reach(checked, vectors), top_k, filter)
 
     def related_concepts(
         self, queries: Sequence[str | Item], *, top_k: int | None = None, vectors: Vectors | None = None
@@ -185,30 +203,44 @@ class Retriever:
         """
         top_k = self.top_k if top_k is None else check_top_k(top_k)
         checked = check_queries(queries)
-        if len(self.graph) == 0:
-            raise InvalidInputError(
-                "expected a retriever with a graph of concepts, got none; give it graph=..."
-            )
+        self._require_graph()
         if not checked:
             return []
-        vectors = self._encode(checked) if vectors is None else self._checked(vectors, len(checked))
+        vectors = self._encode(checked) if vectors is None else check_vectors(vectors, checked, self.encoder)
         near = self._near_concepts(vectors, range(len(checked)), max(top_k, _N_SEEDS))
-        seeds = self._seeds(checked, near)
-        spread = self._activated.activations(seeds)
-        return [
-            self._best_concepts(dense_row(spread, query), seeds[query], near[query], top_k)
-            for query in range(len(checked))
-        ]
+        reached = self._activate(self._seeds(checked, near))
+        return [best_concepts(each, query, reached, top_k) for query, each in enumerate(near)]
+
+    def weighted(
+        self, *, graph_weight: float | None = None, relation_weights: Mapping[str, float] | None = None
+    ) -> Retriever:
+        """Copy the retriever with other weights, such as those of `learn_fusion`; None keeps them."""
+        other = copy(self)
+        if graph_weight is not None:
+            other.graph_weight = check_graph_weight(graph_weight)
+        if relation_weights is not None:
+            checked = check_relation_weights(self.graph, relation_weights)
+            other.spreading = replace(self.spreading, relation_weights=checked)
+            other.__dict__.pop("_activated", None)
+        return other
+
+    @property
+    def has_graph(self) -> bool:
+        """Whether there are concepts over which to go."""
+        return (self._is_stored and self.version.info.counts["concepts"] > 0) or len(self.graph) > 0
 
     @cached_property
     def _activated(self) -> ActivatedGraph:
         return ActivatedGraph(self.graph, self.spreading)
 
+    def _require_graph(self) -> None:
+        if not self.has_graph:
+            raise InvalidInputError(
+                "expected a retriever with a graph of concepts, got none; give it graph=..."
+            )
+
     def _encode(self, queries: Sequence[str | Item]) -> Vectors:
         return self.encoder.encode([content_of(query) for query in queries], role="query")
-
-    def _checked(self, vectors: Vectors, n_queries: int) -> Vectors:
-        return check_vectors(vectors, (n_queries, self.encoder.dimension))
 
     def _by_vectors(self, vectors: Vectors, top_k: int, filter: Filter | None) -> list[list[Hit]]:
         found = self.version.search_items(vectors, top_k, filter)
@@ -220,96 +252,50 @@ class Retriever:
             for items, scores in zip(found.records, found.scores, strict=True)
         ]
 
+    def _reach(self, queries: Sequence[str | Item], vectors: Vectors) -> Reached:
+        bare = [row for row, query in enumerate(queries) if not (isinstance(query, Item) and query.concepts)]
+        return self._activate(self._seeds(queries, self._near_concepts(vectors, bare, _N_SEEDS)))
+
+    def _activate(self, seeds: Sequence[Mapping[str, float]]) -> Reached:
+        if not self._is_stored:
+            self.graph.require(id_ for weights in seeds for id_ in weights)
+            return self._activated.reach(seeds)
+        ids = list(dict.fromkeys(id_ for weights in seeds for id_ in weights))
+        part = self.version.neighbourhood(ids, self.spreading.n_hops)
+        return ActivatedGraph(part, self.spreading).reach(seeds)
+
     def _near_concepts(
         self, vectors: Vectors, rows: Sequence[int], n_concepts: int
-    ) -> list[dict[str, float]]:
+    ) -> list[dict[Concept, float]]:
         """Similarities of the nearest concepts for the given rows, best first; nothing for the others."""
-        near: list[dict[str, float]] = [{} for _ in vectors]
+        near: list[dict[Concept, float]] = [{} for _ in vectors]
         if rows:
             found = self.version.search_concepts(vectors[list(rows)], n_concepts)
-            for row, ids, scores in zip(rows, found.ids, found.scores, strict=True):
-                near[row] = dict(zip(ids, scores.tolist(), strict=True))
+            for row, concepts, scores in zip(rows, found.records, found.scores, strict=True):
+                near[row] = dict(zip(concepts, scores.tolist(), strict=True))
         return near
 
     def _seeds(
-        self, queries: Sequence[str | Item], near: Sequence[Mapping[str, float]]
+        self, queries: Sequence[str | Item], near: Sequence[Mapping[Concept, float]]
     ) -> list[dict[str, float]]:
         """Weights of the concepts that each query mentions: its own, or the nearest ones."""
         own = [query.concepts if isinstance(query, Item) else () for query in queries]
-        self.graph.require(id_ for ids in own for id_ in ids)
         return [
-            dict.fromkeys(ids, 1.0) if ids else seed_weights(dict(islice(found.items(), _N_SEEDS)))
+            dict.fromkeys(ids, 1.0)
+            if ids
+            else seed_weights({concept.id: score for concept, score in islice(found.items(), _N_SEEDS)})
             for ids, found in zip(own, near, strict=True)
         ]
 
-    def _pool(self, vectors: Vectors, spread: sparse.csr_matrix, top_k: int, filter: Filter | None) -> Pool:
-        n_candidates = max(top_k, min(top_k * _OVERSAMPLING, _MAX_CANDIDATES))
-        found = self.version.search_items(vectors, n_candidates, filter)
-        pool = nearest(found, self.graph)
-        links = best_links(pool, spread, _N_LINKS)
-        linked = self._linked(np.unique(np.concatenate(links)).tolist(), filter)
-        return add_linked(pool, linked, self.version.item_vectors, vectors, links, self.graph)
-
-    def _linked(self, rows: Sequence[int], filter: Filter | None) -> dict[int, list[Item]]:
-        """Items linked to the concept of each row, some of them where they are many."""
-        ids = {row: self.graph.concept_ids[row] for row in rows}
-        if filter is None:
-            return {row: self.version.linked_items([id_], _LINKED_PER_CONCEPT) for row, id_ in ids.items()}
-        # A filter walks over all rows of a local file, so it is asked once for the whole batch.
-        linked: dict[str, list[Item]] = {id_: [] for id_ in ids.values()}
-        for item in sorted(self.version.linked_items(list(linked), filter=filter), key=lambda item: item.id):
-            for id_ in linked.keys() & item.concepts:
-                linked[id_].append(item)
-        return {row: linked[id_][:_LINKED_PER_CONCEPT] for row, id_ in ids.items()}
-
-    def _best_items(
-        self,
-        pool: Pool,
-        query: int,
-        activation: Floats,
-        seeds: Mapping[str, float],
-        graph_weight: float,
-        top_k: int,
-    ) -> list[Hit]:
-        rows, vector = pool.rows[query], pool.similarities[query]
-        graph = overlap_scores(activation, pool.concepts[rows])
-        scores = fuse(vector, graph, graph_weight)
-        items = [pool.items[row] for row in rows.tolist()]
-        kept = _best(scores, [item.id for item in items], top_k)
-        targets = [id_ for place in kept for id_ in items[place].concepts]
-        paths = self._activated.paths(seeds, targets, activation)
+    def _candidates(
+        self, vectors: Vectors, reached: Reached, top_k: int, filter: Filter | None
+    ) -> list[Candidates]:
+        pool = gather(self.version, vectors, reached.spread, reached.on.graph, top_k, filter)
         return [
-            item_hit(
-                items[place],
-                float(scores[place]),
-                parts={"vector": float(vector[place]), "graph": float(graph[place])},
-                path=item_path(items[place], seeds, paths, self.graph),
+            Candidates(
+                items=[pool.items[row] for row in rows.tolist()],
+                vector=similarities,
+                graph=overlap_scores(reached.activation(query), pool.concepts[rows]),
             )
-            for place in kept
+            for query, (rows, similarities) in enumerate(zip(pool.rows, pool.similarities, strict=True))
         ]
-
-    def _best_concepts(
-        self, activation: Floats, seeds: Mapping[str, float], near: Mapping[str, float], top_k: int
-    ) -> list[Hit]:
-        shares = activation / np.linalg.norm(activation)
-        graph = {self.graph.concept_ids[row]: float(shares[row]) for row in np.flatnonzero(shares)}
-        by_rank = sorted({*graph, *near}, key=lambda id_: (-graph.get(id_, 0.0), -near.get(id_, -1.0), id_))
-        kept = by_rank[:top_k]
-        paths = self._activated.paths(seeds, kept, activation)
-        return [
-            concept_hit(
-                self.graph.concepts[id_],
-                parts={"graph": graph.get(id_, 0.0)} | ({"vector": near[id_]} if id_ in near else {}),
-                path=mention_path(paths[id_], seeds) if id_ in paths else (),
-            )
-            for id_ in kept
-        ]
-
-
-def _best(scores: Floats, ids: Sequence[str], top_k: int) -> list[int]:
-    """Places of the largest scores, best first, ties by id."""
-    places = range(len(ids))
-    if top_k < len(ids):
-        least = np.partition(scores, -top_k)[-top_k]
-        places = np.flatnonzero(scores >= least).tolist()
-    return sorted(places, key=lambda place: (-scores[place], ids[place]))[:top_k]

@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
 if TYPE_CHECKING:
-    from zeroshot_core.types import Floats
+    from zeroshot_core.types import Floats, Item
 
-__all__ = ["fuse", "overlap_scores", "seed_weights"]
+__all__ = ["Candidates", "activation_length", "fuse", "overlap_scores", "seed_weights"]
 
 # The spread of sentence similarities among near concepts; a tenth of it apart is then a clear preference.
 _TEMPERATURE = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidates:
+    """What may become a hit of one query.
+
+    Parameters
+    ----------
+    items
+        m of them, those that the vector search found first, best first.
+    vector
+        Cosine similarities to the query, shape (m,).
+    graph
+        `overlap_scores`, shape (m,).
+    """
+
+    items: Sequence[Item]
+    vector: Floats
+    graph: Floats
 
 
 def seed_weights(similarities: Mapping[str, float]) -> dict[str, float]:
@@ -34,7 +54,7 @@ def overlap_scores(activation: Floats, concepts: sparse.csr_matrix) -> Floats:
     activation
         Shape (n_concepts,), not negative: what the query's concepts have spread over the graph.
     concepts
-        Shape (m, n_concepts), ones where an item is linked to a concept.
+        Shape (m, n_concepts), unit rows: ``1 / sqrt(number of its concepts)`` where an item is linked to one.
 
     Returns
     -------
@@ -42,10 +62,16 @@ def overlap_scores(activation: Floats, concepts: sparse.csr_matrix) -> Floats:
         Shape (m,), ``sum(activation[c] for c of the item) / (|activation| * sqrt(number of its concepts))``,
         in [0, 1]; 0 for an item without concepts.
     """
-    lengths = np.sqrt(np.diff(concepts.indptr)) * np.linalg.norm(activation)
-    sums = np.asarray(concepts @ activation, dtype=np.float64)
-    scores: Floats = np.divide(sums, lengths, out=np.zeros_like(sums), where=lengths > 0)
+    length = activation_length(activation)
+    if length == 0:
+        return np.zeros(concepts.shape[0])
+    scores: Floats = np.asarray(concepts @ activation, dtype=np.float64) / length
     return np.clip(scores, 0.0, 1.0)
+
+
+def activation_length(activation: Floats) -> float:
+    """Euclidean length; the same to the last digit for a part of a graph that holds all that is active."""
+    return float(np.linalg.norm(activation[activation > 0]))
 
 
 def fuse(vector: Floats, graph: Floats, graph_weight: float) -> Floats:

@@ -314,7 +314,7 @@ def test_a_query_gets_the_same_hits_alone_and_in_a_batch(shop):
 @pytest.mark.parametrize("filter", [None, Condition("number", "<", 200)])
 def test_a_batch_finds_over_the_graph_what_each_query_finds_alone(shop, monkeypatch, filter):
     retriever, items = shop
-    monkeypatch.setattr("zeroshot_core.retrieval.retriever._LINKED_PER_CONCEPT", 3)
+    monkeypatch.setattr("zeroshot_core.retrieval.candidates._LINKED_PER_CONCEPT", 3)
     queries = list(items[::12])
     together = retriever.retrieve(queries, graph_weight=0.9, top_k=3, filter=filter)
     for query, hits in zip(queries, together, strict=True):
@@ -356,7 +356,7 @@ def test_candidates_hold_the_hits_that_scoring_all_items_would_give(shop, graph_
 
 def test_more_neighbours_than_asked_for_are_weighed(shop, monkeypatch):
     retriever, items = shop
-    monkeypatch.setattr("zeroshot_core.retrieval.retriever._N_LINKS", 0)
+    monkeypatch.setattr("zeroshot_core.retrieval.candidates._N_LINKS", 0)
     assert overlap_with_scoring_all_items(retriever, items[::10], 0.1) > 0.95
 
 

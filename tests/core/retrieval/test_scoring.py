@@ -14,12 +14,13 @@ def test_seed_weights_are_a_softmax_at_a_twentieth():
 
 def test_overlap_is_the_cosine_between_activation_and_concepts():
     activation = np.array([0.6, 0.8, 0.0])
-    concepts = sparse.csr_matrix([[1, 0, 0], [1, 1, 0], [0, 0, 1], [0, 0, 0]])
+    half = np.sqrt(0.5)
+    concepts = sparse.csr_matrix([[1, 0, 0], [half, half, 0], [0, 0, 1], [0, 0, 0]])
     np.testing.assert_allclose(overlap_scores(activation, concepts), [0.6, 1.4 / np.sqrt(2), 0, 0])
 
 
 def test_overlap_is_one_for_the_same_concepts_and_zero_without_activation():
-    concepts = sparse.csr_matrix([[1, 1, 1]])
+    concepts = sparse.csr_matrix([[1, 1, 1]]) / np.sqrt(3)
     assert overlap_scores(np.array([2.0, 2.0, 2.0]), concepts)[0] == pytest.approx(1)
     assert overlap_scores(np.zeros(3), concepts)[0] == 0
 
