@@ -12,7 +12,7 @@ from langchain_core.runnables import RunnableConfig
 from zeroshot_core.construction import (
     Extractor,
     GraphBuild,
-    Link,
+    NameLinker,
     build_graph,
     extraction_prompt,
     triples_schema,
@@ -52,7 +52,7 @@ class ZeroShotGraphBuilder:
         llm: BaseChatModel,
         *,
         graph: KnowledgeGraph | None = None,
-        link: Link | None = None,
+        link: NameLinker | None = None,
         concept_types: Sequence[str] | None = None,
         relation_types: Sequence[str] | None = None,
         instructions: str = "",

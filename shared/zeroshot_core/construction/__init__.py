@@ -4,13 +4,13 @@ from zeroshot_core.construction.building import BuildReport, GraphBuild, build_g
 from zeroshot_core.construction.cooccurrence import cooccurrence_graph
 from zeroshot_core.construction.prompting import extraction_prompt, triples_schema
 from zeroshot_core.construction.reading import Extractor, Triple
-from zeroshot_core.construction.resolving import Link
+from zeroshot_core.construction.resolving import NameLinker
 
 __all__ = [
     "BuildReport",
     "Extractor",
     "GraphBuild",
-    "Link",
+    "NameLinker",
     "Triple",
     "build_graph",
     "cooccurrence_graph",

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from zeroshot_core.construction.extraction import extract_all, read_sources
 from zeroshot_core.construction.merging import edges_of, ends, mentions_of, merge_edges
 from zeroshot_core.construction.reading import Extractor, Reading, Triple
-from zeroshot_core.construction.resolving import Link, resolve
+from zeroshot_core.construction.resolving import NameLinker, resolve
 from zeroshot_core.construction.vocabulary import Vocabulary
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
@@ -75,7 +75,7 @@ def build_graph(
     extract: Extractor,
     *,
     graph: KnowledgeGraph | None = None,
-    link: Link | None = None,
+    link: NameLinker | None = None,
     concept_types: Sequence[str] | None = None,
     relation_types: Sequence[str] | None = None,
     checkpoint: str | Path | None = None,
@@ -129,7 +129,7 @@ def build_graph(
 
 
 def _assemble(
-    readings: Mapping[str, Reading], vocabulary: Vocabulary, graph: KnowledgeGraph, link: Link | None
+    readings: Mapping[str, Reading], vocabulary: Vocabulary, graph: KnowledgeGraph, link: NameLinker | None
 ) -> GraphBuild:
     read = [(id_, vocabulary.spell(t)) for id_, reading in readings.items() for t in reading.triples]
     said = [(id_, triple) for id_, triple in read if vocabulary.allows(triple)]

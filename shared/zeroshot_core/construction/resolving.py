@@ -11,16 +11,16 @@ from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.types import Concept
 
-__all__ = ["Link", "Mention", "resolve"]
+__all__ = ["Mention", "NameLinker", "resolve"]
 
 Mention: TypeAlias = tuple[str, str]
 """A name as written, and its type."""
-Link: TypeAlias = Callable[[Sequence[str]], Sequence[str | None]]
+NameLinker: TypeAlias = Callable[[Sequence[str]], Sequence[str | None]]
 """Names in, for each the id of a known concept or None out."""
 
 
 def resolve(
-    mentions: Counter[Mention], graph: KnowledgeGraph, link: Link | None
+    mentions: Counter[Mention], graph: KnowledgeGraph, link: NameLinker | None
 ) -> tuple[dict[Mention, str], list[Concept]]:
     """Find the concept id of each mention, and the concepts that are new.
 
@@ -44,7 +44,7 @@ def resolve(
     return known | ids, [concept for concept in new if concept.id not in graph]
 
 
-def _linked(mentions: Sequence[Mention], graph: KnowledgeGraph, link: Link) -> dict[Mention, str]:
+def _linked(mentions: Sequence[Mention], graph: KnowledgeGraph, link: NameLinker) -> dict[Mention, str]:
     names = list(dict.fromkeys(name for name, _ in mentions))
     answers = link(names)
     if len(answers) != len(names):

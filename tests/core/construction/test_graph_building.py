@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from zeroshot_core import Concept, InvalidInputError, Item, KnowledgeGraph, Relation, UnknownConceptError
-from zeroshot_core.construction import Triple, build_graph
+from zeroshot_core.construction import Triple, build_graph, triples_schema
 
 
 def triple(head: str, relation: str, tail: str, types: str = "thing thing") -> dict[str, str]:
@@ -312,3 +312,16 @@ def test_wrong_arguments_are_refused_before_anything_is_asked(texts: Any, option
 def test_an_extractor_must_answer_for_each_text() -> None:
     with pytest.raises(InvalidInputError, match="an answer for each of 2 texts, got 1"):
         build_graph(["one", "two"], lambda texts: [[]])
+
+
+def test_the_schema_of_an_answer_holds_the_allowed_types() -> None:
+    schema = triples_schema(concept_types=["drug", "symptom"], relation_types=["treats"])
+    fields = schema["properties"]["triples"]["items"]["properties"]
+
+    assert {name: field.get("enum") for name, field in fields.items()} == {
+        "head": None,
+        "head_type": ["drug", "symptom"],
+        "relation": ["treats"],
+        "tail": None,
+        "tail_type": ["drug", "symptom"],
+    }
