@@ -77,7 +77,7 @@ def _methods(
 def _embedding_scores(
     graph: KnowledgeGraph, relation_type: str, model: str, seed: int, epochs: int
 ) -> CompletionScores:
-    """Train on all that is not held out, every concept a negative, and rank the tails as for the texts."""
+    """Train on all that is not held out, and rank the tails as for the texts."""
     import torch
     from pykeen.pipeline import pipeline
 
@@ -87,8 +87,8 @@ def _embedding_scores(
         testing=_triples(KnowledgeGraph(graph.concepts.values(), asked), graph),
         model=model,
         model_kwargs={"embedding_dim": DIMENSION},
-        loss="crossentropy",
-        training_loop="lcwa",
+        loss="nssa",
+        negative_sampler_kwargs={"num_negs_per_pos": 32},
         optimizer="Adam",
         optimizer_kwargs={"lr": 0.01},
         training_kwargs={"num_epochs": epochs, "batch_size": 512, "use_tqdm": False},

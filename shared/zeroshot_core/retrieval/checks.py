@@ -56,7 +56,7 @@ def check_queries(queries: Sequence[str | Item]) -> list[str | Item]:
 
 
 def check_vectors(vectors: Vectors, queries: Sequence[str | Item], encoder: Encoder) -> Vectors:
-    """Give query vectors back as float32 if they are finite, one of the encoder's dimension for each query."""
+    """Give query vectors back as float32 if they are finite, one of the right length for each query."""
     shape = (len(queries), encoder.dimension)
     rows = np.asarray(vectors, dtype=np.float32)
     if rows.shape != shape or not np.isfinite(rows).all():
