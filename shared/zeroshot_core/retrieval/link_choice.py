@@ -12,13 +12,15 @@ from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.retrieval.name_matching import letter_overlap, normalised, word_overlap
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from zeroshot_core.types import Floats, Ints
 
 __all__ = ["FEATURES", "LinkChoice", "candidate_features", "fit_choice"]
 
 FEATURES = ("similarity", "letters", "words", "same")
 # Where an ontology has few synonyms to learn from; round numbers, by which only near matches are likely.
-_USUAL = (20.0, 4.0, 1.0, 3.0, 17.0)
+_USUAL = (20.0, 4.0, 1.0, 3.0, 0.0, 17.0)
 _STRENGTH_OF_USUAL = 0.01
 
 
@@ -26,16 +28,16 @@ _STRENGTH_OF_USUAL = 0.01
 class LinkChoice:
     """A conditional logit [1]_ with the outside option 'no concept'.
 
-    A candidate with features f has the odds ``exp(weights @ f)`` against the others, and 'no concept' has
-    ``exp(threshold)``.
+    A candidate with features f has the odds ``exp(weights[:4] @ f)`` against the others, and 'no concept' has
+    ``exp(threshold + weights[4] * s)`` where half of the texts mean none; s is the highest similarity.
 
     Parameters
     ----------
     weights
-        One for each of `FEATURES`: cosine similarity, overlap of letter triples and of words, and whether the
-        normalised strings are the same.
+        One for each of `FEATURES` (cosine similarity, overlap of letter triples and of words, and whether the
+        normalised strings are the same), and one for the highest similarity.
     threshold
-        Log odds of 'no concept'.
+        Constant in the log odds of 'no concept'.
 
     References
     ----------
@@ -46,10 +48,10 @@ class LinkChoice:
     threshold: float = _USUAL[-1]
 
     def __post_init__(self) -> None:
-        values = (*self.weights, self.threshold)
-        if len(self.weights) != len(FEATURES) or not np.isfinite(values).all():
+        if len(self.weights) != len(_USUAL) - 1 or not np.isfinite((*self.weights, self.threshold)).all():
             raise InvalidInputError(
-                f"expected {len(FEATURES)} finite weights and a finite threshold, got {values}"
+                f"expected {len(_USUAL) - 1} finite weights and a finite threshold, "
+                f"got {self.weights} and {self.threshold}"
             )
 
     def probabilities(self, features: Floats, *, prior: float = 0.5) -> Floats:
@@ -60,10 +62,10 @@ class LinkChoice:
         features
             Shape (n, 4), as `candidate_features` makes them.
         prior
-            Share of texts that mean a concept at all, above 0 and below 1; half of them when it was fitted.
+            Share of texts that mean a concept at all, above 0 and below 1.
         """
-        outside = self.threshold + np.log((1 - prior) / prior)
-        odds = np.append(features @ np.asarray(self.weights), outside)
+        outside = self.threshold + self.weights[-1] * features[:, 0].max(initial=0.0) - _log_odds(prior)
+        odds = np.append(features @ np.asarray(self.weights[:-1]), outside)
         powers = np.exp(odds - odds.max())
         shares: Floats = powers[:-1] / powers.sum()
         return shares
@@ -87,7 +89,7 @@ def candidate_features(text: str, names: Sequence[str], similarities: Floats) ->
     return np.array(rows, dtype=np.float64).reshape(len(rows), len(FEATURES))
 
 
-def fit_choice(features: Sequence[Floats], truths: Ints) -> LinkChoice:
+def fit_choice(features: Sequence[Floats], truths: Ints, shares: Floats, *, prior: float) -> LinkChoice:
     """Fit by maximum likelihood, drawn towards usual weights where there is little to learn from.
 
     Parameters
@@ -96,21 +98,17 @@ def fit_choice(features: Sequence[Floats], truths: Ints) -> LinkChoice:
         For each text the features of its candidates.
     truths
         Shape (q,): which candidate is meant, -1 for none of them.
+    shares
+        Shape (q,): how much each text counts.
+    prior
+        Share of texts that mean a concept, by weight.
     """
     from scipy.optimize import minimize
 
     if not features:
         return LinkChoice()
-    width = max(len(rows) for rows in features) + 1
-    # The outside option is the last one, with a feature of its own.
-    table = np.zeros((len(features), width, len(_USUAL)))
-    is_there = np.zeros((len(features), width), dtype=bool)
-    for number, rows in enumerate(features):
-        table[number, : len(rows), :-1] = rows
-        is_there[number, : len(rows)] = True
-    table[:, -1, -1] = is_there[:, -1] = True
-    chosen = np.where(truths < 0, width - 1, truths)
-    told = table[np.arange(len(table)), chosen]
+    table, is_there = _with_outside_option(features)
+    told = table[np.arange(len(table)), truths]
     usual = np.asarray(_USUAL)
 
     def loss(weights: Floats) -> tuple[float, Floats]:
@@ -119,10 +117,27 @@ def fit_choice(features: Sequence[Floats], truths: Ints) -> LinkChoice:
         powers = np.exp(odds - highest)
         totals = powers.sum(axis=1, keepdims=True)
         expected = np.einsum("qk,qkf->qf", powers / totals, table)
-        likelihood = (told @ weights).sum() - (np.log(totals) + highest).sum()
+        likelihood = shares @ (told @ weights - (np.log(totals) + highest).ravel())
         drift = weights - usual
         penalty = _STRENGTH_OF_USUAL * (drift @ drift)
-        return penalty - likelihood, 2 * _STRENGTH_OF_USUAL * drift - (told - expected).sum(axis=0)
+        return penalty - likelihood, 2 * _STRENGTH_OF_USUAL * drift - shares @ (told - expected)
 
     found = minimize(loss, usual, jac=True, method="L-BFGS-B").x.tolist()
-    return LinkChoice(weights=tuple(found[:-1]), threshold=found[-1])
+    return LinkChoice(weights=tuple(found[:-1]), threshold=found[-1] + _log_odds(prior))
+
+
+def _with_outside_option(features: Sequence[Floats]) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Features of all options, 'no concept' last, and which of the options there are."""
+    width = max(len(rows) for rows in features) + 1
+    table = np.zeros((len(features), width, len(_USUAL)))
+    is_there = np.zeros((len(features), width), dtype=bool)
+    for number, rows in enumerate(features):
+        table[number, : len(rows), : len(FEATURES)] = rows
+        table[number, -1, -2] = rows[:, 0].max(initial=0.0)
+        is_there[number, : len(rows)] = True
+    table[:, -1, -1] = is_there[:, -1] = True
+    return table, is_there
+
+
+def _log_odds(share: float) -> float:
+    return float(np.log(share / (1 - share)))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Link", "Linker"]
 
 _N_CANDIDATES = 10
-_N_TO_LEARN_FROM = 400
+_N_TO_LEARN_FROM = 800
 # Of the runs of words in a text, few are names.
 _WINDOW_PRIOR = 0.1
 
@@ -54,8 +54,8 @@ class Linker:
 
     Candidates are the concepts with the nearest names. A conditional logit (`link_choice.LinkChoice`) weighs
     them against each other and against 'no concept'. It is learned from the graph alone, once, before the
-    first link: names are held out, which should lead to their concepts by the other names; and concepts with
-    all their names, after which their names should lead to none.
+    first link: synonyms are held out, which should lead to their concepts by the other names; and concepts
+    with all their names, after which those synonyms should lead to none.
 
     Parameters
     ----------
@@ -112,6 +112,9 @@ class Linker:
     def choice(self) -> LinkChoice:
         """The weights of the choice between concepts and 'no concept', learned from the graph."""
         names = self.version.sample_names(_N_TO_LEARN_FROM, random_state=self.random_state)
+        concepts = self.version.known_concepts({name.concept for name in names})
+        # A text to come is like one more synonym of a concept whose name is known.
+        names = [name for name in names if name.text != concepts[name.concept].name]
         if not names:
             return LinkChoice()
         texts = [name.text for name in names]
@@ -125,7 +128,8 @@ class Linker:
             others = [place for place, id_ in enumerate(ids) if id_ != name.concept]
             features += [table[:_N_CANDIDATES], table[others[:_N_CANDIDATES]]]
             truths += [ids.index(name.concept) if name.concept in ids[:_N_CANDIDATES] else -1, -1]
-        return fit_choice(features, np.array(truths, dtype=np.int64))
+        shares = np.tile([self.prior, 1 - self.prior], len(names))
+        return fit_choice(features, np.array(truths, dtype=np.int64), shares, prior=self.prior)
 
     def link(self, texts: Sequence[str], *, top_k: int = 1) -> list[list[Link]]:
         """Link each text as a whole.

@@ -1,10 +1,12 @@
 """Texts find the concepts that they mean, or none; on the real model, with a small ontology."""
 
+import numpy as np
 import pytest
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.errors import FingerprintMismatchError, InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import VectorIndex
+from zeroshot_core.retrieval.link_choice import LinkChoice, fit_choice
 from zeroshot_core.retrieval.linking import Linker
 from zeroshot_core.types import Concept
 
@@ -152,3 +154,25 @@ def test_wrong_input_is_refused(opened, minilm, linker, tmp_path):
         ):
             Linker(bare, encoder)
     assert linker.link([]) == []
+
+
+def test_choice_weighs_candidates_against_none_of_them():
+    features = np.array([[0.9, 0.8, 0.5, 0.0], [0.5, 0.1, 0.0, 0.0]])
+    choice = LinkChoice(weights=(10.0, 2.0, 0.0, 0.0, 5.0), threshold=4.0)
+    powers = np.exp([10.6, 5.2, 4.0 + 4.5])
+    np.testing.assert_allclose(choice.probabilities(features), powers[:2] / powers.sum())
+    likelier = np.exp([10.6, 5.2, 4.0 + 4.5 - np.log(9)])
+    np.testing.assert_allclose(choice.probabilities(features, prior=0.9), likelier[:2] / likelier.sum())
+    assert choice.probabilities(np.zeros((0, 4))).shape == (0,)
+    with pytest.raises(InvalidInputError, match="expected 5 finite weights and a finite threshold, got"):
+        LinkChoice(weights=(1.0,))
+
+
+def test_choice_is_fitted_to_how_often_candidates_are_meant():
+    rng = np.random.default_rng(0)
+    features = [np.array([[similarity, 0.0, 0.0, 0.0]]) for similarity in rng.uniform(0, 1, 4000)]
+    chances = np.array([1 / (1 + np.exp(3 - 8 * rows[0, 0])) for rows in features])
+    truths = np.where(rng.uniform(size=4000) < chances, 0, -1)
+    choice = fit_choice(features, truths, np.ones(4000), prior=0.5)
+    told = np.array([choice.probabilities(rows)[0] for rows in features])
+    assert np.abs(told - chances).max() < 0.05
