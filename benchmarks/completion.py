@@ -78,13 +78,13 @@ def _embedding_scores(
     graph: KnowledgeGraph, relation_type: str, model: str, seed: int, epochs: int
 ) -> CompletionScores:
     """Train on all that is not held out, and rank the tails as for the texts."""
-    import torch
     from pykeen.pipeline import pipeline
 
     kept, asked = hold_out_relations(graph, relation_type, random_state=seed)
+    testing = _triples(KnowledgeGraph(graph.concepts.values(), asked), graph)
     result = pipeline(
         training=_triples(kept, graph),
-        testing=_triples(KnowledgeGraph(graph.concepts.values(), asked), graph),
+        testing=testing,
         model=model,
         model_kwargs={"embedding_dim": DIMENSION},
         loss="nssa",
@@ -96,22 +96,22 @@ def _embedding_scores(
         random_seed=seed,
         device="cpu",
     )
-    number = graph.relation_types.index(relation_type)
-    pairs = torch.tensor([[graph.positions[relation.head], number] for relation in asked])
-    with torch.no_grad():
-        scores: Any = torch.cat([result.model.score_t(part) for part in pairs.split(256)])
-    return rank_scores(filtered_ranks(graph, asked, scores.numpy()))
+    # PyKEEN sorts its triples.
+    rows = testing.mapped_triples
+    by_ends = {(graph.positions[r.head], graph.positions[r.tail]): r for r in asked}
+    sorted_asked = [by_ends[head, tail] for head, _, tail in rows.tolist()]
+    parts = [result.model.score_t(part).detach().numpy() for part in rows[:, :2].split(256)]
+    return rank_scores(filtered_ranks(graph, sorted_asked, np.concatenate(parts)))
 
 
 def _triples(part: KnowledgeGraph, graph: KnowledgeGraph) -> Any:
     """Give relations of a part to PyKEEN, numbered as in the whole graph."""
-    import torch
-    from pykeen.triples import CoreTriplesFactory
+    from pykeen.triples import TriplesFactory
 
-    number = {type_: i for i, type_ in enumerate(graph.relation_types)}
-    rows = [(graph.positions[r.head], number[r.type], graph.positions[r.tail]) for r in part.relations]
-    return CoreTriplesFactory(
-        torch.tensor(np.array(rows, dtype=np.int64)), num_entities=len(graph), num_relations=len(number)
+    return TriplesFactory.from_labeled_triples(
+        np.array([(r.head, r.type, r.tail) for r in part.relations]),
+        entity_to_id=dict(graph.positions),
+        relation_to_id={type_: i for i, type_ in enumerate(graph.relation_types)},
     )
 
 
