@@ -119,10 +119,9 @@ def calibration_rows(
     balanced = np.sort(
         np.append(rng.choice(present, is_absent.sum(), replace=False), np.flatnonzero(is_absent))
     )
-    choice = Linker(version, encoder).choice
     for places in (np.arange(len(is_absent)), balanced):
         prior = 1 - float(is_absent[places].mean())
-        linker = Linker(version, encoder, threshold=0, prior=prior, choice=choice)
+        linker = Linker(version, encoder, threshold=0, prior=prior)
         links = [found[0] for found in linker.link([held_out.texts[place] for place in places])]
         stated = np.array([link.probability for link in links])
         right = np.array(
