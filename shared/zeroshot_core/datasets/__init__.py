@@ -1,5 +1,6 @@
 """Loaders of the public data that the benchmarks and examples use."""
 
 from zeroshot_core.datasets.complete_journey import ProductLines, load_product_lines
+from zeroshot_core.datasets.rare_diseases import DATABASES, RareDiseases, load_rare_diseases
 
-__all__ = ["ProductLines", "load_product_lines"]
+__all__ = ["DATABASES", "ProductLines", "RareDiseases", "load_product_lines", "load_rare_diseases"]

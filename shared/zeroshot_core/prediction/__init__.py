@@ -1,13 +1,19 @@
-"""Heads that turn evidence into numbers and labels, with intervals; saved models."""
+"""Heads that turn evidence into numbers, labels and rankings; saved models."""
 
 from zeroshot_core.prediction.classifier import ZeroShotClassifier
+from zeroshot_core.prediction.finding_likelihood import Telling
+from zeroshot_core.prediction.findings import Findings
 from zeroshot_core.prediction.loading import load_model
 from zeroshot_core.prediction.opening import open_encoder, open_model, open_retriever
+from zeroshot_core.prediction.ranker import ZeroShotRanker
 from zeroshot_core.prediction.regressor import ZeroShotRegressor
 from zeroshot_core.prediction.wording import path_in_words, prediction_in_words
 
 __all__ = [
+    "Findings",
+    "Telling",
     "ZeroShotClassifier",
+    "ZeroShotRanker",
     "ZeroShotRegressor",
     "load_model",
     "open_encoder",

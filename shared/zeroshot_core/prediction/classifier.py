@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -15,7 +15,7 @@ from zeroshot_core.prediction.classifier_state import classifier_state, restore_
 from zeroshot_core.prediction.indexing import ModelIndex, as_items, resolve_encoder
 from zeroshot_core.prediction.label_head import LabelHead, fit_label_head
 from zeroshot_core.prediction.label_vectors import check_template, label_graph, label_vectors
-from zeroshot_core.prediction.saved import check_overwrite, load_state, open_parts, write_model
+from zeroshot_core.prediction.persistence import SavedModel
 from zeroshot_core.retrieval import Retriever
 from zeroshot_core.types import Concept, Evidence, Item, Prediction
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion, VectorIndex
+    from zeroshot_core.prediction.saved import ModelState, Opened
     from zeroshot_core.types import Floats
 
 __all__ = ["ZeroShotClassifier"]
@@ -32,7 +33,7 @@ __all__ = ["ZeroShotClassifier"]
 _N_CONCEPTS_SHOWN = 5
 
 
-class ZeroShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Predicts a label for a text from what the labels mean and from the examples that there are.
 
     Each label is a concept of the graph, and its vector the mean of its names in the template and of its
@@ -58,6 +59,8 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     show_progress
         Whether `fit` and `predict` draw progress bars on standard error.
     """
+
+    _kind: ClassVar[str] = "classifier"
 
     def __init__(
         self,
@@ -169,68 +172,18 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             for row, (item, shares) in enumerate(zip(items, self.predict_proba(items), strict=True))
         ]
 
-    def save(
-        self, folder: str | Path, *, overwrite: bool = False, extra: dict[str, Any] | None = None
-    ) -> None:
-        """Write the model into a folder of plain files; see `saved`.
+    def _state(self) -> ModelState:
+        return classifier_state(self.get_params(deep=False), self.classes_.tolist(), self.head_)
 
-        Parameters
-        ----------
-        overwrite
-            Whether to replace the model that the folder holds; it serves until the new one is complete.
-        extra
-            JSON-able notes to keep with the model, `saved_extra_` after loading.
-        """
-        self._check_fitted()
-        target = Path(folder)
-        check_overwrite(target, overwrite=overwrite)
-        write_model(
-            target,
-            classifier_state(self.get_params(deep=False), self.classes_.tolist(), self.head_),
-            encoder=self.encoder_,
-            graph=self.graph_,
-            model_index=self.model_index_,
-            version=self.version_,
-            extra=extra or {},
-        )
+    def _saved_graph(self) -> KnowledgeGraph | None:
+        return self.graph_
 
     @classmethod
-    def load(
-        cls,
-        folder: str | Path,
-        *,
-        encoder: Encoder | None = None,
-        uri: str | None = None,
-        token: str | None = None,
-    ) -> ZeroShotClassifier:
-        """Open a saved model.
-
-        Parameters
-        ----------
-        encoder
-            The encoder itself, for one whose function a file cannot hold.
-        uri, token
-            Where the index is, if it has moved, and the token of its server.
-
-        Raises
-        ------
-        ArtifactError
-            If the folder holds no classifier, or a damaged one; the message says what is wrong.
-        FingerprintMismatchError
-            If the encoder is not the one that the model was fitted with.
-        """
-        parameters, ids, head = restore_classifier(load_state(Path(folder)))
-        parts = open_parts(Path(folder), encoder=encoder, uri=uri, token=token)
-        graph = parts.graph
-        model = cls(parts.encoder, graph, index=parts.model_index.index, **parameters)
-        model._adopt(parts.model_index, parts.version, parts.encoder, graph, ids, head)
-        model.saved_extra_ = dict(parts.extra)
+    def _restored(cls, state: ModelState, parts: Opened) -> ZeroShotClassifier:
+        parameters, ids, head = restore_classifier(state)
+        model = cls(parts.encoder, parts.graph, index=parts.model_index.index, **parameters)
+        model._adopt(parts.model_index, parts.version, parts.encoder, parts.graph, ids, head)
         return model
-
-    def close(self) -> None:
-        """Close the index if the model opened it."""
-        self._check_fitted()
-        self.model_index_.close()
 
     def _adopt(
         self,

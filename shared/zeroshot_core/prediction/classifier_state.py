@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from zeroshot_core.errors import ArtifactError
 from zeroshot_core.prediction.label_head import LabelHead
 from zeroshot_core.prediction.saved import ModelState
 
@@ -30,15 +29,7 @@ def classifier_state(parameters: Mapping[str, Any], classes: Sequence[str], head
 
 
 def restore_classifier(state: ModelState) -> tuple[dict[str, Any], list[str], LabelHead]:
-    """Put a classifier together again: its parameters, its labels, and what it learned.
-
-    Raises
-    ------
-    ArtifactError
-        If the state is another kind of model's.
-    """
-    if state.kind != "classifier":
-        raise ArtifactError(f"expected a saved classifier, got a {state.kind}; open it with load_model")
+    """Put a classifier together again: its parameters, its labels, and what it learned."""
     parts: dict[str, Any] = {name: state.arrays[name] for name in _ARRAYS}
     head = LabelHead(**parts, **state.config["head"])
     return dict(state.config["parameters"]), list(state.config["classes"]), head

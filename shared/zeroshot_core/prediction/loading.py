@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeAlias
 
 from zeroshot_core.encoders import Encoder
 from zeroshot_core.errors import ArtifactError
 from zeroshot_core.prediction.classifier import ZeroShotClassifier
+from zeroshot_core.prediction.ranker import ZeroShotRanker
 from zeroshot_core.prediction.regressor import ZeroShotRegressor
 from zeroshot_core.prediction.saved import MANIFEST, read_manifest
 
-__all__ = ["load_model"]
+__all__ = ["Model", "load_model"]
+
+Model: TypeAlias = ZeroShotRegressor | ZeroShotClassifier | ZeroShotRanker
+_KINDS: dict[str, type[Model]] = {
+    "regressor": ZeroShotRegressor,
+    "classifier": ZeroShotClassifier,
+    "ranker": ZeroShotRanker,
+}
 
 
 def load_model(
     folder: str | Path, *, encoder: Encoder | None = None, uri: str | None = None, token: str | None = None
-) -> ZeroShotRegressor | ZeroShotClassifier:
-    """Open the regressor or the classifier that a folder holds; the arguments are those of their `load`.
+) -> Model:
+    """Open the model that a folder holds; the arguments are those of its `load`.
 
     Raises
     ------
@@ -26,8 +35,6 @@ def load_model(
         If the encoder is not the one that the model was fitted with.
     """
     kind = read_manifest(Path(folder))["kind"]
-    if kind == "regressor":
-        return ZeroShotRegressor.load(folder, encoder=encoder, uri=uri, token=token)
-    if kind == "classifier":
-        return ZeroShotClassifier.load(folder, encoder=encoder, uri=uri, token=token)
-    raise ArtifactError(f"{Path(folder) / MANIFEST}: expected kind regressor or classifier, got {kind!r}")
+    if kind not in _KINDS:
+        raise ArtifactError(f"{Path(folder) / MANIFEST}: expected kind {', '.join(_KINDS)}, got {kind!r}")
+    return _KINDS[kind].load(folder, encoder=encoder, uri=uri, token=token)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
@@ -16,8 +16,8 @@ from zeroshot_core.prediction.ensemble import Ensemble, fit_ensemble
 from zeroshot_core.prediction.features import ConceptSpace
 from zeroshot_core.prediction.indexing import ModelIndex, as_items, resolve_encoder
 from zeroshot_core.prediction.neighbours import Neighbours
+from zeroshot_core.prediction.persistence import SavedModel
 from zeroshot_core.prediction.regressor_state import regressor_state, restore_regressor
-from zeroshot_core.prediction.saved import check_overwrite, load_state, open_parts, write_model
 from zeroshot_core.prediction.targets import check_targets
 from zeroshot_core.retrieval import Retriever
 from zeroshot_core.retrieval.checks import check_graph_weight, check_top_k
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion, VectorIndex
+    from zeroshot_core.prediction.ensemble import Forecast
+    from zeroshot_core.prediction.saved import ModelState, Opened
     from zeroshot_core.types import Floats, Vectors
 
 __all__ = ["ZeroShotRegressor"]
@@ -37,7 +39,7 @@ _N_CONCEPTS_SHOWN = 5
 _MOST_NEIGHBOURS = 16_383
 
 
-class ZeroShotRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """Predicts a number or a curve for a new item from known items near it and the concepts it belongs to.
 
     Known items are indexed in Milvus. The evidence for an item is what its concepts, combinations of two
@@ -69,6 +71,8 @@ class ZeroShotRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     show_progress
         Whether `fit` and `predict` draw progress bars on standard error.
     """
+
+    _kind: ClassVar[str] = "regressor"
 
     def __init__(
         self,
@@ -150,13 +154,12 @@ class ZeroShotRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         UnknownConceptError
             If an item names a concept that the graph does not hold.
         """
-        forecast = self._forecast(X)
-        return self._shaped(forecast.mean)
+        return self._shaped(self._forecast_of(X).mean)
 
     def predict_quantile(self, X: Sequence[Item | str], q: float) -> Floats:
         """Value that the truth stays below with probability `q` in (0, 1); shape as of `predict`."""
         _check_probability(q, "q")
-        return self._shaped(self._forecast(X, quantiles=(q,)).quantiles[0])
+        return self._shaped(self._forecast_of(X, quantiles=(q,)).quantiles[0])
 
     def predict_interval(self, X: Sequence[Item | str], coverage: float = 0.9) -> Floats:
         """Lower and upper end that hold the truth with probability `coverage` in (0, 1).
@@ -167,7 +170,7 @@ class ZeroShotRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             Shape (q, 2), or (q, 2, horizon) for curves, each step with its own coverage.
         """
         _check_probability(coverage, "coverage")
-        forecast = self._forecast(X, interval=coverage)
+        forecast = self._forecast_of(X, interval=coverage)
         return np.stack([self._shaped(end) for end in forecast.interval], axis=1)
 
     def explain(
@@ -181,12 +184,13 @@ class ZeroShotRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """Forecast with interval, nearest known items, concepts, and the paths that lead to them."""
         _check_probability(coverage, "coverage")
         items = self._checked_items(X)
-        forecast = self._forecast(items, interval=coverage)
+        vectors = self._encode(items)
+        forecast = self._forecast(items, vectors, interval=coverage)
         values = self._shaped(forecast.mean)
         low, high = (self._shaped(end) for end in forecast.interval)
-        hits = self.retriever_.retrieve(items, top_k=top_k + 1, graph_weight=graph_weight)
+        hits = self.retriever_.retrieve(items, top_k=top_k + 1, graph_weight=graph_weight, vectors=vectors)
         concepts = (
-            self.retriever_.related_concepts(items, top_k=_N_CONCEPTS_SHOWN)
+            self.retriever_.related_concepts(items, top_k=_N_CONCEPTS_SHOWN, vectors=vectors)
             if self.space_
             else [()] * len(items)
         )
@@ -204,68 +208,19 @@ class ZeroShotRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             for row, item in enumerate(items)
         ]
 
-    def save(
-        self, folder: str | Path, *, overwrite: bool = False, extra: dict[str, Any] | None = None
-    ) -> None:
-        """Write the model into a folder of plain files; see `saved`.
+    def _state(self) -> ModelState:
+        return regressor_state(self.get_params(), self.ids_, self.ensemble_)
 
-        Parameters
-        ----------
-        overwrite
-            Whether to replace the model that the folder holds; it serves until the new one is complete.
-        extra
-            JSON-able notes to keep with the model, `saved_extra_` after loading.
-        """
-        self._check_fitted()
-        target = Path(folder)
-        check_overwrite(target, overwrite=overwrite)
-        write_model(
-            target,
-            regressor_state(self.get_params(), self.ids_, self.ensemble_),
-            encoder=self.encoder_,
-            graph=self.graph,
-            model_index=self.model_index_,
-            version=self.version_,
-            extra=extra or {},
-        )
+    def _saved_graph(self) -> KnowledgeGraph | None:
+        return self.graph
 
     @classmethod
-    def load(
-        cls,
-        folder: str | Path,
-        *,
-        encoder: Encoder | None = None,
-        uri: str | None = None,
-        token: str | None = None,
-    ) -> ZeroShotRegressor:
-        """Open a saved model.
-
-        Parameters
-        ----------
-        encoder
-            The encoder, where it wraps a function that no file can hold.
-        uri, token
-            Where the index is now, if it moved, and its credentials.
-
-        Raises
-        ------
-        ArtifactError
-            If the folder holds no regressor, or a damaged one; the message says what is wrong.
-        FingerprintMismatchError, VersionNotFoundError
-            If the encoder or the index is not the one that the model was fitted with.
-        """
-        parameters, ids, ensemble = restore_regressor(load_state(Path(folder)))
-        parts = open_parts(Path(folder), encoder=encoder, uri=uri, token=token)
+    def _restored(cls, state: ModelState, parts: Opened) -> ZeroShotRegressor:
+        parameters, ids, ensemble = restore_regressor(state)
         model = cls(parts.encoder, parts.graph, index=parts.model_index.index, **parameters)
         space = model._space(parts.version)
         model._adopt(parts.model_index, parts.version, parts.encoder, space, ids, ensemble)
-        model.saved_extra_ = dict(parts.extra)
         return model
-
-    def close(self) -> None:
-        """Close the index if the model opened it."""
-        self._check_fitted()
-        self.model_index_.close()
 
     def _adopt(
         self,
@@ -323,13 +278,25 @@ class ZeroShotRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             self.space_.graph.require(concept for item in items for concept in item.concepts)
         return items
 
-    def _forecast(self, X: Any, *, quantiles: Sequence[float] = (), interval: float | None = None) -> Any:
-        items = self._checked_items(X)
-        vectors = self.encoder_.encode([item.content for item in items], show_progress=self.show_progress)
+    def _encode(self, items: Sequence[Item]) -> Vectors:
+        return self.encoder_.encode([item.content for item in items], show_progress=self.show_progress)
+
+    def _forecast(
+        self,
+        items: Sequence[Item],
+        vectors: Vectors,
+        *,
+        quantiles: Sequence[float] = (),
+        interval: float | None = None,
+    ) -> Forecast:
         found = self._neighbours(items, vectors)
         return self.ensemble_.forecast(
             items, vectors, found, self.space_, quantiles=quantiles, coverage=interval
         )
+
+    def _forecast_of(self, X: Any, **wanted: Any) -> Forecast:
+        items = self._checked_items(X)
+        return self._forecast(items, self._encode(items), **wanted)
 
     def _neighbours(self, items: Sequence[Item], vectors: Vectors) -> Neighbours:
         """Known items near each query, itself and items without a target left out."""

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from zeroshot_core.errors import ArtifactError
 from zeroshot_core.prediction.calibration import Calibration
 from zeroshot_core.prediction.ensemble import Ensemble
 from zeroshot_core.prediction.features import FeatureTables
@@ -58,15 +57,7 @@ def regressor_state(parameters: Mapping[str, Any], ids: Sequence[str], ensemble:
 
 
 def restore_regressor(state: ModelState) -> tuple[dict[str, Any], list[str], Ensemble]:
-    """Put a regressor together again: its parameters, the ids of its items, and what it learned.
-
-    Raises
-    ------
-    ArtifactError
-        If the state is another kind of model's.
-    """
-    if state.kind != "regressor":
-        raise ArtifactError(f"expected a saved regressor, got a {state.kind}; open it with load_model")
+    """Put a regressor together again: its parameters, the ids of its items, and what it learned."""
     config, arrays = state.config, dict[str, Any](state.arrays)
     return (
         dict(config["parameters"]),

@@ -19,7 +19,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,7 +60,7 @@ class ModelState:
     Parameters
     ----------
     kind
-        ``"regressor"`` or ``"classifier"``.
+        ``"regressor"``, ``"classifier"`` or ``"ranker"``.
     config
         JSON-able.
     arrays
@@ -151,7 +152,6 @@ def _copy_index(source: Path, folder: Path) -> str:
 
 def _write_state(folder: Path, state: ModelState, graph: KnowledgeGraph | None) -> tuple[str, dict[str, str]]:
     """Write the state's files; give the name of their folder and their checksums."""
-    import skops.io
     from safetensors.numpy import save_file
 
     beside = folder / ".state.tmp"
@@ -161,8 +161,11 @@ def _write_state(folder: Path, state: ModelState, graph: KnowledgeGraph | None) 
     save_file(dict(state.arrays), beside / _ARRAYS)
     if graph is not None:
         graph.to_jsonl(beside / _GRAPH)
-    for name, estimator in state.estimators.items():
-        skops.io.dump(estimator, beside / f"{name}.skops")
+    if state.estimators:
+        import skops.io
+
+        for name, estimator in state.estimators.items():
+            skops.io.dump(estimator, beside / f"{name}.skops")
     checksums = {path.name: _checksum(path) for path in sorted(beside.iterdir())}
     name = f"state-{hashlib.sha256(json.dumps(checksums).encode()).hexdigest()[:12]}"
     shutil.rmtree(folder / name, ignore_errors=True)
@@ -225,7 +228,6 @@ def load_state(folder: Path) -> ModelState:
     ArtifactError
         If a file is missing or damaged; the message names it.
     """
-    import skops.io
     from safetensors.numpy import load_file
 
     manifest = read_manifest(folder)
@@ -240,11 +242,17 @@ def load_state(folder: Path) -> ModelState:
         kind=manifest["kind"],
         config=json.loads((state / _CONFIG).read_text(encoding="utf-8")),
         arrays=load_file(state / _ARRAYS),
-        estimators={
-            name.removesuffix(".skops"): skops.io.load(state / name, trusted=_trusted(skops.io, state / name))
-            for name in names
-        },
+        estimators=_estimators(state, names) if names else {},
     )
+
+
+def _estimators(state: Path, names: Sequence[str]) -> dict[str, Any]:
+    import skops.io
+
+    return {
+        name.removesuffix(".skops"): skops.io.load(state / name, trusted=_trusted(skops.io, state / name))
+        for name in names
+    }
 
 
 def open_parts(
@@ -265,23 +273,26 @@ def open_parts(
         If the encoder is not the one that the model was fitted with.
     """
     manifest = read_manifest(folder)
-    opened = encoder_from_config(manifest["encoder"], encoder=encoder)
     graph_file = folder / manifest["state"] / _GRAPH
-    graph = graph_of(graph_file) if graph_file.is_file() else None
+    # Milvus Lite reads its file while the encoder and the graph are read.
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        connecting = beside.submit(_connect, folder, manifest["index"], uri, token)
+        try:
+            opened = encoder_from_config(manifest["encoder"], encoder=encoder)
+            graph = graph_of(graph_file) if graph_file.is_file() else None
+        except BaseException:
+            if connecting.exception() is None:
+                connecting.result().close()
+            raise
+        index = connecting.result()
     reference = manifest["index"]
-    address = uri or reference["uri"]
-    if uri is None and _is_inside(address):
-        address = str(folder / address)
-        if not Path(address).is_dir():
-            raise ArtifactError(f"expected {address}, which is missing; save the model again")
-    index = VectorIndex.connect(address, name=reference["name"], token=token, db_name=reference["db_name"])
     model_index = ModelIndex.owning(index)
     try:
         version = index.open(reference["version"], fingerprint=opened.fingerprint)
     except VersionNotFoundError as error:
         model_index.close()
         raise ArtifactError(
-            f"the index at {address} no longer holds the model's version ({error}); fit the model again"
+            f"the index at {index.uri} no longer holds the model's version ({error}); fit the model again"
         ) from error
     except BaseException:
         model_index.close()
@@ -289,6 +300,16 @@ def open_parts(
     return Opened(
         encoder=opened, graph=graph, model_index=model_index, version=version, extra=manifest["extra"]
     )
+
+
+def _connect(folder: Path, reference: Mapping[str, Any], uri: str | None, token: str | None) -> VectorIndex:
+    """Connect to a model's index, in its folder or elsewhere."""
+    address = uri or reference["uri"]
+    if uri is None and _is_inside(address):
+        address = str(folder / address)
+        if not Path(address).is_dir():
+            raise ArtifactError(f"expected {address}, which is missing; save the model again")
+    return VectorIndex.connect(address, name=reference["name"], token=token, db_name=reference["db_name"])
 
 
 def _trusted(io: Any, path: Path) -> list[str]:

@@ -1,0 +1,152 @@
+"""Cases to be ranked for: what is found, and what was looked for and is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from scipy import sparse
+
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.types import Item
+
+if TYPE_CHECKING:
+    from zeroshot_core.graph import KnowledgeGraph
+    from zeroshot_core.retrieval.linking import Linker
+
+__all__ = ["Case", "Findings", "as_findings", "link_cases"]
+
+_N_MEANINGS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What is known of one case.
+
+    Parameters
+    ----------
+    present, excluded
+        Findings that are there, and that were looked for and are not: concept ids, or names in free text.
+    """
+
+    id: str = ""
+    present: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("present", "excluded"):
+            values = getattr(self, name)
+            if isinstance(values, str) or not all(isinstance(text, str) and text.strip() for text in values):
+                raise InvalidInputError(
+                    f"findings {self.id!r}: expected {name} as a list of non-empty strings, got {values!r}"
+                )
+            object.__setattr__(self, name, tuple(dict.fromkeys(text.strip() for text in values)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """Findings as concepts.
+
+    Parameters
+    ----------
+    present, excluded
+        The findings that were understood, as they were told.
+    meant, ruled_out
+        Shapes (f, n), (e, n): how probably each of them means each concept, rows summing to 1.
+    unknown
+        Findings that mean no concept.
+    """
+
+    id: str
+    present: tuple[str, ...]
+    excluded: tuple[str, ...]
+    meant: sparse.csr_matrix
+    ruled_out: sparse.csr_matrix
+    unknown: tuple[str, ...]
+
+
+def as_findings(X: Any, mentions: Any) -> list[Findings]:
+    """Take findings as they are, an item's concepts, or what a text mentions.
+
+    Parameters
+    ----------
+    mentions
+        From texts to lists of mentions, as of `Linker.link_mentions`.
+
+    Raises
+    ------
+    InvalidInputError
+        If `X` is a single case, or holds something else.
+    """
+    if isinstance(X, str | Item | Findings) or not hasattr(X, "__iter__"):
+        raise InvalidInputError(
+            f"expected a sequence of findings, items or texts, got {type(X).__name__}; put it in a list"
+        )
+    cases = list(X)
+    for row, case in enumerate(cases):
+        if not isinstance(case, str | Item | Findings):
+            raise InvalidInputError(
+                f"expected findings, items or texts, got {type(case).__name__} in row {row}: {case!r}"
+            )
+    texts = {
+        row: case if isinstance(case, str) else case.text
+        for row, case in enumerate(cases)
+        if isinstance(case, str) or (isinstance(case, Item) and not case.concepts)
+    }
+    found = dict(zip(texts, mentions(list(texts.values())), strict=True)) if texts else {}
+    return [
+        _mentioned(case, row, found[row]) if row in found else _stated(case, row)
+        for row, case in enumerate(cases)
+    ]
+
+
+def _stated(case: Any, row: int) -> Findings:
+    if isinstance(case, Item):
+        return Findings(id=case.id, present=case.concepts)
+    return case if case.id else Findings(id=f"query-{row}", present=case.present, excluded=case.excluded)
+
+
+def _mentioned(case: Any, row: int, mentions: Sequence[Any]) -> Findings:
+    return Findings(
+        id=case.id if isinstance(case, Item) else f"query-{row}",
+        present=tuple(mention.link.concept for mention in mentions if not mention.is_negated),
+        excluded=tuple(mention.link.concept for mention in mentions if mention.is_negated),
+    )
+
+
+def link_cases(cases: Sequence[Findings], graph: KnowledgeGraph, linker: Linker) -> list[Case]:
+    """Give each finding the concepts that it probably means; ids mean themselves."""
+    told = dict.fromkeys(text for case in cases for text in (*case.present, *case.excluded))
+    free = [text for text in told if text not in graph]
+    links = dict(zip(free, linker.link(free, top_k=_N_MEANINGS), strict=True)) if free else {}
+    meanings = {text: _meanings(text, links, graph) for text in told}
+    return [_case(case, meanings, len(graph)) for case in cases]
+
+
+def _meanings(text: str, links: Any, graph: KnowledgeGraph) -> dict[int, float]:
+    """Positions of the concepts that a text may mean, with shares that sum to 1; none if unknown."""
+    if text in graph:
+        return {graph.positions[text]: 1.0}
+    total = sum(link.probability for link in links[text])
+    return {graph.positions[link.concept]: link.probability / total for link in links[text]}
+
+
+def _case(case: Findings, meanings: dict[str, dict[int, float]], n_concepts: int) -> Case:
+    present, excluded = (
+        tuple(text for text in texts if meanings[text]) for texts in (case.present, case.excluded)
+    )
+    return Case(
+        id=case.id,
+        present=present,
+        excluded=excluded,
+        meant=_matrix([meanings[text] for text in present], n_concepts),
+        ruled_out=_matrix([meanings[text] for text in excluded], n_concepts),
+        unknown=tuple(text for text in (*case.present, *case.excluded) if not meanings[text]),
+    )
+
+
+def _matrix(rows: Sequence[dict[int, float]], n_columns: int) -> sparse.csr_matrix:
+    places = [(row, column, share) for row, shares in enumerate(rows) for column, share in shares.items()]
+    row_numbers, columns, shares = zip(*places, strict=True) if places else ((), (), ())
+    return sparse.csr_matrix((shares, (row_numbers, columns)), shape=(len(rows), n_columns))

@@ -1,0 +1,268 @@
+"""Zero-shot ranking: which concepts explain what was found, as diseases explain a patient's findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from zeroshot_core.errors import InvalidInputError, NotFittedError
+from zeroshot_core.graph import KnowledgeGraph
+from zeroshot_core.prediction.finding_likelihood import (
+    Telling,
+    excluded_scores,
+    finding_ratios,
+    learn_findings,
+)
+from zeroshot_core.prediction.findings import Case, Findings, as_findings, link_cases
+from zeroshot_core.prediction.indexing import ModelIndex, resolve_encoder
+from zeroshot_core.prediction.persistence import SavedModel
+from zeroshot_core.prediction.ranked_hits import HitWriter
+from zeroshot_core.prediction.ranker_state import Annotations, ranker_state, restore_ranker
+from zeroshot_core.retrieval import Retriever
+from zeroshot_core.retrieval.checks import check_top_k
+from zeroshot_core.retrieval.linking import Linker
+from zeroshot_core.types import Evidence, Hit, Item, Prediction
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from zeroshot_core.encoders import Encoder
+    from zeroshot_core.index import OpenVersion, VectorIndex
+    from zeroshot_core.prediction.finding_likelihood import FindingModel
+    from zeroshot_core.prediction.saved import ModelState, Opened
+    from zeroshot_core.types import Floats
+
+__all__ = ["ZeroShotRanker"]
+
+_CASES_PER_BLOCK = 64
+
+
+class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
+    """Ranks the concepts of one type by how likely they make what was found.
+
+    Candidates (diseases) are linked to findings (phenotypes) by a relation whose weight is a frequency, and
+    the findings form a hierarchy. Nothing is learned from solved cases: the score of a candidate is a log
+    likelihood ratio over annotations, hierarchy and vectors (`finding_likelihood`). Findings are given as
+    concept ids or in free text, which is linked to the nearest names in the index.
+
+    Parameters
+    ----------
+    encoder
+        An encoder, or a name for `load_encoder`.
+    graph
+        Candidates, findings and their relations.
+    index
+        An open `VectorIndex`, a URI, or None for a temporary Milvus Lite file. It holds the candidates as
+        items, and the findings with their names and hierarchy.
+    candidates
+        Type of the concepts to rank; concepts of all other types are findings.
+    relation, exclusion
+        Types of the relations from a candidate to findings that it shows, and that it is known to lack.
+    hierarchy
+        Type of the relations between findings, from narrow to wide.
+    telling
+        How findings are told.
+    top_k
+        Candidates given for each case.
+    show_progress
+        Whether `fit` draws progress bars on standard error.
+    """
+
+    _kind: ClassVar[str] = "ranker"
+
+    def __init__(
+        self,
+        encoder: str | Encoder = "all-MiniLM-L6-v2",
+        graph: KnowledgeGraph | None = None,
+        *,
+        index: VectorIndex | str | Path | None = None,
+        candidates: str = "disease",
+        relation: str = "has_phenotype",
+        exclusion: str = "lacks_phenotype",
+        hierarchy: str = "is_a",
+        telling: Telling | None = None,
+        top_k: int = 10,
+        show_progress: bool = False,
+    ) -> None:
+        self.encoder = encoder
+        self.graph = graph
+        self.index = index
+        self.candidates = candidates
+        self.relation = relation
+        self.exclusion = exclusion
+        self.hierarchy = hierarchy
+        self.telling = telling
+        self.top_k = top_k
+        self.show_progress = show_progress
+
+    def fit(self) -> ZeroShotRanker:
+        """Index findings and candidates, and turn the annotations into likelihoods.
+
+        Raises
+        ------
+        InvalidInputError
+            If the graph lacks candidates, annotations or a hierarchy, the hierarchy has a cycle, or a
+            parameter is out of range; nothing has been changed then.
+        """
+        check_top_k(self.top_k)
+        annotations = Annotations.of(
+            self.graph, self.candidates, self.relation, self.exclusion, self.hierarchy
+        )
+        encoder = resolve_encoder(self.encoder)
+        model_index = ModelIndex(self.index)
+        version = model_index.build(
+            annotations.items(), encoder, annotations.findings, show_progress=self.show_progress
+        )
+        model = learn_findings(
+            annotations.hierarchy,
+            annotations.frequencies,
+            annotations.lacked,
+            annotations.near(version),
+            annotations.kin(version),
+            self.telling or Telling(),
+        )
+        linker = Linker(version, encoder)
+        linker.choice  # noqa: B018 - learned now, since it takes a second
+        model_index.publish(version)
+        self._adopt(model_index, version, encoder, annotations, model, linker)
+        return self
+
+    def rank(
+        self, X: Sequence[Findings | Item | str], *, top_k: int | None = None, databases: Sequence[str] = ()
+    ) -> list[list[Hit]]:
+        """Rank the candidates of each case.
+
+        Parameters
+        ----------
+        X
+            Findings; items with their concepts; or texts in which findings are mentioned.
+        databases
+            Prefixes of the candidates' ids, such as ``["OMIM"]``, that are ranked; empty for all.
+
+        Returns
+        -------
+        list of list of Hit
+            For each case `top_k` candidates, best first, ties by id; none where no finding is known. The
+            score is the natural log likelihood ratio, the sum of the parts, which are those of each
+            finding; excluded ones begin with ``not``. The metadata hold the `probability` among all that are
+            ranked. The path leads from the finding that speaks most for the candidate to what it shows.
+        """
+        top_k = self.top_k if top_k is None else check_top_k(top_k)
+        ranked = self._ranked(databases)
+        return [
+            self.writer_.hits(case, logs, denied, ranked, top_k) if case.present else []
+            for case, logs, denied in self._scored(self.understand(X))
+        ]
+
+    def scores(self, X: Sequence[Findings | Item | str]) -> Floats:
+        """Log likelihood ratios, shape (q, m) in the order of `classes_`; 0 where no finding is known."""
+        cases = self.understand(X)
+        rows = [logs.sum(axis=0) + denied.sum(axis=0) for _, logs, denied in self._scored(cases)]
+        return np.stack(rows) if rows else np.zeros((0, len(self.classes_)))
+
+    def predict(self, X: Sequence[Findings | Item | str]) -> npt.NDArray[np.str_]:
+        """Best candidate of each case, shape (q,); empty strings where there is nothing to go on."""
+        ranked = self.rank(X, top_k=1)
+        return np.array([hits[0].id if hits else "" for hits in ranked], dtype=np.str_)
+
+    def explain(
+        self,
+        X: Sequence[Findings | Item | str],
+        *,
+        top_k: int | None = None,
+        coverage: float | None = None,
+        graph_weight: float | None = None,
+    ) -> list[Prediction]:
+        """Best candidate with probabilities, and the best ones with what each finding says for them.
+
+        Parameters
+        ----------
+        coverage, graph_weight
+            For callers that don't know what kind of model they hold: they change nothing here.
+        """
+        ids = [case.id for case in self.understand(X)]
+        return [
+            Prediction(
+                id=id_,
+                value=hits[0].text if hits else "",
+                probabilities={hit.text: float(hit.metadata["probability"]) for hit in hits},
+                evidence=Evidence(concepts=tuple(hits)),
+            )
+            for id_, hits in zip(ids, self.rank(X, top_k=top_k), strict=True)
+        ]
+
+    def understand(self, X: Sequence[Findings | Item | str]) -> list[Case]:
+        """Say which concepts the findings of each case were taken to mean, and which mean none."""
+        self._check_fitted()
+        return link_cases(as_findings(X, self.linker_.link_mentions), self.graph_, self.linker_)
+
+    def _scored(self, cases: Sequence[Case]) -> Iterator[tuple[Case, Floats, Floats]]:
+        """Each case with what each of its findings, and each excluded one, says for each candidate."""
+        from scipy import sparse
+
+        for start in range(0, len(cases), _CASES_PER_BLOCK):
+            block = cases[start : start + _CASES_PER_BLOCK]
+            logs = finding_ratios(self.model_, sparse.vstack([case.meant for case in block], format="csr"))
+            denied = excluded_scores(
+                self.model_, sparse.vstack([case.ruled_out for case in block], format="csr")
+            )
+            starts = np.cumsum([0, *(len(case.present) for case in block)])
+            denied_starts = np.cumsum([0, *(len(case.excluded) for case in block)])
+            for place, case in enumerate(block):
+                yield (
+                    case,
+                    logs[starts[place] : starts[place + 1]],
+                    denied[denied_starts[place] : denied_starts[place + 1]],
+                )
+
+    def _ranked(self, databases: Sequence[str]) -> npt.NDArray[np.int64]:
+        self._check_fitted()
+        if isinstance(databases, str):
+            raise InvalidInputError(f"expected a list of databases, got {databases!r}; put it in a list")
+        prefixes = tuple(f"{name}:" for name in databases) or ("",)
+        rows = np.flatnonzero([id_.startswith(prefixes) for id_ in self.classes_.tolist()])
+        if not len(rows):
+            raise InvalidInputError(
+                f"expected databases of candidates such as {self.classes_[0]!r}, got {list(databases)}"
+            )
+        return rows
+
+    def _adopt(
+        self,
+        model_index: ModelIndex,
+        version: OpenVersion,
+        encoder: Encoder,
+        annotations: Annotations,
+        model: FindingModel,
+        linker: Linker,
+    ) -> None:
+        """Take over everything learned, all at once."""
+        self.retriever_ = Retriever(version, encoder, annotations.findings, top_k=self.top_k)
+        self.model_index_, self.version_, self.encoder_ = model_index, version, encoder
+        self.graph_ = annotations.findings
+        self.classes_ = np.array(annotations.ids)
+        self.annotations_, self.model_, self.linker_ = annotations, model, linker
+        self.writer_ = HitWriter(annotations, relation=self.relation, hierarchy=self.hierarchy)
+
+    def _state(self) -> ModelState:
+        return ranker_state(self.get_params(deep=False), self.annotations_, self.model_, self.linker_.choice)
+
+    def _saved_graph(self) -> KnowledgeGraph:
+        return self.graph_
+
+    @classmethod
+    def _restored(cls, state: ModelState, parts: Opened) -> ZeroShotRanker:
+        findings = KnowledgeGraph() if parts.graph is None else parts.graph
+        parameters, annotations, model, choice = restore_ranker(state, findings)
+        ranker = cls(parts.encoder, findings, index=parts.model_index.index, **parameters)
+        linker = Linker(parts.version, parts.encoder, choice=choice)
+        ranker._adopt(parts.model_index, parts.version, parts.encoder, annotations, model, linker)
+        return ranker
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "model_"):
+            raise NotFittedError("expected a fitted ranker, got one before fit; call fit()")

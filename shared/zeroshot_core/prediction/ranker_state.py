@@ -1,0 +1,205 @@
+"""What a ranker knows, from a graph and as plain parts, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.graph import KnowledgeGraph
+from zeroshot_core.graph.ontology import Hierarchy, hierarchy_of
+from zeroshot_core.prediction.finding_likelihood import FindingModel, Telling
+from zeroshot_core.prediction.saved import ModelState
+from zeroshot_core.retrieval.link_choice import LinkChoice
+from zeroshot_core.types import Item
+
+if TYPE_CHECKING:
+    from zeroshot_core.index import OpenVersion
+    from zeroshot_core.types import Floats, Ints
+
+__all__ = ["Annotations", "ranker_state", "restore_ranker"]
+
+_PARAMETERS = ("candidates", "relation", "exclusion", "hierarchy", "top_k", "show_progress")
+_N_NEAR = 30
+_N_KIN = 10
+_TEMPERATURE = 0.05
+_LEAST_KIN = 0.6
+# Milvus keeps at most this many concepts with an item; the rarest findings of a candidate come last.
+_MOST_LINKS = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annotations:
+    """Candidates and what they show.
+
+    Parameters
+    ----------
+    ids, names
+        Of the m candidates, sorted by id.
+    findings
+        The n findings, with the relations of their hierarchy.
+    frequencies, lacked
+        Shapes (m, n): how often a candidate shows a finding; 1 where it is known to lack it.
+    """
+
+    ids: tuple[str, ...]
+    names: tuple[str, ...]
+    findings: KnowledgeGraph
+    hierarchy: Hierarchy
+    frequencies: sparse.csr_matrix
+    lacked: sparse.csr_matrix
+
+    @classmethod
+    def of(
+        cls, graph: KnowledgeGraph | None, candidates: str, relation: str, exclusion: str, hierarchy: str
+    ) -> Annotations:
+        """Take candidates, findings and annotations out of a graph.
+
+        Raises
+        ------
+        InvalidInputError
+            If it lacks candidates with findings or a hierarchy, a frequency is above 1, or the hierarchy has
+            a cycle.
+        """
+        graph = KnowledgeGraph() if graph is None else graph
+        shows = [edge for edge in graph.relations if edge.type == relation]
+        kinds = {id_: concept.type for id_, concept in graph.concepts.items()}
+        wrong = [edge for edge in shows if kinds[edge.head] != candidates or kinds[edge.tail] == candidates]
+        if not shows or wrong:
+            got = (
+                f"{wrong[0].head!r} -> {wrong[0].tail!r}"
+                if wrong
+                else f"none among {list(graph.relation_types)}"
+            )
+            raise InvalidInputError(
+                f"expected relations {relation!r} from concepts of type {candidates!r} to findings, "
+                f"got {got}; name them by candidates= and relation="
+            )
+        too_often = [edge for edge in shows if edge.weight > 1]
+        if too_often:
+            raise InvalidInputError(
+                f"expected frequencies above 0 and up to 1 as weights of {relation!r}, got "
+                f"{too_often[0].weight} for {too_often[0].head!r} -> {too_often[0].tail!r}"
+            )
+        findings = KnowledgeGraph(
+            [concept for concept in graph.concepts.values() if concept.type != candidates],
+            [edge for edge in graph.relations if edge.type == hierarchy],
+        )
+        ids = tuple(sorted({edge.head for edge in shows}))
+        places = {id_: row for row, id_ in enumerate(ids)}
+        lacks = [edge for edge in graph.relations if edge.type == exclusion and edge.head in places]
+
+        def matrix(edges: Sequence[Any]) -> sparse.csr_matrix:
+            rows = [places[edge.head] for edge in edges]
+            columns = [findings.positions[edge.tail] for edge in edges]
+            weights = [edge.weight for edge in edges]
+            return sparse.csr_matrix((weights, (rows, columns)), shape=(len(ids), len(findings)))
+
+        return cls(
+            ids=ids,
+            names=tuple(graph.concepts[id_].name for id_ in ids),
+            findings=findings,
+            hierarchy=hierarchy_of(findings, (hierarchy,)),
+            frequencies=matrix(shows),
+            lacked=matrix(lacks),
+        )
+
+    def items(self) -> list[Item]:
+        """Candidates as items of an index, linked to what they show, the most frequent first."""
+        return [
+            Item(id=id_, text=name, concepts=self._linked(row))
+            for row, (id_, name) in enumerate(zip(self.ids, self.names, strict=True))
+        ]
+
+    def shown_by(self, candidate: int) -> tuple[Ints, Floats]:
+        """Give the findings of a candidate and their frequencies."""
+        part = slice(self.frequencies.indptr[candidate], self.frequencies.indptr[candidate + 1])
+        return self.frequencies.indices[part], self.frequencies.data[part]
+
+    def near(self, version: OpenVersion) -> sparse.csr_matrix:
+        """Softmax over the nearest other findings of each finding, shape (n, n)."""
+        ids = self.findings.concept_ids
+        vectors = version.concept_vectors(ids)
+        found = version.search_concepts(vectors, min(_N_NEAR + 1, len(ids)))
+        return _softmax(found.ids, found.scores, self.findings.positions, least=-1.0)
+
+    def kin(self, version: OpenVersion) -> sparse.csr_matrix:
+        """Softmax over the nearest other candidates of each candidate, shape (m, m)."""
+        vectors = version.item_vectors(self.ids)
+        found = version.search_items(vectors, min(_N_KIN + 1, len(self.ids)))
+        places = {id_: row for row, id_ in enumerate(self.ids)}
+        return _softmax(found.ids, found.scores, places, least=_LEAST_KIN)
+
+    def _linked(self, row: int) -> tuple[str, ...]:
+        shown, frequencies = self.shown_by(row)
+        order = np.argsort(-frequencies, kind="stable")[:_MOST_LINKS]
+        return tuple(self.findings.concept_ids[column] for column in shown[order].tolist())
+
+
+def _softmax(
+    ids: Sequence[Sequence[str]], scores: Sequence[Floats], places: Mapping[str, int], *, least: float
+) -> sparse.csr_matrix:
+    """Rows of ``softmax(score / 0.05)`` over what was found for each, without itself and the less near."""
+    lengths = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
+    rows = np.repeat(np.arange(len(ids)), lengths)
+    columns = np.fromiter((places[id_] for found in ids for id_ in found), np.int64, int(lengths.sum()))
+    values = np.concatenate(scores) if len(scores) else np.zeros(0)
+    powers = np.where((columns != rows) & (values >= least), np.exp((values - 1.0) / _TEMPERATURE), 0.0)
+    totals = np.bincount(rows, powers, minlength=len(ids))
+    shares = powers / np.where(totals > 0, totals, 1.0)[rows]
+    matrix = sparse.csr_matrix((shares, (rows, columns)), shape=(len(ids), len(places)))
+    matrix.eliminate_zeros()
+    return matrix
+
+
+def ranker_state(
+    parameters: Mapping[str, Any], annotations: Annotations, model: FindingModel, choice: LinkChoice
+) -> ModelState:
+    """Take a fitted ranker apart."""
+    config = {
+        "parameters": {name: parameters[name] for name in _PARAMETERS},
+        "telling": asdict(model.telling),
+        "ids": list(annotations.ids),
+        "names": list(annotations.names),
+        "choice": asdict(choice),
+    }
+    matrices = {"frequencies": annotations.frequencies, "lacks": annotations.lacked}
+    matrices |= {name: getattr(model, name) for name in _matrices()}
+    arrays: dict[str, Any] = {}
+    for name, matrix in matrices.items():
+        arrays |= {f"{name}.{part}": getattr(matrix, part) for part in ("data", "indices", "indptr")}
+        arrays[f"{name}.shape"] = np.array(matrix.shape)
+    return ModelState(kind="ranker", config=config, arrays=arrays, estimators={})
+
+
+def restore_ranker(
+    state: ModelState, findings: KnowledgeGraph
+) -> tuple[dict[str, Any], Annotations, FindingModel, LinkChoice]:
+    """Put a ranker together again: its parameters, annotations, likelihoods, and the choice of its linker."""
+    config = state.config
+    parameters = dict(config["parameters"])
+    telling = Telling(**config["telling"])
+    annotations = Annotations(
+        ids=tuple(config["ids"]),
+        names=tuple(config["names"]),
+        findings=findings,
+        hierarchy=hierarchy_of(findings, (parameters["hierarchy"],)),
+        frequencies=_matrix(state, "frequencies"),
+        lacked=_matrix(state, "lacks"),
+    )
+    model = FindingModel(telling=telling, **{name: _matrix(state, name) for name in _matrices()})
+    choice = LinkChoice(weights=tuple(config["choice"]["weights"]), threshold=config["choice"]["threshold"])
+    return {**parameters, "telling": telling}, annotations, model, choice
+
+
+def _matrices() -> list[str]:
+    return [field.name for field in fields(FindingModel) if field.name != "telling"]
+
+
+def _matrix(state: ModelState, name: str) -> sparse.csr_matrix:
+    parts: Any = [state.arrays[f"{name}.{part}"] for part in ("data", "indices", "indptr")]
+    return sparse.csr_matrix(tuple(parts), shape=tuple(state.arrays[f"{name}.shape"].tolist()))
