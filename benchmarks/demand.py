@@ -18,10 +18,10 @@ from time import perf_counter
 import zeroshot_core
 from zeroshot_core.datasets import ProductLines, load_product_lines
 from zeroshot_core.encoders import load_encoder
+from zeroshot_core.encoders.remembering import RememberingEncoder
 from zeroshot_core.evaluation import SPLITS, evaluate_demand, split_product_lines
 from zeroshot_core.evaluation.baselines import LineFeatures, catboost
 from zeroshot_core.evaluation.demand import Scores, score
-from zeroshot_core.evaluation.remembering import RememberingEncoder
 
 COLUMNS = ("rmsle", "wape", "spearman", "pinball_90", "coverage_90", "width_90")
 PACKAGES = ("catboost", "numpy", "pymilvus", "scikit-learn", "sentence-transformers", "torch")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 
 from zeroshot_core.datasets import ProductLines, load_product_lines
+from zeroshot_core.encoders.remembering import RememberingEncoder
 from zeroshot_core.evaluation import metrics
 from zeroshot_core.evaluation.baselines import BASELINES, Forecast, LineFeatures
-from zeroshot_core.evaluation.remembering import RememberingEncoder
 from zeroshot_core.evaluation.splits import Split, split_product_lines
 from zeroshot_core.graph import KnowledgeGraph, table_concepts
 from zeroshot_core.types import Item, Prediction

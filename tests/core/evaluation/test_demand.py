@@ -3,10 +3,10 @@ import json
 import numpy as np
 import pytest
 from zeroshot_core.encoders import FunctionEncoder
+from zeroshot_core.encoders.remembering import RememberingEncoder
 from zeroshot_core.evaluation import evaluate_demand
 from zeroshot_core.evaluation.demand import linked_items
 from zeroshot_core.evaluation.illustration import illustrate
-from zeroshot_core.evaluation.remembering import RememberingEncoder
 from zeroshot_core.types import Evidence, Hit, Prediction
 
 SCORES = {"rmsle", "wape", "spearman", "pinball_90", "coverage_90", "width_90"}
