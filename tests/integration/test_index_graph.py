@@ -6,7 +6,16 @@ from milvus_targets import fresh_index
 from scipy import sparse
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.errors import InvalidInputError, UnknownConceptError
-from zeroshot_core.graph import KnowledgeGraph, PathFinder, activations, adjacency, expand
+from zeroshot_core.graph import (
+    KnowledgeGraph,
+    PathFinder,
+    activations,
+    adjacency,
+    concept_vectors,
+    expand,
+    relation_vectors,
+    smooth_vectors,
+)
 from zeroshot_core.index import ConceptName, name_search
 from zeroshot_core.types import Concept, Relation
 
@@ -179,3 +188,54 @@ def test_names_are_encoded_once_and_written_again_after_a_kill(uri):
         index.activate(version)
         found = index.open(fingerprint=encoder.fingerprint).search_names(encoder.encode(["fits"]), 1)
         assert found.records[0] == [ConceptName(concept="S1", text="fits")]
+
+
+FAMILY = KnowledgeGraph(
+    [
+        Concept(id=id_, name=name)
+        for id_, name in (("A", "arm"), ("H", "hand"), ("F", "finger"), ("L", "left ear"))
+    ],
+    [Relation(head="H", type="part of", tail="A"), Relation(head="F", type="part of", tail="H")],
+)
+
+
+def test_concepts_and_relations_are_found_by_smoothed_vectors_and_names_by_their_own(uri):
+    encoder = HashEncoder(32)
+    vectors = smooth_vectors(FAMILY, concept_vectors(FAMILY, encoder), 0.5)
+    moves = relation_vectors(FAMILY, vectors)
+    query = encoder.encode(["hand"])
+    with fresh_index(uri) as index:
+        version = index.build([], encoder, FAMILY, smoothing=0.5)
+        index.activate(version)
+        opened = index.open(fingerprint=encoder.fingerprint)
+        np.testing.assert_allclose(opened.concept_vectors(FAMILY.concept_ids), vectors, atol=1e-6)
+        found = opened.search_concepts(query, 4)
+        near = vectors @ query[0]
+        assert found.ids == [[FAMILY.concept_ids[place] for place in np.argsort(-near)]]
+        np.testing.assert_allclose(found.scores[0], np.sort(near)[::-1], atol=1e-5)
+        moved = opened.search_relations(moves, 1)
+        assert [hits[0] for hits in moved.records] == list(FAMILY.relations)
+        assert opened.search_names(query, 1).scores[0] == pytest.approx(1.0, abs=1e-5)
+        assert opened.info.smoothing == index.live.smoothing == 0.5
+
+
+def test_another_smoothing_is_another_version_and_none_leaves_the_vectors(uri):
+    encoder = HashEncoder(32)
+    with fresh_index(uri) as index:
+        plain = index.build([], encoder, FAMILY)
+        assert index.build([], encoder, FAMILY, smoothing=0) == plain
+        others = [index.build([], encoder, FAMILY, smoothing=weight) for weight in (0.3, 0.5)]
+        assert len({plain, *others}) == 3
+        opened = index.open(plain, fingerprint=encoder.fingerprint)
+        vectors = concept_vectors(FAMILY, encoder)
+        np.testing.assert_array_equal(opened.concept_vectors(FAMILY.concept_ids), vectors)
+
+
+def test_smoothing_that_cannot_be_is_refused_before_anything_is_written(uri):
+    encoder = HashEncoder(32)
+    with fresh_index(uri) as index:
+        with pytest.raises(InvalidInputError, match="smoothing weight from 0 to below 1, got 1"):
+            index.build([], encoder, FAMILY, smoothing=1)
+        with pytest.raises(InvalidInputError, match="expected a graph to smooth over, got none"):
+            index.build([], encoder, smoothing=0.5)
+        assert index.versions() == []

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zeroshot_core.errors import VectorIndexError
+from zeroshot_core.errors import InvalidInputError, VectorIndexError
+from zeroshot_core.graph import check_smoothing
 from zeroshot_core.index.ingestion import (
     check_concepts,
     checked_items,
@@ -43,6 +44,7 @@ def build_version(
     encoder: Encoder,
     graph: KnowledgeGraph | None,
     *,
+    smoothing: float,
     show_progress: bool,
 ) -> str:
     """Write or finish the version that these things make; its id. See `VectorIndex.build`."""
@@ -50,14 +52,15 @@ def build_version(
     kept, rows = checked_items(items)
     if graph is not None:
         check_concepts(kept, graph)
-    of_graph = graph_rows(graph)
-    info = _describe(params, encoder, graph, rows, of_graph)
+    smoothing = _checked_smoothing(smoothing, graph)
+    of_graph = graph_rows(graph, smoothing)
+    info = _describe(params, encoder, graph, rows, of_graph, smoothing)
     is_resumed = _create(catalog, info)
     if is_resumed and catalog.get(info.id).state == "ready":
         return info.id
     tables = catalog.tables(info)
     if graph is not None:
-        write_graph(tables, encoder, graph, of_graph, is_resumed=is_resumed)
+        write_graph(tables, encoder, graph, of_graph, smoothing=smoothing, is_resumed=is_resumed)
     _write_missing(catalog, info, encoder, kept, rows, is_resumed=is_resumed, show_progress=show_progress)
     _finish(catalog, info)
     _probe(catalog, info, encoder, kept)
@@ -108,16 +111,27 @@ def check_finished(info: VersionInfo) -> None:
         )
 
 
+def _checked_smoothing(smoothing: float, graph: KnowledgeGraph | None) -> float:
+    weight = check_smoothing(smoothing)
+    if weight and graph is None:
+        raise InvalidInputError(
+            f"expected a graph to smooth over, got none and a smoothing of {weight}; give a graph or 0"
+        )
+    return weight
+
+
 def _describe(
     params: IndexParams,
     encoder: Encoder,
     graph: KnowledgeGraph | None,
     rows: Sequence[dict[str, Any]],
     of_graph: GraphRows,
+    smoothing: float,
 ) -> VersionInfo:
     counts = {"items": len(rows)} | {kind: len(kept) for kind, kept in of_graph._asdict().items()}
     keys = (f"{row['id']}\0{row['content_hash']}" for row in rows)
-    return describe_version(encoder, "" if graph is None else graph.digest, params, counts, keys)
+    digest = "" if graph is None else graph.digest
+    return describe_version(encoder, digest, params, counts, keys, smoothing=smoothing)
 
 
 def _create(catalog: VersionCatalog, info: VersionInfo) -> bool:

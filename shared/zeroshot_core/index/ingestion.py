@@ -12,6 +12,8 @@ import numpy as np
 
 from zeroshot_core.encoders.remembering import RememberingEncoder
 from zeroshot_core.errors import InvalidInputError, UnknownConceptError
+from zeroshot_core.graph import concept_vectors, relation_vectors, smooth_vectors
+from zeroshot_core.graph.vectors import concept_texts
 from zeroshot_core.index.rows import concept_row, item_row, name_rows, relation_row
 from zeroshot_core.types import Content, Item
 
@@ -150,31 +152,40 @@ def write_items(
             future.result()
 
 
-def graph_rows(graph: KnowledgeGraph | None) -> GraphRows:
-    """Rows of a graph without vectors, all checked before anything is written; empty ones without a graph."""
+def graph_rows(graph: KnowledgeGraph | None, smoothing: float) -> GraphRows:
+    """Rows of a graph without vectors, all checked before anything is written; empty ones without a graph.
+
+    There are none of names where the vectors of the concepts are those of their names: if nothing is
+    smoothed, and no concept has a synonym or a description.
+    """
     if graph is None:
         return GraphRows([], [], [])
     concepts = list(graph.concepts.values())
+    differ = smoothing > 0 or any(len(concept_texts(concept)) > 1 for concept in concepts)
     return GraphRows(
         [concept_row(concept, place) for place, concept in enumerate(concepts)],
         [relation_row(relation, place) for place, relation in enumerate(graph.relations)],
-        name_rows(concepts),
+        name_rows(concepts) if differ else [],
     )
 
 
 def write_graph(
-    tables: Tables, encoder: Encoder, graph: KnowledgeGraph, rows: GraphRows, *, is_resumed: bool
+    tables: Tables,
+    encoder: Encoder,
+    graph: KnowledgeGraph,
+    rows: GraphRows,
+    *,
+    smoothing: float,
+    is_resumed: bool,
 ) -> None:
     """Write the concepts, relations and names of a graph that are missing or changed."""
-    from zeroshot_core.graph import concept_vectors, relation_vectors
-
     targets = (tables.concepts, tables.relations, tables.names)
     stored = [table.hashes() if is_resumed else {} for table in targets]
     concepts, relations, names = map(unfinished, rows, stored)
     # The vector of a concept is made of those of its names.
     once = RememberingEncoder(encoder)
     if concepts or relations:
-        vectors = concept_vectors(graph, once)
+        vectors = smooth_vectors(graph, concept_vectors(graph, once), smoothing)
         _write_some(tables.concepts, rows.concepts, vectors, concepts, replace=is_resumed)
         moves = relation_vectors(graph, vectors)
         _write_some(tables.relations, rows.relations, moves, relations, replace=is_resumed)

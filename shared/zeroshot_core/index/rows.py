@@ -117,13 +117,7 @@ def relation_row(relation: Relation, position: int) -> dict[str, Any]:
 
 
 def name_rows(concepts: Sequence[Concept]) -> list[dict[str, Any]]:
-    """Rows of the names of checked concepts, without vectors.
-
-    There are none if no concept has a synonym or a description: then the vectors of the concepts are those of
-    their names.
-    """
-    if not any(concept.synonyms or concept.description.strip() for concept in concepts):
-        return []
+    """Rows of the names of checked concepts, without vectors."""
     rows = []
     for concept in concepts:
         for text in dict.fromkeys((concept.name, *concept.synonyms)):

@@ -75,21 +75,37 @@ class VectorIndex:
         encoder: Encoder,
         graph: KnowledgeGraph | None = None,
         *,
+        smoothing: float = 0.0,
         show_progress: bool = False,
     ) -> str:
         """Write a version that holds exactly these items and this graph; it is not live before `activate`.
 
-        The version's id follows from the encoder, the graph, the parameters and the items, so a build that
-        was killed is resumed by building again: what is there is kept, what is missing or changed is encoded
-        and written.
+        The version's id follows from the encoder, the graph, the smoothing, the parameters and the items, so
+        a build that was killed is resumed by building again: what is there is kept, what is missing or
+        changed is encoded and written.
+
+        Parameters
+        ----------
+        smoothing
+            How much the vectors of concepts, and those of relations by them, share in their neighbours': the
+            weight of `graph.smooth_vectors`, from 0 to below 1, as `graph.choose_smoothing` gives it. Vectors
+            of names and items stay as they are.
 
         Raises
         ------
         InvalidInputError
-            If an id appears twice, a value is over its limit in bytes, or an item names an unknown concept;
-            nothing has been written then.
+            If an id appears twice, a value is over its limit in bytes, an item names an unknown concept, or
+            the smoothing is out of range or has no graph; nothing has been written then.
         """
-        return build_version(self._catalog, self.params, items, encoder, graph, show_progress=show_progress)
+        return build_version(
+            self._catalog,
+            self.params,
+            items,
+            encoder,
+            graph,
+            smoothing=smoothing,
+            show_progress=show_progress,
+        )
 
     def activate(self, version: str) -> None:
         """Check a version's row counts and a sample of its vectors, then swap the aliases to it.

@@ -46,6 +46,8 @@ class VersionInfo:
         Name of the encoder, for people.
     counts
         Number of items, concepts, relations and names it was built with.
+    smoothing
+        Weight of `graph.smooth_vectors` for the vectors of concepts, in [0, 1).
     state
         ``building`` until all is written, then ``ready``; ``edited`` once items were upserted or deleted.
     """
@@ -57,6 +59,7 @@ class VersionInfo:
     graph_digest: str
     counts: Mapping[str, int]
     params: IndexParams = field(default_factory=IndexParams)
+    smoothing: float = 0.0
     schema_version: int = SCHEMA_VERSION
     state: State = "building"
     is_live: bool = False
@@ -77,7 +80,13 @@ class VersionInfo:
 
 
 def describe_version(
-    encoder: Encoder, graph_digest: str, params: IndexParams, counts: Mapping[str, int], keys: Iterable[str]
+    encoder: Encoder,
+    graph_digest: str,
+    params: IndexParams,
+    counts: Mapping[str, int],
+    keys: Iterable[str],
+    *,
+    smoothing: float,
 ) -> VersionInfo:
     """Describe the version built from these things.
 
@@ -92,6 +101,7 @@ def describe_version(
         graph_digest,
         str(SCHEMA_VERSION),
         json.dumps(params.to_dict()),
+        repr(smoothing),
         *sorted(keys),
     ):
         digest.update(part.encode() + b"\0")
@@ -103,6 +113,7 @@ def describe_version(
         graph_digest=graph_digest,
         counts=counts,
         params=params,
+        smoothing=smoothing,
     )
 
 
