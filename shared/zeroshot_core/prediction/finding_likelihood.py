@@ -10,8 +10,8 @@ has nothing to do with the disease. With b the background of findings, the ratio
                             + share_near near(q, d) / b(q) ] + noise
 
 where the bracket is mixed with those of the candidates whose vectors are near, since one disease is often
-in two databases, and its relatives look alike. The score of d is the sum of ``log r`` over the findings, plus
-what excluded findings say: with f(e, d) the probability that d shows e or something narrower,
+in two databases, and its relatives look alike. The score of d is the sum of ``log r`` over the findings, each
+weighted down by what it has in common with the others (`finding_weights`), plus what excluded findings say: with f(e, d) the probability that d shows e or something narrower,
 ``log(1 - trust f(e, d))``.
 
 References
@@ -23,18 +23,26 @@ Bioinformatics 28, 2012 (noise on a hierarchy).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
-from zeroshot_core.graph.ontology import Hierarchy, wider_words
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.graph.ontology import Hierarchy, information_content, wider_words
 
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats
 
-__all__ = ["FindingModel", "Telling", "excluded_scores", "finding_ratios", "learn_findings"]
+__all__ = [
+    "FindingModel",
+    "Telling",
+    "excluded_scores",
+    "finding_ratios",
+    "finding_weights",
+    "learn_findings",
+]
 
 # A share of what is uniform keeps the background of what nobody was annotated with above 0.
 _UNIFORM = 0.3
@@ -59,6 +67,11 @@ class Telling:
         Of a finding known of a near candidate, but not yet of this one.
     trust
         Of an excluded finding being truly absent.
+
+    Raises
+    ------
+    InvalidInputError
+        If one is out of range, or would make findings impossible: no noise, or imprecision or trust of 1.
     """
 
     noise: float = 0.4
@@ -68,6 +81,20 @@ class Telling:
     reach: float = 0.5
     kin: float = 0.3
     trust: float = 0.5
+
+    def __post_init__(self) -> None:
+        shares = {field.name: getattr(self, field.name) for field in fields(self)}
+        below_1 = ("imprecision", "trust")
+        wrong = {
+            name: share
+            for name, share in shares.items()
+            if not isinstance(share, int | float) or not 0 <= share <= 1 or (name in below_1 and share == 1)
+        }
+        if wrong or self.noise == 0 or self.retold + self.near > 1:
+            raise InvalidInputError(
+                "expected probabilities from 0 to 1, noise above 0, imprecision and trust below 1, "
+                f"and retold and near of at most 1 together, got {wrong or shares}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +114,9 @@ class FindingModel:
     absent
         Shape (n, m): log probability that a candidate shows nothing at or below a finding.
     lacked
-        Shape (n, m): above 0 where a candidate is known to lack the finding.
+        Shape (n, m): 1 where a candidate is known to lack the finding.
+    worth
+        Shape (n, n): the root of the information content of each concept that is above the row's finding.
     """
 
     direct: sparse.csr_matrix
@@ -96,6 +125,7 @@ class FindingModel:
     kin: sparse.csr_matrix
     absent: sparse.csr_matrix
     lacked: sparse.csr_matrix
+    worth: sparse.csr_matrix
     telling: Telling
 
 
@@ -140,7 +170,8 @@ def learn_findings(
         within=_rows(hierarchy.closure @ sparse.diags(1.0 / below)),
         kin=_rows(telling.kin * kin + sparse.diags(1.0 - telling.kin * has_kin, shape=(m, m))),
         absent=_rows((shown @ hierarchy.closure).T),
-        lacked=_rows(hierarchy.closure @ lacked.T),
+        lacked=_rows(hierarchy.closure @ lacked.T > 0),
+        worth=_rows(hierarchy.closure @ sparse.diags(np.sqrt(information_content(hierarchy, frequencies)))),
         telling=telling,
     )
 
@@ -156,10 +187,27 @@ def finding_ratios(model: FindingModel, findings: sparse.csr_matrix) -> Floats:
     meant = findings.astype(np.float32)
     ratios = (meant @ model.direct).toarray() + ((meant @ model.within) @ model.reach).toarray()
     ratios = (model.kin @ ratios.T).T
-    ratios[(meant @ model.lacked).nonzero()] = 0.0
+    # A text may also mean another finding than the one that is lacked.
+    lacked = (meant @ model.lacked).tocoo()
+    ratios[lacked.row, lacked.col] *= np.maximum(1.0 - lacked.data, 0.0)
     noise = model.telling.noise
     logs: Floats = np.log((1.0 - noise) * ratios + noise)
     return logs
+
+
+def finding_weights(model: FindingModel, findings: sparse.csr_matrix) -> Floats:
+    """How much each finding of one case counts, shape (f,): 1 / (sum of its overlaps with all findings).
+
+    The overlap of two findings is the information content of what is above both, as a share of what is above
+    either; with itself it is 1. Findings that say the same count once together.
+    """
+    worth = findings.astype(np.float32) @ model.worth
+    common = (worth @ worth.T).toarray().astype(np.float64)
+    own = common.diagonal()
+    either = own[:, None] + own[None, :] - common
+    overlaps = np.divide(common, either, out=np.eye(len(own)), where=either > 0)
+    weights: Floats = 1.0 / overlaps.sum(axis=1)
+    return weights
 
 
 def excluded_scores(model: FindingModel, findings: sparse.csr_matrix) -> Floats:

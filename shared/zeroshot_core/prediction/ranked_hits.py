@@ -84,7 +84,10 @@ class HitWriter:
         )
 
     def _common(self, asked: int, shown: Ints) -> tuple[int, int]:
-        """Most specific concept above both the finding and one that is shown, and the place of that one."""
+        """Most specific concept above both the finding and one that is shown, and the place of that one.
+
+        Where nothing is above both, it is the one that is shown.
+        """
         closure = self._annotations.hierarchy.closure
         above = np.zeros(closure.shape[1])
         own = closure.indices[closure.indptr[asked] : closure.indptr[asked + 1]]
@@ -94,7 +97,8 @@ class HitWriter:
         rows = closure[shown]
         values = above[rows.indices]
         best = int(values.argmax())
-        return int(rows.indices[best]), int(np.searchsorted(rows.indptr, best, side="right") - 1)
+        place = int(np.searchsorted(rows.indptr, best, side="right") - 1)
+        return int(rows.indices[best] if values[best] > 0 else shown[place]), place
 
     def _steps(self, way: Sequence[int]) -> list[Relation]:
         ids = self._annotations.findings.concept_ids

@@ -15,6 +15,7 @@ from zeroshot_core.prediction.finding_likelihood import (
     Telling,
     excluded_scores,
     finding_ratios,
+    finding_weights,
     learn_findings,
 )
 from zeroshot_core.prediction.findings import Case, Findings, as_findings, link_cases
@@ -153,10 +154,7 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
         """
         top_k = self.top_k if top_k is None else check_top_k(top_k)
         ranked = self._ranked(databases)
-        return [
-            self.writer_.hits(case, logs, denied, ranked, top_k) if case.present else []
-            for case, logs, denied in self._scored(self.understand(X))
-        ]
+        return self._hits(self.understand(X), ranked, top_k)
 
     def scores(self, X: Sequence[Findings | Item | str]) -> Floats:
         """Log likelihood ratios, shape (q, m) in the order of `classes_`; 0 where no finding is known."""
@@ -184,21 +182,29 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
         coverage, graph_weight
             For callers that don't know what kind of model they hold: they change nothing here.
         """
-        ids = [case.id for case in self.understand(X)]
+        top_k = self.top_k if top_k is None else check_top_k(top_k)
+        ranked = self._ranked(())
+        cases = self.understand(X)
         return [
             Prediction(
-                id=id_,
+                id=case.id,
                 value=hits[0].text if hits else "",
-                probabilities={hit.text: float(hit.metadata["probability"]) for hit in hits},
+                probabilities=_by_name(hits),
                 evidence=Evidence(concepts=tuple(hits)),
             )
-            for id_, hits in zip(ids, self.rank(X, top_k=top_k), strict=True)
+            for case, hits in zip(cases, self._hits(cases, ranked, top_k), strict=True)
         ]
 
     def understand(self, X: Sequence[Findings | Item | str]) -> list[Case]:
         """Say which concepts the findings of each case were taken to mean, and which mean none."""
         self._check_fitted()
         return link_cases(as_findings(X, self.linker_.link_mentions), self.graph_, self.linker_)
+
+    def _hits(self, cases: Sequence[Case], ranked: npt.NDArray[np.int64], top_k: int) -> list[list[Hit]]:
+        return [
+            self.writer_.hits(case, logs, denied, ranked, top_k) if case.present else []
+            for case, logs, denied in self._scored(cases)
+        ]
 
     def _scored(self, cases: Sequence[Case]) -> Iterator[tuple[Case, Floats, Floats]]:
         """Each case with what each of its findings, and each excluded one, says for each candidate."""
@@ -213,9 +219,10 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
             starts = np.cumsum([0, *(len(case.present) for case in block)])
             denied_starts = np.cumsum([0, *(len(case.excluded) for case in block)])
             for place, case in enumerate(block):
+                weights = finding_weights(self.model_, case.meant)
                 yield (
                     case,
-                    logs[starts[place] : starts[place + 1]],
+                    weights[:, None] * logs[starts[place] : starts[place + 1]],
                     denied[denied_starts[place] : denied_starts[place + 1]],
                 )
 
@@ -227,7 +234,7 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
         rows = np.flatnonzero([id_.startswith(prefixes) for id_ in self.classes_.tolist()])
         if not len(rows):
             raise InvalidInputError(
-                f"expected databases of candidates such as {self.classes_[0]!r}, got {list(databases)}"
+                f"expected databases of candidates such as {str(self.classes_[0])!r}, got {list(databases)}"
             )
         return rows
 
@@ -266,3 +273,11 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
     def _check_fitted(self) -> None:
         if not hasattr(self, "model_"):
             raise NotFittedError("expected a fitted ranker, got one before fit; call fit()")
+
+
+def _by_name(hits: Sequence[Hit]) -> dict[str, float]:
+    """Probabilities by name; candidates of one name, as of two databases, count together."""
+    shares: dict[str, float] = {}
+    for hit in hits:
+        shares[hit.text] = shares.get(hit.text, 0.0) + float(hit.metadata["probability"])
+    return shares

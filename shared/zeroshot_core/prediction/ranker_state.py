@@ -66,25 +66,8 @@ class Annotations:
             a cycle.
         """
         graph = KnowledgeGraph() if graph is None else graph
+        _check_annotations(graph, candidates, relation, exclusion)
         shows = [edge for edge in graph.relations if edge.type == relation]
-        kinds = {id_: concept.type for id_, concept in graph.concepts.items()}
-        wrong = [edge for edge in shows if kinds[edge.head] != candidates or kinds[edge.tail] == candidates]
-        if not shows or wrong:
-            got = (
-                f"{wrong[0].head!r} -> {wrong[0].tail!r}"
-                if wrong
-                else f"none among {list(graph.relation_types)}"
-            )
-            raise InvalidInputError(
-                f"expected relations {relation!r} from concepts of type {candidates!r} to findings, "
-                f"got {got}; name them by candidates= and relation="
-            )
-        too_often = [edge for edge in shows if edge.weight > 1]
-        if too_often:
-            raise InvalidInputError(
-                f"expected frequencies above 0 and up to 1 as weights of {relation!r}, got "
-                f"{too_often[0].weight} for {too_often[0].head!r} -> {too_often[0].tail!r}"
-            )
         findings = KnowledgeGraph(
             [concept for concept in graph.concepts.values() if concept.type != candidates],
             [edge for edge in graph.relations if edge.type == hierarchy],
@@ -138,6 +121,30 @@ class Annotations:
         shown, frequencies = self.shown_by(row)
         order = np.argsort(-frequencies, kind="stable")[:_MOST_LINKS]
         return tuple(self.findings.concept_ids[column] for column in shown[order].tolist())
+
+
+def _check_annotations(graph: KnowledgeGraph, candidates: str, relation: str, exclusion: str) -> None:
+    """Refuse a graph without annotations, or with some that lead elsewhere or are too frequent."""
+    kinds = {id_: concept.type for id_, concept in graph.concepts.items()}
+    for type_ in (relation, exclusion):
+        edges = [edge for edge in graph.relations if edge.type == type_]
+        wrong = [edge for edge in edges if kinds[edge.head] != candidates or kinds[edge.tail] == candidates]
+        if wrong or (type_ == relation and not edges):
+            got = (
+                f"{wrong[0].head!r} -> {wrong[0].tail!r}"
+                if wrong
+                else f"none among {list(graph.relation_types)}"
+            )
+            raise InvalidInputError(
+                f"expected relations {type_!r} from concepts of type {candidates!r} to findings, "
+                f"got {got}; name them by candidates=, relation= and exclusion="
+            )
+    too_often = [edge for edge in graph.relations if edge.type == relation and edge.weight > 1]
+    if too_often:
+        raise InvalidInputError(
+            f"expected frequencies above 0 and up to 1 as weights of {relation!r}, got "
+            f"{too_often[0].weight} for {too_often[0].head!r} -> {too_often[0].tail!r}"
+        )
 
 
 def _softmax(

@@ -27,7 +27,7 @@ def test_each_kind_opens_as_what_it_was(tmp_path: Path) -> None:
 def test_another_kind_is_refused(tmp_path: Path) -> None:
     entries = {name: {} for name in ("encoder", "index", "extra", "state", "checksums")}
     (tmp_path / "model.json").write_text(json.dumps({"format_version": 1, "kind": "oracle", **entries}))
-    with pytest.raises(ArtifactError, match="expected kind regressor or classifier, got 'oracle'"):
+    with pytest.raises(ArtifactError, match="expected kind regressor, classifier, ranker, got 'oracle'"):
         load_model(tmp_path)
 
 
