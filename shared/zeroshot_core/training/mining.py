@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from zeroshot_core.index import OpenVersion
     from zeroshot_core.types import Floats, Vectors
 
-__all__ = ["HardNegatives", "mine_hard_negatives"]
+__all__ = ["HardNegatives", "mine_far_targets", "mine_hard_negatives"]
+
+_N_CANDIDATES = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +44,9 @@ def mine_hard_negatives(
     labels_by_id: Mapping[str, str],
     *,
     graph: KnowledgeGraph | None = None,
+    among: Collection[str] | None = None,
     n_negatives: int = 5,
-    n_candidates: int = 100,
+    n_candidates: int = _N_CANDIDATES,
     margin: float = 0.05,
 ) -> HardNegatives:
     """Find the nearest items of other labels for each anchor, in one batched search.
@@ -58,6 +62,8 @@ def mine_hard_negatives(
         Shape (n, d), unit rows: one for each anchor, in the order of `labels_by_id`.
     labels_by_id
         Concept id by item id; the anchors.
+    among
+        Ids of the items that may be negatives; None is all.
     n_candidates
         Items searched for each anchor, 1 to 16384.
     margin
@@ -76,20 +82,74 @@ def mine_hard_negatives(
     .. [1] Moreira et al., "NV-Retriever: Improving text embedding models with effective hard-negative
        mining", 2024.
     """
-    _check(vectors, labels_by_id, n_negatives, margin)
+    _check(vectors, len(labels_by_id), n_negatives)
+    if not 0 <= margin < 1:
+        raise InvalidInputError(f"expected a margin from 0 to below 1, got {margin}")
     kin = _kin(set(labels_by_id.values()), graph)
-    ceilings = _ceilings(vectors, list(labels_by_id.values()), margin)
+    labels = list(labels_by_id.values())
+    ceilings = _ceilings(vectors, labels, margin)
+
+    def is_negative(anchor: int, item: Item, score: float) -> bool:
+        return (
+            score <= ceilings[anchor]
+            and (among is None or item.id in among)
+            and _differs(item, labels_by_id, kin[labels[anchor]])
+        )
+
+    return _nearest(version, vectors, n_candidates, n_negatives, is_negative)
+
+
+def mine_far_targets(
+    version: OpenVersion,
+    vectors: Vectors,
+    targets_by_id: Mapping[str, Floats],
+    *,
+    n_negatives: int = 5,
+    n_candidates: int = _N_CANDIDATES,
+    distance: float = 2.0,
+) -> HardNegatives:
+    """Find the nearest items whose targets are far from each anchor's, in one batched search.
+
+    Parameters
+    ----------
+    vectors
+        Shape (n, d), unit rows: one for each anchor, in the order of `targets_by_id`.
+    targets_by_id
+        Target of shape (horizon,) by item id; the anchors, and the only items that may be negatives.
+    distance
+        Root mean square difference of targets from which on a near item counts as a negative, above 0.
+
+    Raises
+    ------
+    InvalidInputError
+        If there isn't one vector for each anchor, or a parameter is out of range.
+    """
+    _check(vectors, len(targets_by_id), n_negatives)
+    if not distance > 0:
+        raise InvalidInputError(f"expected a distance above 0, got {distance}")
+    targets = list(targets_by_id.values())
+
+    def is_negative(anchor: int, item: Item, score: float) -> bool:
+        other = targets_by_id.get(item.id)
+        return other is not None and bool(np.square(other - targets[anchor]).mean() >= distance**2)
+
+    return _nearest(version, vectors, n_candidates, n_negatives, is_negative)
+
+
+def _nearest(
+    version: OpenVersion,
+    vectors: Vectors,
+    n_candidates: int,
+    n_negatives: int,
+    is_negative: Callable[[int, Item, float], bool],
+) -> HardNegatives:
+    """Keep the first negatives among the nearest items of each anchor."""
     found = version.search_items(vectors, n_candidates)
     kept = []
-    for label, ceiling, items, scores in zip(
-        labels_by_id.values(), ceilings.tolist(), found.records, found.scores, strict=True
-    ):
-        hard = [
-            (item.id, score)
-            for item, score in zip(items, scores.tolist(), strict=True)
-            if score <= ceiling and _differs(item, labels_by_id, kin[label])
-        ]
-        kept.append(hard[:n_negatives])
+    for anchor, (items, scores) in enumerate(zip(found.records, found.scores, strict=True)):
+        pairs = zip(items, scores.tolist(), strict=True)
+        hard = ((item.id, score) for item, score in pairs if is_negative(anchor, item, score))
+        kept.append(list(islice(hard, n_negatives)))
     return HardNegatives(
         ids=tuple(tuple(id_ for id_, _ in hard) for hard in kept),
         scores=tuple(tuple(score for _, score in hard) for hard in kept),
@@ -134,12 +194,10 @@ def _ceilings(vectors: Vectors, labels: list[str], margin: float) -> Floats:
     return ceilings
 
 
-def _check(vectors: Vectors, labels_by_id: Mapping[str, str], n_negatives: int, margin: float) -> None:
-    if vectors.ndim != 2 or len(vectors) != len(labels_by_id):
+def _check(vectors: Vectors, n_anchors: int, n_negatives: int) -> None:
+    if vectors.ndim != 2 or len(vectors) != n_anchors:
         raise InvalidInputError(
-            f"expected vectors of shape ({len(labels_by_id)}, d), one for each anchor, got {vectors.shape}"
+            f"expected vectors of shape ({n_anchors}, d), one for each anchor, got {vectors.shape}"
         )
     if n_negatives < 1:
         raise InvalidInputError(f"expected n_negatives of at least 1, got {n_negatives}")
-    if not 0 <= margin < 1:
-        raise InvalidInputError(f"expected a margin from 0 to below 1, got {margin}")

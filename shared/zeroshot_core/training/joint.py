@@ -1,0 +1,227 @@
+"""Joint optimisation: index, mine from the live version, tune, index again, for as long as it helps."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zeroshot_core.encoders.remembering import RememberingEncoder
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.training.joint_checkpoint import (
+    JointState,
+    RoundReport,
+    load_checkpoint,
+    save_checkpoint,
+)
+from zeroshot_core.training.joint_gain import held_out_scores, paired_gain
+from zeroshot_core.training.joint_learner import check_trainable
+from zeroshot_core.training.joint_task import JointTask, mine_rows
+from zeroshot_core.training.joint_training import JointSettings, train_round
+
+if TYPE_CHECKING:
+    from zeroshot_core.encoders import Encoder
+    from zeroshot_core.graph import KnowledgeGraph
+    from zeroshot_core.index import VectorIndex
+    from zeroshot_core.types import Item
+
+__all__ = ["JointResult", "optimise_jointly"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JointResult:
+    """What a joint run ended with.
+
+    Parameters
+    ----------
+    encoder
+        The encoder of the last round that gained; the given one if none did.
+    version
+        The version built with it, which is live.
+    rounds
+        Reports, those of rounds before an interruption included.
+    """
+
+    encoder: Encoder
+    version: str
+    rounds: tuple[RoundReport, ...]
+
+
+def optimise_jointly(
+    index: VectorIndex,
+    items: Sequence[Item],
+    labels_or_targets: Sequence[str] | Any,
+    encoder: Encoder,
+    graph: KnowledgeGraph | None = None,
+    *,
+    rounds: int = 3,
+    settings: JointSettings | None = None,
+    random_state: int = 0,
+    checkpoint: str | Path | None = None,
+    budget_s: float | None = None,
+    show_progress: bool = False,
+) -> JointResult:
+    """Tune an encoder and its index together (the asynchronous refresh of [1]_, made exact).
+
+    Each round indexes the items with the current encoder as a new version and swaps the aliases to it, mines
+    hard negatives from that live version, trains a copy of the encoder on batches in which they meet, and
+    compares the two on held-out texts: a fifth of them and, with ten or more labels, a tenth of the labels as
+    a whole. The copy becomes the current encoder if it gains, and the run ends if it does not. Held-out texts
+    are indexed and served like all others, but neither trained on nor mined.
+
+    Serving goes on throughout: whatever was open stays open. Versions that the run wrote are dropped when
+    they are neither live nor the one before; the version that was live when the run began stays.
+
+    Parameters
+    ----------
+    items
+        Items with texts, shape (n,).
+    labels_or_targets
+        Labels as strings, shape (n,), which are concepts if there is a graph; or targets as numbers, shape
+        (n,) or (n, horizon).
+    rounds
+        At most this many, at least 1.
+    random_state
+        Seed of split, batches and dropout: the same input and seed give the same encoder on one machine.
+    checkpoint
+        Folder that keeps what the last finished round left. After a kill at any moment the version before
+        serves, and the same call goes on from there; a call with more rounds goes on from a finished run.
+    budget_s
+        Seconds after which no step of training and, as far as the longest round so far tells, no round is
+        begun; what a limit cuts off makes results depend on the machine's speed.
+
+    Raises
+    ------
+    InvalidInputError
+        If the encoder is no transformer, an item has no text, labels or targets are wrong, there is too
+        little to hold out a part, a parameter is out of range, or the checkpoint is of another run. Nothing
+        has been written then.
+    UnknownConceptError
+        If the graph lacks a label.
+
+    References
+    ----------
+    .. [1] Xiong et al., "Approximate Nearest Neighbor Negative Contrastive Learning for Dense Text
+       Retrieval", ICLR 2021.
+    """
+    if rounds < 1 or (budget_s is not None and not budget_s > 0):
+        raise InvalidInputError(f"expected at least 1 round and a budget above 0 s, got {rounds}, {budget_s}")
+    settings = settings or JointSettings()
+    check_trainable(encoder)
+    task = JointTask.of(items, labels_or_targets, graph, random_state)
+    run = _Run(index, task, encoder, settings, random_state, checkpoint, show_progress)
+    return run.to_end(rounds, float("inf") if budget_s is None else budget_s)
+
+
+class _Run:
+    """One joint run: what is fixed, and the steps of a round."""
+
+    def __init__(
+        self,
+        index: VectorIndex,
+        task: JointTask,
+        base: Encoder,
+        settings: JointSettings,
+        random_state: int,
+        checkpoint: str | Path | None,
+        show_progress: bool,
+    ) -> None:
+        self._index = index
+        self._task = task
+        self._base = base
+        self._settings = settings
+        self._random_state = random_state
+        self._folder = None if checkpoint is None else Path(checkpoint)
+        self._show_progress = show_progress
+
+    def to_end(self, rounds: int, budget_s: float) -> JointResult:
+        """Go on from the checkpoint until nothing is gained or the rounds or the time are used up."""
+        state = self._begin()
+        deadline = time.monotonic() + budget_s - sum(report.seconds for report in state.rounds)
+        known = RememberingEncoder(state.encoder)
+        while len(state.rounds) < rounds and not state.is_stopped and _fits(state, deadline):
+            start = time.monotonic()
+            state = self._publish(state, known)
+            state, known = self._round(state, known, start, deadline)
+            self._save(state)
+        state = self._publish(state, known)
+        self._save(state)
+        return JointResult(encoder=state.encoder, version=state.made[-1], rounds=state.rounds)
+
+    def _begin(self) -> JointState:
+        """Read the checkpoint, or begin with the base."""
+        found = self._folder and load_checkpoint(self._folder, self._base, key=self._key())
+        if found:
+            return found
+        live = self._index.live
+        return JointState(encoder=self._base, served=None if live is None else live.id)
+
+    def _save(self, state: JointState) -> None:
+        if self._folder is not None:
+            save_checkpoint(self._folder, state, self._base, key=self._key())
+
+    def _publish(self, state: JointState, encoder: Encoder) -> JointState:
+        """Index with the current encoder, swap the aliases, and drop what no reader needs."""
+        task = self._task
+        version = self._index.build(task.items, encoder, task.graph, show_progress=self._show_progress)
+        live = self._index.live
+        if live is None or live.id != version:
+            self._index.activate(version)
+        made = (*(each for each in state.made if each != version), version)
+        kept = {*made[-2:], state.served}
+        there = {info.id for info in self._index.versions()}
+        for old in made[:-2]:
+            if old in there and old not in kept:
+                self._index.drop(old)
+        return replace(state, made=tuple(each for each in made if each in kept))
+
+    def _round(
+        self, state: JointState, known: RememberingEncoder, start: float, deadline: float
+    ) -> tuple[JointState, RememberingEncoder]:
+        """Mine, train, and compare; the new state with its encoder."""
+        task, number = self._task, len(state.rounds)
+        seed = int(np.random.SeedSequence([self._random_state, number]).generate_state(1)[0])
+        version = self._index.open(state.made[-1], fingerprint=state.encoder.fingerprint)
+        negatives = mine_rows(version, task, self._settings)
+        tuned = train_round(
+            state.encoder,
+            task.examples.take(task.training),
+            negatives,
+            self._settings,
+            seed=seed,
+            deadline=deadline,
+            show_progress=self._show_progress,
+        )
+        candidate = RememberingEncoder(tuned)
+        before, after = (
+            held_out_scores(vectors, task.examples, task.held_out)
+            for vectors in (version.item_vectors(task.ids), candidate.encode(task.examples.texts))
+        )
+        gain = paired_gain(before, after, task.is_unseen, np.random.default_rng(seed))
+        is_kept = gain.mean > 0
+        report = RoundReport(
+            gain=gain.mean,
+            interval=gain.interval,
+            gain_unseen=gain.unseen,
+            n_negatives=sum(map(len, negatives)),
+            seconds=time.monotonic() - start,
+            is_kept=is_kept,
+        )
+        encoder, known = (tuned, candidate) if is_kept else (state.encoder, known)
+        return replace(state, encoder=encoder, rounds=(*state.rounds, report)), known
+
+    def _key(self) -> str:
+        """Digest of all that the rounds depend on."""
+        parts = (self._base.fingerprint, self._task.digest, repr(self._settings), str(self._random_state))
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _fits(state: JointState, deadline: float) -> bool:
+    """Whether a round like the longest so far would end in time."""
+    longest = max((report.seconds for report in state.rounds), default=0.0)
+    return time.monotonic() + longest < deadline

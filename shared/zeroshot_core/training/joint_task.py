@@ -1,0 +1,137 @@
+"""What a joint run learns from: items, distinct texts with labels or targets, and the held-out part."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zeroshot_core.training.examples import Examples, check_examples
+from zeroshot_core.training.joint_gain import unseen_labels
+from zeroshot_core.training.mining import mine_far_targets, mine_hard_negatives
+from zeroshot_core.training.probing import split_examples
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from zeroshot_core.graph import KnowledgeGraph
+    from zeroshot_core.index import OpenVersion
+    from zeroshot_core.training.joint_training import JointSettings
+    from zeroshot_core.types import Ints, Item
+
+__all__ = ["JointTask", "mine_rows"]
+
+_N_CANDIDATES = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class JointTask:
+    """The input of a joint run, checked.
+
+    Parameters
+    ----------
+    ids
+        For each distinct text the id of the first item that says it.
+    labels
+        For each distinct text its label; empty with targets.
+    held_out
+        Shape (n_texts,).
+    is_unseen
+        Which of the held-out texts have a label that no training text has, shape (n_held_out,).
+    digest
+        16 hex digits over all of it.
+    """
+
+    items: list[Item]
+    graph: KnowledgeGraph | None
+    examples: Examples
+    ids: list[str]
+    labels: list[str]
+    held_out: npt.NDArray[np.bool_]
+    is_unseen: npt.NDArray[np.bool_]
+    digest: str
+
+    @classmethod
+    def of(
+        cls,
+        items: Sequence[Item],
+        labels_or_targets: Sequence[str] | Any,
+        graph: KnowledgeGraph | None,
+        random_state: int,
+    ) -> JointTask:
+        """Check the input and hold a part out.
+
+        Raises
+        ------
+        InvalidInputError
+            See `optimise_jointly`.
+        UnknownConceptError
+            If the graph lacks a label.
+        """
+        texts: list[Any] = [item.text for item in items]
+        examples = check_examples(texts, labels_or_targets)
+        first = {text: place for place, text in reversed(list(enumerate(texts)))}
+        places = [first[text] for text in examples.texts]
+        labels = [str(labels_or_targets[place]) for place in places] if examples.is_labelled else []
+        if graph is not None:
+            graph.require(sorted(set(labels)))
+        held_out = split_examples(examples, np.random.default_rng(random_state))
+        return cls(
+            items=list(items),
+            graph=graph,
+            examples=examples,
+            ids=[items[place].id for place in places],
+            labels=labels,
+            held_out=held_out,
+            is_unseen=unseen_labels(examples, held_out),
+            digest=_digest(items, examples, graph),
+        )
+
+    @property
+    def training(self) -> Ints:
+        """Places of the texts to train on."""
+        return np.flatnonzero(~self.held_out)
+
+
+def mine_rows(version: OpenVersion, task: JointTask, settings: JointSettings) -> list[list[int]]:
+    """For each training text the places of its negatives among the training texts, hardest first."""
+    rows = task.training.tolist()
+    if not settings.n_negatives:
+        return [[] for _ in rows]
+    ids = [task.ids[row] for row in rows]
+    vectors = version.item_vectors(ids)
+    if task.examples.is_labelled:
+        labels = [task.labels[row] for row in rows]
+        # As many texts of its own label may be nearer than the first negative.
+        most = int(np.bincount(task.examples.values.astype(np.int64)).max())
+        mined = mine_hard_negatives(
+            version,
+            vectors,
+            dict(zip(ids, labels, strict=True)),
+            graph=task.graph,
+            among=frozenset(ids),
+            n_negatives=settings.n_negatives,
+            n_candidates=min(_N_CANDIDATES + most, len(task.items)),
+            margin=settings.margin,
+        )
+    else:
+        mined = mine_far_targets(
+            version,
+            vectors,
+            {id_: task.examples.values[row] for id_, row in zip(ids, rows, strict=True)},
+            n_negatives=settings.n_negatives,
+            n_candidates=min(_N_CANDIDATES, len(task.items)),
+        )
+    place = {id_: number for number, id_ in enumerate(ids)}
+    return [[place[id_] for id_ in found] for found in mined.ids]
+
+
+def _digest(items: Sequence[Item], examples: Examples, graph: KnowledgeGraph | None) -> str:
+    hasher = hashlib.sha256(b"" if graph is None else graph.digest.encode())
+    for item in items:
+        hasher.update(f"{item.id}\0{item.text}\0{item.concepts}\0{dict(item.metadata)}\0".encode())
+    hasher.update(np.ascontiguousarray(examples.values).tobytes())
+    return hasher.hexdigest()[:16]

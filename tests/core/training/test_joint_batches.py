@@ -1,0 +1,162 @@
+"""Batches of confusable texts, gains with their intervals, and what is mined, each checked by hand."""
+
+import numpy as np
+import pytest
+from zeroshot_core.encoders import FunctionEncoder
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.graph import KnowledgeGraph
+from zeroshot_core.index import VectorIndex
+from zeroshot_core.training.examples import check_examples
+from zeroshot_core.training.joint_batches import hard_batches
+from zeroshot_core.training.joint_gain import held_out_scores, paired_gain, unseen_labels
+from zeroshot_core.training.joint_task import JointTask, mine_rows
+from zeroshot_core.training.joint_training import JointSettings
+from zeroshot_core.training.mining import mine_far_targets, mine_hard_negatives
+from zeroshot_core.types import Concept, Item, Relation
+
+N = 48
+TEXTS = [f"text {n}" for n in range(N)]
+# Twelve labels of four texts; labels 0 and 1, 2 and 3, ... are alike.
+LABELS = [f"label {n % 12:02}" for n in range(N)]
+EXAMPLES = check_examples(TEXTS, LABELS)
+
+
+def angle(text):
+    """Twins of labels lie close together on the circle, the texts of a label even closer."""
+    number = int(text.split()[1])
+    return 2 * np.pi * (number % 12 // 2) / 6 + 0.1 * (number % 2) + 0.01 * (number // 12)
+
+
+def negatives_of_twins():
+    return [[n for n in range(N) if n % 12 == (row % 12) ^ 1] for row in range(N)]
+
+
+def batches(negatives, *, seed=0, examples=EXAMPLES, size=8):
+    return list(hard_batches(examples, negatives, size, np.random.default_rng(seed)))
+
+
+def share_beside_twin(found):
+    """Share of the texts that have a text of the twin label in their batch."""
+    beside = [any(n % 12 == (row % 12) ^ 1 for n in batch) for batch in found for row in batch]
+    return np.mean(beside)
+
+
+def test_each_text_comes_once_an_epoch_and_with_one_of_its_label():
+    for negatives in (negatives_of_twins(), [[]] * N):
+        found = batches(negatives)
+        assert sorted(np.concatenate(found).tolist()) == list(range(N))
+        assert all(sum(n % 12 == row % 12 for n in batch) >= 2 for batch in found for row in batch)
+
+
+def test_confusable_texts_meet_in_a_batch():
+    seeds = range(20)
+    mined = np.mean([share_beside_twin(batches(negatives_of_twins(), seed=seed)) for seed in seeds])
+    drawn = np.mean([share_beside_twin(batches([[]] * N, seed=seed)) for seed in seeds])
+    assert mined > drawn + 0.2
+
+
+def test_batches_follow_from_the_seed():
+    first, same, other = (batches(negatives_of_twins(), seed=seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(np.concatenate(first), np.concatenate(same))
+    assert np.concatenate(first).tolist() != np.concatenate(other).tolist()
+
+
+def test_texts_with_targets_come_one_by_one_and_none_alone_in_a_batch():
+    graded = check_examples(TEXTS, np.arange(N, dtype=float))
+    found = batches([[(row + 24) % N] for row in range(N)], examples=graded)
+    assert sorted(np.concatenate(found).tolist()) == list(range(N))
+    assert all((row + 24) % N in batch for batch in found for row in batch)
+    assert [len(batch) for batch in batches([[]] * N, examples=graded, size=47)] == [47]
+
+
+def test_average_precision_of_each_held_out_text_is_as_worked_out_by_hand():
+    examples = check_examples(["a", "b", "c", "d"], ["x", "y", "x", "x"])
+    angles = np.array([0.0, 0.1, 0.2, 0.3])
+    vectors = np.column_stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
+    scores = held_out_scores(vectors, examples, np.array([True, True, False, False]))
+    # From the first text its own label comes second and third; the second has no other of its label.
+    np.testing.assert_allclose(scores, [(1 / 2 + 2 / 3) / 2, np.nan])
+
+
+def test_seen_and_unseen_labels_count_alike_and_texts_without_a_score_do_not():
+    before = np.zeros(5)
+    after = np.array([0.1, 0.3, np.nan, 0.1, 0.5])
+    is_unseen = np.array([True, True, True, False, False])
+    gain = paired_gain(before, after, is_unseen, np.random.default_rng(0))
+    assert gain.mean == pytest.approx((0.2 + 0.3) / 2)
+    assert gain.unseen == pytest.approx(0.2)
+    assert 0.1 <= gain.interval[0] < 0.25 < gain.interval[1] <= 0.4
+    nothing = paired_gain(before, np.full(5, np.nan), is_unseen, np.random.default_rng(0))
+    assert (nothing.mean, nothing.interval, nothing.unseen) == (0.0, (0.0, 0.0), None)
+
+
+def test_without_ten_labels_no_label_is_unseen():
+    held_out = np.arange(N) % 5 == 0
+    few = check_examples(TEXTS, ["x", "y"] * (N // 2))
+    assert not unseen_labels(few, held_out).any()
+    whole = held_out | (EXAMPLES.values == 3)
+    assert (unseen_labels(EXAMPLES, whole) == (EXAMPLES.values[whole] == 3)).all()
+
+
+@pytest.fixture(scope="module")
+def version(tmp_path_factory):
+    def embed(texts):
+        return [[np.cos(angle(text)), np.sin(angle(text))] for text in texts]
+
+    encoder = FunctionEncoder(embed, name="circle", dimension=2, fingerprint="2" * 16)
+    with VectorIndex.connect(str(tmp_path_factory.mktemp("circle") / "index.db")) as index:
+        index.activate(index.build([Item(id=text, text=text) for text in TEXTS], encoder))
+        yield index.open(fingerprint=encoder.fingerprint)
+
+
+def task(values, graph=None):
+    return JointTask.of([Item(id=text, text=text) for text in TEXTS], values, graph, 0)
+
+
+def test_negatives_of_the_training_texts_are_near_training_texts_of_other_labels(version):
+    of = task(LABELS)
+    mined = mine_rows(version, of, JointSettings(margin=0.001))
+    training = of.training.tolist()
+    assert len(mined) == len(training) == N - of.held_out.sum()
+    assert sum(map(len, mined)) > 50
+    for row, found in zip(training, mined, strict=True):
+        others = [training[place] for place in found]
+        assert not of.held_out[others].any()
+        assert all(LABELS[other] != LABELS[row] for other in others)
+    nearest = [training[found[0]] % 12 for found in mined if found]
+    expected = [row % 12 ^ 1 for row, found in zip(training, mined, strict=True) if found]
+    assert np.mean(np.equal(nearest, expected)) > 0.8
+    assert mine_rows(version, of, JointSettings(n_negatives=0)) == [[]] * len(training)
+
+
+def test_related_concepts_are_no_negatives(version):
+    names = sorted(set(LABELS))
+    narrower = [Relation(head=names[n], type="is_a", tail=names[n + 1]) for n in range(0, 12, 2)]
+    of = task(LABELS, KnowledgeGraph([Concept(id=name, name=name) for name in names], narrower))
+    training = of.training.tolist()
+    for row, found in zip(training, mine_rows(version, of, JointSettings(margin=0.001)), strict=True):
+        assert all(training[place] % 12 != row % 12 ^ 1 for place in found)
+
+
+def test_only_texts_with_far_targets_are_negatives(version):
+    of = task([float(n % 2) for n in range(N)])
+    training = of.training.tolist()
+    mined = mine_rows(version, of, JointSettings())
+    assert all(mined)
+    for row, found in zip(training, mined, strict=True):
+        assert all(training[place] % 2 != row % 2 for place in found)
+
+
+def test_wrong_parameters_of_mining_are_refused(version):
+    targets = {text: np.array([1.0]) for text in TEXTS[:2]}
+    with pytest.raises(InvalidInputError, match=r"vectors of shape \(2, d\), one for each anchor"):
+        mine_far_targets(version, version.item_vectors(TEXTS[:3]), targets)
+    with pytest.raises(InvalidInputError, match="expected a distance above 0, got 0"):
+        mine_far_targets(version, version.item_vectors(TEXTS[:2]), targets, distance=0)
+
+
+def test_negatives_are_sought_among_the_given_items(version):
+    labels = dict(zip(TEXTS, LABELS, strict=True))
+    among = frozenset(TEXTS[:24])
+    mined = mine_hard_negatives(version, version.item_vectors(TEXTS), labels, among=among, margin=0.0)
+    assert {id_ for found in mined.ids for id_ in found} <= among
