@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from zeroshot_core.errors import InvalidInputError
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats, Ints
 
-__all__ = ["Examples", "check_examples"]
+__all__ = ["Examples", "check_examples", "with_label_texts"]
 
 # Targets this share of their standard deviation apart count as near.
 _NEAR = 0.5
@@ -30,18 +30,30 @@ class Examples:
         counts as near.
     is_labelled
         Whether the values are labels.
+    names
+        Of the labels, in the order of their numbers; empty for targets.
+    n_label_texts
+        How many texts at the end are names or descriptions of labels.
     """
 
     texts: list[str]
     values: Ints | Floats
     is_labelled: bool
+    names: tuple[str, ...] = ()
+    n_label_texts: int = 0
+
+    @property
+    def n_examples(self) -> int:
+        """Number of texts that are examples, the label texts not counted."""
+        return len(self.texts) - self.n_label_texts
 
     def take(self, rows: Ints) -> Examples:
-        """Pick some of the texts, in the given order."""
+        """Pick some of the texts, in the given order; label texts among them count as examples."""
         return Examples(
             texts=[self.texts[row] for row in rows.tolist()],
             values=self.values[rows],
             is_labelled=self.is_labelled,
+            names=self.names,
         )
 
 
@@ -66,9 +78,50 @@ def check_examples(texts: Sequence[str], labels_or_targets: Sequence[str] | Any)
         raise InvalidInputError(
             f"expected one label or target for each of {len(where)} texts, got {len(labels_or_targets)}"
         )
-    is_labelled = any(isinstance(value, str) for value in labels_or_targets)
-    values = (_codes if is_labelled else _graded)(list(first), where, labels_or_targets)
-    return Examples(texts=list(first), values=values, is_labelled=is_labelled)
+    if not any(isinstance(value, str) for value in labels_or_targets):
+        values = _graded(list(first), where, labels_or_targets)
+        return Examples(texts=list(first), values=values, is_labelled=False)
+    codes = _codes(list(first), where, labels_or_targets)
+    names = tuple(sorted(set(labels_or_targets)))
+    return Examples(texts=list(first), values=codes, is_labelled=True, names=names)
+
+
+def with_label_texts(examples: Examples, label_texts: Mapping[str, str | Sequence[str]]) -> Examples:
+    """Add the names and descriptions of labels as texts of these labels.
+
+    A text that is an example too, or a text of two labels, is left as it is; labels without examples are
+    passed over, for there is nothing that they could be near to.
+
+    Raises
+    ------
+    InvalidInputError
+        If the examples have targets, or no label of theirs has a text.
+    """
+    if not examples.is_labelled:
+        raise InvalidInputError("expected labels beside label_texts, got targets; leave label_texts out")
+    codes = {name: code for code, name in enumerate(examples.names)}
+    known = set(examples.texts)
+    pairs = [
+        (text, codes[name])
+        for name, texts in label_texts.items()
+        if name in codes
+        for text in ((texts,) if isinstance(texts, str) else texts)
+    ]
+    if not pairs:
+        raise InvalidInputError(
+            f"expected texts of labels such as {examples.names[0]!r}, got texts of {sorted(label_texts)[:3]}"
+        )
+    owners: dict[str, set[int]] = {}
+    for text, code in pairs:
+        owners.setdefault(text, set()).add(code)
+    new = {text: min(codes) for text, codes in owners.items() if len(codes) == 1 and text not in known}
+    return Examples(
+        texts=[*examples.texts, *new],
+        values=np.concatenate([examples.values, np.array([*new.values()], dtype=np.int64)]),
+        is_labelled=True,
+        names=examples.names,
+        n_label_texts=len(new),
+    )
 
 
 def _codes(texts: list[str], where: Ints, labels: Sequence[str]) -> Ints:

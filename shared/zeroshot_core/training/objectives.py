@@ -9,7 +9,7 @@ from zeroshot_core.errors import InvalidInputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["graded_similarity_loss", "supervised_contrastive_loss"]
+__all__ = ["constraint_loss", "graded_similarity_loss", "supervised_contrastive_loss"]
 
 
 def supervised_contrastive_loss(vectors: Tensor, labels: Tensor, temperature: float) -> Tensor:
@@ -82,6 +82,35 @@ def graded_similarity_loss(vectors: Tensor, targets: Tensor, temperature: float)
     # The nearest other text always weighs 1, so that no row of weights underflows for an outlier.
     nearest = gaps.clone().fill_diagonal_(float("inf")).amin(dim=1, keepdim=True)
     return _contrast(vectors, (-(gaps - nearest) / 2).exp(), temperature)
+
+
+def constraint_loss(similarities: Tensor, places: Tensor, temperature: float) -> Tensor:
+    """Keep each anchor nearer to its positive than to its own negatives: the InfoNCE of [1]_.
+
+    ``mean over i of -log(e_p / (e_p + sum over n of e_n))`` with ``e = exp(similarity / temperature)``.
+
+    Parameters
+    ----------
+    similarities
+        Inner products of all texts of the step, shape (n, n).
+    places
+        Anchor, positive and negatives of each constraint as rows of `similarities`, shape (m, 2 + k); -1
+        fills up where there are fewer negatives than k.
+    temperature
+        Above 0.
+
+    Returns
+    -------
+    Tensor
+        A number of at least 0.
+
+    References
+    ----------
+    .. [1] van den Oord et al., "Representation Learning with Contrastive Predictive Coding", 2018.
+    """
+    picked = similarities[places[:, :1], places[:, 1:].clamp(min=0)] / temperature
+    picked = picked.masked_fill(places[:, 1:] < 0, float("-inf"))
+    return -picked.log_softmax(dim=1)[:, 0].mean()
 
 
 def _contrast(vectors: Tensor, weights: Tensor, temperature: float) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,37 +15,105 @@ if TYPE_CHECKING:
 
     from zeroshot_core.types import Floats, Ints, Vectors
 
-__all__ = ["mean_average_precision", "neighbour_r2", "probe", "split_examples"]
+__all__ = [
+    "mean_average_precision",
+    "neighbour_r2",
+    "part_scores",
+    "probe",
+    "split_examples",
+    "split_groups",
+    "spread",
+]
 
-_HELD_OUT = 0.2
+_HELD_OUT = 5
 _UNSEEN_LABELS = 0.1
-_FEWEST_HELD_OUT = 2
+_FEWEST_EXAMPLES = 8
 _N_NEIGHBOURS = 10
 
 
 def split_examples(examples: Examples, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
     """Choose the texts to hold out, shape (n,): a fifth, and with ten or more labels a tenth of the labels.
 
+    Each label, or each level of the targets, gives a fifth of its examples, as far as that can be; label
+    texts are never held out.
+
     Raises
     ------
     InvalidInputError
-        If fewer than two texts would be held out.
+        If there are fewer than 8 distinct examples.
     """
-    n = len(examples.texts)
-    held_out = rng.random(n).argsort().argsort() < round(_HELD_OUT * n)
+    n = examples.n_examples
+    if n < _FEWEST_EXAMPLES:
+        raise InvalidInputError(
+            f"expected at least {_FEWEST_EXAMPLES} distinct texts, a fifth of which is held out, got {n}"
+        )
+    order = rng.permutation(n)
+    levels = examples.values.reshape(len(examples.texts), -1).mean(axis=1)
+    order = order[np.argsort(levels[order], kind="stable")]
+    held_out = np.zeros(len(examples.texts), dtype=bool)
+    held_out[order[rng.integers(_HELD_OUT) :: _HELD_OUT]] = True
     if examples.is_labelled:
         labels = rng.permutation(np.unique(examples.values))
-        held_out |= np.isin(examples.values, labels[: int(_UNSEEN_LABELS * len(labels))])
-    if held_out.sum() < _FEWEST_HELD_OUT:
-        raise InvalidInputError(f"expected at least 8 distinct texts, a fifth of which is held out, got {n}")
+        unseen = labels[: int(_UNSEEN_LABELS * len(labels))]
+        held_out[:n] |= np.isin(examples.values[:n], unseen)
+    return held_out
+
+
+def split_groups(
+    examples: Examples, groups: Sequence[Hashable], rng: np.random.Generator
+) -> npt.NDArray[np.bool_]:
+    """Hold out a fifth of the groups as a whole, at least one; shape (n,).
+
+    Parameters
+    ----------
+    groups
+        Of each distinct text, shape (n_examples,).
+
+    Raises
+    ------
+    InvalidInputError
+        If there is one group only.
+    """
+    names = list(dict.fromkeys(groups))
+    if len(names) < 2:
+        raise InvalidInputError(f"expected at least 2 groups, one of which is held out, got {names}")
+    chosen = {names[place] for place in rng.permutation(len(names))[: max(1, len(names) // _HELD_OUT)]}
+    held_out = np.zeros(len(examples.texts), dtype=bool)
+    held_out[: examples.n_examples] = [group in chosen for group in groups]
     return held_out
 
 
 def probe(vectors: Vectors, examples: Examples, held_out: npt.NDArray[np.bool_]) -> float:
-    """Score vectors of all texts, shape (n, d), by what they say of the held-out ones; higher is better."""
-    if examples.is_labelled:
-        return mean_average_precision(vectors, examples.values.astype(np.int64), held_out)
-    return neighbour_r2(vectors, examples.values.astype(np.float64), held_out)
+    """Score vectors of all texts, shape (n, d), by what they say of the held-out ones; higher is better.
+
+    Where some labels are held out as a whole, they count as much as those that are not.
+    """
+    seen, unseen = part_scores(vectors, examples, held_out)
+    return float(np.mean([score for score in (seen, unseen) if score is not None]))
+
+
+def part_scores(
+    vectors: Vectors, examples: Examples, held_out: npt.NDArray[np.bool_]
+) -> tuple[float | None, float | None]:
+    """Score held-out texts of labels learned from, and of those that are not; None without any."""
+    if not examples.is_labelled:
+        return neighbour_r2(vectors, examples.values.astype(np.float64), held_out), None
+    codes = examples.values.astype(np.int64)
+    learned = ~held_out
+    learned[examples.n_examples :] = False
+    is_seen = np.isin(codes, codes[learned])
+    seen, unseen = (
+        mean_average_precision(vectors, codes, held_out & part) if (held_out & part).any() else None
+        for part in (is_seen, ~is_seen)
+    )
+    return seen, unseen
+
+
+def spread(vectors: Vectors) -> float:
+    """One minus the mean cosine of two different texts; near 0 where all vectors are the same."""
+    n = len(vectors)
+    total = vectors.sum(axis=0, dtype=np.float64)
+    return float(1.0 - (total @ total - n) / (n * max(1, n - 1)))
 
 
 def mean_average_precision(vectors: Vectors, labels: Ints, queries: npt.NDArray[np.bool_]) -> float:

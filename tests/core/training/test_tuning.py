@@ -1,5 +1,7 @@
 """Tuning a tiny BERT made on the fly: gain, guard, determinism, and what the base keeps."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from zeroshot_core.encoders import load_encoder
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.training import tune_encoder
+from zeroshot_core.training import TrainingPlan, tune_encoder
 from zeroshot_core.training.examples import check_examples
 from zeroshot_core.training.probing import mean_average_precision, neighbour_r2, split_examples
 
@@ -16,7 +18,7 @@ TOOLS = ["hammer", "saw", "drill", "wrench", "file"]
 PLACES = ["north", "south", "east", "west", "middle"]
 TEXTS = [f"{thing} from the {place}" for thing in FRUIT + TOOLS for place in PLACES]
 LABELS = ["fruit" if text.split()[0] in FRUIT else "tool" for text in TEXTS]
-FAST = {"epochs": 4, "learning_rate": 2e-3, "batch_size": 16}
+FAST = TrainingPlan(epochs=4, learning_rate=2e-3, batch_size=16)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,7 @@ def encoder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tuned(encoder):
-    return tune_encoder(encoder, TEXTS, LABELS, **FAST)
+    return tune_encoder(encoder, TEXTS, LABELS, plan=FAST)
 
 
 def test_held_out_texts_gain_and_the_report_says_so(encoder, tuned):
@@ -59,15 +61,13 @@ def test_held_out_texts_gain_and_the_report_says_so(encoder, tuned):
     assert better.fingerprint != encoder.fingerprint
 
 
-def test_the_kept_encoder_is_that_of_the_best_epoch(encoder):
+def test_training_stops_when_the_held_out_part_gains_no_more(encoder):
     # A quarter of the labels is wrong: late epochs learn these by heart.
     noisy = [LABELS[-1 - i] if i % 4 == 0 else label for i, label in enumerate(LABELS)]
-    better, report = tune_encoder(encoder, TEXTS, noisy, epochs=8, learning_rate=1e-2, batch_size=16)
-    assert report.epoch_scores[-1] < max(report.epoch_scores)
-    examples = check_examples(TEXTS, noisy)
-    held_out = split_examples(examples, np.random.default_rng(0))
-    score = mean_average_precision(better.encode(TEXTS), examples.values, held_out)
-    assert score == pytest.approx(max(report.epoch_scores), abs=1e-6)
+    plan = TrainingPlan(epochs=30, learning_rate=1e-2, batch_size=16, patience=2)
+    _, report = tune_encoder(encoder, TEXTS, noisy, plan=plan)
+    assert len(report.epoch_scores) < 30
+    assert max(report.epoch_scores[-2:]) <= max(report.epoch_scores[:-2])
 
 
 def test_the_given_encoder_and_the_random_state_of_the_caller_stay_as_they_are(encoder):
@@ -76,17 +76,17 @@ def test_the_given_encoder_and_the_random_state_of_the_caller_stay_as_they_are(e
     torch.manual_seed(1)
     expected = torch.rand(3)
     torch.manual_seed(1)
-    tune_encoder(encoder, TEXTS, LABELS, epochs=1, learning_rate=1e-2)
+    tune_encoder(encoder, TEXTS, LABELS, plan=TrainingPlan(epochs=1, learning_rate=1e-2))
     assert torch.equal(torch.rand(3), expected)
     np.testing.assert_array_equal(encoder.encode(TEXTS), before)
     assert [module.training for module in encoder.model.modules()] == modes
 
 
 def test_same_seed_same_encoder(encoder, tuned):
-    again, report = tune_encoder(encoder, TEXTS, LABELS, **FAST)
+    again, report = tune_encoder(encoder, TEXTS, LABELS, plan=FAST)
     assert report == tuned[1]
     assert again.fingerprint == tuned[0].fingerprint
-    other, _ = tune_encoder(encoder, TEXTS, LABELS, random_state=1, **FAST)
+    other, _ = tune_encoder(encoder, TEXTS, LABELS, plan=replace(FAST, random_state=1))
     assert other.fingerprint != again.fingerprint
 
 
@@ -100,18 +100,18 @@ def test_a_tuned_encoder_is_saved_and_opened_again(tuned, tmp_path):
 def test_the_base_comes_back_where_the_held_out_part_does_not_gain(encoder):
     # Labels without any meaning: whatever training learns of them is of no use elsewhere.
     labels = np.random.default_rng(3).permutation(LABELS).tolist()
-    same, report = tune_encoder(encoder, TEXTS, labels, epochs=1, learning_rate=1e-9)
+    same, report = tune_encoder(encoder, TEXTS, labels, plan=TrainingPlan(epochs=1, learning_rate=1e-9))
     assert not report.is_improved
     assert same is encoder
 
 
 def test_near_targets_bring_texts_together(encoder):
     prices = np.array([1.0 + (LABELS[i] == "tool") * 8 + i % 5 * 0.1 for i in range(len(TEXTS))])
-    _, report = tune_encoder(encoder, TEXTS, prices, **FAST)
+    _, report = tune_encoder(encoder, TEXTS, prices, plan=FAST)
     assert report.is_improved
-    assert max(report.epoch_scores) > 0.8
+    assert max(report.epoch_scores) > report.score + 0.2
     curves = np.column_stack([prices, 2 * prices])
-    assert tune_encoder(encoder, TEXTS, curves, epochs=1)[1].n_held_out == 10
+    assert tune_encoder(encoder, TEXTS, curves, plan=TrainingPlan(epochs=1))[1].n_held_out == 10
 
 
 def test_each_distinct_text_is_encoded_once_a_step(encoder):
@@ -120,16 +120,22 @@ def test_each_distinct_text_is_encoded_once_a_step(encoder):
         lambda _, args: seen.append(len(args[0]["input_ids"])) if torch.is_grad_enabled() else None
     )
     try:
-        tune_encoder(encoder, TEXTS * 3, LABELS * 3, epochs=1, batch_size=16)
+        tune_encoder(encoder, TEXTS * 3, LABELS * 3, plan=replace(FAST, epochs=1))
     finally:
         hook.remove()
-    assert seen == [16, 16, 8]
+    # Three batches of the part that is learned from, four of all texts.
+    assert seen == [16, 16, 8, 16, 16, 16, 2]
 
 
 def test_progress_bar_counts_steps_and_is_silent_unless_asked(encoder, capsys):
-    tune_encoder(encoder, TEXTS, LABELS, epochs=1, batch_size=20)
+    tune_encoder(encoder, TEXTS, LABELS, plan=TrainingPlan(epochs=1, batch_size=20))
     assert capsys.readouterr().err == ""
-    tune_encoder(encoder, TEXTS, LABELS, epochs=1, batch_size=20, show_progress=True)
+    tune_encoder(
+        encoder,
+        TEXTS,
+        LABELS,
+        plan=TrainingPlan(epochs=1, learning_rate=1e-9, batch_size=20, show_progress=True),
+    )
     assert "2/2" in capsys.readouterr().err
 
 
@@ -187,4 +193,4 @@ def test_wrong_settings_are_refused(encoder, hash_encoder):
     with pytest.raises(InvalidInputError, match="expected a TransformerEncoder"):
         tune_encoder(hash_encoder, TEXTS, LABELS)
     with pytest.raises(InvalidInputError, match="at least 1 epoch, 2 texts in a batch"):
-        tune_encoder(encoder, TEXTS, LABELS, batch_size=1)
+        tune_encoder(encoder, TEXTS, LABELS, plan=TrainingPlan(batch_size=1))

@@ -1,0 +1,166 @@
+"""The training loop, the same for whatever is trained: steps, schedule, early stop, budget, checkpoints."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zeroshot_core.training.checkpoints import Checkpoints, Progress
+from zeroshot_core.training.learners import Learner
+from zeroshot_core.training.plan import TrainingPlan
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from zeroshot_core.training.tasks import Step
+    from zeroshot_core.types import Ints
+
+__all__ = ["descend", "fit_learner"]
+
+_WARM_UP = 0.1
+_MAX_NORM = 1.0
+_WEIGHT_DECAY = 0.01
+
+
+def fit_learner(
+    learner: Learner,
+    steps: Callable[[np.random.Generator], Iterator[Step]],
+    score: Callable[[], float] | None,
+    plan: TrainingPlan,
+    checkpoints: Checkpoints,
+    *,
+    n_epochs: int | None = None,
+) -> Progress:
+    """Train to the best epoch by `score`, from the last checkpoint if there is one.
+
+    Parameters
+    ----------
+    steps
+        Gives the steps of one epoch; the same for the same generator.
+    score
+        Of the learner as it is, higher is better; None trains to the end and keeps the last epoch.
+    n_epochs
+        Epochs to run, of those that the schedule of the rate is laid out for; None for all.
+
+    Returns
+    -------
+    Progress
+        With the parameters of the best epoch.
+    """
+    import torch
+    from tqdm import tqdm
+
+    parameters = learner.parameters()
+    n_steps = len(list(steps(np.random.default_rng(0))))
+    optimizer, schedule = _optimizer(list(parameters.values()), plan, n_steps)
+    progress = checkpoints.resume(parameters, optimizer)
+    started = time.perf_counter() - progress.seconds
+    devices = sorted({each.device.index for each in parameters.values() if each.is_cuda})
+    last = n_epochs or plan.epochs
+    bar = tqdm(
+        total=last * n_steps, initial=progress.epoch * n_steps, unit="step", disable=not plan.show_progress
+    )
+    with torch.random.fork_rng(devices), bar:
+        while progress.epoch < last and not _is_over(progress, plan):
+            epoch = progress.epoch
+            # Seeds of its own for each epoch, so that a resumed run goes on exactly as it would have.
+            seeds = np.random.SeedSequence([plan.random_state, epoch])
+            torch.manual_seed(int(seeds.generate_state(1)[0]))
+            learner.set_training(True)
+            losses = []
+            for place, step in enumerate(steps(np.random.default_rng(seeds))):
+                _set_rate(optimizer, schedule(epoch * n_steps + place))
+                losses.append(descend(learner, step, optimizer))
+                bar.update()
+            learner.set_training(False)
+            found = score() if score is not None else float(epoch)
+            progress = progress.after(
+                parameters, float(np.mean(losses)), found, time.perf_counter() - started
+            )
+            checkpoints.write(progress, parameters, optimizer)
+    return progress
+
+
+def descend(learner: Learner, step: Step, optimizer: Any) -> float:
+    """Take one step down the loss, each text encoded once; the loss before it.
+
+    Where the texts don't fit at once, vectors are made first without gradients, then part by part with the
+    gradient that the loss gave them [1]_; each part sees the same dropout twice.
+
+    References
+    ----------
+    .. [1] Gao et al., "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup", 2021.
+    """
+    import torch
+
+    optimizer.zero_grad()
+    parts = learner.parts(step.rows)
+    loss = step.loss(learner.vectors(step.rows)) if len(parts) == 1 else _cached(learner, step, parts)
+    if len(parts) == 1:
+        loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(list(learner.parameters().values()), _MAX_NORM)
+    optimizer.step()
+    return float(loss.detach())
+
+
+def _cached(learner: Learner, step: Step, parts: Sequence[Ints]) -> Tensor:
+    """Leave the gradient of a step in the parameters, part by part; the loss."""
+    import torch
+
+    states, vectors = [], []
+    for part in parts:
+        states.append((torch.get_rng_state(), _device_state(learner)))
+        with torch.no_grad():
+            vectors.append(learner.vectors(part))
+    place_of = {row: place for place, row in enumerate(np.concatenate(parts).tolist())}
+    order = torch.as_tensor([place_of[row] for row in step.rows.tolist()])
+    leaf = torch.cat(vectors).requires_grad_()
+    loss = step.loss(leaf[order.to(leaf.device)])
+    loss.backward()  # type: ignore[no-untyped-call]
+    gradient = leaf.grad if leaf.grad is not None else torch.zeros_like(leaf)
+    pieces = torch.split(gradient, [len(part) for part in parts])
+    for part, (state, device_state), piece in zip(parts, states, pieces, strict=True):
+        torch.set_rng_state(state)
+        if device_state is not None:
+            torch.cuda.set_rng_state(device_state)
+        learner.vectors(part).backward(piece)  # type: ignore[no-untyped-call]
+    return loss
+
+
+def _device_state(learner: Learner) -> Tensor | None:
+    import torch
+
+    first = next(iter(learner.parameters().values()))
+    return torch.cuda.get_rng_state(first.device) if first.is_cuda else None
+
+
+def _optimizer(parameters: list[Any], plan: TrainingPlan, n_steps: int) -> tuple[Any, Callable[[int], float]]:
+    """AdamW, and a rate that rises over the first tenth of the steps and then falls, both linearly."""
+    import torch
+
+    optimizer = torch.optim.AdamW(parameters, lr=plan.learning_rate, weight_decay=_WEIGHT_DECAY)
+    total = plan.epochs * n_steps
+    warm = max(1, round(_WARM_UP * total))
+
+    def rate(step: int) -> float:
+        return plan.learning_rate * min((step + 1) / warm, (total - step) / max(1, total - warm))
+
+    return optimizer, rate
+
+
+def _set_rate(optimizer: Any, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def _is_over(progress: Progress, plan: TrainingPlan) -> bool:
+    """Whether the last epochs brought nothing, or another one would pass the budget."""
+    if progress.epoch == 0:
+        return False
+    waited = progress.epoch - 1 - int(np.argmax(progress.scores))
+    per_epoch = progress.seconds / progress.epoch
+    is_spent = plan.budget_s is not None and progress.seconds + per_epoch > plan.budget_s
+    return waited >= plan.patience or is_spent

@@ -1,0 +1,276 @@
+"""The guard: what is trained is compared with the base on held-out texts, and kept only where they gain."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.training.checkpoints import Checkpoints, Progress, run_digest
+from zeroshot_core.training.examples import Examples, check_examples, with_label_texts
+from zeroshot_core.training.fitting import fit_learner
+from zeroshot_core.training.plan import TrainingPlan
+from zeroshot_core.training.probing import part_scores, probe, split_examples, split_groups, spread
+from zeroshot_core.training.tasks import Dealer, SideTask, example_steps, mixed_steps, side_texts
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from torch import Tensor
+
+    from zeroshot_core.training.learners import Learner
+    from zeroshot_core.types import Ints, Vectors
+
+__all__ = ["Problem", "TuningReport", "fit_guarded", "pose"]
+
+# With more texts than this, the fifth held out is not missed, and training anew would double the time.
+_MOST_REFITTED = 10_000
+_MOST_PROBED = 5_000
+# Vectors have collapsed if their spread falls below this share of the base's.
+_COLLAPSED = 0.1
+
+AnyLearner = TypeVar("AnyLearner", bound="Learner")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuningReport:
+    """What tuning did to the order of held-out texts.
+
+    Parameters
+    ----------
+    is_improved
+        Whether what was trained is kept; otherwise the base came back.
+    verdict
+        The same in words, with the reason.
+    score
+        Of the base on the held-out part, as `probe` says; higher is better.
+    epoch_scores
+        The same after each epoch; the first of the best ones is kept.
+    unseen_scores
+        Of the labels held out as a whole, before and after; None where there are none.
+    losses
+        Mean loss of each epoch.
+    n_training, n_held_out
+        Number of distinct texts in both parts.
+    seconds
+        That it took, all runs together.
+    """
+
+    is_improved: bool
+    verdict: str
+    score: float
+    epoch_scores: tuple[float, ...]
+    unseen_scores: tuple[float, float] | None
+    losses: tuple[float, ...]
+    n_training: int
+    n_held_out: int
+    seconds: float = field(compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """What to learn: examples, of which some are held out, and other tasks.
+
+    Parameters
+    ----------
+    examples
+        Their texts are the first rows of `texts`.
+    held_out
+        Of the examples and label texts, shape (n,).
+    texts
+        Each distinct text of all tasks once.
+    """
+
+    examples: Examples
+    held_out: npt.NDArray[np.bool_]
+    side_tasks: tuple[SideTask, ...]
+    texts: tuple[str, ...]
+
+
+def pose(
+    texts: Sequence[str],
+    labels_or_targets: Sequence[str] | Any,
+    label_texts: Mapping[str, str | Sequence[str]] | None,
+    side_tasks: Sequence[SideTask],
+    groups: Sequence[Hashable] | None,
+    random_state: int,
+) -> Problem:
+    """Check what is given, and split it.
+
+    Raises
+    ------
+    InvalidInputError
+        If something is wrong with it.
+    """
+    examples = check_examples(texts, labels_or_targets)
+    if label_texts:
+        examples = with_label_texts(examples, label_texts)
+    rng = np.random.default_rng(random_state)
+    held_out = split_examples(examples, rng)
+    if groups is not None:
+        if len(groups) != len(texts):
+            raise InvalidInputError(f"expected {len(texts)} groups, one for each text, got {len(groups)}")
+        own = dict(zip(texts, groups, strict=True))
+        held_out = split_groups(examples, [own[text] for text in examples.texts[: examples.n_examples]], rng)
+    others = (text for task in side_tasks for text in side_texts(task))
+    return Problem(
+        examples=examples,
+        held_out=held_out,
+        side_tasks=tuple(side_tasks),
+        texts=tuple(dict.fromkeys((*examples.texts, *others))),
+    )
+
+
+def fit_guarded(
+    problem: Problem,
+    make: Callable[[Problem], AnyLearner],
+    plan: TrainingPlan,
+    deal: Dealer,
+    folder: str | os.PathLike[str] | None,
+    run: Mapping[str, Any],
+) -> tuple[AnyLearner, Mapping[str, Tensor], TuningReport]:
+    """Train with the guard; the learner, the values of its parameters that won, and the report.
+
+    Parameters
+    ----------
+    make
+        Of a fresh learner, which gives the vectors of the base.
+    run
+        What the learner depends on beside the problem and the plan, JSON-able.
+    """
+    started = time.perf_counter()
+    learner = make(problem)
+    initial = {name: value.detach().clone() for name, value in learner.parameters().items()}
+    judge = _Judge(problem, plan.random_state)
+    base = _vectors(learner, judge.rows)
+    digest = _digest(problem, plan, run)
+    bounded = _bounded(plan, started, share=0.5)
+
+    def train(name: str, rows: Ints, plan: TrainingPlan, **options: Any) -> Progress:
+        steps = _steps(problem, rows, plan, deal)
+        return fit_learner(
+            learner, steps, options.pop("score", None), plan, Checkpoints(folder, name, digest), **options
+        )
+
+    kept = np.flatnonzero(~problem.held_out[: problem.examples.n_examples])
+    guarded = train("guard", kept, bounded, score=lambda: judge.score(_vectors(learner, judge.rows)))
+    best = guarded.best
+    after = _vectors_with(learner, best, judge.rows)
+    verdict = judge.verdict(base, after)
+    if not verdict and problem.examples.n_examples <= _MOST_REFITTED:
+        _put(learner, initial)
+        everything = np.arange(problem.examples.n_examples)
+        n_epochs = 1 + int(np.argmax(guarded.scores))
+        best = train("refit", everything, _bounded(plan, started, share=1.0), n_epochs=n_epochs).best
+        verdict = judge.collapse(base, _vectors_with(learner, best, judge.rows))
+    report = TuningReport(
+        is_improved=not verdict,
+        verdict=verdict or "kept: held-out texts gain by it",
+        score=judge.score(base),
+        epoch_scores=guarded.scores,
+        unseen_scores=judge.unseen(base, after),
+        losses=guarded.losses,
+        n_training=len(kept),
+        n_held_out=int(problem.held_out.sum()),
+        seconds=time.perf_counter() - started,
+    )
+    return learner, best, report
+
+
+class _Judge:
+    """Compares vectors of the examples, or of a sample of them where they are many."""
+
+    def __init__(self, problem: Problem, random_state: int) -> None:
+        n = len(problem.examples.texts)
+        rng = np.random.default_rng(random_state)
+        chosen = rng.permutation(problem.examples.n_examples)[:_MOST_PROBED]
+        self.rows = np.r_[np.sort(chosen), np.arange(problem.examples.n_examples, n)]
+        self._examples = replace(
+            problem.examples.take(self.rows), n_label_texts=problem.examples.n_label_texts
+        )
+        self._held_out = problem.held_out[self.rows]
+
+    def score(self, vectors: Vectors) -> float:
+        return probe(vectors, self._examples, self._held_out)
+
+    def unseen(self, base: Vectors, after: Vectors) -> tuple[float, float] | None:
+        before, now = (part_scores(each, self._examples, self._held_out)[1] for each in (base, after))
+        return None if before is None or now is None else (before, now)
+
+    def collapse(self, base: Vectors, after: Vectors) -> str:
+        """Why vectors are of no use, or nothing."""
+        if spread(after) < _COLLAPSED * spread(base):
+            return (
+                "base kept: vectors collapsed, their spread fell "
+                f"from {spread(base):.3g} to {spread(after):.3g}"
+            )
+        return ""
+
+    def verdict(self, base: Vectors, after: Vectors) -> str:
+        """Why the base is kept, or nothing."""
+        before, now = self.score(base), self.score(after)
+        if not now > before:
+            return f"base kept: held-out texts do not gain, {before:.3f} before and {now:.3f} after"
+        return self.collapse(base, after)
+
+
+def _steps(problem: Problem, rows: Ints, plan: TrainingPlan, deal: Dealer) -> Any:
+    main = example_steps(problem.examples, rows, plan.batch_size, deal)
+    row_of = {text: row for row, text in enumerate(problem.texts)}
+    return mixed_steps(main, problem.side_tasks, row_of, plan.batch_size, deal)
+
+
+def _vectors(learner: Learner, rows: Ints) -> Vectors:
+    """Vectors of texts, without gradients or dropout, shape (n, d)."""
+    import torch
+
+    learner.set_training(False)
+    found: Vectors | None = None
+    place_of = {row: place for place, row in enumerate(rows.tolist())}
+    with torch.no_grad():
+        for part in learner.parts(rows):
+            own = learner.vectors(part).float().cpu().numpy()
+            found = np.empty((len(rows), own.shape[1]), dtype=np.float32) if found is None else found
+            found[[place_of[row] for row in part.tolist()]] = own
+    if found is None:
+        raise InvalidInputError("expected at least 1 text to probe, got none")
+    return found
+
+
+def _vectors_with(learner: Learner, values: Mapping[str, Tensor], rows: Ints) -> Vectors:
+    _put(learner, values)
+    return _vectors(learner, rows)
+
+
+def _put(learner: Learner, values: Mapping[str, Tensor]) -> None:
+    import torch
+
+    with torch.no_grad():
+        for name, parameter in learner.parameters().items():
+            parameter.copy_(values[name])
+
+
+def _bounded(plan: TrainingPlan, started: float, share: float) -> TrainingPlan:
+    """Leave what remains of a share of the budget; a moment at least, in which one epoch begins."""
+    if plan.budget_s is None:
+        return plan
+    left = share * plan.budget_s - (time.perf_counter() - started)
+    return replace(plan, budget_s=max(left, 1e-3))
+
+
+def _digest(problem: Problem, plan: TrainingPlan, run: Mapping[str, Any]) -> str:
+    """Of what a run depends on; how it is watched, and for how long, may change."""
+    settings = asdict(plan)
+    del settings["show_progress"], settings["budget_s"]
+    return run_digest(
+        run=dict(run),
+        plan=settings,
+        texts=problem.texts,
+        values=problem.examples.values.tolist(),
+        held_out=problem.held_out.tolist(),
+        tasks=[repr(task) for task in problem.side_tasks],
+    )

@@ -1,0 +1,214 @@
+"""What can be trained: the weights of a transformer, all, the upper ones, or low-rank changes of them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from zeroshot_core.encoders import TransformerEncoder
+from zeroshot_core.encoders.batching import length_sorted_batches, plain_tokenizer
+from zeroshot_core.errors import InvalidInputError, require
+from zeroshot_core.training.freezing import LowerLayers, layer_stack
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+    from torch.nn import Module, Parameter
+
+    from zeroshot_core.types import Ints
+
+__all__ = ["Learner", "TransformerLearner"]
+
+# Tokens whose activations are kept for the gradient at a time; larger batches go through in parts.
+_STEP_TOKENS = 8192
+# Largest memory of the states below the trained layers; with more texts they are computed at each pass.
+_STATE_BYTES = 2 << 30
+_LORA_RANK, _LORA_ALPHA, _LORA_DROPOUT = 8, 16, 0.1
+
+
+class Learner(Protocol):
+    """Vectors of a fixed list of texts that depend on trainable parameters."""
+
+    def parameters(self) -> dict[str, Parameter]:
+        """Trainable parameters by name, in a fixed order."""
+
+    def parts(self, rows: Ints) -> list[Ints]:
+        """Cut rows into parts whose activations fit into memory together with their gradient."""
+
+    def vectors(self, rows: Ints) -> Tensor:
+        """Give unit vectors of texts, shape (n, d), with their gradient where that is on."""
+
+    def set_training(self, is_training: bool) -> None:
+        """Switch dropout on or off."""
+
+
+class TransformerLearner:
+    """A copy of a transformer encoder, of which some parameters are trained.
+
+    Parameters
+    ----------
+    encoder
+        Stays as it is.
+    texts
+        All that will be asked for, by their row.
+    method
+        ``"full"`` trains the weights themselves, ``"lora"`` low-rank changes of all linear maps.
+    trained_layers
+        How many of the upper layers are trained, at least 1, with what comes after the transformer; None
+        trains all, embeddings too.
+    """
+
+    def __init__(
+        self, encoder: TransformerEncoder, texts: Sequence[str], method: str, trained_layers: int | None
+    ) -> None:
+        self._base = encoder
+        self._texts = list(texts)
+        self._prompt = encoder.prompts["document"]
+        self._model = copy.deepcopy(encoder.model)
+        self._features, self._lengths = self._tokenised()
+        self._upper, self._lower = self._divided(trained_layers)
+        self._states: list[Tensor] | None = None
+        self._peft = self._with_lora() if method == "lora" else None
+        if self._lower is not None:
+            self._states = self._all_states(self._lower)
+
+    def parameters(self) -> dict[str, Parameter]:
+        """Trainable parameters by name."""
+        return {name: each for name, each in self._model.named_parameters() if each.requires_grad}
+
+    def parts(self, rows: Ints) -> list[Ints]:
+        """Cut rows into parts of bounded tokens, longest texts first."""
+        return [rows[places] for places in length_sorted_batches(self._lengths[rows].tolist(), _STEP_TOKENS)]
+
+    def set_training(self, is_training: bool) -> None:
+        """Switch dropout on or off in the trained layers; below there is none."""
+        for module in self._upper:
+            module.train(is_training)
+
+    def vectors(self, rows: Ints) -> Tensor:
+        """Give unit vectors of texts, shape (n, d)."""
+        import torch
+
+        features = self._padded(rows)
+        with self._resumed(rows, features), _fast_arithmetic(self._model.device):
+            embedding = self._model(features)["sentence_embedding"][:, : self._base.dimension]
+        return torch.nn.functional.normalize(embedding.float(), dim=1)
+
+    def encoder(self, values: Mapping[str, Tensor]) -> TransformerEncoder:
+        """Make an encoder with these values of the parameters; the learner is used up."""
+        import torch
+
+        parameters = self.parameters()
+        with torch.no_grad():
+            for name, value in values.items():
+                parameters[name].copy_(value)
+        if self._peft is not None:
+            self._peft.merge_and_unload()
+        self._model.requires_grad_(True).eval()
+        return TransformerEncoder(self._model, name=f"{self._base.name} (tuned)")
+
+    def _tokenised(self) -> tuple[list[dict[str, list[int]]] | None, Ints]:
+        """Token lists of each text, where the tokenizer alone makes the features, and their lengths."""
+        tokenizer = plain_tokenizer(self._model)
+        prompted = [self._prompt + text for text in self._texts]
+        if tokenizer is None:
+            return None, np.array([len(text) for text in prompted], dtype=np.int64)
+        tokens = tokenizer(prompted, truncation=True, return_attention_mask=True).data
+        rows = [dict(zip(tokens, values, strict=True)) for values in zip(*tokens.values(), strict=True)]
+        return rows, np.array([len(row["input_ids"]) for row in rows], dtype=np.int64)
+
+    def _padded(self, rows: Ints) -> dict[str, Any]:
+        if self._features is None:
+            texts = [self._texts[row] for row in rows.tolist()]
+            features: Any = self._model.preprocess(texts, prompt=self._prompt or None)
+        else:
+            own = [self._features[row] for row in rows.tolist()]
+            lists = {key: [row[key] for row in own] for key in own[0]}
+            features = self._model.tokenizer.pad(lists, return_tensors="pt")
+        device = self._model.device
+        return {key: value.to(device) if hasattr(value, "to") else value for key, value in features.items()}
+
+    def _divided(self, trained_layers: int | None) -> tuple[list[Module], LowerLayers | None]:
+        """Freeze what lies below the trained layers; what is trained, and what is passed over."""
+        self._model.eval()
+        if trained_layers is None:
+            return [self._model], None
+        layers = layer_stack(self._model)
+        if not 1 <= trained_layers <= len(layers):
+            raise InvalidInputError(
+                f"expected trained_layers from 1 to {len(layers)}, the layers of {self._base.name!r}, "
+                f"got {trained_layers}"
+            )
+        upper = [*layers[-trained_layers:], *list(self._model)[1:]]
+        self._model.requires_grad_(False)
+        for module in upper:
+            module.requires_grad_(True)
+        n_frozen = len(layers) - trained_layers
+        is_kept = n_frozen and self._features is not None and self._state_bytes() <= _STATE_BYTES
+        return upper, LowerLayers(layers, n_frozen) if is_kept else None
+
+    def _state_bytes(self) -> int:
+        width = int(getattr(self._model[0].config, "hidden_size", self._base.dimension))
+        return int(self._lengths.sum()) * width * 4
+
+    def _all_states(self, lower: LowerLayers) -> list[Tensor]:
+        """Hidden states below the trained layers, of shape (tokens, width) for each text."""
+        import torch
+
+        states: list[Any] = [None] * len(self._texts)
+        with torch.no_grad(), _fast_arithmetic(self._model.device):
+            for rows in self.parts(np.arange(len(self._texts))):
+                features = self._padded(rows)
+                hidden = lower.states(self._model, dict(features))
+                for row, own, mask in zip(rows.tolist(), hidden, features["attention_mask"], strict=True):
+                    states[row] = own[mask.bool()].clone()
+        return states
+
+    def _resumed(self, rows: Ints, features: Mapping[str, Any]) -> AbstractContextManager[None]:
+        """Go on from the states of these rows, laid out as their features are padded."""
+        if self._lower is None or self._states is None:
+            return nullcontext()
+        mask = features["attention_mask"].bool()
+        own = [self._states[row] for row in rows.tolist()]
+        laid_out = own[0].new_zeros((*mask.shape, own[0].shape[1]))
+        for place, state in enumerate(own):
+            laid_out[place, mask[place]] = state
+        return self._lower.skipped(laid_out)
+
+    def _with_lora(self) -> Any:
+        """Put low-rank changes beside all linear maps of the trained layers; they alone are trained."""
+        import torch
+        from transformers.pytorch_utils import Conv1D
+
+        peft = require("peft", extra="lora")
+        trained = {id(each) for module in self._upper for each in module.modules()}
+        transformer: Any = self._model[0].auto_model
+        targets = [
+            name
+            for name, module in transformer.named_modules()
+            if isinstance(module, torch.nn.Linear | Conv1D) and id(module) in trained
+        ]
+        config = peft.LoraConfig(
+            r=_LORA_RANK,
+            lora_alpha=_LORA_ALPHA,
+            lora_dropout=_LORA_DROPOUT,
+            target_modules=targets,
+            fan_in_fan_out=any(isinstance(module, Conv1D) for module in transformer.modules()),
+        )
+        self._model.requires_grad_(False)
+        return peft.get_peft_model(transformer, config)
+
+
+def _fast_arithmetic(device: torch.device) -> AbstractContextManager[Any]:
+    """Bfloat16 where the processor multiplies it in hardware, else plain arithmetic."""
+    import torch
+
+    if device.type == "cuda":
+        has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        has_bf16 = device.type == "cpu" and torch.cpu._is_amx_tile_supported()
+    return torch.autocast(device.type, dtype=torch.bfloat16) if has_bf16 else nullcontext()

@@ -1,0 +1,58 @@
+"""How long and how fast to train."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zeroshot_core.errors import InvalidInputError
+
+__all__ = ["TrainingPlan"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingPlan:
+    """How long and how fast to train.
+
+    Parameters
+    ----------
+    epochs
+        At most, at least 1.
+    learning_rate
+        The highest; it rises over the first tenth of the steps and then falls, both linearly.
+    batch_size
+        Distinct texts in one step, at least 2; each is encoded once.
+    patience
+        Epochs without a better score after which training stops, at least 1.
+    budget_s
+        Seconds after which no further epoch begins, though there is always one; None for no bound. Where it
+        cuts training short, the result depends on the machine's speed.
+    random_state
+        Seed of split, batches and dropout: the same input and seed give the same result on one machine.
+    show_progress
+        Whether to draw a progress bar on standard error.
+
+    Raises
+    ------
+    InvalidInputError
+        If a number is out of range.
+    """
+
+    epochs: int = 10
+    learning_rate: float = 5e-5
+    batch_size: int = 64
+    patience: int = 3
+    budget_s: float | None = None
+    random_state: int = 0
+    show_progress: bool = False
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 2 or not self.learning_rate > 0:
+            raise InvalidInputError(
+                "expected at least 1 epoch, 2 texts in a batch and a learning rate above 0, "
+                f"got {self.epochs}, {self.batch_size} and {self.learning_rate}"
+            )
+        if self.patience < 1 or (self.budget_s is not None and not self.budget_s > 0):
+            raise InvalidInputError(
+                "expected a patience of at least 1 epoch and a budget_s above 0, "
+                f"got {self.patience} and {self.budget_s}"
+            )
