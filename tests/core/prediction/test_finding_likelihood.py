@@ -11,6 +11,7 @@ from zeroshot_core.prediction.finding_likelihood import (
     Telling,
     excluded_scores,
     finding_ratios,
+    finding_weights,
     learn_findings,
 )
 from zeroshot_core.types import Concept, Relation
@@ -102,10 +103,18 @@ def test_a_finding_that_is_known_to_lack_leaves_only_the_noise():
 
 def test_a_text_that_may_mean_what_is_lacked_loses_by_that_share_only():
     plain = (ratios(model_of(), [0, 0.9, 0.1])[0, 0] - 0.2) / 0.8
-    # A wider one that is lacked as well counts it no second time.
     model = model_of(lacked=[[0, 0, 1], [1, 0, 1]])
 
     np.testing.assert_allclose(ratios(model, [0, 0.9, 0.1])[0], [0.8 * 0.9 * plain + 0.2, 0.2], rtol=1e-6)
+
+
+def test_findings_that_say_the_same_count_once_together():
+    model = model_of()
+
+    np.testing.assert_allclose(finding_weights(model, meaning(A, B, TOP)), 1.0)
+    np.testing.assert_allclose(finding_weights(model, meaning(A, B, A)), [0.5, 1.0, 0.5])
+    # Of what is above either, half is above both.
+    np.testing.assert_allclose(finding_weights(model, meaning(A, [0, 0.5, 0.5])), 1 / 1.5, rtol=1e-6)
 
 
 def test_excluded_findings_speak_against_who_would_show_them_or_narrower_ones():

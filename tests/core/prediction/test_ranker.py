@@ -70,6 +70,15 @@ def test_two_stray_findings_leave_the_right_disease_first(clinic):
     assert clinic.rank([stray])[0][0].parts["F:rash"] < 0
 
 
+def test_a_finding_told_twice_in_other_words_says_it_once(clinic):
+    once, twice = (
+        score(clinic, found(*told), "OMIM:1")
+        for told in (("Tall stature",), ("Tall stature", "increased body height"))
+    )
+
+    assert twice == pytest.approx(once, abs=0.1)
+
+
 def test_the_more_frequent_finding_speaks_more(clinic):
     # Ataxia: always in the one, in one of ten in the others.
     assert score(clinic, found("F:ataxia"), "OMIM:5") > score(clinic, found("F:ataxia"), "OMIM:4") + 1
