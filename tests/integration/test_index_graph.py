@@ -150,6 +150,29 @@ def test_a_name_is_left_out_as_if_the_graph_lacked_it(signs):
     assert set(found.ids[1]) == {"S1", "S2", "S3"}
 
 
+def test_texts_that_name_one_concept_alone_are_known_by_one_read(uri, monkeypatch):
+    encoder = HashEncoder(16)
+    graph = KnowledgeGraph(
+        [
+            Concept(id="S1", name="Fits", synonyms=("FITS", "Seizure")),
+            Concept(id="S2", name="Cough", synonyms=("seizure", "dry  cough")),
+        ]
+    )
+    with fresh_index(uri) as index:
+        index.activate(index.build([], encoder, graph))
+        opened = index.open(fingerprint=encoder.fingerprint)
+        call, reads = opened._catalog.connection.call, []
+        monkeypatch.setattr(
+            opened._catalog.connection, "call", lambda *args, **kw: reads.append(args[0]) or call(*args, **kw)
+        )
+        found = opened.sole_names(["fits", " Dry cough ", "Seizure", "sneeze"])
+        assert reads == ["query"]
+    assert found == {
+        "fits": ConceptName(concept="S1", text="Fits"),
+        " Dry cough ": ConceptName(concept="S2", text="dry  cough"),
+    }
+
+
 def test_names_are_sampled_at_random(signs):
     opened, _ = signs
     assert len(opened.sample_names(1000)) == opened.info.counts["names"] == 3 + 41 + 1 + 1
@@ -163,6 +186,7 @@ def test_graph_of_single_names_pays_nothing_for_names(opened, graph):
     found = opened.search_names(HashEncoder(16).encode(["concept 12"]), top_k=2)
     assert found.records[0][0] == ConceptName(concept="c12", text="concept 12")
     assert opened.sample_names(5) == []
+    assert opened.sole_names(["concept 12"]) == {}
 
 
 def test_names_are_encoded_once_and_written_again_after_a_kill(uri):

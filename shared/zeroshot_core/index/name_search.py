@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from zeroshot_core.index.rows import ConceptName
+from zeroshot_core.index.rows import ConceptName, name_id
 from zeroshot_core.index.table import MAX_TOP_K, SearchResult, Table
 
 if TYPE_CHECKING:
     from zeroshot_core.types import Concept, Vectors
 
-__all__ = ["as_names", "nearest_names"]
+__all__ = ["as_names", "nearest_names", "sole_names"]
 
 # Concepts of the Human Phenotype Ontology have 2.2 names on average.
 _NAMES_PER_CONCEPT = 4
@@ -46,6 +46,13 @@ def nearest_names(
         scores=[scores[row] for scores, row in zip(found.scores, places, strict=True)],
         records=records,
     )
+
+
+def sole_names(names: Table[ConceptName], texts: Iterable[str]) -> dict[str, ConceptName]:
+    """Find the texts that are names of one concept alone, whatever their case and spaces."""
+    ids = {text: (name_id(text), name_id(text, 1)) for text in texts}
+    found = names.get({id_ for pair in ids.values() for id_ in pair})
+    return {text: found[own] for text, (own, other) in ids.items() if own in found and other not in found}
 
 
 def as_names(found: SearchResult[Concept]) -> SearchResult[ConceptName]:

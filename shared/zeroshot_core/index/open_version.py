@@ -11,7 +11,7 @@ from zeroshot_core.errors import FingerprintMismatchError, InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph, check_spread
 from zeroshot_core.index.filters import AllOf, Condition, Filter, literals, render
 from zeroshot_core.index.ingestion import check_concepts, checked_items, encode_checked
-from zeroshot_core.index.name_search import as_names, nearest_names
+from zeroshot_core.index.name_search import as_names, nearest_names, sole_names
 from zeroshot_core.index.table import SearchResult
 from zeroshot_core.types import Concept, Item, Relation
 
@@ -77,6 +77,14 @@ class OpenVersion:
         if not self.info.counts["names"]:
             return as_names(self._concepts.search(vectors, top_k))
         return nearest_names(self._names, vectors, top_k, without)
+
+    def sole_names(self, texts: Collection[str]) -> dict[str, ConceptName]:
+        """Names by text, of the texts that are the name or a synonym of one concept alone.
+
+        Case and spaces don't count. None are found in a version without rows of names, where each concept has
+        one text alone.
+        """
+        return sole_names(self._names, texts) if self.info.counts["names"] else {}
 
     def sample_names(self, n_names: int, *, random_state: int = 0) -> list[ConceptName]:
         """Draw about `n_names` names at random; none where no concept has several texts."""

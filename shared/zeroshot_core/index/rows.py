@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ __all__ = [
     "Record",
     "concept_row",
     "item_row",
+    "name_id",
     "name_rows",
     "relation_row",
     "to_record",
@@ -118,12 +120,29 @@ def relation_row(relation: Relation, position: int) -> dict[str, Any]:
 
 def name_rows(concepts: Sequence[Concept]) -> list[dict[str, Any]]:
     """Rows of the names of checked concepts, without vectors."""
+    n_texts: dict[str, Counter[str]] = {}
     rows = []
     for concept in concepts:
         for text in dict.fromkeys((concept.name, *concept.synonyms)):
-            key = _hash(concept.id, text)
-            rows.append({"id": key, "concept": concept.id, "text": text, "content_hash": key})
+            known = n_texts.setdefault(_folded(text), Counter())
+            known[concept.id] += 1
+            key = name_id(text, len(known) - 1, known[concept.id] - 1)
+            hash_ = _hash(concept.id, text)
+            rows.append({"id": key, "concept": concept.id, "text": text, "content_hash": hash_})
     return rows
+
+
+def name_id(text: str, n_concepts: int = 0, n_texts: int = 0) -> str:
+    """Id of the row of a name, so that one read by ids tells whose name a text is.
+
+    Parameters
+    ----------
+    n_concepts
+        Number of concepts before with the same name but for case and spaces.
+    n_texts
+        Number of names before of the same concept that are the same but for these.
+    """
+    return f"{_hash(_folded(text))}.{n_concepts}.{n_texts}"
 
 
 def to_record(kind: str, row: Mapping[str, Any]) -> Item | Concept | Relation | ConceptName:
@@ -153,6 +172,10 @@ def to_record(kind: str, row: Mapping[str, Any]) -> Item | Concept | Relation | 
         weight=row["weight"],
         sources=tuple(row["sources"]),
     )
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.casefold().split())
 
 
 def _hash(*parts: str) -> str:

@@ -4,7 +4,8 @@
 items      id, vector, text, concepts (array of strings), metadata (JSON)
 concepts   id, vector, name, type, description, synonyms (array of strings), position in the graph
 relations  id (a hash), vector, head, type, tail, weight, sources (array of strings), position
-names      id (a hash), vector, concept, text: each name and synonym; empty if no concept has several texts
+names      id (`rows.name_id`), vector, concept, text: each name and synonym; empty if the vectors of the
+           concepts are those of their names
 ========== ============================================================================================
 
 Each row also has a content_hash, by which a build that is resumed knows what is written.
@@ -29,7 +30,7 @@ __all__ = [
     "output_fields",
 ]
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 KINDS = ("items", "concepts", "relations", "names")
 KEY_BYTES = 512
 TEXT_BYTES = 65535

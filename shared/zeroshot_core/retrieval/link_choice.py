@@ -90,7 +90,10 @@ def candidate_features(text: str, names: Sequence[str], similarities: Floats) ->
 
 
 def fit_choice(features: Sequence[Floats], truths: Ints, shares: Floats, *, prior: float) -> LinkChoice:
-    """Fit by maximum likelihood, drawn towards usual weights where there is little to learn from.
+    """Fit by maximum likelihood, then set the odds so that the best candidate is right as often as stated.
+
+    Both are drawn towards usual values where there is little to learn from. Without the second step the
+    probabilities are too low: 'no concept' also stands for texts whose concept is none of the candidates.
 
     Parameters
     ----------
@@ -122,8 +125,40 @@ def fit_choice(features: Sequence[Floats], truths: Ints, shares: Floats, *, prio
         penalty = _STRENGTH_OF_USUAL * (drift @ drift)
         return penalty - likelihood, 2 * _STRENGTH_OF_USUAL * drift - shares @ (told - expected)
 
-    found = minimize(loss, usual, jac=True, method="L-BFGS-B").x.tolist()
-    return LinkChoice(weights=tuple(found[:-1]), threshold=found[-1] + _log_odds(prior))
+    found = minimize(loss, usual, jac=True, method="L-BFGS-B").x
+    scale, shift = _calibration(np.where(is_there, table @ found, -np.inf), truths, shares)
+    weights = (scale * found).tolist()
+    return LinkChoice(weights=tuple(weights[:-1]), threshold=weights[-1] + shift + _log_odds(prior))
+
+
+def _calibration(odds: Floats, truths: Ints, shares: Floats) -> tuple[float, float]:
+    """Scale of all log odds and shift of those of 'no concept', by the likelihood of the best being right.
+
+    It is Platt's scaling [1]_, in a way that keeps the order of the candidates.
+
+    References
+    ----------
+    .. [1] Platt, "Probabilistic Outputs for Support Vector Machines", Advances in Large Margin Classifiers,
+       1999.
+    """
+    from scipy.optimize import minimize
+    from scipy.special import logsumexp
+
+    places = np.arange(len(odds))
+    best = odds[:, :-1].argmax(axis=1)
+    signs = np.where(best == truths, -1.0, 1.0)
+
+    def loss(parameters: Floats) -> float:
+        scale, shift = parameters
+        moved = scale * odds
+        moved[:, -1] += shift
+        own = moved[places, best]
+        moved[places, best] = -np.inf
+        surprise = np.logaddexp(0, signs * (own - logsumexp(moved, axis=1)))
+        return float(shares @ surprise + (scale - 1) ** 2 + shift**2)
+
+    scale, shift = minimize(loss, (1.0, 0.0), method="Nelder-Mead", bounds=((0.1, 10), (-20, 20))).x.tolist()
+    return scale, shift
 
 
 def _with_outside_option(features: Sequence[Floats]) -> tuple[Floats, npt.NDArray[np.bool_]]:

@@ -38,7 +38,7 @@ class Link:
     name
         The name or synonym that matched best; the id itself where the text was that.
     score
-        Cosine similarity of text and name.
+        Cosine similarity of text and name, 1 where they differ in case and spaces alone.
     probability
         Of this concept being meant; those of all concepts and of 'no concept' sum to 1.
     """
@@ -137,9 +137,10 @@ class Linker:
         Parameters
         ----------
         texts
-            Names as people write them, or ids of concepts, which are taken as they are.
+            Names as people write them, or ids of concepts, which are taken as they are. A text that is the
+            name or a synonym of one concept alone leads to that one, without being encoded.
         top_k
-            Links for each text.
+            Links for each other text.
 
         Returns
         -------
@@ -190,8 +191,10 @@ class Linker:
         if not texts:
             return []
         known = self.version.known_concepts(set(texts))
-        open_texts = list(dict.fromkeys(text for text in texts if text not in known))
         links = {text: [Link(concept=text, name=text, score=1.0, probability=1.0)] for text in known}
+        for text, name in self.version.sole_names(set(texts) - links.keys()).items():
+            links[text] = self._chosen(text, [name], np.ones(1), prior)
+        open_texts = list(dict.fromkeys(text for text in texts if text not in links))
         if open_texts:
             vectors = self.encoder.encode(open_texts, role="query")
             found = self.version.search_names(vectors, max(top_k, _N_CANDIDATES))

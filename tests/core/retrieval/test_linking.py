@@ -79,6 +79,14 @@ def test_rarer_concepts_make_links_less_probable(opened, minilm, linker):
     assert often.probability > rarely.probability
 
 
+def test_a_name_of_one_concept_alone_is_linked_without_being_encoded(opened, minilm, linker, monkeypatch):
+    monkeypatch.setattr(type(minilm), "encode", None)
+    links = linker.link(["pain in  the HEAD", "Rash"], top_k=3)
+    assert concepts_of(links) == [["HP:0002315"], ["HP:0000988"]]
+    assert (links[0][0].name, links[0][0].score) == ("Pain in the head", 1.0)
+    assert all(0.9 < found[0].probability < 1 for found in links)
+
+
 def test_ids_are_accepted_as_they_are(linker):
     links = linker.link(["HP:0000175", "Cleft palate"])
     assert concepts_of(links) == [["HP:0000175"], ["HP:0000175"]]
@@ -128,7 +136,7 @@ def test_a_batch_is_encoded_and_searched_once(opened, minilm, linker, monkeypatc
     )
     ready.link_mentions(["cough and fever", "rash, headache", "no cough"])
     assert calls.count("encode") == calls.count("search") == 1
-    assert len(calls) <= 4
+    assert len(calls) <= 5
 
 
 def test_choice_is_learned_the_same_again(opened, minilm, linker):
@@ -166,6 +174,15 @@ def test_choice_weighs_candidates_against_none_of_them():
     assert choice.probabilities(np.zeros((0, 4))).shape == (0,)
     with pytest.raises(InvalidInputError, match="expected 5 finite weights and a finite threshold, got"):
         LinkChoice(weights=(1.0,))
+
+
+def test_the_best_candidate_is_right_as_often_as_stated_though_the_others_never_are():
+    rng = np.random.default_rng(0)
+    tables = [np.sort(rng.uniform(0.2, 0.8, 8))[::-1, None] * [1, 0, 0, 0] for _ in range(400)]
+    truths = np.where(rng.uniform(size=400) < 0.6, 0, -1)
+    choice = fit_choice(tables, truths, np.ones(400), prior=0.9)
+    told = np.array([choice.probabilities(rows, prior=0.9).max() for rows in tables])
+    assert told.mean() == pytest.approx((truths == 0).mean(), abs=0.03)
 
 
 def test_choice_is_fitted_to_how_often_candidates_are_meant():
