@@ -9,7 +9,13 @@ if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder, FunctionEncoder, load_encoder
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import IndexParams, VectorIndex
-    from zeroshot_core.prediction import ZeroShotClassifier, ZeroShotRegressor, load_model
+    from zeroshot_core.prediction import (
+        Findings,
+        ZeroShotClassifier,
+        ZeroShotRanker,
+        ZeroShotRegressor,
+        load_model,
+    )
     from zeroshot_core.retrieval import Retriever
 
 from zeroshot_core.errors import (
@@ -39,7 +45,9 @@ _ROOMS = {
     "IndexParams": "index",
     "VectorIndex": "index",
     "Retriever": "retrieval",
+    "Findings": "prediction",
     "ZeroShotClassifier": "prediction",
+    "ZeroShotRanker": "prediction",
     "ZeroShotRegressor": "prediction",
     "load_model": "prediction",
 }
@@ -50,6 +58,7 @@ __all__ = [
     "ConnectionFailedError",
     "Encoder",
     "Evidence",
+    "Findings",
     "FingerprintMismatchError",
     "FunctionEncoder",
     "Hit",
@@ -70,6 +79,7 @@ __all__ = [
     "VersionNotFoundError",
     "ZeroShotClassifier",
     "ZeroShotError",
+    "ZeroShotRanker",
     "ZeroShotRegressor",
     "load_encoder",
     "load_model",

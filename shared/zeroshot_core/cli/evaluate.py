@@ -1,4 +1,4 @@
-"""``zeroshot evaluate``: how good the forecasts are, by the protocols of `zeroshot_core.evaluation`."""
+"""``zeroshot evaluate``: how good the predictions are, by the protocols of `zeroshot_core.evaluation`."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ import typer
 
 from zeroshot_core.cli.console import write_json, write_line
 from zeroshot_core.cli.metrics import write_metrics
+from zeroshot_core.cli.rare_disease import rare_disease
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Measure forecasts of new things against baselines.")
+app = typer.Typer(no_args_is_help=True, help="Measure predictions for new things against baselines.")
+app.command("rare-disease")(rare_disease)
 
 
 @app.callback()
 def _evaluate() -> None:
-    """Measure forecasts of new things against baselines."""
+    """Measure predictions for new things against baselines."""
 
 
 def _known_split(name: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 from zeroshot_core.errors import InvalidInputError, MissingExtraError
 from zeroshot_core.graph import KnowledgeGraph, read_obo
@@ -55,8 +56,7 @@ class RareDiseases:
     version: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Annotation:
+class _Annotation(NamedTuple):
     disease: str
     name: str
     phenotype: str
@@ -146,15 +146,17 @@ def _read(path: Path) -> tuple[str, list[_Annotation]]:
 
 
 def _annotations(lines: Sequence[str]) -> Iterator[_Annotation]:
-    for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE):
-        if row["aspect"] == "P":
+    rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+    place = {name: column for column, name in enumerate(next(rows))}
+    for row in rows:
+        if row[place["aspect"]] == "P":
             yield _Annotation(
-                disease=row["database_id"],
-                name=row["disease_name"],
-                phenotype=row["hpo_id"],
-                is_absent=row["qualifier"] == "NOT",
-                frequency=row["frequency"],
-                references=tuple(row["reference"].split(";")),
+                disease=row[place["database_id"]],
+                name=row[place["disease_name"]],
+                phenotype=row[place["hpo_id"]],
+                is_absent=row[place["qualifier"]] == "NOT",
+                frequency=row[place["frequency"]],
+                references=tuple(row[place["reference"]].split(";")),
             )
 
 
@@ -174,13 +176,16 @@ def _pooled(rows: Sequence[_Annotation], current: Mapping[str, str]) -> list[Rel
 
 
 def _share(frequencies: Sequence[str]) -> float:
-    """Share of patients: counts are added up, and averaged with what is stated otherwise."""
+    """Share of patients: counts are added up, and averaged with what is stated otherwise.
+
+    What isn't stated at all counts where nothing else is known.
+    """
     counts = [tuple(map(int, text.split("/"))) for text in frequencies if "/" in text]
-    shares = [_stated(text) for text in frequencies if "/" not in text]
+    shares = [_stated(text) for text in frequencies if text and "/" not in text]
     affected, seen = (sum(count[place] for count in counts) for place in (0, 1))
     if seen:
         shares = [affected / seen, *([sum(shares) / len(shares)] if shares else [])]
-    return sum(shares) / len(shares) if shares else 0.0
+    return sum(shares) / len(shares) if shares else (0.0 if seen else _UNKNOWN_FREQUENCY)
 
 
 def _stated(text: str) -> float:

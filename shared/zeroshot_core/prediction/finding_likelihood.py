@@ -11,8 +11,8 @@ has nothing to do with the disease. With b the background of findings, the ratio
 
 where the bracket is mixed with those of the candidates whose vectors are near, since one disease is often
 in two databases, and its relatives look alike. The score of d is the sum of ``log r`` over the findings, each
-weighted down by what it has in common with the others (`finding_weights`), plus what excluded findings say: with f(e, d) the probability that d shows e or something narrower,
-``log(1 - trust f(e, d))``.
+weighted down by what it has in common with the others (`finding_weights`), plus what excluded findings say:
+with f(e, d) the probability that d shows e or something narrower, ``log(1 - trust f(e, d))``.
 
 References
 ----------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from zeroshot_core.encoders import Encoder, load_encoder
 from zeroshot_core.errors import InvalidInputError, NotFittedError
@@ -14,10 +14,7 @@ from zeroshot_core.prediction.saved import MANIFEST
 from zeroshot_core.retrieval import Retriever
 
 if TYPE_CHECKING:
-    from zeroshot_core.prediction.classifier import ZeroShotClassifier
-    from zeroshot_core.prediction.regressor import ZeroShotRegressor
-
-    Model: TypeAlias = ZeroShotRegressor | ZeroShotClassifier
+    from zeroshot_core.prediction.loading import Model
 
 __all__ = ["open_encoder", "open_model", "open_retriever"]
 
@@ -34,7 +31,7 @@ def open_model(model: str | Path | Model, *, uri: str | None = None, token: str 
     ArtifactError
         If the folder holds no model, or a damaged one.
     InvalidInputError
-        If `model` is neither a folder nor a fitted regressor or classifier.
+        If `model` is neither a folder nor a fitted model.
     """
     if isinstance(model, str | Path):
         folder = Path(model).resolve()
@@ -42,7 +39,7 @@ def open_model(model: str | Path | Model, *, uri: str | None = None, token: str 
             return _load(folder, _stamp(folder), uri, token)
     if not hasattr(model, "explain"):
         raise InvalidInputError(
-            f"expected the folder of a saved model, a ZeroShotRegressor or a ZeroShotClassifier, "
+            "expected the folder of a saved model, a ZeroShotRegressor, ZeroShotClassifier or ZeroShotRanker, "
             f"got {type(model).__name__}"
         )
     return model

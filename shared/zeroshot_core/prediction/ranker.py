@@ -157,10 +157,10 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
         return self._hits(self.understand(X), ranked, top_k)
 
     def scores(self, X: Sequence[Findings | Item | str]) -> Floats:
-        """Log likelihood ratios, shape (q, m) in the order of `classes_`; 0 where no finding is known."""
+        """Log likelihood ratios, shape (q, m) in the order of `classes_`; 0 where nothing is known."""
         cases = self.understand(X)
         rows = [logs.sum(axis=0) + denied.sum(axis=0) for _, logs, denied in self._scored(cases)]
-        return np.stack(rows) if rows else np.zeros((0, len(self.classes_)))
+        return np.stack(rows).astype(np.float64) if rows else np.zeros((0, len(self.classes_)))
 
     def predict(self, X: Sequence[Findings | Item | str]) -> npt.NDArray[np.str_]:
         """Best candidate of each case, shape (q,); empty strings where there is nothing to go on."""
