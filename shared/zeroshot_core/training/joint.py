@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,12 +20,18 @@ from zeroshot_core.training.joint_checkpoint import (
     save_checkpoint,
 )
 from zeroshot_core.training.joint_gain import held_out_scores, paired_gain
-from zeroshot_core.training.joint_learner import check_trainable
 from zeroshot_core.training.joint_task import JointTask, mine_rows
-from zeroshot_core.training.joint_training import JointSettings, train_round
+from zeroshot_core.training.joint_training import (
+    JointSettings,
+    check_trainable,
+    encoder_of,
+    train_round,
+)
 
 if TYPE_CHECKING:
-    from zeroshot_core.encoders import Encoder
+    from torch import Tensor
+
+    from zeroshot_core.encoders import Encoder, TransformerEncoder
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import VectorIndex
     from zeroshot_core.types import Item
@@ -47,7 +53,7 @@ class JointResult:
         Reports, those of rounds before an interruption included.
     """
 
-    encoder: Encoder
+    encoder: TransformerEncoder
     version: str
     rounds: tuple[RoundReport, ...]
 
@@ -92,8 +98,8 @@ def optimise_jointly(
         Folder that keeps what the last finished round left. After a kill at any moment the version before
         serves, and the same call goes on from there; a call with more rounds goes on from a finished run.
     budget_s
-        Seconds after which no step of training and, as far as the longest round so far tells, no round is
-        begun; what a limit cuts off makes results depend on the machine's speed.
+        Seconds after which no epoch and, as far as the longest round so far tells, no round begins, though
+        there is always one; where it cuts a run short, the result depends on the machine's speed.
 
     Raises
     ------
@@ -112,10 +118,18 @@ def optimise_jointly(
     if rounds < 1 or (budget_s is not None and not budget_s > 0):
         raise InvalidInputError(f"expected at least 1 round and a budget above 0 s, got {rounds}, {budget_s}")
     settings = settings or JointSettings()
-    check_trainable(encoder)
+    base = check_trainable(encoder)
     task = JointTask.of(items, labels_or_targets, graph, random_state)
-    run = _Run(index, task, encoder, settings, random_state, checkpoint, show_progress)
+    run = _Run(index, task, base, settings, random_state, checkpoint, show_progress)
     return run.to_end(rounds, float("inf") if budget_s is None else budget_s)
+
+
+class _Current(RememberingEncoder):
+    """The encoder of a round: what measuring it has encoded, indexing need not encode again."""
+
+    def __init__(self, inner: TransformerEncoder) -> None:
+        super().__init__(inner)
+        self.inner = inner
 
 
 class _Run:
@@ -125,7 +139,7 @@ class _Run:
         self,
         index: VectorIndex,
         task: JointTask,
-        base: Encoder,
+        base: TransformerEncoder,
         settings: JointSettings,
         random_state: int,
         checkpoint: str | Path | None,
@@ -142,33 +156,37 @@ class _Run:
     def to_end(self, rounds: int, budget_s: float) -> JointResult:
         """Go on from the checkpoint until nothing is gained or the rounds or the time are used up."""
         state = self._begin()
-        deadline = time.monotonic() + budget_s - sum(report.seconds for report in state.rounds)
-        known = RememberingEncoder(state.encoder)
+        spent = sum(report.seconds for report in state.rounds)
+        deadline = time.monotonic() + budget_s - spent
+        current = self._encoder(state.values)
         while len(state.rounds) < rounds and not state.is_stopped and _fits(state, deadline):
             start = time.monotonic()
-            state = self._publish(state, known)
-            state, known = self._round(state, known, start, deadline)
+            state = self._publish(state, current)
+            state, current = self._round(state, current, start, deadline)
             self._save(state)
-        state = self._publish(state, known)
+        state = self._publish(state, current)
         self._save(state)
-        return JointResult(encoder=state.encoder, version=state.made[-1], rounds=state.rounds)
+        return JointResult(encoder=current.inner, version=state.made[-1], rounds=state.rounds)
 
     def _begin(self) -> JointState:
         """Read the checkpoint, or begin with the base."""
-        found = self._folder and load_checkpoint(self._folder, self._base, key=self._key())
+        found = self._folder and load_checkpoint(self._folder, key=self._key())
         if found:
             return found
         live = self._index.live
-        return JointState(encoder=self._base, served=None if live is None else live.id)
+        return JointState(served=None if live is None else live.id)
 
     def _save(self, state: JointState) -> None:
         if self._folder is not None:
-            save_checkpoint(self._folder, state, self._base, key=self._key())
+            save_checkpoint(self._folder, state, key=self._key())
 
-    def _publish(self, state: JointState, encoder: Encoder) -> JointState:
+    def _encoder(self, values: Mapping[str, Tensor]) -> _Current:
+        return _Current(encoder_of(self._base, values, self._settings))
+
+    def _publish(self, state: JointState, current: _Current) -> JointState:
         """Index with the current encoder, swap the aliases, and drop what no reader needs."""
         task = self._task
-        version = self._index.build(task.items, encoder, task.graph, show_progress=self._show_progress)
+        version = self._index.build(task.items, current, task.graph, show_progress=self._show_progress)
         live = self._index.live
         if live is None or live.id != version:
             self._index.activate(version)
@@ -181,39 +199,43 @@ class _Run:
         return replace(state, made=tuple(each for each in made if each in kept))
 
     def _round(
-        self, state: JointState, known: RememberingEncoder, start: float, deadline: float
-    ) -> tuple[JointState, RememberingEncoder]:
+        self, state: JointState, current: _Current, start: float, deadline: float
+    ) -> tuple[JointState, _Current]:
         """Mine, train, and compare; the new state with its encoder."""
-        task, number = self._task, len(state.rounds)
-        seed = int(np.random.SeedSequence([self._random_state, number]).generate_state(1)[0])
-        version = self._index.open(state.made[-1], fingerprint=state.encoder.fingerprint)
+        task = self._task
+        seed = int(np.random.SeedSequence([self._random_state, len(state.rounds)]).generate_state(1)[0])
+        version = self._index.open(state.made[-1], fingerprint=current.fingerprint)
         negatives = mine_rows(version, task, self._settings)
-        tuned = train_round(
-            state.encoder,
-            task.examples.take(task.training),
-            negatives,
-            self._settings,
-            seed=seed,
-            deadline=deadline,
-            show_progress=self._show_progress,
-        )
-        candidate = RememberingEncoder(tuned)
+        values = self._trained(state, negatives, seed, deadline)
+        candidate = self._encoder(values)
         before, after = (
             held_out_scores(vectors, task.examples, task.held_out)
             for vectors in (version.item_vectors(task.ids), candidate.encode(task.examples.texts))
         )
         gain = paired_gain(before, after, task.is_unseen, np.random.default_rng(seed))
-        is_kept = gain.mean > 0
         report = RoundReport(
             gain=gain.mean,
             interval=gain.interval,
             gain_unseen=gain.unseen,
             n_negatives=sum(map(len, negatives)),
             seconds=time.monotonic() - start,
-            is_kept=is_kept,
+            is_kept=gain.mean > 0,
         )
-        encoder, known = (tuned, candidate) if is_kept else (state.encoder, known)
-        return replace(state, encoder=encoder, rounds=(*state.rounds, report)), known
+        state = replace(state, rounds=(*state.rounds, report))
+        return (replace(state, values=values), candidate) if report.is_kept else (state, current)
+
+    def _trained(
+        self, state: JointState, negatives: Sequence[Sequence[int]], seed: int, deadline: float
+    ) -> Mapping[str, Tensor]:
+        left = deadline - time.monotonic()
+        plan = self._settings.plan(
+            random_state=seed,
+            # A moment at least, in which one epoch begins.
+            budget_s=None if left == float("inf") else max(left, 1e-3),
+            show_progress=self._show_progress,
+        )
+        training = self._task.examples.take(self._task.training)
+        return train_round(self._base, state.values, training, negatives, self._settings, plan)
 
     def _key(self) -> str:
         """Digest of all that the rounds depend on."""

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zeroshot_core.errors import ArtifactError, InvalidInputError
-from zeroshot_core.training.joint_learner import load_weights, save_weights
 
 if TYPE_CHECKING:
-    from zeroshot_core.encoders import Encoder
+    from torch import Tensor
 
 __all__ = ["JointState", "RoundReport", "load_checkpoint", "save_checkpoint"]
 
-_FORMAT = 1
+_FORMAT_VERSION = 1
 _FILE = "joint.json"
 
 
@@ -60,14 +60,14 @@ class JointState:
         Versions that the run wrote.
     served
         Version that served when the run began; None if none did.
-    encoder
-        The current encoder.
+    values
+        What was trained, by name of the parameter; empty while the given encoder is the current one.
     """
 
-    encoder: Encoder
     rounds: tuple[RoundReport, ...] = ()
     made: tuple[str, ...] = ()
     served: str | None = None
+    values: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def is_stopped(self) -> bool:
@@ -75,7 +75,7 @@ class JointState:
         return bool(self.rounds) and not self.rounds[-1].is_kept
 
 
-def save_checkpoint(folder: Path, state: JointState, base: Encoder, *, key: str) -> None:
+def save_checkpoint(folder: Path, state: JointState, *, key: str) -> None:
     """Write the state; a kill at any moment leaves the one before or this one.
 
     Parameters
@@ -85,24 +85,24 @@ def save_checkpoint(folder: Path, state: JointState, base: Encoder, *, key: str)
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights = None
-    if state.encoder is not base:
-        weights = f"round-{sum(report.is_kept for report in state.rounds)}.safetensors"
-        _replace(folder / weights, lambda draft: save_weights(state.encoder, draft))
-    values = {
-        "format": _FORMAT,
+    if state.values:
+        weights = f"weights-{sum(report.is_kept for report in state.rounds)}.safetensors"
+        _replace(folder / weights, lambda draft: _write_values(state.values, draft))
+    notes = {
+        "format_version": _FORMAT_VERSION,
         "key": key,
         "weights": weights,
         "rounds": [asdict(report) for report in state.rounds],
         "made": state.made,
         "served": state.served,
     }
-    _replace(folder / _FILE, lambda draft: draft.write_text(json.dumps(values, indent=1), encoding="utf-8"))
-    for old in folder.glob("round-*.safetensors"):
+    _replace(folder / _FILE, lambda draft: draft.write_text(json.dumps(notes, indent=1), encoding="utf-8"))
+    for old in folder.glob("weights-*.safetensors"):
         if old.name != weights:
             old.unlink()
 
 
-def load_checkpoint(folder: Path, base: Encoder, *, key: str) -> JointState | None:
+def load_checkpoint(folder: Path, *, key: str) -> JointState | None:
     """Read the state of a run; None if the folder holds none.
 
     Raises
@@ -112,29 +112,33 @@ def load_checkpoint(folder: Path, base: Encoder, *, key: str) -> JointState | No
     ArtifactError
         If the files are damaged.
     """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
     path = folder / _FILE
     if not path.exists():
         return None
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        found, weights = (values["format"], values["key"]), values["weights"]
-        rounds = tuple(map(_report, values["rounds"]))
-        state = JointState(encoder=base, rounds=rounds, made=tuple(values["made"]), served=values["served"])
-    except (KeyError, TypeError, ValueError) as error:
+        notes = json.loads(path.read_text(encoding="utf-8"))
+        found = notes["format_version"], notes["key"]
+        state = JointState(
+            rounds=tuple(map(_report, notes["rounds"])), made=tuple(notes["made"]), served=notes["served"]
+        )
+        values = load_file(folder / notes["weights"]) if notes["weights"] else {}
+    except (KeyError, TypeError, ValueError, OSError, SafetensorError) as error:
         raise ArtifactError(f"{path} is damaged ({error}); remove the folder to begin anew") from error
-    if found != (_FORMAT, key):
+    if found != (_FORMAT_VERSION, key):
         raise InvalidInputError(
             f"expected the checkpoint of this run in {str(folder)!r}, got one of other items, labels, graph, "
             "encoder, settings or seed; give another folder, or remove this one"
         )
-    return state if weights is None else replace(state, encoder=_opened(folder / weights, base))
+    return replace(state, values=values)
 
 
-def _opened(path: Path, base: Encoder) -> Encoder:
-    try:
-        return load_weights(base, path)
-    except Exception as error:
-        raise ArtifactError(f"{path} is damaged ({error}); remove the folder to begin anew") from error
+def _write_values(values: Mapping[str, Tensor], path: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file({name: value.contiguous().cpu() for name, value in values.items()}, path)
 
 
 def _report(values: dict[str, Any]) -> RoundReport:
@@ -142,7 +146,7 @@ def _report(values: dict[str, Any]) -> RoundReport:
     return RoundReport(interval=(low, high), **values)
 
 
-def _replace(path: Path, write: Any) -> None:
+def _replace(path: Path, write: Callable[[Path], Any]) -> None:
     draft = path.with_name(f".{path.name}.draft")
     write(draft)
     draft.replace(path)

@@ -75,7 +75,7 @@ class JointTask:
         examples = check_examples(texts, labels_or_targets)
         first = {text: place for place, text in reversed(list(enumerate(texts)))}
         places = [first[text] for text in examples.texts]
-        labels = [str(labels_or_targets[place]) for place in places] if examples.is_labelled else []
+        labels = [examples.names[code] for code in examples.values.tolist()] if examples.is_labelled else []
         if graph is not None:
             graph.require(sorted(set(labels)))
         held_out = split_examples(examples, np.random.default_rng(random_state))

@@ -118,7 +118,7 @@ def test_a_finished_run_is_read_from_its_checkpoint(run, index, encoder):
     assert index.versions() == versions
     assert sorted(path.name for path in checkpoint.iterdir()) == [
         "joint.json",
-        f"round-{len(result.rounds) - 1}.safetensors",
+        f"weights-{len(result.rounds) - 1}.safetensors",
     ]
 
 
