@@ -44,7 +44,13 @@ def fit(
     token: Annotated[
         str | None, typer.Option(envvar="MILVUS_TOKEN", help="Credentials of the server.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of folds and heads.")] = 0,
+    tune: Annotated[
+        str, typer.Option(help="Train the encoder too: none, head, full or lora; kept only where it helps.")
+    ] = "none",
+    budget: Annotated[
+        float | None, typer.Option(help="Seconds after which no further epoch of tuning begins.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of folds, heads and tuning.")] = 0,
 ) -> None:
     """Learn to predict a column of a table from descriptions and concepts."""
     from zeroshot_core.prediction import ZeroShotRegressor
@@ -59,9 +65,13 @@ def fit(
     rows, targets = to_items(table, columns, known, prefix="item"), table.numbers(columns.targets)
     groups = table.column(unseen) if unseen is not None else None
     with _connect(model, uri, token) as index:
-        regressor = ZeroShotRegressor(graph=known, index=index, random_state=seed, show_progress=True)
+        regressor = ZeroShotRegressor(
+            graph=known, index=index, tune=tune, budget_s=budget, random_state=seed, show_progress=True
+        )
         regressor.fit(rows, targets, groups=groups)
         regressor.save(model, overwrite=True, extra=columns.to_extra())
+    if regressor.tuning_ is not None:
+        write_line(f"encoder: {regressor.tuning_.verdict}")
     write_line(f"fitted on {len(rows)} items of {table.name}; the model is in {model}")
 
 

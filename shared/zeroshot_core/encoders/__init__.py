@@ -1,16 +1,20 @@
 """Contents in, unit vectors out: transformer models, embedding functions, and hashing."""
 
 from zeroshot_core.encoders.base import Encoder, Role
+from zeroshot_core.encoders.cache import CachedEncoder
 from zeroshot_core.encoders.function import FunctionEncoder
 from zeroshot_core.encoders.hashing import HashEncoder
+from zeroshot_core.encoders.head import HeadEncoder
 from zeroshot_core.encoders.loading import load_encoder
 from zeroshot_core.encoders.reopening import encoder_from_config
 from zeroshot_core.encoders.transformer import TransformerEncoder
 
 __all__ = [
+    "CachedEncoder",
     "Encoder",
     "FunctionEncoder",
     "HashEncoder",
+    "HeadEncoder",
     "Role",
     "TransformerEncoder",
     "encoder_from_config",

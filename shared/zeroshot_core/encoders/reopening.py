@@ -7,6 +7,7 @@ from typing import Any
 
 from zeroshot_core.encoders.base import Encoder
 from zeroshot_core.encoders.hashing import HashEncoder
+from zeroshot_core.encoders.head import HeadEncoder
 from zeroshot_core.encoders.loading import load_encoder
 from zeroshot_core.errors import ArtifactError, FingerprintMismatchError
 
@@ -19,7 +20,8 @@ def encoder_from_config(config: Mapping[str, Any], *, encoder: Encoder | None = 
     Parameters
     ----------
     encoder
-        The encoder itself, for one that a config cannot open (a function) or that is already in memory.
+        The encoder itself, for one that a config cannot open (a function) or that is already in memory; for
+        one with a head, the base of it will do.
 
     Raises
     ------
@@ -30,7 +32,10 @@ def encoder_from_config(config: Mapping[str, Any], *, encoder: Encoder | None = 
     """
     try:
         expected = config["fingerprint"]
-        opened = encoder if encoder is not None else _open(config)
+        if config["kind"] == "head" and (encoder is None or encoder.fingerprint != expected):
+            opened: Encoder = _open_head(config, encoder)
+        else:
+            opened = encoder if encoder is not None else _open(config)
     except KeyError as error:
         raise ArtifactError(
             f"expected an encoder's config with the key {error}, got {dict(config)}"
@@ -55,7 +60,14 @@ def _open(config: Mapping[str, Any]) -> Encoder:
             f"encoder {config['name']!r} is a function, which a config cannot hold; give it as "
             f"encoder=FunctionEncoder(function, name={config['name']!r}, dimension={config['dimension']})"
         )
-    raise ArtifactError(f'expected an encoder of kind "transformer", "hash" or "function", got {kind!r}')
+    raise ArtifactError(
+        f'expected an encoder of kind "transformer", "hash", "function" or "head", got {kind!r}'
+    )
+
+
+def _open_head(config: Mapping[str, Any], encoder: Encoder | None) -> HeadEncoder:
+    base = encoder_from_config(config["base"], encoder=encoder)
+    return HeadEncoder.load(config["name_or_path"], base)
 
 
 def _label(config: Mapping[str, Any]) -> str:

@@ -14,8 +14,14 @@ from zeroshot_core.errors import InvalidInputError, NotFittedError
 from zeroshot_core.prediction.classifier_state import classifier_state, restore_classifier
 from zeroshot_core.prediction.indexing import ModelIndex, as_items, resolve_encoder
 from zeroshot_core.prediction.label_head import LabelHead, fit_label_head
-from zeroshot_core.prediction.label_vectors import check_template, label_graph, label_vectors
+from zeroshot_core.prediction.label_vectors import (
+    check_template,
+    label_graph,
+    label_texts,
+    label_vectors,
+)
 from zeroshot_core.prediction.persistence import SavedModel
+from zeroshot_core.prediction.tuned import check_tune, holds_encoder, settled, tuned_encoder
 from zeroshot_core.retrieval import Retriever
 from zeroshot_core.types import Concept, Evidence, Item, Prediction
 
@@ -54,8 +60,14 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         Text around a label's name, with one ``{}`` for it, such as ``"This text is about {}."``.
     top_k
         Known items that `explain` shows for each text.
+    tune
+        ``"none"`` leaves the encoder as it is; ``"head"`` trains a small head over it, ``"full"`` and
+        ``"lora"`` its upper layers, on the examples and the labels' texts. What is trained is kept only where
+        held-out examples gain by it; `tuning_` says whether they did, and the model is saved with it.
+    budget_s
+        Seconds after which no further epoch of tuning begins; None for no bound.
     random_state
-        Seed of the folds; the same data and seed give the same model.
+        Seed of the folds and of tuning; the same data and seed give the same model.
     show_progress
         Whether `fit` and `predict` draw progress bars on standard error.
     """
@@ -70,6 +82,8 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         index: VectorIndex | str | Path | None = None,
         template: str = "{}",
         top_k: int = 10,
+        tune: str = "none",
+        budget_s: float | None = None,
         random_state: int = 0,
         show_progress: bool = False,
     ) -> None:
@@ -78,6 +92,8 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         self.index = index
         self.template = template
         self.top_k = top_k
+        self.tune = tune
+        self.budget_s = budget_s
         self.random_state = random_state
         self.show_progress = show_progress
 
@@ -110,18 +126,32 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         self._check_parameters()
         ids, graph = label_graph(labels, y, self.graph)
         graph.require(concept for item in items for concept in item.concepts)
-        encoder = resolve_encoder(self.encoder)
+        base = resolve_encoder(self.encoder)
+        check_tune(self.tune, self.budget_s, base)
+        concepts = [graph.concepts[id_] for id_ in ids]
+        encoder, report = tuned_encoder(
+            base,
+            self.tune,
+            items,
+            y,
+            label_texts={c.id: label_texts(c, self.template) for c in concepts},
+            budget_s=self.budget_s,
+            random_state=self.random_state,
+            show_progress=self.show_progress,
+        )
         linked = [_linked(item, label) for item, label in zip(items, y or (), strict=True)]
         model_index = ModelIndex(self.index)
         version = model_index.build(linked, encoder, graph, show_progress=self.show_progress)
         head = fit_label_head(
-            label_vectors([graph.concepts[id_] for id_ in ids], encoder, self.template),
+            label_vectors(concepts, encoder, self.template),
             version.item_vectors([item.id for item in items]),
             np.searchsorted(ids, y or []).astype(np.int64),
             self.random_state,
         )
         model_index.publish(version)
-        self._adopt(model_index, version, encoder, graph, ids, head)
+        self.holds_encoder_ = holds_encoder(encoder, report, self.encoder_ if self.holds_encoder_ else None)
+        self.tuning_ = report
+        self._adopt(model_index, version, settled(encoder, base), graph, ids, head)
         return self
 
     def predict(self, X: Sequence[Item | str]) -> npt.NDArray[np.str_]:

@@ -12,7 +12,7 @@ from zeroshot_core.prediction.saved import ModelState
 
 __all__ = ["classifier_state", "restore_classifier"]
 
-_PARAMETERS = ("template", "top_k", "random_state", "show_progress")
+_PARAMETERS = ("template", "top_k", "tune", "budget_s", "random_state", "show_progress")
 _ARRAYS = ("labels", "coef", "intercept", "has_examples")
 _NUMBERS = ("temperature", "share", "penalty")
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
     from zeroshot_core.types import Vectors
 
-__all__ = ["LABEL_TYPE", "check_template", "label_graph", "label_vectors"]
+__all__ = ["LABEL_TYPE", "check_template", "label_graph", "label_texts", "label_vectors"]
 
 LABEL_TYPE = "label"
 
@@ -72,16 +72,18 @@ def label_vectors(concepts: Sequence[Concept], encoder: Encoder, template: str) 
     Vectors
         Shape (n, d), unit rows.
     """
-    texts = [
-        [template.format(name) for name in (concept.name, *concept.synonyms)]
-        + ([concept.description] if concept.description.strip() else [])
-        for concept in concepts
-    ]
+    texts = [label_texts(concept, template) for concept in concepts]
     vectors = encoder.encode(list(chain.from_iterable(texts)))
     starts = np.cumsum([0, *map(len, texts)])[:-1]
     means = np.add.reduceat(vectors, starts, axis=0, dtype=np.float64)
     units: Vectors = (means / np.linalg.norm(means, axis=1, keepdims=True)).astype(np.float32)
     return units
+
+
+def label_texts(concept: Concept, template: str) -> list[str]:
+    """Names of a label in the template, and its description."""
+    names = [template.format(name) for name in (concept.name, *concept.synonyms)]
+    return names + ([concept.description] if concept.description.strip() else [])
 
 
 def check_template(template: Any) -> None:

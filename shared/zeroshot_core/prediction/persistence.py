@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion
     from zeroshot_core.prediction.indexing import ModelIndex
+    from zeroshot_core.training import TuningReport
 
 __all__ = ["SavedModel"]
 
@@ -38,6 +39,10 @@ class SavedModel:
     model_index_: ModelIndex
     version_: OpenVersion
     saved_extra_: dict[str, Any]
+    # Whether the encoder was tuned for this model, and so is saved with it.
+    holds_encoder_: bool = False
+    # What tuning did in `fit`; None without it, and after loading.
+    tuning_: TuningReport | None = None
 
     def save(
         self, folder: str | Path, *, overwrite: bool = False, extra: dict[str, Any] | None = None
@@ -65,6 +70,7 @@ class SavedModel:
             target,
             self._state(),
             encoder=self.encoder_,
+            holds_encoder=self.holds_encoder_,
             graph=self._saved_graph(),
             model_index=self.model_index_,
             version=self.version_,
@@ -107,7 +113,7 @@ class SavedModel:
             raise ArtifactError(
                 f"{folder} is damaged: its {state.kind} lacks {error}; save the model again"
             ) from error
-        model.saved_extra_ = dict(parts.extra)
+        model.saved_extra_, model.holds_encoder_ = dict(parts.extra), parts.holds_encoder
         return model
 
     def close(self) -> None:

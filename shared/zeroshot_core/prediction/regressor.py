@@ -19,6 +19,7 @@ from zeroshot_core.prediction.neighbours import Neighbours
 from zeroshot_core.prediction.persistence import SavedModel
 from zeroshot_core.prediction.regressor_state import regressor_state, restore_regressor
 from zeroshot_core.prediction.targets import check_targets
+from zeroshot_core.prediction.tuned import check_tune, holds_encoder, settled, tuned_encoder
 from zeroshot_core.retrieval import Retriever
 from zeroshot_core.retrieval.checks import check_graph_weight, check_top_k
 from zeroshot_core.types import Evidence, Item, Prediction
@@ -66,8 +67,14 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         ``"count"`` (whole numbers from 0), ``"nonnegative"``, ``"real"``, or ``"auto"`` to tell by the
         targets. Forecasts of counts and non-negative targets are never negative; they are the expectation on
         the scale of ``log(1 + y)``, which is best for relative errors (RMSLE).
+    tune
+        ``"none"`` leaves the encoder as it is; ``"head"`` trains a small head over it, ``"full"`` and
+        ``"lora"`` its upper layers, so that items of near targets become near. What is trained is kept only
+        where held-out items (or `groups`) gain by it; `tuning_` says whether they did.
+    budget_s
+        Seconds after which no further epoch of tuning begins; None for no bound.
     random_state
-        Seed of folds and heads; the same data and seed give the same model.
+        Seed of folds, heads and tuning; the same data and seed give the same model.
     show_progress
         Whether `fit` and `predict` draw progress bars on standard error.
     """
@@ -84,6 +91,8 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         n_hops: int = 2,
         graph_weight: float = 0.3,
         target: str = "auto",
+        tune: str = "none",
+        budget_s: float | None = None,
         random_state: int = 0,
         show_progress: bool = False,
     ) -> None:
@@ -94,6 +103,8 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         self.n_hops = n_hops
         self.graph_weight = graph_weight
         self.target = target
+        self.tune = tune
+        self.budget_s = budget_s
         self.random_state = random_state
         self.show_progress = show_progress
 
@@ -122,9 +133,20 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         items = as_items(X, prefix="item-")
         targets = check_targets(y, len(items), self.target)
         self._check_parameters(items, groups)
-        encoder = resolve_encoder(self.encoder)
+        base = resolve_encoder(self.encoder)
+        check_tune(self.tune, self.budget_s, base)
         if self.graph is not None:
             self.graph.require(concept for item in items for concept in item.concepts)
+        encoder, report = tuned_encoder(
+            base,
+            self.tune,
+            items,
+            targets.transform(targets.values),
+            groups=groups,
+            budget_s=self.budget_s,
+            random_state=self.random_state,
+            show_progress=self.show_progress,
+        )
         model_index = ModelIndex(self.index)
         version = model_index.build(items, encoder, self.graph, show_progress=self.show_progress)
         ids = [item.id for item in items]
@@ -141,7 +163,9 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
             show_progress=self.show_progress,
         )
         model_index.publish(version)
-        self._adopt(model_index, version, encoder, space, ids, ensemble)
+        self.holds_encoder_ = holds_encoder(encoder, report, self.encoder_ if self.holds_encoder_ else None)
+        self.tuning_ = report
+        self._adopt(model_index, version, settled(encoder, base), space, ids, ensemble)
         return self
 
     def predict(self, X: Sequence[Item | str]) -> Floats:

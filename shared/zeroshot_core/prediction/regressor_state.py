@@ -18,7 +18,16 @@ from zeroshot_core.prediction.targets import Targets
 
 __all__ = ["regressor_state", "restore_regressor"]
 
-_PARAMETERS = ("top_k", "n_hops", "graph_weight", "target", "random_state", "show_progress")
+_PARAMETERS = (
+    "top_k",
+    "n_hops",
+    "graph_weight",
+    "target",
+    "tune",
+    "budget_s",
+    "random_state",
+    "show_progress",
+)
 
 
 def regressor_state(parameters: Mapping[str, Any], ids: Sequence[str], ensemble: Ensemble) -> ModelState:

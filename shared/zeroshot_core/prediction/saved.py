@@ -3,6 +3,7 @@
 ::
 
     model.json             format version, kind, encoder, index version, checksums
+    encoder-<fingerprint>/ the encoder, where it was tuned for this model
     state-<digest>/        config.json, graph.jsonl, arrays.safetensors, <head>-<model>.skops
     index.db/              the Milvus Lite file, for a model whose index lives with it
     index-<random>.db/     the same, copied from a temporary index
@@ -25,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zeroshot_core.encoders import Encoder, encoder_from_config
+from zeroshot_core.encoders import Encoder, HeadEncoder, TransformerEncoder, encoder_from_config
 from zeroshot_core.errors import ArtifactError, VersionNotFoundError
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import OpenVersion, VectorIndex
@@ -77,9 +78,16 @@ class ModelState:
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """Encoder, graph and index of a saved model, open and checked against each other."""
+    """Encoder, graph and index of a saved model, open and checked against each other.
+
+    Parameters
+    ----------
+    holds_encoder
+        Whether the encoder lies in the model's folder.
+    """
 
     encoder: Encoder
+    holds_encoder: bool
     graph: KnowledgeGraph | None
     model_index: ModelIndex
     version: OpenVersion
@@ -108,6 +116,7 @@ def write_model(
     state: ModelState,
     *,
     encoder: Encoder,
+    holds_encoder: bool,
     graph: KnowledgeGraph | None,
     model_index: ModelIndex,
     version: OpenVersion,
@@ -115,16 +124,27 @@ def write_model(
 ) -> None:
     """Write a state beside the current one, make it current, then remove what it replaces."""
     folder.mkdir(parents=True, exist_ok=True)
+    own = _write_encoder(folder, encoder) if holds_encoder else {}
     manifest: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "kind": state.kind,
-        "encoder": encoder.to_config(),
+        "encoder": encoder.to_config() | own,
         "index": _index_reference(folder, model_index, version),
         "extra": dict(extra),
     }
     manifest["state"], manifest["checksums"] = _write_state(folder, state, graph)
     _replace_json(folder / MANIFEST, manifest)
     _clean(folder, manifest, model_index)
+
+
+def _write_encoder(folder: Path, encoder: Encoder) -> dict[str, str]:
+    """Write the encoder into the folder, by its fingerprint, unless it is there; where it is then."""
+    if not isinstance(encoder, TransformerEncoder | HeadEncoder):
+        raise ArtifactError(f"expected an encoder with weights to save, got {type(encoder).__name__}")
+    name = f"encoder-{encoder.fingerprint}"
+    if not (folder / name).exists():
+        encoder.save(folder / name)
+    return {"inside": name}
 
 
 def _index_reference(folder: Path, model_index: ModelIndex, version: OpenVersion) -> dict[str, Any]:
@@ -176,8 +196,8 @@ def _write_state(folder: Path, state: ModelState, graph: KnowledgeGraph | None) 
 def _clean(folder: Path, manifest: Mapping[str, Any], model_index: ModelIndex) -> None:
     """Remove states, indexes and index versions in the folder that are no longer current."""
     index, current = model_index.index, manifest["index"]
-    kept = {manifest["state"], current["uri"]}
-    for path in (*folder.glob("state-*"), *folder.glob("index*.db")):
+    kept = {manifest["state"], current["uri"], manifest["encoder"].get("inside")}
+    for path in (*folder.glob("state-*"), *folder.glob("index*.db"), *folder.glob("encoder-*")):
         if path.name not in kept:
             shutil.rmtree(path, ignore_errors=True)
     if model_index.is_temporary or not _is_inside(current["uri"]):
@@ -278,7 +298,7 @@ def open_parts(
     with ThreadPoolExecutor(max_workers=1) as beside:
         connecting = beside.submit(_connect, folder, manifest["index"], uri, token)
         try:
-            opened = encoder_from_config(manifest["encoder"], encoder=encoder)
+            opened = encoder_from_config(_encoder_config(folder, manifest), encoder=encoder)
             graph = graph_of(graph_file) if graph_file.is_file() else None
         except BaseException:
             if connecting.exception() is None:
@@ -298,8 +318,20 @@ def open_parts(
         model_index.close()
         raise
     return Opened(
-        encoder=opened, graph=graph, model_index=model_index, version=version, extra=manifest["extra"]
+        encoder=opened,
+        holds_encoder="inside" in manifest["encoder"],
+        graph=graph,
+        model_index=model_index,
+        version=version,
+        extra=manifest["extra"],
     )
+
+
+def _encoder_config(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Say where the encoder is now: one that was tuned for the model moves with its folder."""
+    config = dict(manifest["encoder"])
+    inside = config.get("inside")
+    return config if inside is None else config | {"name_or_path": str(folder / inside)}
 
 
 def _connect(folder: Path, reference: Mapping[str, Any], uri: str | None, token: str | None) -> VectorIndex:
@@ -328,7 +360,7 @@ def _trusted(io: Any, path: Path) -> list[str]:
 
 
 def _ours(path: Path) -> bool:
-    return path.name.startswith(("state-", ".state", ".model", "index-", "index.db"))
+    return path.name.startswith(("state-", ".state", ".model", "index-", "index.db", "encoder-", ".encoder-"))
 
 
 def _checksum(path: Path) -> str:

@@ -1,6 +1,7 @@
 """Training: contrastive objectives, hard negatives from the live index, and tuning with a guard."""
 
 from zeroshot_core.training.constraints import Constraints, SideExamples, graph_constraints
+from zeroshot_core.training.heads import HEAD_PLAN, tune_head
 from zeroshot_core.training.mining import HardNegatives, mine_hard_negatives
 from zeroshot_core.training.objectives import (
     constraint_loss,
@@ -8,11 +9,14 @@ from zeroshot_core.training.objectives import (
     supervised_contrastive_loss,
 )
 from zeroshot_core.training.plan import TrainingPlan
+from zeroshot_core.training.self_training import PseudoLabels, pseudo_labels, self_train
 from zeroshot_core.training.tuning import TuningReport, tune_encoder
 
 __all__ = [
+    "HEAD_PLAN",
     "Constraints",
     "HardNegatives",
+    "PseudoLabels",
     "SideExamples",
     "TrainingPlan",
     "TuningReport",
@@ -20,6 +24,9 @@ __all__ = [
     "graded_similarity_loss",
     "graph_constraints",
     "mine_hard_negatives",
+    "pseudo_labels",
+    "self_train",
     "supervised_contrastive_loss",
     "tune_encoder",
+    "tune_head",
 ]

@@ -16,7 +16,7 @@ from zeroshot_core.training.examples import Examples, check_examples, with_label
 from zeroshot_core.training.fitting import fit_learner
 from zeroshot_core.training.plan import TrainingPlan
 from zeroshot_core.training.probing import part_scores, probe, split_examples, split_groups, spread
-from zeroshot_core.training.tasks import Dealer, SideTask, example_steps, mixed_steps, side_texts
+from zeroshot_core.training.tasks import SideTask, example_steps, mixed_steps, side_texts
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -129,7 +129,6 @@ def fit_guarded(
     problem: Problem,
     make: Callable[[Problem], AnyLearner],
     plan: TrainingPlan,
-    deal: Dealer,
     folder: str | os.PathLike[str] | None,
     run: Mapping[str, Any],
 ) -> tuple[AnyLearner, Mapping[str, Tensor], TuningReport]:
@@ -151,7 +150,7 @@ def fit_guarded(
     bounded = _bounded(plan, started, share=0.5)
 
     def train(name: str, rows: Ints, plan: TrainingPlan, **options: Any) -> Progress:
-        steps = _steps(problem, rows, plan, deal)
+        steps = _steps(problem, rows, plan)
         return fit_learner(
             learner, steps, options.pop("score", None), plan, Checkpoints(folder, name, digest), **options
         )
@@ -218,10 +217,10 @@ class _Judge:
         return self.collapse(base, after)
 
 
-def _steps(problem: Problem, rows: Ints, plan: TrainingPlan, deal: Dealer) -> Any:
-    main = example_steps(problem.examples, rows, plan.batch_size, deal)
+def _steps(problem: Problem, rows: Ints, plan: TrainingPlan) -> Any:
+    main = example_steps(problem.examples, rows, plan.batch_size)
     row_of = {text: row for row, text in enumerate(problem.texts)}
-    return mixed_steps(main, problem.side_tasks, row_of, plan.batch_size, deal)
+    return mixed_steps(main, problem.side_tasks, row_of, plan.batch_size)
 
 
 def _vectors(learner: Learner, rows: Ints) -> Vectors:

@@ -58,8 +58,8 @@ class TransformerLearner:
     method
         ``"full"`` trains the weights themselves, ``"lora"`` low-rank changes of all linear maps.
     trained_layers
-        How many of the upper layers are trained, at least 1, with what comes after the transformer; None
-        trains all, embeddings too.
+        How many of the upper layers are trained, at least 1 and at most all, with what comes after the
+        transformer; None trains the embeddings too.
     """
 
     def __init__(
@@ -138,16 +138,13 @@ class TransformerLearner:
         if trained_layers is None:
             return [self._model], None
         layers = layer_stack(self._model)
-        if not 1 <= trained_layers <= len(layers):
-            raise InvalidInputError(
-                f"expected trained_layers from 1 to {len(layers)}, the layers of {self._base.name!r}, "
-                f"got {trained_layers}"
-            )
+        if trained_layers < 1:
+            raise InvalidInputError(f"expected trained_layers of at least 1, or None, got {trained_layers}")
         upper = [*layers[-trained_layers:], *list(self._model)[1:]]
         self._model.requires_grad_(False)
         for module in upper:
             module.requires_grad_(True)
-        n_frozen = len(layers) - trained_layers
+        n_frozen = max(0, len(layers) - trained_layers)
         is_kept = n_frozen and self._features is not None and self._state_bytes() <= _STATE_BYTES
         return upper, LowerLayers(layers, n_frozen) if is_kept else None
 
@@ -200,7 +197,7 @@ class TransformerLearner:
             fan_in_fan_out=any(isinstance(module, Conv1D) for module in transformer.modules()),
         )
         self._model.requires_grad_(False)
-        return peft.get_peft_model(transformer, config)
+        return peft.LoraModel(transformer, {"default": config}, "default")
 
 
 def _fast_arithmetic(device: torch.device) -> AbstractContextManager[Any]:

@@ -21,12 +21,11 @@ if TYPE_CHECKING:
 
     from zeroshot_core.types import Floats, Ints
 
-__all__ = ["Dealer", "SideTask", "Step", "example_steps", "mixed_steps", "random_batches", "side_texts"]
+__all__ = ["SideTask", "Step", "example_steps", "mixed_steps", "side_texts"]
 
 _TEMPERATURE = 0.07
 
 Steps: TypeAlias = "Callable[[np.random.Generator], Iterator[Step]]"
-Dealer: TypeAlias = "Callable[[Examples, int, np.random.Generator], Iterator[Ints]]"
 SideTask: TypeAlias = "Constraints | SideExamples"
 
 
@@ -46,7 +45,7 @@ class Step:
     loss: Callable[[Tensor], Tensor]
 
 
-def example_steps(examples: Examples, rows: Ints, batch_size: int, deal: Dealer) -> Steps:
+def example_steps(examples: Examples, rows: Ints, batch_size: int) -> Steps:
     """Make steps over examples, with the texts of the labels of a batch as further texts of these labels.
 
     Parameters
@@ -55,14 +54,12 @@ def example_steps(examples: Examples, rows: Ints, batch_size: int, deal: Dealer)
         Their rows are those of the table of all texts.
     rows
         Of the examples to learn from; the label texts of their labels come along.
-    deal
-        Cuts examples into batches of places.
     """
     training = examples.take(rows)
     names = np.arange(examples.n_examples, len(examples.texts))
 
     def steps(rng: np.random.Generator) -> Iterator[Step]:
-        for places in deal(training, batch_size, rng):
+        for places in _random_batches(training, batch_size, rng):
             own = rows[places]
             if len(names):
                 own = np.r_[own, names[np.isin(examples.values[names], training.values[places])]]
@@ -71,11 +68,9 @@ def example_steps(examples: Examples, rows: Ints, batch_size: int, deal: Dealer)
     return steps
 
 
-def mixed_steps(
-    main: Steps, others: Sequence[SideTask], row_of: Mapping[str, int], batch_size: int, deal: Dealer
-) -> Steps:
+def mixed_steps(main: Steps, others: Sequence[SideTask], row_of: Mapping[str, int], batch_size: int) -> Steps:
     """Join each step of the main task with one of each other task; texts that they share are encoded once."""
-    sides = [(_side_steps(each, row_of, batch_size, deal), each.weight) for each in others]
+    sides = [(_side_steps(each, row_of, batch_size), each.weight) for each in others]
 
     def steps(rng: np.random.Generator) -> Iterator[Step]:
         endless = [(_endless(side, rng), weight) for side, weight in sides]
@@ -92,7 +87,7 @@ def side_texts(task: SideTask) -> list[str]:
     return [*task.anchors, *task.positives, *(text for texts in task.negatives for text in texts)]
 
 
-def random_batches(training: Examples, batch_size: int, rng: np.random.Generator) -> Iterator[Ints]:
+def _random_batches(training: Examples, batch_size: int, rng: np.random.Generator) -> Iterator[Ints]:
     """Cut the texts into shuffled batches; two of a label stay side by side, so that most have a positive."""
     order = rng.permutation(len(training.texts))
     if training.is_labelled:
@@ -119,14 +114,14 @@ def _example_step(rows: Ints, values: Ints | Floats, is_labelled: bool) -> Step:
     return Step(rows=rows, loss=loss)
 
 
-def _side_steps(task: SideTask, row_of: Mapping[str, int], batch_size: int, deal: Dealer) -> Steps:
+def _side_steps(task: SideTask, row_of: Mapping[str, int], batch_size: int) -> Steps:
     if isinstance(task, Constraints):
         return _constraint_steps(task, row_of, batch_size)
     examples = check_examples(task.texts, task.labels_or_targets)
     rows = np.array([row_of[text] for text in examples.texts], dtype=np.int64)
 
     def steps(rng: np.random.Generator) -> Iterator[Step]:
-        for places in deal(examples, batch_size, rng):
+        for places in _random_batches(examples, batch_size, rng):
             yield _example_step(rows[places], examples.values[places], examples.is_labelled)
 
     return steps

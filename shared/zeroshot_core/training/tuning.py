@@ -11,7 +11,7 @@ from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.training.guarding import Problem, TuningReport, fit_guarded, pose
 from zeroshot_core.training.learners import TransformerLearner
 from zeroshot_core.training.plan import TrainingPlan
-from zeroshot_core.training.tasks import Dealer, SideTask, random_batches
+from zeroshot_core.training.tasks import SideTask
 
 __all__ = ["TuningReport", "tune_encoder"]
 
@@ -28,7 +28,6 @@ def tune_encoder(
     trained_layers: int | None = None,
     plan: TrainingPlan | None = None,
     checkpoints: str | os.PathLike[str] | None = None,
-    deal: Dealer = random_batches,
 ) -> tuple[TransformerEncoder, TuningReport]:
     """Train a copy of an encoder so that texts of one label, or of near targets, become near.
 
@@ -55,13 +54,12 @@ def tune_encoder(
     method
         ``"full"`` trains the weights, ``"lora"`` low-rank changes (Hu et al. 2022), merged in the end.
     trained_layers
-        How many of the upper layers are trained; what lies below is computed once. None trains all.
+        How many of the upper layers are trained, at least 1 and at most all; what lies below them is
+        computed once for each text. None trains the embeddings too.
     plan
         How long and how fast; None for the defaults.
     checkpoints
         Folder for the state after each epoch; the same call goes on from there.
-    deal
-        Cuts the examples to learn from into batches.
 
     Returns
     -------
@@ -89,5 +87,5 @@ def tune_encoder(
         return TransformerLearner(encoder, posed.texts, method, trained_layers)
 
     run = {"encoder": encoder.fingerprint, "method": method, "trained_layers": trained_layers}
-    fitted, values, report = fit_guarded(problem, learner, plan, deal, checkpoints, run)
+    fitted, values, report = fit_guarded(problem, learner, plan, checkpoints, run)
     return (fitted.encoder(values) if report.is_improved else encoder), report

@@ -1,0 +1,201 @@
+"""A trained head over an encoder whose own weights cannot be reached."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+
+import numpy as np
+
+from zeroshot_core.encoders.base import Encoder, Role
+from zeroshot_core.encoders.contents import digest, unit_rows
+from zeroshot_core.errors import ArtifactError, InvalidInputError
+from zeroshot_core.types import Content
+
+if TYPE_CHECKING:
+    from zeroshot_core.types import Vectors
+
+__all__ = ["HeadEncoder", "HeadKind"]
+
+HeadKind: TypeAlias = Literal["linear", "residual", "mlp"]
+
+_FORMAT_VERSION = 1
+_CONFIG, _WEIGHTS = "head.json", "head.safetensors"
+_NAMES: dict[str, tuple[str, ...]] = {
+    "linear": ("weight",),
+    "residual": ("down", "up"),
+    "mlp": ("down", "bias", "up"),
+}
+
+
+class HeadEncoder(Encoder):
+    """Vectors of another encoder, changed by a small map and brought back to unit length.
+
+    With ``v`` of shape (d,): linear ``W v``; residual ``v + U D v`` with ``D`` of shape (r, d); mlp
+    ``v + U relu(D v + b)``.
+
+    Parameters
+    ----------
+    base
+        Any encoder; its vectors are what the head has learned to change.
+    kind
+        ``"linear"``, ``"residual"`` or ``"mlp"``.
+    weights
+        By name: ``weight`` (d, d); or ``down`` (r, d) and ``up`` (d, r), for an mlp with ``bias`` (r,).
+
+    Raises
+    ------
+    InvalidInputError
+        If the kind is unknown, or the weights do not fit the base's dimension.
+    """
+
+    def __init__(self, base: Encoder, kind: HeadKind, weights: Mapping[str, Vectors]) -> None:
+        if kind not in get_args(HeadKind):
+            raise InvalidInputError(f"expected a head of kind {', '.join(get_args(HeadKind))}, got {kind!r}")
+        if set(weights) != set(_NAMES[kind]):
+            raise InvalidInputError(
+                f"expected weights {_NAMES[kind]} of a {kind} head, got {sorted(weights)}"
+            )
+        shapes = {name: np.shape(weights[name]) for name in _NAMES[kind]}
+        rank = shapes["down"][0] if kind != "linear" else 0
+        d = base.dimension
+        wanted = {"weight": (d, d), "down": (rank, d), "bias": (rank,), "up": (d, rank)}
+        wrong = next((name for name, shape in shapes.items() if shape != wanted[name]), None)
+        if wrong is not None:
+            raise InvalidInputError(
+                f"expected {wrong} of shape {wanted[wrong]} for vectors of length {d} from {base.name!r}, "
+                f"got {shapes[wrong]}; train a head over this encoder with tune_head"
+            )
+        self._base, self._kind = base, kind
+        self._weights = {name: np.array(weights[name], dtype=np.float32) for name in _NAMES[kind]}
+
+    @property
+    def name(self) -> str:
+        """The base's name, and the kind of head."""
+        return f"{self._base.name} + {self._kind} head"
+
+    @property
+    def base(self) -> Encoder:
+        """What the head stands on."""
+        return self._base
+
+    def over(self, base: Encoder) -> HeadEncoder:
+        """Put the same head over another encoder of the same vectors."""
+        return HeadEncoder(base, self._kind, self._weights)
+
+    @property
+    def dimension(self) -> int:
+        """The base's dimension."""
+        return self._base.dimension
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The base's."""
+        return self._base.modalities
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits over the base's fingerprint and the weights of the head."""
+        hasher = hashlib.sha256()
+        for name in _NAMES[self._kind]:
+            hasher.update(np.ascontiguousarray(self._weights[name]).tobytes())
+        return digest(
+            {
+                "kind": "head",
+                "base": self._base.fingerprint,
+                "head": self._kind,
+                "weights": hasher.hexdigest(),
+            }
+        )
+
+    def encode(
+        self, contents: Sequence[Content], *, role: Role = "document", show_progress: bool = False
+    ) -> Vectors:
+        """Encode with the base, then apply the head.
+
+        Raises
+        ------
+        InvalidInputError
+            If the base refuses a content.
+        """
+        rows = self._base.encode(contents, role=role, show_progress=show_progress)
+        return unit_rows(self._changed(rows), [str(content) for content in contents])
+
+    def to_config(self) -> dict[str, Any]:
+        """Refer to the base and to the head; the weights themselves are written by `save`."""
+        return {
+            "kind": "head",
+            "name": self.name,
+            "base": self._base.to_config(),
+            "fingerprint": self.fingerprint,
+            "dimension": self.dimension,
+        }
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the head, not the base, into a folder.
+
+        Raises
+        ------
+        InvalidInputError
+            If the folder exists and is not empty.
+        """
+        from safetensors.numpy import save_file
+
+        target = Path(folder)
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise InvalidInputError(
+                f"expected a new or empty folder, got {str(target)!r}; choose another one"
+            )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        config = self.to_config() | {"format_version": _FORMAT_VERSION, "head": self._kind}
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as beside:
+            draft = Path(beside, "head")
+            draft.mkdir()
+            save_file(self._weights, draft / _WEIGHTS)
+            (draft / _CONFIG).write_text(json.dumps(config), encoding="utf-8")
+            draft.replace(target)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str], base: Encoder) -> HeadEncoder:
+        """Open a saved head over its base, which is checked.
+
+        Raises
+        ------
+        ArtifactError
+            If the folder holds no head, or a damaged one.
+        InvalidInputError
+            If the base gives vectors of another length than the head was trained on.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        path = Path(folder)
+        try:
+            config = json.loads((path / _CONFIG).read_text(encoding="utf-8"))
+            kind, version, fingerprint = config["head"], config["format_version"], config["fingerprint"]
+            weights = load_file(path / _WEIGHTS)
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise ArtifactError(f"expected a saved head in {path}, got a damaged one ({error})") from error
+        if version != _FORMAT_VERSION:
+            raise ArtifactError(f"{path}: expected format version {_FORMAT_VERSION}, got {version}")
+        head = cls(base, kind, weights)
+        if head.fingerprint != fingerprint:
+            raise ArtifactError(
+                f"{path}: expected the head and base of fingerprint {fingerprint}, got {head.fingerprint}; "
+                f"open it over {config['base'].get('name')!r}, or train the head anew"
+            )
+        return head
+
+    def _changed(self, rows: Vectors) -> Vectors:
+        own = self._weights
+        if self._kind == "linear":
+            return np.asarray(rows @ own["weight"].T)
+        inner = rows @ own["down"].T
+        if self._kind == "mlp":
+            inner = np.maximum(inner + own["bias"], 0.0)
+        return np.asarray(rows + inner @ own["up"].T)
