@@ -23,15 +23,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from zeroshot_core.encoders import Encoder, load_encoder
 from zeroshot_core.index import VectorIndex
-from zeroshot_core.training.joint import optimise_jointly
-from zeroshot_core.training.joint_training import JointSettings
+from zeroshot_core.training.joint import JointSettings, optimise_jointly
 from zeroshot_core.types import Item
 
 N_SEEN = {"banking77": 50, "clinc150": 100}
@@ -75,6 +74,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--queries-per-class", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=1, help="in each round; the others have as many in all")
+    parser.add_argument("--trained-layers", type=int, help="upper layers to train; all by default")
     arguments = parser.parse_args(argv)
     folder = Path(os.environ.get("ZEROSHOT_DATA", "../shared/data"))
     if not folder.is_dir():
@@ -96,7 +96,7 @@ def table(name: str, folder: Path, arguments: argparse.Namespace) -> Iterator[st
     for seed in range(arguments.seeds):
         trial = draw(name, folder, arguments.per_class, arguments.queries_per_class, seed)
         is_unseen.append(trial.is_unseen)
-        for method, encoder, seconds in tuned(trial, arguments.rounds, arguments.epochs, seed):
+        for method, encoder, seconds in tuned(trial, arguments, seed):
             outcomes.setdefault(method, []).append(ask(trial, encoder, seconds))
             print(f"{name}, seed {seed}, {method}: {seconds:.0f} s", file=sys.stderr, flush=True)
     parts = (~np.concatenate(is_unseen), np.concatenate(is_unseen))
@@ -152,14 +152,16 @@ def sample(pairs: Texts, n: int, rng: np.random.Generator) -> Texts:
     return [(text, label) for label in sorted(of_label) for text in list(of_label[label])[:n]]
 
 
-def tuned(trial: Trial, rounds: int, epochs: int, seed: int) -> Iterator[tuple[str, Encoder, float]]:
+def tuned(trial: Trial, arguments: argparse.Namespace, seed: int) -> Iterator[tuple[str, Encoder, float]]:
     """Each method's encoder, and how long it took."""
     base = load_encoder()
     yield "frozen", base, 0.0
+    rounds, layers = arguments.rounds, arguments.trained_layers
+    at_once = JointSettings(epochs=rounds * arguments.epochs, trained_layers=layers)
     for method, n_rounds, settings in (
-        (BASELINE, 1, JointSettings(epochs=rounds * epochs, n_negatives=0)),
-        ("negatives mined once", 1, JointSettings(epochs=rounds * epochs)),
-        ("joint rounds", rounds, JointSettings(epochs=epochs)),
+        (BASELINE, 1, replace(at_once, n_negatives=0)),
+        ("negatives mined once", 1, at_once),
+        ("joint rounds", rounds, replace(at_once, epochs=arguments.epochs)),
     ):
         start = time.monotonic()
         with tempfile.TemporaryDirectory() as folder, VectorIndex.connect(f"{folder}/tuning.db") as index:

@@ -9,10 +9,9 @@ from joint_samples import stock, tiny_bert
 from zeroshot_core.encoders import load_encoder
 from zeroshot_core.index import VectorIndex
 from zeroshot_core.training import joint
-from zeroshot_core.training.joint_training import JointSettings
 
 ITEMS, LABELS = stock()
-SETTINGS = JointSettings(epochs=2, learning_rate=2e-3, batch_size=32)
+SETTINGS = joint.JointSettings(epochs=2, learning_rate=2e-3, batch_size=32)
 ROUNDS = 3
 # Where each run is killed: before the step that is named, at its n-th time in this run.
 KILLS = [
@@ -82,7 +81,9 @@ def serving(uri):
 def context(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     made = multiprocessing.get_context("forkserver")
-    made.set_forkserver_preload(["pymilvus", "milvus_lite.db", "torch", "sentence_transformers", __name__])
+    made.set_forkserver_preload(
+        ["pymilvus", "milvus_lite.adapter.grpc.server", "torch", "sentence_transformers", __name__]
+    )
     return made
 
 

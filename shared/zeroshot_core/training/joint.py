@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zeroshot_core.encoders.head import HeadEncoder
 from zeroshot_core.encoders.remembering import RememberingEncoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.training.joint_checkpoint import (
@@ -20,23 +21,21 @@ from zeroshot_core.training.joint_checkpoint import (
     save_checkpoint,
 )
 from zeroshot_core.training.joint_gain import held_out_scores, paired_gain
+from zeroshot_core.training.joint_learner import Values, encoder_of, trainable
 from zeroshot_core.training.joint_task import JointTask, mine_rows
 from zeroshot_core.training.joint_training import (
+    HEAD_SETTINGS,
     JointSettings,
-    check_trainable,
-    encoder_of,
     train_round,
 )
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from zeroshot_core.encoders import Encoder, TransformerEncoder
+    from zeroshot_core.encoders import Encoder
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import VectorIndex
     from zeroshot_core.types import Item
 
-__all__ = ["JointResult", "optimise_jointly"]
+__all__ = ["HEAD_SETTINGS", "JointResult", "JointSettings", "RoundReport", "optimise_jointly"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +52,7 @@ class JointResult:
         Reports, those of rounds before an interruption included.
     """
 
-    encoder: TransformerEncoder
+    encoder: Encoder
     version: str
     rounds: tuple[RoundReport, ...]
 
@@ -87,11 +86,16 @@ def optimise_jointly(
     ----------
     items
         Items with texts, shape (n,).
+    encoder
+        Of a transformer the weights are trained; of any other encoder, which may be an embedding service, a
+        head over it, and each text is read once in all rounds (a `CachedEncoder` spares it after a kill too).
     labels_or_targets
         Labels as strings, shape (n,), which are concepts if there is a graph; or targets as numbers, shape
         (n,) or (n, horizon).
     rounds
         At most this many, at least 1.
+    settings
+        None is `JointSettings()` for a transformer, `HEAD_SETTINGS` for a head.
     random_state
         Seed of split, batches and dropout: the same input and seed give the same encoder on one machine.
     checkpoint
@@ -104,9 +108,8 @@ def optimise_jointly(
     Raises
     ------
     InvalidInputError
-        If the encoder is no transformer, an item has no text, labels or targets are wrong, there is too
-        little to hold out a part, a parameter is out of range, or the checkpoint is of another run. Nothing
-        has been written then.
+        If an item has no text, labels or targets are wrong, there is too little to hold out a part, a
+        parameter is out of range, or the checkpoint is of another run. Nothing has been written then.
     UnknownConceptError
         If the graph lacks a label.
 
@@ -117,17 +120,25 @@ def optimise_jointly(
     """
     if rounds < 1 or (budget_s is not None and not budget_s > 0):
         raise InvalidInputError(f"expected at least 1 round and a budget above 0 s, got {rounds}, {budget_s}")
-    settings = settings or JointSettings()
-    base = check_trainable(encoder)
+    base = trainable(encoder)
+    settings = settings or (JointSettings() if base is encoder else HEAD_SETTINGS)
     task = JointTask.of(items, labels_or_targets, graph, random_state)
     run = _Run(index, task, base, settings, random_state, checkpoint, show_progress)
-    return run.to_end(rounds, float("inf") if budget_s is None else budget_s)
+    result = run.to_end(rounds, float("inf") if budget_s is None else budget_s)
+    return replace(result, encoder=_settled(result.encoder, encoder))
+
+
+def _settled(tuned: Encoder, given: Encoder) -> Encoder:
+    """Let go of the vectors that were remembered while the rounds went on."""
+    if isinstance(tuned, HeadEncoder):
+        return tuned.over(given)
+    return given if isinstance(tuned, RememberingEncoder) else tuned
 
 
 class _Current(RememberingEncoder):
     """The encoder of a round: what measuring it has encoded, indexing need not encode again."""
 
-    def __init__(self, inner: TransformerEncoder) -> None:
+    def __init__(self, inner: Encoder) -> None:
         super().__init__(inner)
         self.inner = inner
 
@@ -139,7 +150,7 @@ class _Run:
         self,
         index: VectorIndex,
         task: JointTask,
-        base: TransformerEncoder,
+        base: Encoder,
         settings: JointSettings,
         random_state: int,
         checkpoint: str | Path | None,
@@ -180,8 +191,8 @@ class _Run:
         if self._folder is not None:
             save_checkpoint(self._folder, state, key=self._key())
 
-    def _encoder(self, values: Mapping[str, Tensor]) -> _Current:
-        return _Current(encoder_of(self._base, values, self._settings))
+    def _encoder(self, values: Values) -> _Current:
+        return _Current(encoder_of(self._base, values, self._settings.trained_layers))
 
     def _publish(self, state: JointState, current: _Current) -> JointState:
         """Index with the current encoder, swap the aliases, and drop what no reader needs."""
@@ -226,7 +237,7 @@ class _Run:
 
     def _trained(
         self, state: JointState, negatives: Sequence[Sequence[int]], seed: int, deadline: float
-    ) -> Mapping[str, Tensor]:
+    ) -> Values:
         left = deadline - time.monotonic()
         plan = self._settings.plan(
             random_state=seed,

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zeroshot_core.encoders import Encoder, TransformerEncoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.training.checkpoints import Checkpoints
 from zeroshot_core.training.fitting import fit_learner
 from zeroshot_core.training.joint_batches import hard_batches
-from zeroshot_core.training.learners import TransformerLearner
+from zeroshot_core.training.joint_learner import Values, learner_of
 from zeroshot_core.training.objectives import graded_similarity_loss, supervised_contrastive_loss
 from zeroshot_core.training.plan import TrainingPlan
 from zeroshot_core.training.tasks import Step
@@ -21,24 +20,25 @@ from zeroshot_core.training.tasks import Step
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from zeroshot_core.encoders import Encoder
     from zeroshot_core.training.examples import Examples
     from zeroshot_core.types import Ints
 
-__all__ = ["JointSettings", "check_trainable", "encoder_of", "train_round"]
+__all__ = ["HEAD_SETTINGS", "JointSettings", "train_round"]
 
 _TEMPERATURE = 0.07
 
 
 @dataclass(frozen=True, kw_only=True)
 class JointSettings:
-    """How each round mines and trains.
+    """How each round mines and trains; the defaults suit a transformer, `HEAD_SETTINGS` any other encoder.
 
     Parameters
     ----------
     epochs, learning_rate, batch_size
         Of a round, see `TrainingPlan`.
     trained_layers
-        How many of the upper layers are trained; None trains all.
+        How many of the upper layers of a transformer are trained; None trains all.
     n_negatives
         Mined for each text; with 0 nothing is mined, and the batch alone brings negatives.
     margin
@@ -79,30 +79,17 @@ class JointSettings:
         )
 
 
-def check_trainable(encoder: Encoder) -> TransformerEncoder:
-    """Refuse an encoder without weights that can be trained.
-
-    Raises
-    ------
-    InvalidInputError
-        If it is no transformer.
-    """
-    if not isinstance(encoder, TransformerEncoder):
-        raise InvalidInputError(
-            f"expected a TransformerEncoder, whose weights can be trained, got {type(encoder).__name__}; "
-            "open one with load_encoder"
-        )
-    return encoder
+HEAD_SETTINGS = JointSettings(epochs=20, learning_rate=1e-3)
 
 
 def train_round(
-    base: TransformerEncoder,
-    values: Mapping[str, Tensor],
+    base: Encoder,
+    values: Values,
     training: Examples,
     negatives: Sequence[Sequence[int]],
     settings: JointSettings,
     plan: TrainingPlan,
-) -> Mapping[str, Tensor]:
+) -> Values:
     """Train on from some values of a base's parameters; the values after it.
 
     Parameters
@@ -114,7 +101,7 @@ def train_round(
     """
     import torch
 
-    learner = TransformerLearner(base, training.texts, "full", settings.trained_layers)
+    learner = learner_of(base, training.texts, settings.trained_layers)
     parameters = learner.parameters()
     with torch.no_grad():
         for name, value in values.items():
@@ -125,16 +112,6 @@ def train_round(
             yield _step(training, rows)
 
     return fit_learner(learner, steps, None, plan, Checkpoints(None, "", "")).best
-
-
-def encoder_of(
-    base: TransformerEncoder, values: Mapping[str, Tensor], settings: JointSettings
-) -> TransformerEncoder:
-    """Copy a base with these values of its parameters; the base itself if there are none."""
-    if not values:
-        return base
-    # A learner wants a text; it does not matter which.
-    return TransformerLearner(base, ["text"], "full", settings.trained_layers).encoder(values)
 
 
 def _step(training: Examples, rows: Ints) -> Step:

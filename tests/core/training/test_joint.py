@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 from joint_samples import KINDS, stock, tiny_bert
+from zeroshot_core.encoders import FunctionEncoder
 from zeroshot_core.errors import ArtifactError, InvalidInputError, UnknownConceptError
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import VectorIndex
-from zeroshot_core.training.joint import optimise_jointly
-from zeroshot_core.training.joint_training import JointSettings
+from zeroshot_core.training.joint import HEAD_SETTINGS, JointSettings, optimise_jointly
 from zeroshot_core.types import Concept, Item
 
 ITEMS, LABELS = stock()
@@ -177,6 +177,31 @@ def test_each_distinct_text_is_encoded_once_a_version(fresh, encoder):
     assert fresh.open(fingerprint=result.encoder.fingerprint).count() == 2 * len(ITEMS)
 
 
+def test_a_head_over_a_closed_encoder_gains_and_no_text_is_paid_for_twice(fresh, tmp_path):
+    rng = np.random.default_rng(0)
+    table = {word: rng.normal(size=32) for item in ITEMS for word in item.text.split()}
+    paid = []
+
+    def embed(texts):
+        paid.extend(texts)
+        return [sum(table[word] for word in text.split()) for text in texts]
+
+    closed = FunctionEncoder(embed, name="closed", dimension=32, fingerprint="3" * 16)
+    settings = dataclasses.replace(HEAD_SETTINGS, learning_rate=1e-2)
+    options = {"rounds": 2, "settings": settings, "checkpoint": tmp_path / "checkpoint"}
+    result = optimise_jointly(fresh, ITEMS, LABELS, closed, **options)
+    assert sorted(paid) == sorted(item.text for item in ITEMS)
+    assert [report.is_kept for report in result.rounds] == [True, True]
+    assert result.rounds[0].interval[0] > 0.1
+    assert fresh.live.fingerprint == result.encoder.fingerprint
+    assert result.encoder.base is closed
+    version = fresh.open(fingerprint=result.encoder.fingerprint)
+    vectors = result.encoder.encode([item.text for item in ITEMS])
+    np.testing.assert_allclose(version.item_vectors([item.id for item in ITEMS]), vectors, atol=1e-5)
+    again = optimise_jointly(fresh, ITEMS, LABELS, closed, **options)
+    assert again.encoder.fingerprint == result.encoder.fingerprint
+
+
 def test_a_budget_ends_training_and_begins_no_further_round(fresh, encoder):
     settings = dataclasses.replace(SETTINGS, epochs=1000)
     result = optimise_jointly(fresh, ITEMS, LABELS, encoder, settings=settings, budget_s=1.0)
@@ -184,14 +209,14 @@ def test_a_budget_ends_training_and_begins_no_further_round(fresh, encoder):
     assert result.rounds[0].seconds < 10
 
 
-def test_wrong_input_is_refused_before_anything_is_written(fresh, encoder, hash_encoder):
+def test_wrong_input_is_refused_before_anything_is_written(fresh, encoder):
     image = [Item(id="picture", image="picture.png"), *ITEMS[1:]]
     graph = KnowledgeGraph([Concept(id="fruit", name="fruit")])
     for arguments, options, message in [
         ((image, LABELS, encoder), {}, "text 0: expected a non-empty text, got None"),
         ((ITEMS, LABELS[:-1], encoder), {}, "one label or target for each"),
         ((ITEMS, ["fruit"] * len(ITEMS), encoder), {}, "at least 2 labels"),
-        ((ITEMS, LABELS, hash_encoder), {}, "expected a TransformerEncoder"),
+        ((ITEMS, LABELS, len), {}, "expected an encoder, got builtin_function_or_method; open one"),
         ((ITEMS, LABELS, encoder), {"rounds": 0}, "at least 1 round and a budget above 0 s, got 0, None"),
         ((ITEMS, LABELS, encoder), {"budget_s": 0}, "at least 1 round and a budget above 0 s, got 3, 0"),
     ]:
