@@ -20,7 +20,6 @@ from zeroshot_core.training.joint_checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from zeroshot_core.training.joint_gain import held_out_scores, paired_gain
 from zeroshot_core.training.joint_learner import Values, encoder_of, trainable
 from zeroshot_core.training.joint_task import JointTask, mine_rows
 from zeroshot_core.training.joint_training import (
@@ -219,11 +218,7 @@ class _Run:
         negatives = mine_rows(version, task, self._settings)
         values = self._trained(state, negatives, seed, deadline)
         candidate = self._encoder(values)
-        before, after = (
-            held_out_scores(vectors, task.examples, task.held_out)
-            for vectors in (version.item_vectors(task.ids), candidate.encode(task.examples.texts))
-        )
-        gain = paired_gain(before, after, task.is_unseen, np.random.default_rng(seed))
+        gain = task.gain(version, candidate, np.random.default_rng(seed))
         report = RoundReport(
             gain=gain.mean,
             interval=gain.interval,

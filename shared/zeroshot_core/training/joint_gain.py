@@ -41,10 +41,10 @@ class Gain:
 
 
 def unseen_labels(examples: Examples, held_out: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Which of the held-out texts have a label that is held out as a whole, shape (n_held_out,)."""
+    """Which texts have a label that is held out as a whole, shape (n,)."""
     if not examples.is_labelled:
-        return np.zeros(int(held_out.sum()), dtype=bool)
-    return ~np.isin(examples.values[held_out], examples.values[~held_out])
+        return np.zeros(len(held_out), dtype=bool)
+    return ~np.isin(examples.values, examples.values[~held_out])
 
 
 def held_out_scores(vectors: Vectors, examples: Examples, held_out: npt.NDArray[np.bool_]) -> Floats:

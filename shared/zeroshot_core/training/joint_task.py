@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zeroshot_core.training.examples import Examples, check_examples
-from zeroshot_core.training.joint_gain import unseen_labels
+from zeroshot_core.training.joint_gain import Gain, held_out_scores, paired_gain, unseen_labels
 from zeroshot_core.training.mining import mine_far_targets, mine_hard_negatives
 from zeroshot_core.training.probing import split_examples
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from zeroshot_core.encoders import Encoder
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion
     from zeroshot_core.training.joint_training import JointSettings
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["JointTask", "mine_rows"]
 
-_N_CANDIDATES = 100
+_N_CANDIDATES, _MOST_CANDIDATES = 100, 1000
+# Texts among which a round's gain is measured, at most.
+_MOST_PROBED = 5000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +42,10 @@ class JointTask:
         For each distinct text its label; empty with targets.
     held_out
         Shape (n_texts,).
+    probed
+        Texts among which gains are measured: all, or a sample of many.
     is_unseen
-        Which of the held-out texts have a label that no training text has, shape (n_held_out,).
+        Which of the held-out ones among them have a label that no training text has, shape (n,).
     digest
         16 hex digits over all of it.
     """
@@ -51,6 +56,7 @@ class JointTask:
     ids: list[str]
     labels: list[str]
     held_out: npt.NDArray[np.bool_]
+    probed: Ints
     is_unseen: npt.NDArray[np.bool_]
     digest: str
 
@@ -78,7 +84,9 @@ class JointTask:
         labels = [examples.names[code] for code in examples.values.tolist()] if examples.is_labelled else []
         if graph is not None:
             graph.require(sorted(set(labels)))
-        held_out = split_examples(examples, np.random.default_rng(random_state))
+        rng = np.random.default_rng(random_state)
+        held_out = split_examples(examples, rng)
+        probed = np.sort(rng.permutation(len(held_out))[:_MOST_PROBED])
         return cls(
             items=list(items),
             graph=graph,
@@ -86,7 +94,8 @@ class JointTask:
             ids=[items[place].id for place in places],
             labels=labels,
             held_out=held_out,
-            is_unseen=unseen_labels(examples, held_out),
+            probed=probed,
+            is_unseen=unseen_labels(examples, held_out)[probed[held_out[probed]]],
             digest=_digest(items, examples, graph),
         )
 
@@ -94,6 +103,17 @@ class JointTask:
     def training(self) -> Ints:
         """Places of the texts to train on."""
         return np.flatnonzero(~self.held_out)
+
+    def gain(self, version: OpenVersion, after: Encoder, rng: np.random.Generator) -> Gain:
+        """Compare an encoder on the held-out texts with that of a version, whose vectors are there."""
+        examples, held_out = self.examples.take(self.probed), self.held_out[self.probed]
+        ids = [self.ids[row] for row in self.probed.tolist()]
+        return paired_gain(
+            held_out_scores(version.item_vectors(ids), examples, held_out),
+            held_out_scores(after.encode(examples.texts), examples, held_out),
+            self.is_unseen,
+            rng,
+        )
 
 
 def mine_rows(version: OpenVersion, task: JointTask, settings: JointSettings) -> list[list[int]]:
@@ -114,7 +134,7 @@ def mine_rows(version: OpenVersion, task: JointTask, settings: JointSettings) ->
             graph=task.graph,
             among=frozenset(ids),
             n_negatives=settings.n_negatives,
-            n_candidates=min(_N_CANDIDATES + most, len(task.items)),
+            n_candidates=min(_N_CANDIDATES + most, _MOST_CANDIDATES, len(task.items)),
             margin=settings.margin,
         )
     else:

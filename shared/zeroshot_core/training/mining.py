@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["HardNegatives", "mine_far_targets", "mine_hard_negatives"]
 
 _N_CANDIDATES = 100
+# Bound the memory of one answer, and of the similarities within a label.
+_ANCHORS_PER_SEARCH = 4096
+_ROWS_PER_BLOCK = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +52,7 @@ def mine_hard_negatives(
     n_candidates: int = _N_CANDIDATES,
     margin: float = 0.05,
 ) -> HardNegatives:
-    """Find the nearest items of other labels for each anchor, in one batched search.
+    """Find the nearest items of other labels for each anchor, in batched searches.
 
     A candidate is left out where it may be a positive in truth: where its label or one of its concepts is the
     anchor's label, or broader or narrower than it in the graph (siblings stay: they are the hardest that are
@@ -108,7 +111,7 @@ def mine_far_targets(
     n_candidates: int = _N_CANDIDATES,
     distance: float = 2.0,
 ) -> HardNegatives:
-    """Find the nearest items whose targets are far from each anchor's, in one batched search.
+    """Find the nearest items whose targets are far from each anchor's, in batched searches.
 
     Parameters
     ----------
@@ -144,12 +147,13 @@ def _nearest(
     is_negative: Callable[[int, Item, float], bool],
 ) -> HardNegatives:
     """Keep the first negatives among the nearest items of each anchor."""
-    found = version.search_items(vectors, n_candidates)
     kept = []
-    for anchor, (items, scores) in enumerate(zip(found.records, found.scores, strict=True)):
-        pairs = zip(items, scores.tolist(), strict=True)
-        hard = ((item.id, score) for item, score in pairs if is_negative(anchor, item, score))
-        kept.append(list(islice(hard, n_negatives)))
+    for start in range(0, len(vectors), _ANCHORS_PER_SEARCH):
+        found = version.search_items(vectors[start : start + _ANCHORS_PER_SEARCH], n_candidates)
+        for anchor, (items, scores) in enumerate(zip(found.records, found.scores, strict=True), start):
+            pairs = zip(items, scores.tolist(), strict=True)
+            hard = ((item.id, score) for item, score in pairs if is_negative(anchor, item, score))
+            kept.append(list(islice(hard, n_negatives)))
     return HardNegatives(
         ids=tuple(tuple(id_ for id_, _ in hard) for hard in kept),
         scores=tuple(tuple(score for _, score in hard) for hard in kept),
@@ -186,11 +190,12 @@ def _ceilings(vectors: Vectors, labels: list[str], margin: float) -> Floats:
     for row, label in enumerate(labels):
         rows_of.setdefault(label, []).append(row)
     for rows in rows_of.values():
-        if len(rows) > 1:
-            similarities = vectors[rows] @ vectors[rows].T
-            np.fill_diagonal(similarities, -np.inf)
+        for start in range(0, len(rows) if len(rows) > 1 else 0, _ROWS_PER_BLOCK):
+            block = rows[start : start + _ROWS_PER_BLOCK]
+            similarities = vectors[block] @ vectors[rows].T
+            similarities[np.arange(len(block)), np.arange(start, start + len(block))] = -np.inf
             nearest = similarities.max(axis=1).astype(np.float64)
-            ceilings[rows] = nearest - margin * np.abs(nearest)
+            ceilings[block] = nearest - margin * np.abs(nearest)
     return ceilings
 
 
