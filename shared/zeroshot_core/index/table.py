@@ -88,7 +88,7 @@ class Table(Generic[Record]):
         if not 1 <= top_k <= MAX_TOP_K:
             raise InvalidInputError(f"expected top_k in 1-{MAX_TOP_K}, got {top_k}")
         expression = render(filter)
-        if self._reads_mirror(len(queries) * top_k >= _MIRROR_HITS):
+        if self._connection.is_lite and len(queries) * top_k >= _MIRROR_HITS:
             allowed = self.keys(expression) if expression else None
             ids, scores = self.mirrored().search(queries, top_k, allowed)
         else:
@@ -129,7 +129,7 @@ class Table(Generic[Record]):
 
     def get(self, ids: Collection[str]) -> dict[str, Record]:
         """Read records by id; ids that are not there are left out."""
-        if self._reads_mirror(len(ids) >= _MIRROR_KEYS):
+        if self._reads_mirror(ids):
             mirror = self.mirrored()
             return {key: mirror.records[mirror.rows[key]] for key in ids if key in mirror.rows}
         rows = self._rows_of(list(ids), output_fields(self._kind))
@@ -143,7 +143,7 @@ class Table(Generic[Record]):
         InvalidInputError
             If an id is not there.
         """
-        if self._reads_mirror(len(ids) >= _MIRROR_KEYS):
+        if self._reads_mirror(ids):
             known, vectors = self.mirrored().rows, self.mirrored().vectors
         else:
             rows = list(self._rows_of(list(dict.fromkeys(ids)), ["id", "vector"]))
@@ -217,9 +217,9 @@ class Table(Generic[Record]):
             )
         return self._mirror
 
-    def _reads_mirror(self, is_large: bool) -> bool:
+    def _reads_mirror(self, ids: Collection[str]) -> bool:
         is_fresh = self._mirror is not None and self._mirror.stamp == self._connection.n_writes
-        return self._connection.is_lite and (is_fresh or is_large)
+        return self._connection.is_lite and (is_fresh or len(ids) >= _MIRROR_KEYS)
 
     def _rows_of(self, ids: list[str], fields: list[str]) -> Iterator[dict[str, Any]]:
         for part in _parts(ids, min(_KEYS_PER_READ, self._rows_per_read(fields))):

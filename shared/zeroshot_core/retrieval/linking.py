@@ -193,7 +193,8 @@ class Linker:
         known = self.version.known_concepts(set(texts))
         links = {text: [Link(concept=text, name=text, score=1.0, probability=1.0)] for text in known}
         for text, name in self.version.sole_names(set(texts) - links.keys()).items():
-            links[text] = self._chosen(text, [name], np.ones(1), prior)
+            # A run of words that is a name is no rarer a link than a text.
+            links[text] = self._chosen(text, [name], np.ones(1), self.prior)
         open_texts = list(dict.fromkeys(text for text in texts if text not in links))
         if open_texts:
             vectors = self.encoder.encode(open_texts, role="query")

@@ -44,7 +44,7 @@ def of_family(items, query):
 
 def test_the_graph_counts_where_it_leads_to_the_right_items(shop):
     retriever, items = shop
-    queries = items[:100]
+    queries = items[:60]
     learned = learn_fusion(retriever, queries, [of_family(items, query) for query in queries])
     assert learned.graph_weight > 0
     assert learned.relation_weights == {"near": 0.0}
@@ -66,8 +66,8 @@ def test_the_graph_counts_where_it_leads_to_the_right_items(shop):
 
 def test_a_graph_that_is_noise_gets_no_weight_and_leaves_the_ranking_of_the_vectors(shop):
     retriever, items = shop
-    queries = [item.text for item in items[:60]]
-    learned = learn_fusion(retriever, queries, [[item.id] for item in items[:60]])
+    queries = [item.text for item in items[:30]]
+    learned = learn_fusion(retriever, queries, [[item.id] for item in items[:30]])
     assert (learned.graph_weight, dict(learned.relation_weights)) == (0, {})
     assert learned.mrr == learned.mrr_vectors_only > 0.8
     ranked = retriever.weighted(graph_weight=learned.graph_weight).retrieve(queries[:5])
@@ -76,7 +76,7 @@ def test_a_graph_that_is_noise_gets_no_weight_and_leaves_the_ranking_of_the_vect
 
 def test_learning_gives_the_same_twice_and_leaves_the_retriever_as_it_is(shop):
     retriever, items = shop
-    asked = items[:40], [of_family(items, query) for query in items[:40]]
+    asked = items[:16], [of_family(items, query) for query in items[:16]]
     assert learn_fusion(retriever, *asked, random_state=3) == learn_fusion(retriever, *asked, random_state=3)
     assert retriever.graph_weight == 0.3
     assert not retriever.spreading.relation_weights
