@@ -39,8 +39,8 @@ def open_model(model: str | Path | Model, *, uri: str | None = None, token: str 
             return _load(folder, _stamp(folder), uri, token)
     if not hasattr(model, "explain"):
         raise InvalidInputError(
-            "expected the folder of a saved model, a ZeroShotRegressor, ZeroShotClassifier or ZeroShotRanker, "
-            f"got {type(model).__name__}"
+            "expected the folder of a saved model, a ZeroShotRegressor, ZeroShotClassifier or "
+            f"ZeroShotRanker, got {type(model).__name__}"
         )
     return model
 
