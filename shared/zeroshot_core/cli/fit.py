@@ -70,6 +70,7 @@ def fit(
         )
         regressor.fit(rows, targets, groups=groups)
         regressor.save(model, overwrite=True, extra=columns.to_extra())
+        _drop_old(index)
     if regressor.tuning_ is not None:
         write_line(f"encoder: {regressor.tuning_.verdict}")
     write_line(f"fitted on {len(rows)} items of {table.name}; the model is in {model}")
@@ -101,6 +102,13 @@ def _connect(folder: Path, uri: str | None, token: str | None) -> VectorIndex:
     # Models in folders of the same name must not share collections.
     digest = hashlib.blake2b(str(folder.resolve()).encode(), digest_size=4).hexdigest()
     return VectorIndex.connect(uri, name=f"zeroshot_{stem}_{digest}", token=token)
+
+
+def _drop_old(index: VectorIndex) -> None:
+    """Drop the versions that served before: the collections are this model's own."""
+    for version in index.versions():
+        if not version.is_live:
+            index.drop(version.id)
 
 
 def _graph(table: Table, columns: Columns, edges: Path | None) -> KnowledgeGraph | None:

@@ -24,7 +24,7 @@ Bioinformatics 28, 2012 (noise on a hierarchy).
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
@@ -217,5 +217,6 @@ def excluded_scores(model: FindingModel, findings: sparse.csr_matrix) -> Floats:
     return scores
 
 
-def _rows(matrix: sparse.spmatrix) -> sparse.csr_matrix:
-    return matrix.tocsr().astype(np.float32)
+def _rows(matrix: Any) -> sparse.csr_matrix:
+    rows: sparse.csr_matrix = matrix.tocsr().astype(np.float32)
+    return rows

@@ -1,10 +1,12 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
 from cli_samples import KNOWN, NEW, Run, Write
 from zeroshot_core import ZeroShotRegressor
 
+SERVER = os.environ.get("ZEROSHOT_TEST_URI")
 OPTIONS = ("--text", "description", "--target", "units")
 EDGES = [
     ("head", "type", "tail"),
@@ -37,6 +39,25 @@ def test_a_model_is_fitted_anew_in_its_folder_and_leaves_no_old_version(
 
     assert told["items"] == len(KNOWN)
     assert [version.id for version in regressor.model_index_.index.versions()] == [told["index"]["version"]]
+
+
+@pytest.mark.server
+@pytest.mark.skipif(not SERVER, reason="ZEROSHOT_TEST_URI is not set")
+def test_a_server_keeps_one_version_of_a_model(run: Run, write: Write, tmp_path: Path) -> None:
+    header = ("description", "kind", "units")
+    for rows in (KNOWN[:12], KNOWN):
+        items = write("items.csv", [header, *((row[1], row[2], row[4]) for row in rows)])
+        result = run("fit", "--items", items, *OPTIONS, "--model", tmp_path / "model", "--uri", SERVER)
+        assert result.exit_code == 0, result.stderr
+
+    told = json.loads(run("predict", "--model", tmp_path / "model", items, "--json").stdout)
+    regressor = ZeroShotRegressor.load(tmp_path / "model")
+    index = regressor.model_index_.index
+
+    assert len(told["predictions"]) == len(KNOWN)
+    assert [version.id for version in index.versions()] == [regressor.version_.info.id]
+    index.drop(regressor.version_.info.id)
+    regressor.close()
 
 
 def test_several_targets_are_forecast_as_a_curve_over_an_edge_list(
