@@ -101,7 +101,8 @@ class Annotations:
     def shown_by(self, candidate: int) -> tuple[Ints, Floats]:
         """Give the findings of a candidate and their frequencies."""
         part = slice(self.frequencies.indptr[candidate], self.frequencies.indptr[candidate + 1])
-        return self.frequencies.indices[part], self.frequencies.data[part]
+        columns: Ints = self.frequencies.indices[part].astype(np.int64)
+        return columns, self.frequencies.data[part]
 
     def near(self, version: OpenVersion) -> sparse.csr_matrix:
         """Softmax over the nearest other findings of each finding, shape (n, n)."""
