@@ -147,8 +147,30 @@ def _create(catalog: VersionCatalog, info: VersionInfo) -> bool:
     if there["items"] and not connection.is_lite:
         _index_all(catalog, info)
     elif there["items"]:
-        catalog.load(info)
+        for kind, name in names.items():
+            _load_or_empty(catalog, info, kind, name)
     return there["items"]
+
+
+def _load_or_empty(catalog: VersionCatalog, info: VersionInfo, kind: str, name: str) -> None:
+    """Load a collection of a local file; one whose files a kill has left damaged begins anew.
+
+    Raises
+    ------
+    VectorIndexError
+        If the version has been finished, and so is not this build's to empty.
+    """
+    connection = catalog.connection
+    try:
+        connection.call("load_collection", name)
+    except VectorIndexError:
+        if catalog.get(info.id).state != "building":
+            raise
+        connection.call("drop_collection", name)
+        create_collection(
+            connection, name, kind, info.dimension, info.to_properties() if kind == "items" else {}
+        )
+        connection.call("load_collection", name)
 
 
 def _write_missing(
