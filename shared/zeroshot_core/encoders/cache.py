@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from contextlib import closing
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zeroshot_core.encoders.base import Encoder, Role
 from zeroshot_core.encoders.contents import check_role, unique_texts
+from zeroshot_core.encoders.wrapping import WrappingEncoder
 from zeroshot_core.errors import ArtifactError
 from zeroshot_core.types import Content
 
@@ -28,7 +29,7 @@ _CHUNK = 1024
 _KEYS = 500
 
 
-class CachedEncoder(Encoder):
+class CachedEncoder(WrappingEncoder):
     """Another encoder with the same vectors, kept in an SQLite file by text, role and fingerprint.
 
     Several encoders, and several processes, may share a file.
@@ -42,23 +43,8 @@ class CachedEncoder(Encoder):
     """
 
     def __init__(self, encoder: Encoder, path: str | os.PathLike[str]) -> None:
-        self._encoder = encoder
+        super().__init__(encoder)
         self._path = Path(path)
-
-    @property
-    def name(self) -> str:
-        """The inner encoder's name."""
-        return self._encoder.name
-
-    @property
-    def dimension(self) -> int:
-        """The inner encoder's dimension."""
-        return self._encoder.dimension
-
-    @property
-    def fingerprint(self) -> str:
-        """The inner encoder's: the vectors are the same."""
-        return self._encoder.fingerprint
 
     def encode(
         self, contents: Sequence[Content], *, role: Role = "document", show_progress: bool = False
@@ -98,10 +84,6 @@ class CachedEncoder(Encoder):
                 f"expected a cache of vectors in {self._path}, got {error}; give another path, or delete it"
             ) from error
         return rows[where]
-
-    def to_config(self) -> dict[str, Any]:
-        """Refer to the inner encoder."""
-        return self._encoder.to_config()
 
     def _key(self, text: str, role: Role) -> bytes:
         whole = f"{self.fingerprint}\0{role}\0{text}".encode("utf-8", "surrogatepass")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
@@ -14,6 +13,7 @@ import numpy as np
 
 from zeroshot_core.encoders.base import Encoder, Role
 from zeroshot_core.encoders.contents import digest, unit_rows
+from zeroshot_core.encoders.drafting import drafted_folder
 from zeroshot_core.errors import ArtifactError, InvalidInputError
 from zeroshot_core.types import Content
 
@@ -146,19 +146,11 @@ class HeadEncoder(Encoder):
         """
         from safetensors.numpy import save_file
 
-        target = Path(folder)
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise InvalidInputError(
-                f"expected a new or empty folder, got {str(target)!r}; choose another one"
-            )
-        target.parent.mkdir(parents=True, exist_ok=True)
         config = self.to_config() | {"format_version": _FORMAT_VERSION, "head": self._kind}
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as beside:
-            draft = Path(beside, "head")
+        with drafted_folder(folder) as draft:
             draft.mkdir()
             save_file(self._weights, draft / _WEIGHTS)
             (draft / _CONFIG).write_text(json.dumps(config), encoding="utf-8")
-            draft.replace(target)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], base: Encoder) -> HeadEncoder:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zeroshot_core.encoders.base import Encoder, Role
+from zeroshot_core.encoders.wrapping import WrappingEncoder
 from zeroshot_core.types import Content
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["RememberingEncoder"]
 
 
-class RememberingEncoder(Encoder):
+class RememberingEncoder(WrappingEncoder):
     """Another encoder with the same vectors, which keeps those that it has computed.
 
     Parameters
@@ -26,23 +27,8 @@ class RememberingEncoder(Encoder):
     """
 
     def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
+        super().__init__(encoder)
         self._known: dict[tuple[Role, str], Vectors] = {}
-
-    @property
-    def name(self) -> str:
-        """The inner encoder's name."""
-        return self._encoder.name
-
-    @property
-    def dimension(self) -> int:
-        """The inner encoder's dimension."""
-        return self._encoder.dimension
-
-    @property
-    def fingerprint(self) -> str:
-        """The inner encoder's: the vectors are the same."""
-        return self._encoder.fingerprint
 
     def encode(
         self, contents: Sequence[Content], *, role: Role = "document", show_progress: bool = False
@@ -54,7 +40,3 @@ class RememberingEncoder(Encoder):
             self._known.update(zip([(role, text) for text in new], vectors, strict=True))
         rows = [self._known[role, text] for text in contents]
         return np.stack(rows) if rows else np.empty((0, self.dimension), dtype=np.float32)
-
-    def to_config(self) -> dict[str, Any]:
-        """Refer to the inner encoder."""
-        return self._encoder.to_config()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +12,7 @@ import numpy as np
 from zeroshot_core.encoders.base import Encoder, Role
 from zeroshot_core.encoders.batching import feature_batches
 from zeroshot_core.encoders.contents import check_role, unique_texts, unit_rows
+from zeroshot_core.encoders.drafting import drafted_folder
 from zeroshot_core.encoders.fingerprinting import model_fingerprint
 from zeroshot_core.encoders.quiet import no_library_bars
 from zeroshot_core.errors import InvalidInputError
@@ -146,18 +145,8 @@ class TransformerEncoder(Encoder):
         InvalidInputError
             If the folder exists and is not empty.
         """
-        target = Path(folder)
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise InvalidInputError(
-                f"expected a new or empty folder, got {str(target)!r}; choose another one"
-            )
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # Written beside and renamed, so that no half-written model ever bears the name.
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as beside:
-            draft = Path(beside, "model")
-            with self._lock, no_library_bars():
-                self._model.save(str(draft), create_model_card=False)
-            draft.replace(target)
+        with drafted_folder(folder) as draft, self._lock, no_library_bars():
+            self._model.save(str(draft), create_model_card=False)
 
     def _encode_unique(self, texts: list[str], prompt: str) -> Iterator[tuple[Ints, Vectors]]:
         for start in range(0, len(texts), _SHARD):

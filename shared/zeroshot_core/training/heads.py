@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from zeroshot_core.types import Ints, Vectors
 
-__all__ = ["HEAD_PLAN", "tune_head"]
+__all__ = ["HEAD_PLAN", "HeadLearner", "tune_head"]
 
 _RANK = 64
 HEAD_PLAN = TrainingPlan(epochs=40, learning_rate=1e-3, batch_size=256, patience=5)
@@ -70,8 +70,8 @@ def tune_head(
     base = encoder if cache is None else CachedEncoder(encoder, cache)
     problem = pose(texts, labels_or_targets, label_texts, side_tasks, groups, plan.random_state)
 
-    def learner(posed: Problem) -> _HeadLearner:
-        return _HeadLearner(base.encode(posed.texts), kind, plan.random_state)
+    def learner(posed: Problem) -> HeadLearner:
+        return HeadLearner(base.encode(posed.texts), kind, plan.random_state)
 
     run = {"encoder": base.fingerprint, "head": kind}
     _, values, report = fit_guarded(problem, learner, plan, checkpoints, run)
@@ -81,7 +81,7 @@ def tune_head(
     return HeadEncoder(base, kind, weights), report
 
 
-class _HeadLearner:
+class HeadLearner:
     """A head over vectors that stay as they are."""
 
     def __init__(self, rows: Vectors, kind: HeadKind, random_state: int) -> None:
@@ -95,15 +95,18 @@ class _HeadLearner:
         }
 
     def parameters(self) -> dict[str, Parameter]:
+        """Give the weights of the head by name."""
         return self._weights
 
     def parts(self, rows: Ints) -> list[Ints]:
+        """Keep a batch whole: vectors that stay need little memory."""
         return [rows]
 
     def set_training(self, is_training: bool) -> None:
         """Nothing differs."""
 
     def vectors(self, rows: Ints) -> Tensor:
+        """Compute unit vectors of texts, shape (n, d)."""
         import torch
 
         own, weights = self._rows[torch.as_tensor(rows)], self._weights
