@@ -155,7 +155,11 @@ class Prediction:
     interval
         Lower and upper end, in the unit of the value, that hold it with probability `coverage`.
     probabilities
-        For labels: probability by label, summing to 1.
+        For labels: probability by label, summing to 1; the classifier's, whoever chose the label.
+    reason
+        What the language model that chose the label wrote in support of it.
+    fallback
+        Why a language model that should have chosen did not, so that the value is the classifier's.
     """
 
     id: str
@@ -164,3 +168,5 @@ class Prediction:
     coverage: float | None = None
     probabilities: Mapping[str, float] = field(default_factory=dict)
     evidence: Evidence = field(default_factory=Evidence)
+    reason: str = ""
+    fallback: str = ""

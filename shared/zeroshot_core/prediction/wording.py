@@ -27,8 +27,14 @@ def path_in_words(path: Sequence[Relation]) -> str:
 
 
 def prediction_in_words(prediction: Prediction) -> str:
-    """Say the value, its uncertainty, and the nearest items and concepts behind it."""
-    parts = [f"Predicted {_value(prediction.value)}{_uncertainty(prediction)}."]
+    """Say the value, its uncertainty, and the nearest items and concepts behind it.
+
+    A language model's reason stands first, as it is written before the rest is known.
+    """
+    parts = [prediction.reason] if prediction.reason else []
+    parts.append(f"Predicted {_value(prediction.value)}{_uncertainty(prediction)}.")
+    if prediction.fallback:
+        parts.append(f"Not chosen by the language model: {prediction.fallback}.")
     if prediction.evidence.items:
         parts.append(f"Nearest known: {_hits(prediction.evidence.items)}.")
     if prediction.evidence.concepts:
