@@ -170,8 +170,7 @@ def tuned(trial: Trial, arguments: argparse.Namespace, seed: int) -> Iterator[tu
                 as_items(trial.training),
                 [label for _, label in trial.training],
                 base,
-                rounds=n_rounds,
-                settings=settings,
+                settings=replace(settings, rounds=n_rounds),
                 random_state=seed,
             )
             print(*result.rounds, sep="\n", file=sys.stderr)

@@ -12,10 +12,9 @@ from zeroshot_core.training import joint
 
 ITEMS, LABELS = stock()
 SETTINGS = joint.JointSettings(epochs=2, learning_rate=2e-3, batch_size=32)
-ROUNDS = 3
 # Where each run is killed: before the step that is named, at its n-th time in this run.
 KILLS = [
-    ("save_checkpoint", 1),
+    ("save_checkpoint", 2),
     ("build", 2),
     ("activate", 1),
     ("activate", 2),
@@ -46,7 +45,6 @@ def work(uri, folder, checkpoint, kill, pipe):
             ITEMS,
             LABELS,
             load_encoder(folder),
-            rounds=ROUNDS,
             settings=SETTINGS,
             checkpoint=checkpoint,
         )

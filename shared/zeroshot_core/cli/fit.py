@@ -45,7 +45,10 @@ def fit(
         str | None, typer.Option(envvar="MILVUS_TOKEN", help="Credentials of the server.")
     ] = None,
     tune: Annotated[
-        str, typer.Option(help="Train the encoder too: none, head, full or lora; kept only where it helps.")
+        str,
+        typer.Option(
+            help="Train the encoder too: none, head, full, lora or joint; kept only where it helps."
+        ),
     ] = "none",
     budget: Annotated[
         float | None, typer.Option(help="Seconds after which no further epoch of tuning begins.")
@@ -66,7 +69,13 @@ def fit(
     groups = table.column(unseen) if unseen is not None else None
     with _connect(model, uri, token) as index:
         regressor = ZeroShotRegressor(
-            graph=known, index=index, tune=tune, budget_s=budget, random_state=seed, show_progress=True
+            graph=known,
+            index=index,
+            tune=tune,
+            budget_s=budget,
+            checkpoints=model / "index.db-joint",
+            random_state=seed,
+            show_progress=True,
         )
         regressor.fit(rows, targets, groups=groups)
         regressor.save(model, overwrite=True, extra=columns.to_extra())

@@ -22,6 +22,7 @@ from zeroshot_core.prediction.label_vectors import (
 )
 from zeroshot_core.prediction.persistence import SavedModel
 from zeroshot_core.prediction.tuned import check_tune, holds_encoder, settled, tuned_encoder
+from zeroshot_core.prediction.tuned_jointly import clear_rounds
 from zeroshot_core.retrieval import Retriever
 from zeroshot_core.types import Concept, Evidence, Item, Prediction
 
@@ -62,10 +63,15 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         Known items that `explain` shows for each text.
     tune
         ``"none"`` leaves the encoder as it is; ``"head"`` trains a small head over it, ``"full"`` and
-        ``"lora"`` its upper layers, on the examples and the labels' texts. What is trained is kept only where
+        ``"lora"`` its upper layers, and ``"joint"`` either together with the index (`optimise_jointly`), on
+        the examples and the labels' texts. What is trained is kept only where
         held-out examples gain by it; `tuning_` says whether they did, and the model is saved with it.
     budget_s
         Seconds after which no further epoch of tuning begins; None for no bound.
+    checkpoints
+        Folder of this model's own in which joint tuning keeps what each round left, so that a fit that was
+        killed goes on from there; None takes one beside a local index, ``<index>-joint``, and none with a
+        server or a temporary index. It is removed when the fit ends.
     random_state
         Seed of the folds and of tuning; the same data and seed give the same model.
     show_progress
@@ -84,6 +90,7 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         top_k: int = 10,
         tune: str = "none",
         budget_s: float | None = None,
+        checkpoints: str | Path | None = None,
         random_state: int = 0,
         show_progress: bool = False,
     ) -> None:
@@ -94,6 +101,7 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         self.top_k = top_k
         self.tune = tune
         self.budget_s = budget_s
+        self.checkpoints = checkpoints
         self.random_state = random_state
         self.show_progress = show_progress
 
@@ -129,18 +137,21 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         base = resolve_encoder(self.encoder)
         check_tune(self.tune, self.budget_s, base)
         concepts = [graph.concepts[id_] for id_ in ids]
+        linked = [_linked(item, label) for item, label in zip(items, y or (), strict=True)]
+        model_index = ModelIndex(self.index)
         encoder, report = tuned_encoder(
             base,
             self.tune,
-            items,
+            linked,
             y,
             label_texts={c.id: label_texts(c, self.template) for c in concepts},
+            graph=graph,
+            model_index=model_index,
+            checkpoints=self.checkpoints,
             budget_s=self.budget_s,
             random_state=self.random_state,
             show_progress=self.show_progress,
         )
-        linked = [_linked(item, label) for item, label in zip(items, y or (), strict=True)]
-        model_index = ModelIndex(self.index)
         version = model_index.build(linked, encoder, graph, show_progress=self.show_progress)
         head = fit_label_head(
             label_vectors(concepts, encoder, self.template),
@@ -149,6 +160,7 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
             self.random_state,
         )
         model_index.publish(version)
+        clear_rounds(report, model_index, version, self.checkpoints)
         self.holds_encoder_ = holds_encoder(encoder, report, self.encoder_ if self.holds_encoder_ else None)
         self.tuning_ = report
         self._adopt(model_index, version, settled(encoder, base), graph, ids, head)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion
     from zeroshot_core.prediction.indexing import ModelIndex
-    from zeroshot_core.training import TuningReport
+    from zeroshot_core.prediction.tuned import Report
 
 __all__ = ["SavedModel"]
 
@@ -42,7 +42,7 @@ class SavedModel:
     # Whether the encoder was tuned for this model, and so is saved with it.
     holds_encoder_: bool = False
     # What tuning did in `fit`; None without it, and after loading.
-    tuning_: TuningReport | None = None
+    tuning_: Report | None = None
 
     def save(
         self, folder: str | Path, *, overwrite: bool = False, extra: dict[str, Any] | None = None

@@ -20,6 +20,7 @@ from zeroshot_core.prediction.persistence import SavedModel
 from zeroshot_core.prediction.regressor_state import regressor_state, restore_regressor
 from zeroshot_core.prediction.targets import check_targets
 from zeroshot_core.prediction.tuned import check_tune, holds_encoder, settled, tuned_encoder
+from zeroshot_core.prediction.tuned_jointly import clear_rounds
 from zeroshot_core.retrieval import Retriever
 from zeroshot_core.retrieval.checks import check_graph_weight, check_top_k
 from zeroshot_core.types import Evidence, Item, Prediction
@@ -69,10 +70,15 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         the scale of ``log(1 + y)``, which is best for relative errors (RMSLE).
     tune
         ``"none"`` leaves the encoder as it is; ``"head"`` trains a small head over it, ``"full"`` and
-        ``"lora"`` its upper layers, so that items of near targets become near. What is trained is kept only
+        ``"lora"`` its upper layers, and ``"joint"`` either together with the index (`optimise_jointly`), so
+        that items of near targets become near. What is trained is kept only
         where held-out items (or `groups`) gain by it; `tuning_` says whether they did.
     budget_s
         Seconds after which no further epoch of tuning begins; None for no bound.
+    checkpoints
+        Folder of this model's own in which joint tuning keeps what each round left, so that a fit that was
+        killed goes on from there; None takes one beside a local index, ``<index>-joint``, and none with a
+        server or a temporary index. It is removed when the fit ends.
     random_state
         Seed of folds, heads and tuning; the same data and seed give the same model.
     show_progress
@@ -93,6 +99,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         target: str = "auto",
         tune: str = "none",
         budget_s: float | None = None,
+        checkpoints: str | Path | None = None,
         random_state: int = 0,
         show_progress: bool = False,
     ) -> None:
@@ -105,6 +112,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         self.target = target
         self.tune = tune
         self.budget_s = budget_s
+        self.checkpoints = checkpoints
         self.random_state = random_state
         self.show_progress = show_progress
 
@@ -137,17 +145,20 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         check_tune(self.tune, self.budget_s, base)
         if self.graph is not None:
             self.graph.require(concept for item in items for concept in item.concepts)
+        model_index = ModelIndex(self.index)
         encoder, report = tuned_encoder(
             base,
             self.tune,
             items,
             targets.transform(targets.values),
             groups=groups,
+            graph=self.graph,
+            model_index=model_index,
+            checkpoints=self.checkpoints,
             budget_s=self.budget_s,
             random_state=self.random_state,
             show_progress=self.show_progress,
         )
-        model_index = ModelIndex(self.index)
         version = model_index.build(items, encoder, self.graph, show_progress=self.show_progress)
         ids = [item.id for item in items]
         vectors = version.item_vectors(ids)
@@ -163,6 +174,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
             show_progress=self.show_progress,
         )
         model_index.publish(version)
+        clear_rounds(report, model_index, version, self.checkpoints)
         self.holds_encoder_ = holds_encoder(encoder, report, self.encoder_ if self.holds_encoder_ else None)
         self.tuning_ = report
         self._adopt(model_index, version, settled(encoder, base), space, ids, ensemble)

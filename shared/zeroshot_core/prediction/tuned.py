@@ -4,19 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from zeroshot_core.encoders import Encoder, HeadEncoder, TransformerEncoder
 from zeroshot_core.encoders.remembering import RememberingEncoder
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.training import HEAD_PLAN, TrainingPlan, TuningReport, tune_encoder, tune_head
+from zeroshot_core.prediction.tuned_jointly import tuned_jointly
+from zeroshot_core.training import (
+    HEAD_PLAN,
+    JointResult,
+    TrainingPlan,
+    TuningReport,
+    tune_encoder,
+    tune_head,
+)
 
 if TYPE_CHECKING:
+    from zeroshot_core.graph import KnowledgeGraph
+    from zeroshot_core.prediction.indexing import ModelIndex
     from zeroshot_core.types import Item
 
-__all__ = ["check_tune", "holds_encoder", "settled", "tuned_encoder"]
+__all__ = ["Report", "check_tune", "holds_encoder", "settled", "tuned_encoder"]
 
-_TUNINGS = ("none", "head", "full", "lora")
+Report: TypeAlias = TuningReport | JointResult
+"""What tuning did: `is_improved`, and `verdict` in words."""
+
+_TUNINGS = ("none", "head", "full", "lora", "joint")
 # The upper layers hold most of what a task changes; what lies below is computed once.
 _TRAINED_LAYERS = 3
 
@@ -46,13 +59,24 @@ def tuned_encoder(
     items: Sequence[Item],
     labels_or_targets: Any,
     *,
+    graph: KnowledgeGraph | None,
+    model_index: ModelIndex,
+    checkpoints: Any,
     label_texts: Mapping[str, Sequence[str]] | None = None,
     groups: Sequence[Hashable] | None = None,
     budget_s: float | None,
     random_state: int,
     show_progress: bool,
-) -> tuple[Encoder, TuningReport | None]:
+) -> tuple[Encoder, Report | None]:
     """Tune an encoder as `tune` says; the encoder that won, and the report of it.
+
+    Parameters
+    ----------
+    items
+        As they will be indexed: joint rounds leave the version of these items and the encoder that won live
+        in the model's index.
+    checkpoints
+        Folder for the state of joint rounds; None takes one beside a local index that will last.
 
     Raises
     ------
@@ -63,6 +87,20 @@ def tuned_encoder(
         return encoder, None
     if not items:
         raise InvalidInputError(f'expected examples for tune={tune!r}, got none; use tune="none"')
+    if tune == "joint":
+        return tuned_jointly(
+            encoder,
+            items,
+            labels_or_targets,
+            graph,
+            model_index,
+            checkpoints,
+            label_texts=label_texts,
+            groups=groups,
+            budget_s=budget_s,
+            random_state=random_state,
+            show_progress=show_progress,
+        )
     plan = HEAD_PLAN if tune == "head" else TrainingPlan()
     plan = replace(plan, budget_s=budget_s, random_state=random_state, show_progress=show_progress)
     texts: Any = [item.content for item in items]
@@ -82,7 +120,7 @@ def settled(tuned: Encoder, base: Encoder) -> Encoder:
     return base if isinstance(tuned, RememberingEncoder) else tuned
 
 
-def holds_encoder(encoder: Encoder, report: TuningReport | None, before: Encoder | None) -> bool:
+def holds_encoder(encoder: Encoder, report: Report | None, before: Encoder | None) -> bool:
     """Whether an encoder must be saved with its model, since no name opens it.
 
     Parameters

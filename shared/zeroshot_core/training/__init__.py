@@ -2,6 +2,7 @@
 
 from zeroshot_core.training.constraints import Constraints, SideExamples, graph_constraints
 from zeroshot_core.training.heads import HEAD_PLAN, tune_head
+from zeroshot_core.training.joint import JointResult, JointSettings, RoundReport, optimise_jointly
 from zeroshot_core.training.mining import HardNegatives, mine_hard_negatives
 from zeroshot_core.training.objectives import (
     constraint_loss,
@@ -16,7 +17,10 @@ __all__ = [
     "HEAD_PLAN",
     "Constraints",
     "HardNegatives",
+    "JointResult",
+    "JointSettings",
     "PseudoLabels",
+    "RoundReport",
     "SideExamples",
     "TrainingPlan",
     "TuningReport",
@@ -24,6 +28,7 @@ __all__ = [
     "graded_similarity_loss",
     "graph_constraints",
     "mine_hard_negatives",
+    "optimise_jointly",
     "pseudo_labels",
     "self_train",
     "supervised_contrastive_loss",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,13 +47,30 @@ class JointResult:
         The encoder of the last round that gained; the given one if none did.
     version
         The version built with it, which is live.
+    written
+        All versions that the run wrote and that are still there; the others may be dropped.
     rounds
         Reports, those of rounds before an interruption included.
     """
 
     encoder: Encoder
     version: str
+    written: tuple[str, ...]
     rounds: tuple[RoundReport, ...]
+
+    @property
+    def is_improved(self) -> bool:
+        """Whether any round gained; otherwise the given encoder came back."""
+        return any(report.is_kept for report in self.rounds)
+
+    @property
+    def verdict(self) -> str:
+        """What came of it, in words."""
+        gains = ", ".join(f"{report.gain:+.3f}" for report in self.rounds)
+        kept = (
+            "kept: held-out texts gain by it" if self.is_improved else "base kept: held-out texts do not gain"
+        )
+        return f"{kept} (rounds: {gains})"
 
 
 def optimise_jointly(
@@ -63,7 +80,8 @@ def optimise_jointly(
     encoder: Encoder,
     graph: KnowledgeGraph | None = None,
     *,
-    rounds: int = 3,
+    label_texts: Mapping[str, str | Sequence[str]] | None = None,
+    groups: Sequence[Hashable] | None = None,
     settings: JointSettings | None = None,
     random_state: int = 0,
     checkpoint: str | Path | None = None,
@@ -79,7 +97,7 @@ def optimise_jointly(
     are indexed and served like all others, but neither trained on nor mined.
 
     Serving goes on throughout: whatever was open stays open. Versions that the run wrote are dropped when
-    they are neither live nor the one before; the version that was live when the run began stays.
+    they are neither live nor the one before; versions that were there when the run began stay.
 
     Parameters
     ----------
@@ -91,15 +109,18 @@ def optimise_jointly(
     labels_or_targets
         Labels as strings, shape (n,), which are concepts if there is a graph; or targets as numbers, shape
         (n,) or (n, horizon).
-    rounds
-        At most this many, at least 1.
+    label_texts
+        Names and descriptions by label: further texts of their label, which are not indexed.
+    groups
+        Shape (n,): what is held out as a whole, instead of single texts.
     settings
         None is `JointSettings()` for a transformer, `HEAD_SETTINGS` for a head.
     random_state
         Seed of split, batches and dropout: the same input and seed give the same encoder on one machine.
     checkpoint
         Folder that keeps what the last finished round left. After a kill at any moment the version before
-        serves, and the same call goes on from there; a call with more rounds goes on from a finished run.
+        serves, and the same call goes on from there, a round that was cut short from its start; a call with
+        more rounds goes on from a finished run.
     budget_s
         Seconds after which no epoch and, as far as the longest round so far tells, no round begins, though
         there is always one; where it cuts a run short, the result depends on the machine's speed.
@@ -117,13 +138,13 @@ def optimise_jointly(
     .. [1] Xiong et al., "Approximate Nearest Neighbor Negative Contrastive Learning for Dense Text
        Retrieval", ICLR 2021.
     """
-    if rounds < 1 or (budget_s is not None and not budget_s > 0):
-        raise InvalidInputError(f"expected at least 1 round and a budget above 0 s, got {rounds}, {budget_s}")
+    if budget_s is not None and not budget_s > 0:
+        raise InvalidInputError(f"expected a budget_s above 0, or None, got {budget_s}")
     base = trainable(encoder)
     settings = settings or (JointSettings() if base is encoder else HEAD_SETTINGS)
-    task = JointTask.of(items, labels_or_targets, graph, random_state)
+    task = JointTask.of(items, labels_or_targets, graph, random_state, label_texts=label_texts, groups=groups)
     run = _Run(index, task, base, settings, random_state, checkpoint, show_progress)
-    result = run.to_end(rounds, float("inf") if budget_s is None else budget_s)
+    result = run.to_end(float("inf") if budget_s is None else budget_s)
     return replace(result, encoder=_settled(result.encoder, encoder))
 
 
@@ -163,35 +184,39 @@ class _Run:
         self._folder = None if checkpoint is None else Path(checkpoint)
         self._show_progress = show_progress
 
-    def to_end(self, rounds: int, budget_s: float) -> JointResult:
+    def to_end(self, budget_s: float) -> JointResult:
         """Go on from the checkpoint until nothing is gained or the rounds or the time are used up."""
         state = self._begin()
         spent = sum(report.seconds for report in state.rounds)
         deadline = time.monotonic() + budget_s - spent
         current = self._encoder(state.values)
-        while len(state.rounds) < rounds and not state.is_stopped and _fits(state, deadline):
+        while len(state.rounds) < self._settings.rounds and not state.is_stopped and _fits(state, deadline):
             start = time.monotonic()
             state = self._publish(state, current)
             state, current = self._round(state, current, start, deadline)
             self._save(state)
         state = self._publish(state, current)
         self._save(state)
-        return JointResult(encoder=current.inner, version=state.made[-1], rounds=state.rounds)
+        return JointResult(
+            encoder=current.inner, version=state.made[-1], written=state.written, rounds=state.rounds
+        )
 
     def _begin(self) -> JointState:
         """Read the checkpoint, or begin with the base."""
         found = self._folder and load_checkpoint(self._folder, key=self._key())
         if found:
             return found
-        live = self._index.live
-        return JointState(served=None if live is None else live.id)
+        state = JointState(before=tuple(info.id for info in self._index.versions()))
+        self._save(state)
+        return state
 
     def _save(self, state: JointState) -> None:
         if self._folder is not None:
             save_checkpoint(self._folder, state, key=self._key())
 
     def _encoder(self, values: Values) -> _Current:
-        return _Current(encoder_of(self._base, values, self._settings.trained_layers))
+        settings = self._settings
+        return _Current(encoder_of(self._base, values, settings.method, settings.trained_layers))
 
     def _publish(self, state: JointState, current: _Current) -> JointState:
         """Index with the current encoder, swap the aliases, and drop what no reader needs."""
@@ -201,12 +226,11 @@ class _Run:
         if live is None or live.id != version:
             self._index.activate(version)
         made = (*(each for each in state.made if each != version), version)
-        kept = {*made[-2:], state.served}
         there = {info.id for info in self._index.versions()}
-        for old in made[:-2]:
-            if old in there and old not in kept:
+        for old in replace(state, made=made[:-2]).written:
+            if old in there:
                 self._index.drop(old)
-        return replace(state, made=tuple(each for each in made if each in kept))
+        return replace(state, made=made[-2:])
 
     def _round(
         self, state: JointState, current: _Current, start: float, deadline: float
@@ -240,12 +264,13 @@ class _Run:
             budget_s=None if left == float("inf") else max(left, 1e-3),
             show_progress=self._show_progress,
         )
-        training = self._task.examples.take(self._task.training)
-        return train_round(self._base, state.values, training, negatives, self._settings, plan)
+        return train_round(self._base, state.values, self._task.training, negatives, self._settings, plan)
 
     def _key(self) -> str:
         """Digest of all that the rounds depend on."""
-        parts = (self._base.fingerprint, self._task.digest, repr(self._settings), str(self._random_state))
+        # A run of more rounds goes on from one of fewer.
+        settings = repr(replace(self._settings, rounds=1))
+        parts = (self._base.fingerprint, self._task.digest, settings, str(self._random_state))
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 

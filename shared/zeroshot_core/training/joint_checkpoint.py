@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -13,7 +14,14 @@ from zeroshot_core.errors import ArtifactError, InvalidInputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["JointState", "RoundReport", "load_checkpoint", "save_checkpoint"]
+__all__ = [
+    "JointState",
+    "RoundReport",
+    "load_checkpoint",
+    "remove_checkpoint",
+    "save_checkpoint",
+    "written_versions",
+]
 
 _FORMAT_VERSION = 1
 _FILE = "joint.json"
@@ -57,17 +65,22 @@ class JointState:
     rounds
         Reports of the finished rounds.
     made
-        Versions that the run wrote.
-    served
-        Version that served when the run began; None if none did.
+        Versions that the run went through.
+    before
+        Versions that were there when the run began.
     values
         What was trained, by name of the parameter; empty while the given encoder is the current one.
     """
 
     rounds: tuple[RoundReport, ...] = ()
     made: tuple[str, ...] = ()
-    served: str | None = None
+    before: tuple[str, ...] = ()
     values: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """Versions that are the run's own."""
+        return tuple(version for version in self.made if version not in self.before)
 
     @property
     def is_stopped(self) -> bool:
@@ -94,7 +107,7 @@ def save_checkpoint(folder: Path, state: JointState, *, key: str) -> None:
         "weights": weights,
         "rounds": [asdict(report) for report in state.rounds],
         "made": state.made,
-        "served": state.served,
+        "before": state.before,
     }
     _replace(folder / _FILE, lambda draft: draft.write_text(json.dumps(notes, indent=1), encoding="utf-8"))
     for old in folder.glob("weights-*.safetensors"):
@@ -122,7 +135,9 @@ def load_checkpoint(folder: Path, *, key: str) -> JointState | None:
         notes = json.loads(path.read_text(encoding="utf-8"))
         found = notes["format_version"], notes["key"]
         state = JointState(
-            rounds=tuple(map(_report, notes["rounds"])), made=tuple(notes["made"]), served=notes["served"]
+            rounds=tuple(map(_report, notes["rounds"])),
+            made=tuple(notes["made"]),
+            before=tuple(notes["before"]),
         )
         values = load_file(folder / notes["weights"]) if notes["weights"] else {}
     except (KeyError, TypeError, ValueError, OSError, SafetensorError) as error:
@@ -133,6 +148,21 @@ def load_checkpoint(folder: Path, *, key: str) -> JointState | None:
             "encoder, settings or seed; give another folder, or remove this one"
         )
     return replace(state, values=values)
+
+
+def written_versions(folder: Path) -> tuple[str, ...]:
+    """Versions that the run of a checkpoint wrote, whatever run it is; none where it is damaged."""
+    try:
+        notes = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+        return JointState(made=tuple(notes["made"]), before=tuple(notes["before"])).written
+    except (KeyError, TypeError, ValueError, OSError):
+        return ()
+
+
+def remove_checkpoint(folder: Path) -> None:
+    """Remove a checkpoint; a kill at any moment leaves it whole or none."""
+    (folder / _FILE).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write_values(values: Mapping[str, Tensor], path: Path) -> None:

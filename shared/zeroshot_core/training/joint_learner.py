@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from zeroshot_core.encoders import Encoder, TransformerEncoder
 from zeroshot_core.encoders.head import HeadEncoder
@@ -15,8 +15,9 @@ from zeroshot_core.training.learners import Learner, TransformerLearner
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Values", "encoder_of", "learner_of", "trainable"]
+__all__ = ["Method", "Values", "encoder_of", "learner_of", "trainable"]
 
+Method = Literal["full", "lora"]
 Values = Mapping[str, "Tensor"]
 """Of the trained parameters, by name."""
 
@@ -37,18 +38,23 @@ def trainable(encoder: Encoder) -> Encoder:
     return encoder if isinstance(encoder, TransformerEncoder) else RememberingEncoder(encoder)
 
 
-def learner_of(base: Encoder, texts: Sequence[str], trained_layers: int | None) -> Learner:
+def learner_of(base: Encoder, texts: Sequence[str], method: Method, trained_layers: int | None) -> Learner:
     """Train the upper layers of a transformer (None: all of it); of any other encoder, a head over it."""
+    import torch
+
     if isinstance(base, TransformerEncoder):
-        return TransformerLearner(base, texts, "full", trained_layers)
+        # Low-rank changes begin at random.
+        with torch.random.fork_rng([]):
+            torch.manual_seed(0)
+            return TransformerLearner(base, texts, method, trained_layers)
     return HeadLearner(base.encode(texts), "residual", 0)
 
 
-def encoder_of(base: Encoder, values: Values, trained_layers: int | None) -> Encoder:
+def encoder_of(base: Encoder, values: Values, method: Method, trained_layers: int | None) -> Encoder:
     """Copy a base with these values of its trained parameters; the base itself if there are none."""
     if not values:
         return base
     if isinstance(base, TransformerEncoder):
         # A learner wants a text; it does not matter which.
-        return TransformerLearner(base, ["text"], "full", trained_layers).encoder(values)
+        return TransformerLearner(base, ["text"], method, trained_layers).encoder(values)
     return HeadEncoder(base, "residual", {name: value.cpu().numpy() for name, value in values.items()})

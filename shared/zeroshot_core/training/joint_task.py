@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zeroshot_core.training.examples import Examples, check_examples
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.training.examples import Examples, check_examples, with_label_texts
 from zeroshot_core.training.joint_gain import Gain, held_out_scores, paired_gain, unseen_labels
 from zeroshot_core.training.mining import mine_far_targets, mine_hard_negatives
-from zeroshot_core.training.probing import split_examples
+from zeroshot_core.training.probing import split_examples, split_groups
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -36,12 +37,14 @@ class JointTask:
 
     Parameters
     ----------
+    examples
+        Distinct texts of the items, then label texts.
     ids
-        For each distinct text the id of the first item that says it.
+        For each distinct text of the items the id of the first one that says it.
     labels
-        For each distinct text its label; empty with targets.
+        For each of them its label; empty with targets.
     held_out
-        Shape (n_texts,).
+        Of the examples and label texts, shape (n,).
     probed
         Texts among which gains are measured: all, or a sample of many.
     is_unseen
@@ -67,6 +70,9 @@ class JointTask:
         labels_or_targets: Sequence[str] | Any,
         graph: KnowledgeGraph | None,
         random_state: int,
+        *,
+        label_texts: Mapping[str, str | Sequence[str]] | None = None,
+        groups: Sequence[Hashable] | None = None,
     ) -> JointTask:
         """Check the input and hold a part out.
 
@@ -84,9 +90,16 @@ class JointTask:
         labels = [examples.names[code] for code in examples.values.tolist()] if examples.is_labelled else []
         if graph is not None:
             graph.require(sorted(set(labels)))
+        if label_texts:
+            examples = with_label_texts(examples, label_texts)
         rng = np.random.default_rng(random_state)
         held_out = split_examples(examples, rng)
-        probed = np.sort(rng.permutation(len(held_out))[:_MOST_PROBED])
+        if groups is not None:
+            if len(groups) != len(texts):
+                raise InvalidInputError(f"expected {len(texts)} groups, one for each item, got {len(groups)}")
+            held_out = split_groups(examples, [groups[place] for place in places], rng)
+        n = examples.n_examples
+        probed = np.sort(rng.permutation(n)[:_MOST_PROBED])
         return cls(
             items=list(items),
             graph=graph,
@@ -95,14 +108,21 @@ class JointTask:
             labels=labels,
             held_out=held_out,
             probed=probed,
-            is_unseen=unseen_labels(examples, held_out)[probed[held_out[probed]]],
-            digest=_digest(items, examples, graph),
+            is_unseen=unseen_labels(examples.take(np.arange(n)), held_out[:n])[probed[held_out[probed]]],
+            digest=_digest(items, examples, held_out, graph),
         )
 
     @property
-    def training(self) -> Ints:
-        """Places of the texts to train on."""
-        return np.flatnonzero(~self.held_out)
+    def rows(self) -> Ints:
+        """Places of the texts of items to train on."""
+        return np.flatnonzero(~self.held_out[: self.examples.n_examples])
+
+    @property
+    def training(self) -> Examples:
+        """Examples to train on: those rows, then all label texts."""
+        examples = self.examples
+        names = np.arange(examples.n_examples, len(examples.texts))
+        return replace(examples.take(np.r_[self.rows, names]), n_label_texts=len(names))
 
     def gain(self, version: OpenVersion, after: Encoder, rng: np.random.Generator) -> Gain:
         """Compare an encoder on the held-out texts with that of a version, whose vectors are there."""
@@ -118,7 +138,7 @@ class JointTask:
 
 def mine_rows(version: OpenVersion, task: JointTask, settings: JointSettings) -> list[list[int]]:
     """For each training text the places of its negatives among the training texts, hardest first."""
-    rows = task.training.tolist()
+    rows = task.rows.tolist()
     if not settings.n_negatives:
         return [[] for _ in rows]
     ids = [task.ids[row] for row in rows]
@@ -149,9 +169,15 @@ def mine_rows(version: OpenVersion, task: JointTask, settings: JointSettings) ->
     return [[place[id_] for id_ in found] for found in mined.ids]
 
 
-def _digest(items: Sequence[Item], examples: Examples, graph: KnowledgeGraph | None) -> str:
+def _digest(
+    items: Sequence[Item],
+    examples: Examples,
+    held_out: npt.NDArray[np.bool_],
+    graph: KnowledgeGraph | None,
+) -> str:
     hasher = hashlib.sha256(b"" if graph is None else graph.digest.encode())
     for item in items:
         hasher.update(f"{item.id}\0{item.text}\0{item.concepts}\0{dict(item.metadata)}\0".encode())
-    hasher.update(np.ascontiguousarray(examples.values).tobytes())
+    hasher.update("\0".join(examples.texts[examples.n_examples :]).encode())
+    hasher.update(np.ascontiguousarray(examples.values).tobytes() + held_out.tobytes())
     return hasher.hexdigest()[:16]

@@ -12,7 +12,7 @@ from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.training.checkpoints import Checkpoints
 from zeroshot_core.training.fitting import fit_learner
 from zeroshot_core.training.joint_batches import hard_batches
-from zeroshot_core.training.joint_learner import Values, learner_of
+from zeroshot_core.training.joint_learner import Method, Values, learner_of
 from zeroshot_core.training.objectives import graded_similarity_loss, supervised_contrastive_loss
 from zeroshot_core.training.plan import TrainingPlan
 from zeroshot_core.training.tasks import Step
@@ -35,10 +35,14 @@ class JointSettings:
 
     Parameters
     ----------
+    rounds
+        At most this many, at least 1.
     epochs, learning_rate, batch_size
         Of a round, see `TrainingPlan`.
+    method
+        ``"full"`` trains the weights of a transformer, ``"lora"`` low-rank changes of them.
     trained_layers
-        How many of the upper layers of a transformer are trained; None trains all.
+        How many of the upper layers of a transformer are trained, at least 1; None trains all.
     n_negatives
         Mined for each text; with 0 nothing is mined, and the batch alone brings negatives.
     margin
@@ -50,19 +54,29 @@ class JointSettings:
         If a value is out of range.
     """
 
+    rounds: int = 3
     epochs: int = 1
     learning_rate: float = 5e-5
     batch_size: int = 64
+    method: Method = "full"
     trained_layers: int | None = None
     n_negatives: int = 5
     margin: float = 0.05
 
     def __post_init__(self) -> None:
         self.plan(random_state=0)
+        if self.rounds < 1:
+            raise InvalidInputError(f"expected at least 1 round, got {self.rounds}")
         if self.n_negatives < 0 or not 0 <= self.margin < 1:
             raise InvalidInputError(
                 "expected n_negatives of at least 0 and a margin from 0 to below 1, "
                 f"got {self.n_negatives} and {self.margin}"
+            )
+        if self.method not in {"full", "lora"}:
+            raise InvalidInputError(f'expected the method "full" or "lora", got {self.method!r}')
+        if self.trained_layers is not None and self.trained_layers < 1:
+            raise InvalidInputError(
+                f"expected trained_layers of at least 1, or None, got {self.trained_layers}"
             )
 
     def plan(
@@ -96,20 +110,26 @@ def train_round(
     ----------
     values
         By name of the parameter; the others are the base's.
+    training
+        Its label texts join each batch that has an example of their label.
     negatives
-        For each training text the places of its negatives, hardest first.
+        For each training text, label texts left out, the places of its negatives, hardest first.
     """
     import torch
 
-    learner = learner_of(base, training.texts, settings.trained_layers)
+    learner = learner_of(base, training.texts, settings.method, settings.trained_layers)
     parameters = learner.parameters()
     with torch.no_grad():
         for name, value in values.items():
             parameters[name].copy_(value)
 
+    examples = training.take(np.arange(training.n_examples))
+    names = np.arange(training.n_examples, len(training.texts))
+
     def steps(rng: np.random.Generator) -> Iterator[Step]:
-        for rows in hard_batches(training, negatives, settings.batch_size, rng):
-            yield _step(training, rows)
+        for rows in hard_batches(examples, negatives, settings.batch_size, rng):
+            own = names[np.isin(training.values[names], training.values[rows])] if len(names) else names
+            yield _step(training, np.r_[rows, own])
 
     return fit_learner(learner, steps, None, plan, Checkpoints(None, "", "")).best
 

@@ -84,7 +84,7 @@ def test_a_model_that_is_not_tuned_says_nothing_of_tuning():
 
 
 def test_wrong_ways_of_tuning_are_refused(minilm):
-    with pytest.raises(InvalidInputError, match="expected tune to be one of none, head, full, lora"):
+    with pytest.raises(InvalidInputError, match="expected tune to be one of none, head, full, lora, joint"):
         ZeroShotClassifier(minilm, tune="fully").fit(TEXTS, LABELS)
     with pytest.raises(InvalidInputError, match=r"TransformerEncoder for tune='full'.*use tune=.head."):
         ZeroShotClassifier(HashEncoder(), tune="full").fit(TEXTS, LABELS)

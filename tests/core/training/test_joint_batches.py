@@ -116,7 +116,7 @@ def task(values, graph=None):
 def test_negatives_of_the_training_texts_are_near_training_texts_of_other_labels(version):
     of = task(LABELS)
     mined = mine_rows(version, of, JointSettings(margin=0.001))
-    training = of.training.tolist()
+    training = of.rows.tolist()
     assert len(mined) == len(training) == N - of.held_out.sum()
     assert sum(map(len, mined)) > 50
     for row, found in zip(training, mined, strict=True):
@@ -133,14 +133,14 @@ def test_related_concepts_are_no_negatives(version):
     names = sorted(set(LABELS))
     narrower = [Relation(head=names[n], type="is_a", tail=names[n + 1]) for n in range(0, 12, 2)]
     of = task(LABELS, KnowledgeGraph([Concept(id=name, name=name) for name in names], narrower))
-    training = of.training.tolist()
+    training = of.rows.tolist()
     for row, found in zip(training, mine_rows(version, of, JointSettings(margin=0.001)), strict=True):
         assert all(training[place] % 12 != row % 12 ^ 1 for place in found)
 
 
 def test_only_texts_with_far_targets_are_negatives(version):
     of = task([float(n % 2) for n in range(N)])
-    training = of.training.tolist()
+    training = of.rows.tolist()
     mined = mine_rows(version, of, JointSettings())
     assert all(mined)
     for row, found in zip(training, mined, strict=True):
