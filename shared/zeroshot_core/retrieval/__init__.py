@@ -3,7 +3,19 @@
 from zeroshot_core.retrieval.completion import propose_tails
 from zeroshot_core.retrieval.fusion import LearnedFusion, learn_fusion
 from zeroshot_core.retrieval.neighbours import fold_neighbours
+from zeroshot_core.retrieval.recommendation import Profile, diversify, recommend, similar_items
 from zeroshot_core.retrieval.retriever import Retriever
 from zeroshot_core.retrieval.wording import hit_in_words
 
-__all__ = ["LearnedFusion", "Retriever", "fold_neighbours", "hit_in_words", "learn_fusion", "propose_tails"]
+__all__ = [
+    "LearnedFusion",
+    "Profile",
+    "Retriever",
+    "diversify",
+    "fold_neighbours",
+    "hit_in_words",
+    "learn_fusion",
+    "propose_tails",
+    "recommend",
+    "similar_items",
+]
