@@ -81,6 +81,8 @@ class PredictionOutput(BaseModel):
     probabilities: dict[str, float] = Field(description="Probability by label.")
     documents: list[Document] = Field(description="Known items behind it, best first.")
     concepts: list[Document] = Field(description="Concepts behind it, best first.")
+    reason: str = Field(description="What the language model that chose the label wrote in support of it.")
+    fallback: str = Field(description="Why a language model that should have chosen the label did not.")
     explanation: str
 
     def __str__(self) -> str:
@@ -142,6 +144,8 @@ def to_output(prediction: Prediction) -> PredictionOutput:
         probabilities=dict(prediction.probabilities),
         documents=[to_document(hit) for hit in prediction.evidence.items],
         concepts=[to_document(hit) for hit in prediction.evidence.concepts],
+        reason=prediction.reason,
+        fallback=prediction.fallback,
         explanation=prediction_in_words(prediction),
     )
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from llama_index.core.base.response.schema import Response
+from llama_index.core.base.response.schema import AsyncStreamingResponse, Response, StreamingResponse
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
+from llama_index.core.types import TokenAsyncGen, TokenGen
 from llama_index.core.vector_stores import FilterCondition, FilterOperator, MetadataFilter, MetadataFilters
 from pydantic import SecretStr
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.index import AllOf, AnyOf, Condition, Filter, Not
 from zeroshot_core.prediction.wording import path_in_words, prediction_in_words
-from zeroshot_core.types import Hit, Item, Prediction, Value
+from zeroshot_core.types import Evidence, Hit, Item, Prediction, Value
 
 _OPERATORS = {
     FilterOperator.EQ: "==",
@@ -60,18 +62,77 @@ def to_node(hit: Hit) -> NodeWithScore:
 
 def to_response(prediction: Prediction) -> Response:
     """Response of a prediction: reasons in words, evidence as source nodes, numbers as metadata."""
-    evidence = prediction.evidence
     return Response(
         response=prediction_in_words(prediction),
-        source_nodes=[to_node(hit) for hit in (*evidence.items, *evidence.concepts)],
-        metadata={
-            "value": _plain(prediction.value),
-            "interval": None if prediction.interval is None else [_plain(end) for end in prediction.interval],
-            "coverage": prediction.coverage,
-            "probabilities": dict(prediction.probabilities),
-            "paths": {hit.id: path_in_words(hit.path) for hit in evidence.items if hit.path},
-        },
+        source_nodes=_nodes(prediction.evidence),
+        metadata=_paths(prediction.evidence) | _metadata(prediction),
     )
+
+
+def to_stream(evidence: Evidence, drafts: Iterator[Prediction]) -> StreamingResponse:
+    """Response whose text is read as it is written; most of its metadata are there at the end of it."""
+    metadata, text = _paths(evidence), _Text()
+
+    def words() -> TokenGen:
+        for draft in drafts:
+            last = draft
+            if new := text.grown(draft):
+                yield new
+        metadata.update(_metadata(last))
+        yield text.rest(last)
+
+    return StreamingResponse(words(), source_nodes=_nodes(evidence), metadata=metadata)
+
+
+def to_async_stream(evidence: Evidence, drafts: AsyncIterator[Prediction]) -> AsyncStreamingResponse:
+    """Response whose text is read as it is written; most of its metadata are there at the end of it."""
+    metadata, text = _paths(evidence), _Text()
+
+    async def words() -> TokenAsyncGen:
+        async for draft in drafts:
+            last = draft
+            if new := text.grown(draft):
+                yield new
+        metadata.update(_metadata(last))
+        yield text.rest(last)
+
+    return AsyncStreamingResponse(words(), source_nodes=_nodes(evidence), metadata=metadata)
+
+
+class _Text:
+    """What has been read of a prediction in words, which begin with the language model's reason."""
+
+    def __init__(self) -> None:
+        self._read = ""
+
+    def grown(self, draft: Prediction) -> str:
+        if not draft.reason.startswith(self._read):
+            return ""
+        new, self._read = draft.reason[len(self._read) :], draft.reason
+        return new
+
+    def rest(self, prediction: Prediction) -> str:
+        words = prediction_in_words(prediction)
+        return words[len(self._read) :] if words.startswith(self._read) else f"\n{words}"
+
+
+def _nodes(evidence: Evidence) -> list[NodeWithScore]:
+    return [to_node(hit) for hit in (*evidence.items, *evidence.concepts)]
+
+
+def _paths(evidence: Evidence) -> dict[str, Any]:
+    return {"paths": {hit.id: path_in_words(hit.path) for hit in evidence.items if hit.path}}
+
+
+def _metadata(prediction: Prediction) -> dict[str, Any]:
+    return {
+        "value": _plain(prediction.value),
+        "interval": None if prediction.interval is None else [_plain(end) for end in prediction.interval],
+        "coverage": prediction.coverage,
+        "probabilities": dict(prediction.probabilities),
+        "reason": prediction.reason,
+        "fallback": prediction.fallback,
+    }
 
 
 def _plain(value: Value) -> Any:
