@@ -120,7 +120,7 @@ def test_meanings_give_way_after_the_evidence_and_labels_never(classifier: ZeroS
 
     bare = next(
         question
-        for most in range(100, 400, 4)
+        for most in range(60, 400, 4)
         if not (
             question := label_questions(classifier, [TEXT], prompting=Prompting(max_prompt_tokens=most))[0]
         ).obstacle
