@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeAlias
 
 from llama_index.core.llms import LLM
 from llama_index.core.prompts import PromptTemplate
-from pydantic import BaseModel, WithJsonSchema, create_model
+from pydantic import BaseModel, ConfigDict, WithJsonSchema, create_model
 from zeroshot_core.prediction.questions import Answer, LabelQuestion
 from zeroshot_core.types import Evidence, Prediction
 
@@ -95,7 +95,9 @@ def _form(question: LabelQuestion) -> type[BaseModel]:
     fields: dict[str, Any] = {
         name: (Annotated[Any, WithJsonSchema(part)], ...) for name, part in schema["properties"].items()
     }
-    return create_model(schema["title"], __doc__=schema["description"], **fields)
+    # A model that is held to the schema must stop after these, though more would be read.
+    config = ConfigDict(json_schema_extra={"additionalProperties": schema["additionalProperties"]})
+    return create_model(schema["title"], __doc__=schema["description"], __config__=config, **fields)
 
 
 def _fields(answer: Any) -> Answer:
