@@ -48,11 +48,11 @@ class ZeroShotQueryEngine(BaseQueryEngine):
         Any LLM.
     prompting
         What goes into its prompts.
+    uri, token
+        Milvus address and credentials, where they differ from the saved ones.
     streaming
         Whether responses are read as the language model writes them; the metadata that it decides are there
         when the text has been read to its end.
-    uri, token
-        Milvus address and credentials, where they differ from the saved ones.
     """
 
     def __init__(
@@ -63,10 +63,10 @@ class ZeroShotQueryEngine(BaseQueryEngine):
         top_k: int = 5,
         llm: LLM | None = None,
         prompting: Prompting | None = None,
-        streaming: bool = False,
         uri: str | None = None,
         token: SecretStr | str | None = None,
         callback_manager: CallbackManager | None = None,
+        streaming: bool = False,
     ) -> None:
         self.model = model
         self.coverage = coverage
