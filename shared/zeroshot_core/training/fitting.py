@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zeroshot_core.training.tasks import Step
     from zeroshot_core.types import Ints
 
-__all__ = ["descend", "fit_learner"]
+__all__ = ["count_steps", "descend", "fit_learner"]
 
 _WARM_UP = 0.1
 _MAX_NORM = 1.0
@@ -54,12 +54,13 @@ def fit_learner(
     from tqdm import tqdm
 
     parameters = learner.parameters()
-    n_steps = len(list(steps(np.random.default_rng(0))))
-    optimizer, schedule = _optimizer(list(parameters.values()), plan, n_steps)
+    n_steps = count_steps(steps)
+    epochs = plan.n_epochs(n_steps)
+    optimizer, schedule = _optimizer(list(parameters.values()), plan.learning_rate, epochs * n_steps)
     progress = checkpoints.resume(parameters, optimizer)
     started = time.perf_counter() - progress.seconds
     devices = sorted({each.device.index for each in parameters.values() if each.is_cuda})
-    last = n_epochs or plan.epochs
+    last = n_epochs or epochs
     bar = tqdm(
         total=last * n_steps, initial=progress.epoch * n_steps, unit="step", disable=not plan.show_progress
     )
@@ -81,6 +82,11 @@ def fit_learner(
             )
             checkpoints.write(progress, parameters, optimizer)
     return progress
+
+
+def count_steps(steps: Callable[[np.random.Generator], Iterator[Step]]) -> int:
+    """Count the steps of an epoch."""
+    return len(list(steps(np.random.default_rng(0))))
 
 
 def descend(learner: Learner, step: Step, optimizer: Any) -> float:
@@ -136,16 +142,15 @@ def _device_state(learner: Learner) -> Tensor | None:
     return torch.cuda.get_rng_state(first.device) if first.is_cuda else None
 
 
-def _optimizer(parameters: list[Any], plan: TrainingPlan, n_steps: int) -> tuple[Any, Callable[[int], float]]:
-    """AdamW, and a rate that rises over the first tenth of the steps and then falls, both linearly."""
+def _optimizer(parameters: list[Any], highest: float, total: int) -> tuple[Any, Callable[[int], float]]:
+    """AdamW, and a rate that rises over the first tenth of all steps and then falls, both linearly."""
     import torch
 
-    optimizer = torch.optim.AdamW(parameters, lr=plan.learning_rate, weight_decay=_WEIGHT_DECAY)
-    total = plan.epochs * n_steps
+    optimizer = torch.optim.AdamW(parameters, lr=highest, weight_decay=_WEIGHT_DECAY)
     warm = max(1, round(_WARM_UP * total))
 
     def rate(step: int) -> float:
-        return plan.learning_rate * min((step + 1) / warm, (total - step) / max(1, total - warm))
+        return highest * min((step + 1) / warm, (total - step) / max(1, total - warm))
 
     return optimizer, rate
 

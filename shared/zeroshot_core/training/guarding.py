@@ -13,7 +13,7 @@ import numpy as np
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.training.checkpoints import Checkpoints, Progress, run_digest
 from zeroshot_core.training.examples import Examples, check_examples, with_label_texts
-from zeroshot_core.training.fitting import fit_learner
+from zeroshot_core.training.fitting import count_steps, fit_learner
 from zeroshot_core.training.plan import TrainingPlan
 from zeroshot_core.training.probing import part_scores, probe, split_examples, split_groups, spread
 from zeroshot_core.training.tasks import SideTask, example_steps, mixed_steps, side_texts
@@ -149,9 +149,12 @@ def fit_guarded(
     digest = _digest(problem, plan, run)
     n_examples = problem.examples.n_examples
     kept = np.flatnonzero(~problem.held_out[:n_examples])
+    steps = _steps(problem, kept, plan)
+    # Both runs follow the schedule of the first.
+    plan = replace(plan, epochs=plan.n_epochs(count_steps(steps)))
     guarded = fit_learner(
         learner,
-        _steps(problem, kept, plan),
+        steps,
         lambda: judge.score(_vectors(learner, judge.rows)),
         _bounded(plan, started, share=0.5),
         Checkpoints(folder, "guard", digest),

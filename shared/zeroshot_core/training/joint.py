@@ -21,10 +21,11 @@ from zeroshot_core.training.joint_checkpoint import (
     save_checkpoint,
 )
 from zeroshot_core.training.joint_learner import Values, encoder_of, trainable
-from zeroshot_core.training.joint_task import JointTask, mine_rows
+from zeroshot_core.training.joint_task import JointTask, mine_others, mine_rows
 from zeroshot_core.training.joint_training import (
     HEAD_SETTINGS,
     JointSettings,
+    Mined,
     train_round,
 )
 
@@ -76,7 +77,7 @@ class JointResult:
 def optimise_jointly(
     index: VectorIndex,
     items: Sequence[Item],
-    labels_or_targets: Sequence[str] | Any,
+    labels_or_targets: Sequence[str | None] | Any,
     encoder: Encoder,
     graph: KnowledgeGraph | None = None,
     *,
@@ -107,8 +108,9 @@ def optimise_jointly(
         Of a transformer the weights are trained; of any other encoder, which may be an embedding service, a
         head over it, and each text is read once in all rounds (a `CachedEncoder` spares it after a kill too).
     labels_or_targets
-        Labels as strings, shape (n,), which are concepts if there is a graph; or targets as numbers, shape
-        (n,) or (n, horizon).
+        Labels as strings, shape (n,), which are concepts if there is a graph; None stands for items without
+        one, of which those that are among each other's nearest in the live version are trained to be alike.
+        Or targets as numbers, shape (n,) or (n, horizon).
     label_texts
         Names and descriptions by label: further texts of their label, which are not indexed.
     groups
@@ -239,24 +241,26 @@ class _Run:
         task = self._task
         seed = int(np.random.SeedSequence([self._random_state, len(state.rounds)]).generate_state(1)[0])
         version = self._index.open(state.made[-1], fingerprint=current.fingerprint)
-        negatives = mine_rows(version, task, self._settings)
-        values = self._trained(state, negatives, seed, deadline)
+        mined = Mined(
+            negatives=mine_rows(version, task, self._settings),
+            neighbourhoods=mine_others(version, task, self._settings),
+        )
+        values = self._trained(state, mined, seed, deadline)
         candidate = self._encoder(values)
         gain = task.gain(version, candidate, np.random.default_rng(seed))
         report = RoundReport(
             gain=gain.mean,
             interval=gain.interval,
             gain_unseen=gain.unseen,
-            n_negatives=sum(map(len, negatives)),
+            n_negatives=sum(map(len, mined.negatives)),
+            n_neighbours=mined.neighbourhoods.n_pairs,
             seconds=time.monotonic() - start,
             is_kept=gain.mean > 0,
         )
         state = replace(state, rounds=(*state.rounds, report))
         return (replace(state, values=values), candidate) if report.is_kept else (state, current)
 
-    def _trained(
-        self, state: JointState, negatives: Sequence[Sequence[int]], seed: int, deadline: float
-    ) -> Values:
+    def _trained(self, state: JointState, mined: Mined, seed: int, deadline: float) -> Values:
         left = deadline - time.monotonic()
         plan = self._settings.plan(
             random_state=seed,
@@ -264,7 +268,15 @@ class _Run:
             budget_s=None if left == float("inf") else max(left, 1e-3),
             show_progress=self._show_progress,
         )
-        return train_round(self._base, state.values, self._task.training, negatives, self._settings, plan)
+        return train_round(
+            self._base,
+            state.values,
+            self._task.training,
+            list(self._task.others.values()),
+            mined,
+            self._settings,
+            plan,
+        )
 
     def _key(self) -> str:
         """Digest of all that the rounds depend on."""

@@ -42,6 +42,8 @@ class RoundReport:
         Of the held-out labels alone; None where there are none.
     n_negatives
         Number of mined pairs of text and negative.
+    n_neighbours
+        Number of mined pairs of unlabelled texts, each counted from both sides.
     seconds
         What the round took: indexing, mining, training and measuring.
     is_kept
@@ -52,6 +54,7 @@ class RoundReport:
     interval: tuple[float, float]
     gain_unseen: float | None
     n_negatives: int
+    n_neighbours: int
     seconds: float
     is_kept: bool
 

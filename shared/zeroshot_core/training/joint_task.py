@@ -12,6 +12,7 @@ import numpy as np
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.training.examples import Examples, check_examples, with_label_texts
 from zeroshot_core.training.joint_gain import Gain, held_out_scores, paired_gain, unseen_labels
+from zeroshot_core.training.joint_neighbours import Neighbourhoods, mine_neighbours
 from zeroshot_core.training.mining import mine_far_targets, mine_hard_negatives
 from zeroshot_core.training.probing import split_examples, split_groups
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from zeroshot_core.training.joint_training import JointSettings
     from zeroshot_core.types import Ints, Item
 
-__all__ = ["JointTask", "mine_rows"]
+__all__ = ["JointTask", "mine_others", "mine_rows"]
 
 _N_CANDIDATES, _MOST_CANDIDATES = 100, 1000
 # Texts among which a round's gain is measured, at most.
@@ -43,6 +44,9 @@ class JointTask:
         For each distinct text of the items the id of the first one that says it.
     labels
         For each of them its label; empty with targets.
+    others
+        Distinct texts without a label, by the id of the first item that says it. If there are any, the texts
+        of labels that are held out as a whole are among them, to show what such texts bring.
     held_out
         Of the examples and label texts, shape (n,).
     probed
@@ -58,6 +62,7 @@ class JointTask:
     examples: Examples
     ids: list[str]
     labels: list[str]
+    others: dict[str, str]
     held_out: npt.NDArray[np.bool_]
     probed: Ints
     is_unseen: npt.NDArray[np.bool_]
@@ -67,7 +72,7 @@ class JointTask:
     def of(
         cls,
         items: Sequence[Item],
-        labels_or_targets: Sequence[str] | Any,
+        labels_or_targets: Sequence[str | None] | Any,
         graph: KnowledgeGraph | None,
         random_state: int,
         *,
@@ -83,8 +88,12 @@ class JointTask:
         UnknownConceptError
             If the graph lacks a label.
         """
-        texts: list[Any] = [item.text for item in items]
-        examples = check_examples(texts, labels_or_targets)
+        texts = _checked_texts(items, labels_or_targets)
+        known = [place for place, value in enumerate(labels_or_targets) if value is not None]
+        examples = check_examples(
+            [texts[place] for place in known],
+            labels_or_targets if len(known) == len(texts) else [labels_or_targets[place] for place in known],
+        )
         first = {text: place for place, text in reversed(list(enumerate(texts)))}
         places = [first[text] for text in examples.texts]
         labels = [examples.names[code] for code in examples.values.tolist()] if examples.is_labelled else []
@@ -100,16 +109,23 @@ class JointTask:
             held_out = split_groups(examples, [groups[place] for place in places], rng)
         n = examples.n_examples
         probed = np.sort(rng.permutation(n)[:_MOST_PROBED])
+        is_unseen = unseen_labels(examples.take(np.arange(n)), held_out[:n])
+        ids = [items[place].id for place in places]
+        strange = dict.fromkeys(texts) if len(known) < len(texts) else {}
+        others = {items[first[text]].id: text for text in strange if text not in set(examples.texts[:n])}
+        if others:
+            others |= {ids[row]: examples.texts[row] for row in np.flatnonzero(is_unseen).tolist()}
         return cls(
             items=list(items),
             graph=graph,
             examples=examples,
-            ids=[items[place].id for place in places],
+            ids=ids,
             labels=labels,
+            others=others,
             held_out=held_out,
             probed=probed,
-            is_unseen=unseen_labels(examples.take(np.arange(n)), held_out[:n])[probed[held_out[probed]]],
-            digest=_digest(items, examples, held_out, graph),
+            is_unseen=is_unseen[probed[held_out[probed]]],
+            digest=_digest(items, examples, held_out, others, graph),
         )
 
     @property
@@ -169,15 +185,43 @@ def mine_rows(version: OpenVersion, task: JointTask, settings: JointSettings) ->
     return [[place[id_] for id_ in found] for found in mined.ids]
 
 
+def mine_others(version: OpenVersion, task: JointTask, settings: JointSettings) -> Neighbourhoods:
+    """Neighbourhoods of the unlabelled texts; their rows come after those of `task.training`."""
+    if not settings.n_neighbours or not task.others:
+        return Neighbourhoods()
+    row_of = {task.ids[row]: place for place, row in enumerate(task.rows.tolist())}
+    start = len(task.training.texts)
+    row_of |= {id_: start + place for place, id_ in enumerate(task.others)}
+    return mine_neighbours(version, list(task.others), row_of, n_neighbours=settings.n_neighbours)
+
+
+def _checked_texts(items: Sequence[Item], labels_or_targets: Any) -> list[str]:
+    """Texts of all items, of which some have a label or a target."""
+    texts = []
+    for row, item in enumerate(items):
+        if not isinstance(item.text, str) or not item.text.strip():
+            raise InvalidInputError(f"text {row}: expected a non-empty text, got {item.text!r}; drop it")
+        texts.append(item.text)
+    if len(labels_or_targets) != len(texts):
+        raise InvalidInputError(
+            f"expected one label or target for each of {len(texts)} items, got {len(labels_or_targets)}; "
+            "None stands for no label"
+        )
+    if len(texts) and all(value is None for value in labels_or_targets):
+        raise InvalidInputError("expected labels of some items, got none; learn without any by self_train")
+    return texts
+
+
 def _digest(
     items: Sequence[Item],
     examples: Examples,
     held_out: npt.NDArray[np.bool_],
+    others: Mapping[str, str],
     graph: KnowledgeGraph | None,
 ) -> str:
     hasher = hashlib.sha256(b"" if graph is None else graph.digest.encode())
     for item in items:
         hasher.update(f"{item.id}\0{item.text}\0{item.concepts}\0{dict(item.metadata)}\0".encode())
-    hasher.update("\0".join(examples.texts[examples.n_examples :]).encode())
+    hasher.update("\0".join([*examples.texts[examples.n_examples :], *others]).encode())
     hasher.update(np.ascontiguousarray(examples.values).tobytes() + held_out.tobytes())
     return hasher.hexdigest()[:16]

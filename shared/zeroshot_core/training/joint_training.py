@@ -13,6 +13,7 @@ from zeroshot_core.training.checkpoints import Checkpoints
 from zeroshot_core.training.fitting import fit_learner
 from zeroshot_core.training.joint_batches import hard_batches
 from zeroshot_core.training.joint_learner import Method, Values, learner_of
+from zeroshot_core.training.joint_neighbours import Neighbourhoods, draw_pairs, neighbour_loss
 from zeroshot_core.training.objectives import graded_similarity_loss, supervised_contrastive_loss
 from zeroshot_core.training.plan import TrainingPlan
 from zeroshot_core.training.tasks import Step
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
     from zeroshot_core.training.examples import Examples
     from zeroshot_core.types import Ints
 
-__all__ = ["HEAD_SETTINGS", "JointSettings", "train_round"]
+__all__ = ["HEAD_SETTINGS", "JointSettings", "Mined", "train_round"]
 
-_TEMPERATURE = 0.07
+# Softer than in plain tuning: hard negatives count more as it is, and unseen labels suffer by it.
+_TEMPERATURE = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,9 @@ class JointSettings:
         How many of the upper layers of a transformer are trained, at least 1; None trains all.
     n_negatives
         Mined for each text; with 0 nothing is mined, and the batch alone brings negatives.
+    n_neighbours
+        Items without a label that are among each other's nearest so many are taken to be alike, and as many
+        of them as there are examples join each batch; with 0 such items are indexed only.
     margin
         See `mine_hard_negatives`; it does not apply to targets.
 
@@ -61,16 +66,17 @@ class JointSettings:
     method: Method = "full"
     trained_layers: int | None = None
     n_negatives: int = 5
+    n_neighbours: int = 5
     margin: float = 0.05
 
     def __post_init__(self) -> None:
         self.plan(random_state=0)
         if self.rounds < 1:
             raise InvalidInputError(f"expected at least 1 round, got {self.rounds}")
-        if self.n_negatives < 0 or not 0 <= self.margin < 1:
+        if min(self.n_negatives, self.n_neighbours) < 0 or not 0 <= self.margin < 1:
             raise InvalidInputError(
-                "expected n_negatives of at least 0 and a margin from 0 to below 1, "
-                f"got {self.n_negatives} and {self.margin}"
+                "expected n_negatives and n_neighbours of at least 0 and a margin from 0 to below 1, "
+                f"got {self.n_negatives}, {self.n_neighbours} and {self.margin}"
             )
         if self.method not in {"full", "lora"}:
             raise InvalidInputError(f'expected the method "full" or "lora", got {self.method!r}')
@@ -96,11 +102,28 @@ class JointSettings:
 HEAD_SETTINGS = JointSettings(epochs=20, learning_rate=1e-3)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Mined:
+    """What the live version says of the training texts.
+
+    Parameters
+    ----------
+    negatives
+        For each training text, label texts left out, the places of its negatives, hardest first.
+    neighbourhoods
+        Of the texts without a label.
+    """
+
+    negatives: Sequence[Sequence[int]]
+    neighbourhoods: Neighbourhoods
+
+
 def train_round(
     base: Encoder,
     values: Values,
     training: Examples,
-    negatives: Sequence[Sequence[int]],
+    others: Sequence[str],
+    mined: Mined,
     settings: JointSettings,
     plan: TrainingPlan,
 ) -> Values:
@@ -112,12 +135,13 @@ def train_round(
         By name of the parameter; the others are the base's.
     training
         Its label texts join each batch that has an example of their label.
-    negatives
-        For each training text, label texts left out, the places of its negatives, hardest first.
+    others
+        Texts without a label.
     """
     import torch
 
-    learner = learner_of(base, training.texts, settings.method, settings.trained_layers)
+    texts = [*training.texts, *others]
+    learner = learner_of(base, texts, settings.method, settings.trained_layers)
     parameters = learner.parameters()
     with torch.no_grad():
         for name, value in values.items():
@@ -125,19 +149,25 @@ def train_round(
 
     examples = training.take(np.arange(training.n_examples))
     names = np.arange(training.n_examples, len(training.texts))
+    near = mined.neighbourhoods
 
     def steps(rng: np.random.Generator) -> Iterator[Step]:
-        for rows in hard_batches(examples, negatives, settings.batch_size, rng):
+        for rows in hard_batches(examples, mined.negatives, settings.batch_size, rng):
             own = names[np.isin(training.values[names], training.values[rows])] if len(names) else names
-            yield _step(training, np.r_[rows, own])
+            strange = draw_pairs(near, settings.batch_size, rng)
+            yield _step(training, np.r_[rows, own, strange], near)
 
     return fit_learner(learner, steps, None, plan, Checkpoints(None, "", "")).best
 
 
-def _step(training: Examples, rows: Ints) -> Step:
+def _step(training: Examples, rows: Ints, near: Neighbourhoods) -> Step:
     def loss(vectors: Tensor) -> Tensor:
         import torch
 
+        if near.alike:
+            is_known = rows < len(training.texts)
+            codes = np.where(is_known, training.values[np.where(is_known, rows, 0)], -1)
+            return neighbour_loss(vectors, rows, codes, near, _TEMPERATURE)
         known = torch.as_tensor(training.values[rows], device=vectors.device)
         objective = supervised_contrastive_loss if training.is_labelled else graded_similarity_loss
         return objective(vectors, known, _TEMPERATURE)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 from zeroshot_core.errors import InvalidInputError
 
 __all__ = ["TrainingPlan"]
+
+_STEPS = 60
+_FEWEST_EPOCHS, _MOST_EPOCHS = 3, 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +20,7 @@ class TrainingPlan:
     Parameters
     ----------
     epochs
-        At most, at least 1.
+        At most, at least 1; None for as many as make 60 steps, but from 3 to 10.
     learning_rate
         The highest; it rises over the first tenth of the steps and then falls, both linearly.
     batch_size
@@ -37,16 +41,17 @@ class TrainingPlan:
         If a number is out of range.
     """
 
-    epochs: int = 10
-    learning_rate: float = 5e-5
-    batch_size: int = 64
+    epochs: int | None = None
+    learning_rate: float = 1e-4
+    batch_size: int = 32
     patience: int = 3
     budget_s: float | None = None
     random_state: int = 0
     show_progress: bool = False
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 2 or not self.learning_rate > 0:
+        is_short = self.epochs is not None and self.epochs < 1
+        if is_short or self.batch_size < 2 or not self.learning_rate > 0:
             raise InvalidInputError(
                 "expected at least 1 epoch, 2 texts in a batch and a learning rate above 0, "
                 f"got {self.epochs}, {self.batch_size} and {self.learning_rate}"
@@ -56,3 +61,7 @@ class TrainingPlan:
                 "expected a patience of at least 1 epoch and a budget_s above 0, "
                 f"got {self.patience} and {self.budget_s}"
             )
+
+    def n_epochs(self, n_steps: int) -> int:
+        """Most epochs, for epochs of so many steps."""
+        return self.epochs or min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, ceil(_STEPS / n_steps)))
