@@ -163,6 +163,11 @@ def test_the_label_is_read_from_what_the_model_answers(classifier: ZeroShotClass
     assert prediction_in_words(prediction).startswith("Grapes. Predicted k2")
 
 
+def test_a_reason_may_have_lines(classifier: ZeroShotClassifier) -> None:
+    prediction = decided(classifier, '{"reason": "Sour,\nwith bubbles.", "label": "lemonade"}')
+    assert (prediction.value, prediction.reason) == ("k2", "Sour,\nwith bubbles.")
+
+
 @pytest.mark.parametrize(
     "answer",
     ["lemonade", " Lemonade.\n", "It has bubbles.\n**lemonade**", "Label: lemonade", {"label": "LEMONADE"}],
