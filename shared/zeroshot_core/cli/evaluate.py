@@ -8,12 +8,14 @@ import typer
 
 from zeroshot_core.cli.console import write_json, write_line
 from zeroshot_core.cli.metrics import write_metrics
+from zeroshot_core.cli.novelty import novelty
 from zeroshot_core.cli.rare_disease import rare_disease
 
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="Measure predictions for new things against baselines.")
 app.command("rare-disease")(rare_disease)
+app.command("novelty")(novelty)
 
 
 @app.callback()
