@@ -38,12 +38,19 @@ def demand(
         typer.Option(callback=_known_split, help="What is new: lines, launch, types, categories, makers."),
     ] = "lines",
     seed: Annotated[int, typer.Option(min=0, help="Of the split and of the regressor.")] = 0,
+    tune: Annotated[
+        str,
+        typer.Option(help="Fit over a tuned encoder too: head, full, lora, joint."),
+    ] = "none",
+    budget_s: Annotated[
+        float | None, typer.Option("--budget-s", min=1, help="Seconds for tuning; no bound without it.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Forecast a year's demand of product lines held out of a grocer's sales."""
     from zeroshot_core.evaluation import evaluate_demand
 
-    report = evaluate_demand(split, seed, show_progress=True)
+    report = evaluate_demand(split, seed, tune=tune, budget_s=budget_s, show_progress=True)
     if json:
         write_json(report.to_dict())
         return

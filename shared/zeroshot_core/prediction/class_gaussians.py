@@ -90,5 +90,5 @@ def fit_class_gaussians(vectors: Vectors, codes: Ints) -> ClassGaussians:
 def _precision(covariance: Floats) -> Floats:
     d = len(covariance)
     mean = max(float(np.trace(covariance)) / d, _LEAST_VARIANCE)
-    inverse: Floats = np.linalg.inv((1 - _SHRINKAGE) * covariance + _SHRINKAGE * mean * np.eye(d))
-    return inverse
+    inverse = np.linalg.inv((1 - _SHRINKAGE) * covariance + _SHRINKAGE * mean * np.eye(d))
+    return inverse.astype(np.float64, copy=False)

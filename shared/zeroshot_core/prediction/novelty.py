@@ -2,8 +2,8 @@
 
 Three kinds of evidence are weighed: the mean distance to the nearest known texts [1]_, the relative
 Mahalanobis distance to the labels [2]_, and the energy of the similarities to the labels' means [3]_. The
-weights are those that best tell texts of held-out labels from texts of the labels left. Without labels, clusters
-stand in for them.
+weights are those that best tell texts of held-out labels from texts of the labels left. Without labels,
+clusters stand in for them.
 
 References
 ----------
