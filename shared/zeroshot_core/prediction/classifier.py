@@ -21,7 +21,7 @@ from zeroshot_core.prediction.label_vectors import (
     label_vectors,
 )
 from zeroshot_core.prediction.persistence import SavedModel
-from zeroshot_core.prediction.tuned import check_tune, holds_encoder, settled, tuned_encoder
+from zeroshot_core.prediction.tuned import check_tune, holds_encoder, settled, tuned_encoder, untaught
 from zeroshot_core.prediction.tuned_jointly import clear_rounds
 from zeroshot_core.retrieval import Retriever
 from zeroshot_core.types import Concept, Evidence, Item, Prediction
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion, VectorIndex
     from zeroshot_core.prediction.saved import ModelState, Opened
-    from zeroshot_core.types import Floats
+    from zeroshot_core.types import Floats, Vectors
 
 __all__ = ["ZeroShotClassifier"]
 
@@ -45,7 +45,7 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
 
     Each label is a concept of the graph, and its vector the mean of its names in the template and of its
     description. Without examples a text's score for a label is the cosine between the two; with examples, a
-    logistic regression on the vectors of examples and labels is blended in (`label_head`). Labels without
+    logistic regression on the vectors of examples and labels joins in (`label_head`). Labels without
     examples can be predicted beside those with many.
 
     Parameters
@@ -153,11 +153,13 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
             show_progress=self.show_progress,
         )
         version = model_index.build(linked, encoder, graph, show_progress=self.show_progress)
+        is_tuned = encoder.fingerprint != base.fingerprint
         head = fit_label_head(
             label_vectors(concepts, encoder, self.template),
             version.item_vectors([item.id for item in items]),
             np.searchsorted(ids, y or []).astype(np.int64),
             self.random_state,
+            untaught=self._vectors_of(untaught(encoder, base), concepts, items) if is_tuned else None,
         )
         model_index.publish(version)
         clear_rounds(report, model_index, version, self.checkpoints)
@@ -226,6 +228,13 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         model = cls(parts.encoder, parts.graph, index=parts.model_index.index, **parameters)
         model._adopt(parts.model_index, parts.version, parts.encoder, parts.graph, ids, head)
         return model
+
+    def _vectors_of(
+        self, encoder: Encoder, concepts: Sequence[Concept], items: Sequence[Item]
+    ) -> tuple[Vectors, Vectors]:
+        """Vectors of labels and of examples."""
+        own = label_vectors(concepts, encoder, self.template)
+        return own, encoder.encode([item.content for item in items])
 
     def _adopt(
         self,

@@ -1,81 +1,92 @@
-"""From a vector to probabilities of labels: nearness to the labels, blended with what examples teach."""
+"""Probabilities of labels from vectors: nearness to what labels are called, and what their examples teach."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from zeroshot_core.prediction.stacking import Stacking, fit_stacking, hold_out_labels
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from zeroshot_core.types import Floats, Ints, Vectors
 
+    Mask = npt.NDArray[np.bool_]
+
 __all__ = ["LabelHead", "fit_label_head"]
 
 # Sentence similarities among labels differ by about a tenth.
 _TEMPERATURE = 0.05
-_TEMPERATURES = (0.01, 0.02, 0.05, 0.1, 0.2)
-_SHARES = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
-_PENALTIES = (0.0, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0)
-_N_FOLDS = 3
 _INVERSE_REGULARISATION = 10.0
+_N_FOLDS = 5
+# With fewer texts held out, weights say more of these texts than of the evidence.
+_FEWEST_HELD_OUT = 8
+_UNLEARNED = Stacking(
+    seen_weights=np.array([0.5 / _TEMPERATURE, 3.0]),
+    unseen_weights=np.array([0.5 / _TEMPERATURE, 3.0]),
+    offset=0.0,
+    penalty=0.0,
+)
+_WITHOUT_EXAMPLES = Stacking(
+    seen_weights=np.zeros(2), unseen_weights=np.array([1.0 / _TEMPERATURE, 0.0]), offset=0.0, penalty=0.0
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LabelHead:
     """Probabilities of c labels for vectors of dimension d.
 
-    ``p = share * softmax(coef v + intercept) + (1 - share) * softmax(labels v / temperature)``, then divided
-    by ``exp(penalty)`` for labels that have examples, and normalised: the calibrated stacking of [1]_.
+    ``softmax(w1 labels v + w2 (coef v + intercept) - penalty)``: the cosine to a label's vector and the score
+    of a logistic regression, with weights of their own for labels with and without examples, and the penalty
+    of calibrated stacking for labels with examples.
 
     Parameters
     ----------
     labels
         Shape (c, d), unit rows.
-    temperature
-        Above 0.
     coef, intercept
-        Shapes (c, d) and (c,), of the logistic regression on the examples; zeros without any.
-    share
-        Weight of the logistic regression, in [0, 1].
-    penalty
-        Log-odds taken from labels with examples, at least 0.
+        Shapes (c, d) and (c,), of the logistic regression on examples and label vectors; zeros without any.
+    stacking
+        Weights of both, and the penalty.
     has_examples
         Shape (c,).
-
-    References
-    ----------
-    .. [1] Chao et al., "An Empirical Study and Analysis of Generalized Zero-Shot Learning for Object
-       Recognition in the Wild", ECCV 2016.
     """
 
     labels: Vectors
-    temperature: float
     coef: Floats
     intercept: Floats
-    share: float
-    penalty: float
-    has_examples: npt.NDArray[np.bool_]
+    stacking: Stacking
+    has_examples: Mask
+
+    def scores(self, vectors: Vectors) -> Floats:
+        """Logarithms of probabilities but for a constant of each row, shapes (q, d) to (q, c)."""
+        evidence = np.stack([vectors @ self.labels.T, vectors @ self.coef.T + self.intercept], axis=2)
+        return self.stacking.scores(evidence.astype(np.float64), self.has_examples)
 
     def probabilities(self, vectors: Vectors) -> Floats:
         """Probability of each label for each vector, shapes (q, d) to (q, c); rows sum to 1."""
-        near = _softmax(vectors @ self.labels.T / self.temperature)
-        learned = _softmax(vectors @ self.coef.T + self.intercept)
-        blend = self.share * learned + (1.0 - self.share) * near
-        weighed = blend * np.exp(-self.penalty * self.has_examples)
-        return np.asarray(weighed / weighed.sum(axis=1, keepdims=True))
+        scores = self.scores(vectors)
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
-def fit_label_head(labels: Vectors, vectors: Vectors, codes: Ints, random_state: int) -> LabelHead:
+def fit_label_head(
+    labels: Vectors,
+    vectors: Vectors,
+    codes: Ints,
+    random_state: int,
+    *,
+    untaught: tuple[Vectors, Vectors] | None = None,
+) -> LabelHead:
     """Learn from examples, of which there may be none, few, or none for some labels.
 
-    The label vectors are examples too, so every label can be predicted. Temperature, share and penalty are
-    those of least log loss out of fold. Where some labels have no examples, each fold also leaves out all
-    examples of some labels, and these count as much in the loss as those of the labels left in.
+    Label vectors are examples too, so every label can be predicted. How much each kind of evidence counts is
+    learned from examples held out; where some labels have no examples, others are held out as a whole.
 
     Parameters
     ----------
@@ -85,22 +96,18 @@ def fit_label_head(labels: Vectors, vectors: Vectors, codes: Ints, random_state:
         Of the examples, shape (n, d).
     codes
         Row of each example's label in `labels`, shape (n,).
+    untaught
+        Labels and examples by an encoder that has not been tuned on these examples, shapes (c, e) and (n, e):
+        to a tuned one even an example that is held out is known. None if the vectors are such themselves.
     """
     has_examples = np.bincount(codes, minlength=len(labels)) > 0
-    if len(codes):
-        coef, intercept = _logistic(labels, vectors, codes)
-        temperature, share, penalty = _tuned(labels, vectors, codes, random_state)
+    if not len(codes):
+        coef, intercept, stacking = np.zeros(labels.shape), np.zeros(len(labels)), _WITHOUT_EXAMPLES
     else:
-        coef, intercept = np.zeros(labels.shape), np.zeros(len(labels))
-        temperature, share, penalty = _TEMPERATURE, 0.0, 0.0
+        coef, intercept = _logistic(labels, vectors, codes)
+        stacking = _learned(*(untaught or (labels, vectors)), codes, random_state)
     return LabelHead(
-        labels=labels,
-        temperature=temperature,
-        coef=coef,
-        intercept=intercept,
-        share=share,
-        penalty=penalty,
-        has_examples=has_examples,
+        labels=labels, coef=coef, intercept=intercept, stacking=stacking, has_examples=has_examples
     )
 
 
@@ -128,76 +135,34 @@ def _logistic(labels: Vectors, vectors: Vectors, codes: Ints) -> tuple[Floats, F
     return np.vstack([np.zeros_like(model.coef_), model.coef_]), np.array([0.0, model.intercept_[0]])
 
 
-@dataclass(frozen=True, kw_only=True)
-class _HeldOut:
-    """What a head without their examples says of examples: all of shape (n, c), but `codes` (n,)."""
-
-    similarities: Floats
-    learned: Floats
-    has_examples: npt.NDArray[np.bool_]
-    codes: Ints
-
-    def losses(self, temperature: float, share: float, penalties: Sequence[float]) -> list[float]:
-        """Log loss for each penalty; of examples with and without seen labels alike."""
-        rows = np.arange(len(self.codes))
-        blend = share * self.learned + (1.0 - share) * _softmax(self.similarities / temperature)
-        own, is_seen = blend[rows, self.codes], self.has_examples[rows, self.codes]
-        seen = (blend * self.has_examples).sum(axis=1)
-        found = []
-        for penalty in penalties:
-            factor = np.exp(-penalty)
-            odds = own * np.where(is_seen, factor, 1.0) / (seen * factor + 1.0 - seen)
-            logs = -np.log(np.maximum(odds, 1e-12))
-            found.append(float(np.mean([logs[part].mean() for part in (is_seen, ~is_seen) if part.any()])))
-        return found
+def _learned(labels: Vectors, vectors: Vectors, codes: Ints, random_state: int) -> Stacking:
+    """Weights that make held-out examples most probable; set ones where these are too few."""
+    is_closed = len(np.unique(codes)) == len(labels)
+    folds = _folds if is_closed else hold_out_labels
+    evidence, asked, seen = [], [], []
+    for training, held in folds(codes, random_state=random_state):
+        coef, intercept = _logistic(labels, vectors[training], codes[training])
+        own = vectors[held]
+        evidence.append(np.stack([own @ labels.T, own @ coef.T + intercept], axis=2).astype(np.float64))
+        asked.append(codes[held])
+        known = np.bincount(codes[training], minlength=len(labels)) > 0
+        # In a closed set a label whose only example is held out is no newcomer.
+        seen.append(np.broadcast_to(known | is_closed, evidence[-1].shape[:2]))
+    if sum(len(each) for each in asked) < _FEWEST_HELD_OUT:
+        return _UNLEARNED
+    learned = fit_stacking(np.concatenate(evidence), np.concatenate(asked), np.concatenate(seen))
+    # Few labels held out may say that those with examples deserve more; none does, with the weights learned.
+    return replace(learned, penalty=max(0.0, learned.penalty))
 
 
-def _tuned(labels: Vectors, vectors: Vectors, codes: Ints, random_state: int) -> tuple[float, float, float]:
-    """Temperature, share and penalty of least loss out of fold; plain ones for a single example."""
-    held_out = _cross_fit(labels, vectors, codes, np.random.default_rng(random_state))
-    if held_out is None:
-        return _TEMPERATURE, 0.5, 0.0
-    is_seen = held_out.has_examples[np.arange(len(held_out.codes)), held_out.codes]
-    is_closed = (np.bincount(codes, minlength=len(labels)) > 0).all()
-    # What labels with examples must give up shows only beside labels without.
-    penalties = _PENALTIES[:1] if is_closed or is_seen.all() or not is_seen.any() else _PENALTIES
-    tried = {
-        (loss, temperature, share, penalty)
-        for temperature in _TEMPERATURES
-        for share in _SHARES
-        for penalty, loss in zip(penalties, held_out.losses(temperature, share, penalties), strict=True)
-    }
-    _, temperature, share, penalty = min(tried)
-    return temperature, share, penalty
-
-
-def _cross_fit(labels: Vectors, vectors: Vectors, codes: Ints, rng: np.random.Generator) -> _HeldOut | None:
-    folds = rng.permutation(len(codes)) % _N_FOLDS
-    label_folds = np.full(len(labels), -1)
-    seen = np.unique(codes)
-    if 1 < len(seen) < len(labels):
-        label_folds[seen] = rng.permutation(len(seen)) % _N_FOLDS
-    learned, rows, has_examples = [], [], []
-    for fold in range(_N_FOLDS):
-        held = (folds == fold) | (label_folds[codes] == fold)
-        if held.all() or not held.any():
-            continue
-        coef, intercept = _logistic(labels, vectors[~held], codes[~held])
-        learned.append(_softmax(vectors[held] @ coef.T + intercept))
-        rows.append(np.flatnonzero(held))
-        left = np.bincount(codes[~held], minlength=len(labels)) > 0
-        has_examples.append(np.broadcast_to(left, learned[-1].shape))
-    if not rows:
-        return None
-    order = np.concatenate(rows)
-    return _HeldOut(
-        similarities=(vectors @ labels.T).astype(np.float64)[order],
-        learned=np.concatenate(learned),
-        has_examples=np.concatenate(has_examples),
-        codes=codes[order],
-    )
-
-
-def _softmax(logits: Floats | Vectors) -> Floats:
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float64)
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+def _folds(codes: Ints, *, random_state: int) -> Iterator[tuple[Mask, Mask]]:
+    """Deal the examples of each label into folds: what may be learned from, and what is asked."""
+    rng = np.random.default_rng(random_state)
+    order = rng.permutation(len(codes))
+    order = order[np.argsort(codes[order], kind="stable")]
+    fold_of = np.empty(len(codes), dtype=np.int64)
+    fold_of[order] = np.arange(len(codes)) % _N_FOLDS
+    for fold in np.unique(fold_of):
+        held = fold_of == fold
+        if not held.all():
+            yield ~held, held

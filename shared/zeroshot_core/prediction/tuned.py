@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from zeroshot_core.prediction.indexing import ModelIndex
     from zeroshot_core.types import Item
 
-__all__ = ["Report", "check_tune", "holds_encoder", "settled", "tuned_encoder"]
+__all__ = ["Report", "check_tune", "holds_encoder", "settled", "tuned_encoder", "untaught"]
 
 Report: TypeAlias = TuningReport | JointResult
 """What tuning did: `is_improved`, and `verdict` in words."""
@@ -111,6 +111,11 @@ def tuned_encoder(
     return tune_encoder(
         encoder, texts, labels_or_targets, method=tune, trained_layers=_TRAINED_LAYERS, **shared
     )
+
+
+def untaught(tuned: Encoder, base: Encoder) -> Encoder:
+    """Give the encoder as it was before tuning, with the vectors that it remembers."""
+    return tuned.base if isinstance(tuned, HeadEncoder) else base
 
 
 def settled(tuned: Encoder, base: Encoder) -> Encoder:
