@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
+from inspect import getattr_static
 from itertools import accumulate
 from typing import Annotated, Any, TypeAlias
 
@@ -86,7 +87,8 @@ async def _astream(llm: Any, question: LabelQuestion) -> AsyncIterator[Answer]:
 
 def _holds_to(llm: LLM, way: str) -> bool:
     """Whether a model holds its answers to a schema in this way, by calls of tools or by one of its own."""
-    return llm.metadata.is_function_calling_model or getattr(type(llm), way) is not getattr(LLM, way)
+    is_its_own = getattr_static(type(llm), way) is not getattr_static(LLM, way)
+    return llm.metadata.is_function_calling_model or is_its_own
 
 
 def _form(question: LabelQuestion) -> type[BaseModel]:

@@ -95,6 +95,17 @@ async def test_a_model_chooses_among_the_candidates_by_the_evidence(saved_classi
     assert (told(later), str(later)) == (told(response), str(response))
 
 
+async def test_a_model_without_structured_output_answers_in_text(saved_classifier: Path) -> None:
+    llm = WritingLLM(answers={WINE: "Lemonade"})
+    for streaming in (False, True):
+        served = engine(saved_classifier, llm, streaming=streaming)
+        response, later = served.query(WINE), await served.aquery(WINE)
+        if streaming:
+            response, later = response.get_response(), await later.get_response()
+        assert told(response) == told(later) == ("lemonade", "", "")
+    assert all("Answer with a JSON object alone" in prompt for prompt in llm.prompts)
+
+
 def test_a_streamed_response_is_read_as_it_is_written(saved_classifier: Path, llm: Any) -> None:
     whole = engine(saved_classifier, llm).query(WINE)
     response = engine(saved_classifier, llm, streaming=True).query(WINE)
