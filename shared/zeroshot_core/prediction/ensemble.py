@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zeroshot_core.prediction.cross_tuning import View
 from zeroshot_core.prediction.features import ConceptSpace, FeatureTables, Rows, learn_tables
 from zeroshot_core.prediction.heads import Head, fit_head
 from zeroshot_core.prediction.neighbours import Neighbours, neighbour_profile
@@ -104,6 +105,7 @@ def fit_ensemble(
     space: ConceptSpace | None,
     groups: Sequence[Hashable] | None,
     *,
+    views: Sequence[View] = (),
     top_k: int,
     random_state: int,
     show_progress: bool,
@@ -116,18 +118,26 @@ def fit_ensemble(
         Shape (n, d), of the items.
     groups
         Shape (n,), or None; see `choose_schemes`.
+    views
+        What the heads learn from, each item being in one of them; without any, the vectors given.
     """
-    levels = targets.levels
-    tables = learn_tables(items, vectors, levels, space)
+    tables = learn_tables(items, vectors, targets.levels, space)
     rows = tables.rows(items, vectors, space)
     bare = tables.rows([_bare(item) for item in items], vectors, space)
+    whole = View(rows=np.arange(len(items)), vectors=vectors, space=space)
+    seen = [
+        _SeenRows(
+            view=view, linked=replace(rows, vectors=view.vectors), bare=replace(bare, vectors=view.vectors)
+        )
+        for view in views or (whole,)
+    ]
     rng = np.random.default_rng(random_state)
     schemes = choose_schemes(rows.links, groups, len(items), rng)
     heads, rates = [], []
     for place, scheme in enumerate(_progress(schemes, show_progress)):
         sample = np.arange(len(items)) if place == 0 else _sample(len(items), rng)
         head, unseen = _fit_scheme(
-            scheme, sample, tables, targets, rows, bare, space, top_k=top_k, random_state=random_state
+            scheme, sample, tables, targets, seen, top_k=top_k, random_state=random_state
         )
         heads.append(head)
         rates.append(unseen)
@@ -145,18 +155,20 @@ def _fit_scheme(
     sample: Ints,
     tables: FeatureTables,
     targets: Targets,
-    rows: Rows,
-    bare: Rows,
-    space: ConceptSpace | None,
+    views: Sequence[_SeenRows],
     *,
     top_k: int,
     random_state: int,
 ) -> tuple[Head, Floats]:
     """Learn the head of one scheme on a sample of rows; give also how often each type's concept is unseen."""
-    places, scores = fold_neighbours(rows.vectors, scheme.folds, top_k, queries=sample)
-    found = Neighbours(rows=places, scores=scores.astype(np.float64))
-    seen = rows if scheme.keeps_links else bare
-    features, unseen = tables.of_training(rows, seen, scheme.folds, sample, found, targets.levels, space)
+    parts = [
+        _evidence(scheme, np.intersect1d(sample, view.view.rows), tables, targets.levels, view, top_k)
+        for view in views
+    ]
+    asked, features, unseen, places, scores = (np.concatenate(each) for each in zip(*parts, strict=True))
+    order = np.argsort(asked)
+    features, unseen = features[order], unseen[order]
+    found = Neighbours(rows=places[order], scores=scores[order])
     values = targets.values[sample]
     profile = neighbour_profile(found, targets.values) if values.shape[1] > 1 else np.ones_like(values)
     head = fit_head(
@@ -167,6 +179,28 @@ def _fit_scheme(
         random_state,
     )
     return head, unseen.mean(axis=0)
+
+
+def _evidence(
+    scheme: Scheme, asked: Ints, tables: FeatureTables, levels: Floats, view: _SeenRows, top_k: int
+) -> tuple[Any, ...]:
+    """Rows of a view with their features, what is unseen of them, and their neighbours and similarities."""
+    places, scores = fold_neighbours(view.view.vectors, scheme.folds, top_k, queries=asked)
+    found = Neighbours(rows=places, scores=scores.astype(np.float64))
+    seen = view.linked if scheme.keeps_links else view.bare
+    features, unseen = tables.of_training(
+        view.linked, seen, scheme.folds, asked, found, levels, view.view.space
+    )
+    return asked, features, unseen, found.rows, found.scores
+
+
+@dataclass(frozen=True, kw_only=True)
+class _SeenRows:
+    """A view, and its items prepared with their concepts and without."""
+
+    view: View
+    linked: Rows
+    bare: Rows
 
 
 def _sample(n_items: int, rng: np.random.Generator) -> Ints:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 
+from zeroshot_core.encoders.remembering import RememberingEncoder
 from zeroshot_core.errors import InvalidInputError, NotFittedError
 from zeroshot_core.graph import check_spread
+from zeroshot_core.prediction.cross_tuning import share, tuned_views
 from zeroshot_core.prediction.ensemble import Ensemble, fit_ensemble
 from zeroshot_core.prediction.features import ConceptSpace
 from zeroshot_core.prediction.indexing import ModelIndex, as_items, resolve_encoder
@@ -146,8 +148,9 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         if self.graph is not None:
             self.graph.require(concept for item in items for concept in item.concepts)
         model_index = ModelIndex(self.index)
+        reader, budget_s = RememberingEncoder(base) if self.tune == "head" else base, share(self.budget_s)
         encoder, report = tuned_encoder(
-            base,
+            reader,
             self.tune,
             items,
             targets.transform(targets.values),
@@ -155,7 +158,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
             graph=self.graph,
             model_index=model_index,
             checkpoints=self.checkpoints,
-            budget_s=self.budget_s,
+            budget_s=budget_s,
             random_state=self.random_state,
             show_progress=self.show_progress,
         )
@@ -163,12 +166,27 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         ids = [item.id for item in items]
         vectors = version.item_vectors(ids)
         space = self._space(version)
+        views = tuned_views(
+            reader,
+            self.tune,
+            report,
+            items,
+            targets.transform(targets.values),
+            vectors,
+            space,
+            groups=groups,
+            model_index=model_index,
+            budget_s=budget_s,
+            random_state=self.random_state,
+            show_progress=self.show_progress,
+        )
         ensemble = fit_ensemble(
             items,
             vectors,
             targets,
             space,
             groups,
+            views=views,
             top_k=self.top_k,
             random_state=self.random_state,
             show_progress=self.show_progress,

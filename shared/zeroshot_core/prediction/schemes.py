@@ -20,7 +20,7 @@ from zeroshot_core.prediction.links import TypeLinks
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats, Ints
 
-__all__ = ["Scheme", "choose_schemes", "posterior", "prior_weights"]
+__all__ = ["Scheme", "choose_schemes", "deal_folds", "posterior", "prior_weights"]
 
 _N_FOLDS = 10
 _FEWEST_GROUPS = 5
@@ -75,15 +75,22 @@ def choose_schemes(
     return [*schemes, Scheme(name="text", folds=at_random, keeps_links=False)]
 
 
+def deal_folds(
+    groups: Sequence[Hashable] | None, n_items: int, n_folds: int, rng: np.random.Generator
+) -> Ints:
+    """Deal groups, or single items where there are none, out to at most `n_folds` folds, shape (n_items,)."""
+    return _folds_of(np.arange(n_items) if groups is None else _codes(groups), rng, n_folds)
+
+
 def _codes(groups: Sequence[Hashable]) -> Ints:
     numbers: dict[Hashable, int] = {}
     return np.asarray([numbers.setdefault(group, len(numbers)) for group in groups], dtype=np.int64)
 
 
-def _folds_of(codes: Ints, rng: np.random.Generator) -> Ints:
-    """Deal the groups out to at most ten folds of about equally many groups, shape (n,)."""
+def _folds_of(codes: Ints, rng: np.random.Generator, n_folds: int = _N_FOLDS) -> Ints:
+    """Deal the groups out to at most `n_folds` folds of about equally many groups, shape (n,)."""
     known, places = np.unique(codes, return_inverse=True)
-    n_folds = min(_N_FOLDS, len(known))
+    n_folds = min(n_folds, len(known))
     return np.asarray(rng.permutation(np.arange(len(known)) % n_folds)[places], dtype=np.int64)
 
 

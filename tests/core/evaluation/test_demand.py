@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from zeroshot_core.encoders import FunctionEncoder
 from zeroshot_core.encoders.remembering import RememberingEncoder
+from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.evaluation import evaluate_demand
 from zeroshot_core.evaluation.demand import linked_items
 from zeroshot_core.evaluation.illustration import illustrate
@@ -161,3 +162,15 @@ def test_texts_are_encoded_once_and_keep_vectors_and_fingerprint(encoder):
     assert reader.fingerprint == inner.fingerprint
     assert reader.name == inner.name
     assert reader.encode([]).shape == (0, 2)
+
+
+def test_a_regressor_or_an_encoder_that_cannot_be_tuned_is_refused_before_anything_is_read(encoder):
+    with pytest.raises(InvalidInputError, match="no regressor beside tune='head'"):
+        evaluate_demand(encoder=encoder, regressor=lambda _, graph: CategoryRegressor(graph), tune="head")
+    with pytest.raises(InvalidInputError, match="TransformerEncoder for tune='full'"):
+        evaluate_demand(encoder=encoder, tune="full")
+
+
+def test_nothing_is_said_of_tuning_that_was_not_asked_for(lines_report):
+    assert lines_report.tuned is None
+    assert "tuned" not in lines_report.to_dict()
