@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,17 +10,15 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from zeroshot_core.errors import InvalidInputError, NotFittedError
+from zeroshot_core.prediction.classifier_fitting import LabelTask
+from zeroshot_core.prediction.classifier_inputs import checked_examples, checked_unlabelled, linked
 from zeroshot_core.prediction.classifier_state import classifier_state, restore_classifier
 from zeroshot_core.prediction.indexing import ModelIndex, as_items, resolve_encoder
-from zeroshot_core.prediction.label_head import LabelHead, fit_label_head
-from zeroshot_core.prediction.label_vectors import (
-    check_template,
-    label_graph,
-    label_texts,
-    label_vectors,
-)
+from zeroshot_core.prediction.label_vectors import check_template, label_graph
+from zeroshot_core.prediction.novelty import check_false_alarm_rate
 from zeroshot_core.prediction.persistence import SavedModel
-from zeroshot_core.prediction.tuned import check_tune, holds_encoder, settled, tuned_encoder, untaught
+from zeroshot_core.prediction.rejection import NONE_OF_THESE, learn_usual, novelty_scores
+from zeroshot_core.prediction.tuned import check_tune, holds_encoder, settled
 from zeroshot_core.prediction.tuned_jointly import clear_rounds
 from zeroshot_core.retrieval import Retriever
 from zeroshot_core.types import Concept, Evidence, Item, Prediction
@@ -32,12 +29,15 @@ if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion, VectorIndex
+    from zeroshot_core.prediction.label_head import LabelHead
+    from zeroshot_core.prediction.novelty import Novelty
     from zeroshot_core.prediction.saved import ModelState, Opened
     from zeroshot_core.types import Floats, Vectors
 
 __all__ = ["ZeroShotClassifier"]
 
 _N_CONCEPTS_SHOWN = 5
+_TUNING = ("checkpoints", "budget_s", "random_state", "show_progress")
 
 
 class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -58,7 +58,8 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         An open `VectorIndex`, a URI, or None for a temporary Milvus Lite file. The examples are indexed
         there, linked to their labels.
     template
-        Text around a label's name, with one ``{}`` for it, such as ``"This text is about {}."``.
+        Text around a label's name, with one ``{}`` for it, such as ``"This text is about {}."``; None takes
+        the mean over a set of them.
     top_k
         Known items that `explain` shows for each text.
     tune
@@ -66,6 +67,9 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         ``"lora"`` its upper layers, and ``"joint"`` either together with the index (`optimise_jointly`), on
         the examples and the labels' texts. What is trained is kept only where
         held-out examples gain by it; `tuning_` says whether they did, and the model is saved with it.
+    false_alarm_rate
+        Share of texts such as the known ones that ``predict(..., reject=True)`` may take for none of the
+        labels, above 0 and below 1.
     budget_s
         Seconds after which no further epoch of tuning begins; None for no bound.
     checkpoints
@@ -86,9 +90,10 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         graph: KnowledgeGraph | None = None,
         *,
         index: VectorIndex | str | Path | None = None,
-        template: str = "{}",
+        template: str | None = None,
         top_k: int = 10,
         tune: str = "none",
+        false_alarm_rate: float = 0.05,
         budget_s: float | None = None,
         checkpoints: str | Path | None = None,
         random_state: int = 0,
@@ -100,6 +105,7 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         self.template = template
         self.top_k = top_k
         self.tune = tune
+        self.false_alarm_rate = false_alarm_rate
         self.budget_s = budget_s
         self.checkpoints = checkpoints
         self.random_state = random_state
@@ -110,8 +116,10 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         X: Sequence[Item | str] | None = None,
         y: Sequence[str] | None = None,
         labels: Iterable[str | Concept] | None = None,
+        *,
+        unlabelled: Sequence[Item | str] | None = None,
     ) -> ZeroShotClassifier:
-        """Settle the labels, and learn from examples if there are any.
+        """Settle the labels, and learn from examples and from texts without labels, if there are any.
 
         Parameters
         ----------
@@ -122,6 +130,11 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         labels
             Names, ids of the graph's concepts, or concepts. None takes those of `y`; without `y` the graph's
             concepts of type ``"label"``, or all of them if it has none of that type.
+        unlabelled
+            Items or texts such as will be asked, whose labels nobody has given, shape (m,); at least as many
+            as the labels, which are taken to be about equally frequent in them. They are indexed too, and
+            what they teach (`transduction`) serves for all texts. With `tune`, the surest guesses are
+            examples for the encoder.
 
         Raises
         ------
@@ -130,37 +143,25 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         UnknownConceptError
             If an item names a concept that the graph does not hold.
         """
-        items, y = _checked_examples(X, y)
+        items, y = checked_examples(X, y)
         self._check_parameters()
         ids, graph = label_graph(labels, y, self.graph)
-        graph.require(concept for item in items for concept in item.concepts)
+        others = checked_unlabelled(unlabelled, items, len(ids))
+        graph.require(concept for item in (*items, *others) for concept in item.concepts)
         base = resolve_encoder(self.encoder)
         check_tune(self.tune, self.budget_s, base)
-        concepts = [graph.concepts[id_] for id_ in ids]
-        linked = [_linked(item, label) for item, label in zip(items, y or (), strict=True)]
+        task = LabelTask(
+            concepts=[graph.concepts[id_] for id_ in ids],
+            template=self.template,
+            examples=[linked(item, label) for item, label in zip(items, y or (), strict=True)],
+            y=y or (),
+            others=others,
+        )
         model_index = ModelIndex(self.index)
-        encoder, report = tuned_encoder(
-            base,
-            self.tune,
-            linked,
-            y,
-            label_texts={c.id: label_texts(c, self.template) for c in concepts},
-            graph=graph,
-            model_index=model_index,
-            checkpoints=self.checkpoints,
-            budget_s=self.budget_s,
-            random_state=self.random_state,
-            show_progress=self.show_progress,
-        )
-        version = model_index.build(linked, encoder, graph, show_progress=self.show_progress)
-        is_tuned = encoder.fingerprint != base.fingerprint
-        head = fit_label_head(
-            label_vectors(concepts, encoder, self.template),
-            version.item_vectors([item.id for item in items]),
-            np.searchsorted(ids, y or []).astype(np.int64),
-            self.random_state,
-            untaught=self._vectors_of(untaught(encoder, base), concepts, items) if is_tuned else None,
-        )
+        settings = {name: getattr(self, name) for name in _TUNING}
+        encoder, report = task.tune(base, self.tune, graph=graph, model_index=model_index, settings=settings)
+        version = model_index.build(task.items, encoder, graph, show_progress=self.show_progress)
+        head = task.head(version, encoder, base, self.random_state)
         model_index.publish(version)
         clear_rounds(report, model_index, version, self.checkpoints)
         self.holds_encoder_ = holds_encoder(encoder, report, self.encoder_ if self.holds_encoder_ else None)
@@ -168,26 +169,51 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         self._adopt(model_index, version, settled(encoder, base), graph, ids, head)
         return self
 
-    def predict(self, X: Sequence[Item | str]) -> npt.NDArray[np.str_]:
+    def predict(self, X: Sequence[Item | str], *, reject: bool = False) -> npt.NDArray[np.str_]:
         """Most probable label of each item or text, shape (q,).
+
+        Parameters
+        ----------
+        reject
+            Whether to answer ``""``, none of these, where a text is newer than all but the share
+            `false_alarm_rate` of the known texts.
 
         Raises
         ------
         NotFittedError
             Before `fit`.
         InvalidInputError
-            If a text is empty, or something is neither a text nor an item.
+            If a text is empty, or something is neither a text nor an item; to reject, if `fit` had fewer
+            than 10 texts, or `false_alarm_rate` is not above 0 and below 1.
         """
-        best = self.predict_proba(X).argmax(axis=1)
-        labels: npt.NDArray[np.str_] = self.classes_[best]
-        return labels
+        items = self._checked_items(X)
+        vectors = self._encoded(items)
+        labels: npt.NDArray[np.str_] = self.classes_[self.head_.probabilities(vectors).argmax(axis=1)]
+        if not reject:
+            return labels
+        threshold = self._usual().threshold(self.false_alarm_rate)
+        is_new = novelty_scores(self._usual(), self.version_, vectors) > threshold
+        return np.where(is_new, NONE_OF_THESE, labels)
+
+    def novelty_score(self, X: Sequence[Item | str]) -> Floats:
+        """How new each item or text is beside those of `fit`, with labels or without, shape (q,).
+
+        The higher, the newer; 0 is usual, and 1 about a standard deviation above it. Texts of a label without
+        examples are new in this sense.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        InvalidInputError
+            If something is neither a text nor an item, or `fit` had fewer than 10 texts.
+        """
+        items = self._checked_items(X)
+        return novelty_scores(self._usual(), self.version_, self._encoded(items))
 
     def predict_proba(self, X: Sequence[Item | str]) -> Floats:
         """Probability of each label, shape (q, n_classes) in the order of `classes_`; rows sum to 1."""
-        items = self._checked_items(X)
-        contents = [item.content for item in items]
-        vectors = self.encoder_.encode(contents, role="query", show_progress=self.show_progress)
-        return self.head_.probabilities(vectors)
+        return self.head_.probabilities(self._encoded(self._checked_items(X)))
 
     def explain(
         self, X: Sequence[Item | str], *, top_k: int | None = None, coverage: float | None = None
@@ -229,13 +255,6 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         model._adopt(parts.model_index, parts.version, parts.encoder, parts.graph, ids, head)
         return model
 
-    def _vectors_of(
-        self, encoder: Encoder, concepts: Sequence[Concept], items: Sequence[Item]
-    ) -> tuple[Vectors, Vectors]:
-        """Vectors of labels and of examples."""
-        own = label_vectors(concepts, encoder, self.template)
-        return own, encoder.encode([item.content for item in items])
-
     def _adopt(
         self,
         model_index: ModelIndex,
@@ -251,9 +270,21 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         self.graph_ = self.retriever_.graph
         self.classes_ = np.array(ids)
         self.head_ = head
+        self._novelty: Novelty | None = None
+
+    def _usual(self) -> Novelty:
+        """Learn what is usual from the index when first asked for."""
+        if self._novelty is None:
+            self._novelty = learn_usual(self.version_, self.classes_.tolist(), random_state=self.random_state)
+        return self._novelty
+
+    def _encoded(self, items: Sequence[Item]) -> Vectors:
+        contents = [item.content for item in items]
+        return self.encoder_.encode(contents, role="query", show_progress=self.show_progress)
 
     def _check_parameters(self) -> None:
         check_template(self.template)
+        check_false_alarm_rate(self.false_alarm_rate)
         if isinstance(self.top_k, bool) or not isinstance(self.top_k, int) or self.top_k < 1:
             raise InvalidInputError(f"expected top_k as a whole number of at least 1, got {self.top_k!r}")
 
@@ -268,32 +299,3 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         items = as_items(X, prefix="query-")
         self.graph_.require(concept for item in items for concept in item.concepts)
         return items
-
-
-def _checked_examples(X: Any, y: Any) -> tuple[list[Item], list[str] | None]:
-    """Examples as items with their labels; nothing without examples."""
-    if X is None and y is None:
-        return [], None
-    if X is None or y is None:
-        raise InvalidInputError(
-            f"expected examples X with their labels y, got only {'y' if X is None else 'X'}; "
-            "give both, or neither and labels=[...]"
-        )
-    items, names = as_items(X, prefix="example-"), list(y)
-    if len(names) != len(items):
-        raise InvalidInputError(f"expected {len(items)} labels in y, one for each example, got {len(names)}")
-    if not items:
-        raise InvalidInputError(
-            "expected at least 1 example in X, got none; leave X and y out, and give labels"
-        )
-    for row, name in enumerate(names):
-        if not isinstance(name, str):
-            raise InvalidInputError(
-                f"y, row {row}: expected a label that is a string, got {name!r}; convert it with str()"
-            )
-    return items, [str(name) for name in names]
-
-
-def _linked(item: Item, label: str) -> Item:
-    """Link an example to its label."""
-    return replace(item, concepts=tuple(dict.fromkeys((*item.concepts, label))))

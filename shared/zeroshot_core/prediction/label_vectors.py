@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,20 @@ from zeroshot_core.types import Concept
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
-    from zeroshot_core.types import Vectors
+    from zeroshot_core.types import Floats, Vectors
 
-__all__ = ["LABEL_TYPE", "check_template", "label_graph", "label_texts", "label_vectors"]
+__all__ = ["LABEL_TYPE", "check_template", "label_graph", "label_texts", "label_vectors", "label_words"]
 
 LABEL_TYPE = "label"
+# The name alone, as the subject of a text, and as what somebody asks for.
+_TEMPLATES = (
+    "{}",
+    "This text is about {}.",
+    "I have a question about {}",
+    "a request concerning {}",
+    "Tell me about {}.",
+    "I want to know about {}.",
+)
 
 
 def label_graph(
@@ -64,26 +74,35 @@ def label_graph(
     return ids, KnowledgeGraph([*known.concepts.values(), *missing], known.relations)
 
 
-def label_vectors(concepts: Sequence[Concept], encoder: Encoder, template: str) -> Vectors:
-    """Encode each label as the mean of its names in the template, and of its description.
+def label_vectors(concepts: Sequence[Concept], encoder: Encoder, template: str | None) -> Vectors:
+    """Encode each label as the mean of its names and of its description.
+
+    Parameters
+    ----------
+    template
+        Text around each name; None takes the mean over six, alike for all labels and data.
 
     Returns
     -------
     Vectors
         Shape (n, d), unit rows.
     """
-    texts = [label_texts(concept, template) for concept in concepts]
-    vectors = encoder.encode(list(chain.from_iterable(texts)))
-    starts = np.cumsum([0, *map(len, texts)])[:-1]
-    means = np.add.reduceat(vectors, starts, axis=0, dtype=np.float64)
+    groups = [group for concept in concepts for group in _text_groups(concept, template)]
+    vectors = encoder.encode(list(chain.from_iterable(groups)))
+    own = _means(vectors, [len(group) for group in groups])
+    means = _means(own, [len(_text_groups(concept, template)) for concept in concepts])
     units: Vectors = (means / np.linalg.norm(means, axis=1, keepdims=True)).astype(np.float32)
     return units
 
 
-def label_texts(concept: Concept, template: str) -> list[str]:
-    """Names of a label in the template, and its description."""
-    names = [template.format(name) for name in (concept.name, *concept.synonyms)]
-    return names + ([concept.description] if concept.description.strip() else [])
+def label_texts(concept: Concept, template: str | None) -> list[str]:
+    """Names of a label in the template, or alone without one, and its description."""
+    return [group[0] for group in _text_groups(concept, template)]
+
+
+def label_words(name: str) -> str:
+    """Write a name in words: ``card_arrival`` and ``CardArrival`` are two each."""
+    return " ".join(re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", name.replace("_", " ")).split())
 
 
 def check_template(template: Any) -> None:
@@ -92,8 +111,10 @@ def check_template(template: Any) -> None:
     Raises
     ------
     InvalidInputError
-        If it isn't a text with one ``{}``.
+        If it is neither None nor a text with one ``{}``.
     """
+    if template is None:
+        return
     try:
         is_good = template.count("{}") == 1 and template.format("label") == template.replace("{}", "label")
     except (AttributeError, IndexError, KeyError, ValueError):
@@ -102,6 +123,20 @@ def check_template(template: Any) -> None:
         raise InvalidInputError(
             f"expected a template with one {{}} for the label, such as 'a text about {{}}', got {template!r}"
         )
+
+
+def _text_groups(concept: Concept, template: str | None) -> list[list[str]]:
+    """Each name in every template, and the description."""
+    templates = _TEMPLATES if template is None else (template,)
+    names = map(label_words, (concept.name, *concept.synonyms))
+    groups = [[each.format(name) for each in templates] for name in names]
+    return groups + ([[concept.description]] if concept.description.strip() else [])
+
+
+def _means(vectors: Vectors | Floats, sizes: Sequence[int]) -> Floats:
+    """Mean of each run of rows, shape (len(sizes), d)."""
+    sums = np.add.reduceat(vectors, np.cumsum([0, *sizes])[:-1], axis=0, dtype=np.float64)
+    return np.asarray(sums / np.array(sizes)[:, None])
 
 
 def _implied(y: Sequence[str] | None, graph: KnowledgeGraph) -> list[str | Concept]:

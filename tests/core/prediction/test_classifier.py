@@ -30,7 +30,7 @@ GRAPH = KnowledgeGraph(
 
 @pytest.fixture(scope="module")
 def zero_shot(minilm):
-    return ZeroShotClassifier(minilm, GRAPH).fit(labels=LABELS)
+    return ZeroShotClassifier(minilm, GRAPH, template="{}").fit(labels=LABELS)
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +207,7 @@ def test_wrong_labels_and_examples_are_refused(hash_encoder, arguments, message)
     assert not hasattr(model, "head_")
 
 
-@pytest.mark.parametrize("template", ["no place", "{} and {}", "{0}", "{name}", "{} {", None])
+@pytest.mark.parametrize("template", ["no place", "{} and {}", "{0}", "{name}", "{} {", 3])
 def test_a_template_without_one_place_for_the_label_is_refused(hash_encoder, template):
     with pytest.raises(InvalidInputError, match=r"expected a template with one \{\} for the label"):
         ZeroShotClassifier(hash_encoder, template=template).fit(labels=LABELS)

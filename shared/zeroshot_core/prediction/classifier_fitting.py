@@ -1,0 +1,97 @@
+"""The two things that a classifier learns: an encoder, where it is tuned, and a head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zeroshot_core.prediction.label_head import LabelHead, fit_label_head
+from zeroshot_core.prediction.label_vectors import label_texts, label_vectors
+from zeroshot_core.prediction.self_labelled import self_labelled
+from zeroshot_core.prediction.transduced_head import fit_transduced_head
+from zeroshot_core.prediction.transduction import neighbour_graph
+from zeroshot_core.prediction.tuned import tuned_encoder, untaught
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from zeroshot_core.encoders import Encoder
+    from zeroshot_core.graph import KnowledgeGraph
+    from zeroshot_core.index import OpenVersion
+    from zeroshot_core.prediction.indexing import ModelIndex
+    from zeroshot_core.prediction.tuned import Report
+    from zeroshot_core.types import Concept, Item, Vectors
+
+__all__ = ["LabelTask"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelTask:
+    """Labels, and the texts to learn them from.
+
+    Parameters
+    ----------
+    concepts
+        Of the labels, sorted by id.
+    examples, y
+        Shape (n,): items linked to their labels, and these.
+    others
+        Items without labels.
+    """
+
+    concepts: Sequence[Concept]
+    template: str | None
+    examples: Sequence[Item]
+    y: Sequence[str]
+    others: Sequence[Item]
+
+    @property
+    def items(self) -> list[Item]:
+        """All that is indexed: the examples, then those without labels."""
+        return [*self.examples, *self.others]
+
+    def tune(
+        self,
+        base: Encoder,
+        tune: str,
+        *,
+        graph: KnowledgeGraph,
+        model_index: ModelIndex,
+        settings: Mapping[str, Any],
+    ) -> tuple[Encoder, Report | None]:
+        """Tune an encoder on the examples, and on the surest guesses for the texts without labels."""
+        taught, names = list(self.examples), list(self.y)
+        if self.others and tune != "none":
+            labels, ids = self._labels(base), [concept.id for concept in self.concepts]
+            guessed = self_labelled(self.others, labels, ids, base, graph, model_index)
+            taught, names = taught + guessed[0], names + guessed[1]
+        return tuned_encoder(
+            base,
+            tune,
+            taught,
+            names,
+            label_texts={c.id: label_texts(c, self.template) for c in self.concepts},
+            graph=graph,
+            model_index=model_index,
+            **settings,
+        )
+
+    def head(self, version: OpenVersion, encoder: Encoder, base: Encoder, random_state: int) -> LabelHead:
+        """Learn a head from the vectors in the index."""
+        ids = [item.id for item in self.items]
+        labels, vectors = self._labels(encoder), version.item_vectors(ids)
+        codes = np.searchsorted([concept.id for concept in self.concepts], self.y).astype(np.int64)
+        if self.others:
+            known = np.concatenate([codes, np.full(len(self.others), -1)])
+            graph = neighbour_graph(version, ids, vectors)
+            return fit_transduced_head(labels, vectors, graph, known, random_state)
+        untouched = None
+        if encoder.fingerprint != base.fingerprint:
+            before = untaught(encoder, base)
+            untouched = self._labels(before), before.encode([item.content for item in self.examples])
+        return fit_label_head(labels, vectors, codes, random_state, untaught=untouched)
+
+    def _labels(self, encoder: Encoder) -> Vectors:
+        return label_vectors(self.concepts, encoder, self.template)

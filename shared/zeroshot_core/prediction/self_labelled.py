@@ -1,0 +1,70 @@
+"""Texts without labels as examples: the surest guesses, as many of each label."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zeroshot_core.prediction.classifier_inputs import linked
+from zeroshot_core.prediction.transduction import assign_labels, neighbour_graph
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zeroshot_core.encoders import Encoder
+    from zeroshot_core.graph import KnowledgeGraph
+    from zeroshot_core.prediction.indexing import ModelIndex
+    from zeroshot_core.types import Floats, Item, Vectors
+
+__all__ = ["self_labelled"]
+
+# Of each label's fair share of the texts; and texts in all, since tuning reads each of them many times.
+_SHARE = 0.5
+_MOST_TEXTS = 2000
+
+
+def self_labelled(
+    items: Sequence[Item],
+    labels: Vectors,
+    names: Sequence[str],
+    encoder: Encoder,
+    graph: KnowledgeGraph,
+    model_index: ModelIndex,
+) -> tuple[list[Item], list[str]]:
+    """Guess the labels of texts as `assign_labels` does, and keep the surest of each label.
+
+    Parameters
+    ----------
+    items
+        Without labels; they are indexed for as long as this takes.
+    labels, names
+        Vectors (c, d) and ids of the labels.
+
+    Returns
+    -------
+    items, labels
+        At most half of each label's fair share, and 2,000 in all; items are linked to their labels.
+    """
+    version = model_index.build(items, encoder, graph, show_progress=False)
+    ids = [item.id for item in items]
+    vectors = version.item_vectors(ids)
+    shares = assign_labels(labels, vectors, neighbour_graph(version, ids, vectors))
+    if not version.info.is_live:
+        model_index.index.drop(version.info.id)
+    n_each = max(2, int(min(_SHARE * len(items), _MOST_TEXTS) / len(names)))
+    rows, codes = _surest(shares, n_each)
+    return [linked(items[row], names[code]) for row, code in zip(rows, codes, strict=True)], [
+        names[code] for code in codes
+    ]
+
+
+def _surest(shares: Floats, n_each: int) -> tuple[list[int], list[int]]:
+    best, sure = shares.argmax(axis=1), shares.max(axis=1)
+    rows, codes = [], []
+    for code in range(shares.shape[1]):
+        own = np.flatnonzero(best == code)
+        kept = own[np.argsort(-sure[own], kind="stable")][:n_each].tolist()
+        rows += kept
+        codes += [code] * len(kept)
+    return rows, codes

@@ -1,0 +1,99 @@
+"""A head for labels that texts without labels have taught, with the confidence that these allow."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zeroshot_core.prediction.label_head import LabelHead
+from zeroshot_core.prediction.stacking import Stacking
+from zeroshot_core.prediction.transduction import assign_labels, expected_accuracy, share_of_texts
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+    from zeroshot_core.types import Floats, Ints, Vectors
+
+__all__ = ["fit_transduced_head"]
+
+_TEMPERATURE = 0.07
+_INVERSE_REGULARISATION = 10.0
+_MOST_STEPS = 100
+_SHARPEST, _FLATTEST, _N_HALVINGS = 8.0, 0.125, 24
+
+
+def fit_transduced_head(
+    labels: Vectors, vectors: Vectors, graph: csr_matrix, known: Ints, random_state: int
+) -> LabelHead:
+    """Learn from texts, of which few or none have labels.
+
+    A logistic regression learns the labels that `assign_labels` gives, each text weighed by how sure that is.
+    It and the labels' own vectors count by the share that texts have in a prototype; both are sharpened or
+    flattened until the mean confidence is the accuracy to be expected, or, if that is more, the confidence
+    of the labels' vectors alone.
+
+    Parameters
+    ----------
+    labels, vectors
+        Shapes (c, d) and (n, d), unit rows.
+    graph
+        Of the texts' neighbours, shape (n, n).
+    known
+        Shape (n,): the label of a text, or -1.
+
+    Raises
+    ------
+    InvalidInputError
+        If there are fewer texts than labels.
+    """
+    assigned = assign_labels(labels, vectors, graph, known)
+    coef, intercept = _logistic(labels, vectors, assigned)
+    share = share_of_texts(len(vectors), len(labels))
+    near, learned = (vectors @ labels.T).astype(np.float64), vectors @ coef.T + intercept
+    floor = _mean_confidence(near / _TEMPERATURE)
+    expected = max(floor, expected_accuracy(labels, vectors, graph, random_state=random_state))
+    scale = _scale((1 - share) * near / _TEMPERATURE + share * learned, expected)
+    weights = np.array([(1 - share) / _TEMPERATURE, share]) * scale
+    return LabelHead(
+        labels=labels,
+        coef=coef,
+        intercept=intercept,
+        stacking=Stacking(seen_weights=weights, unseen_weights=weights, offset=0.0, penalty=0.0),
+        has_examples=np.bincount(known[known >= 0], minlength=len(labels)) > 0,
+    )
+
+
+def _logistic(labels: Vectors, vectors: Vectors, assigned: Floats) -> tuple[Floats, Floats]:
+    """Coefficients (c, d) and intercepts (c,) of a logistic regression on texts and label vectors."""
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=_INVERSE_REGULARISATION, max_iter=_MOST_STEPS)
+    with warnings.catch_warnings():
+        # A rough optimum will do, and few texts a label are no sign of a regression.
+        warnings.simplefilter("ignore")
+        model.fit(
+            np.vstack([labels, vectors]).astype(np.float64),
+            np.concatenate([np.arange(len(labels)), assigned.argmax(axis=1)]),
+            sample_weight=np.concatenate([np.ones(len(labels)), assigned.max(axis=1)]),
+        )
+    if len(labels) > 2:
+        return model.coef_, model.intercept_
+    # Two labels get one row of coefficients, the log-odds of the second.
+    return np.vstack([np.zeros_like(model.coef_), model.coef_]), np.array([0.0, model.intercept_[0]])
+
+
+def _scale(scores: Floats, confidence: float) -> float:
+    """Find the factor of scores (n, c) at which the mean confidence is the one given."""
+    low, high = np.log(_FLATTEST), np.log(_SHARPEST)
+    for _ in range(_N_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (
+            (low, middle) if _mean_confidence(np.exp(middle) * scores) > confidence else (middle, high)
+        )
+    return float(np.exp((low + high) / 2))
+
+
+def _mean_confidence(scores: Floats) -> float:
+    return float((1.0 / np.exp(scores - scores.max(axis=1, keepdims=True)).sum(axis=1)).mean())
