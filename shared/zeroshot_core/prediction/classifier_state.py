@@ -13,7 +13,7 @@ from zeroshot_core.prediction.stacking import Stacking
 
 __all__ = ["classifier_state", "restore_classifier"]
 
-_PARAMETERS = ("template", "top_k", "tune", "budget_s", "random_state", "show_progress")
+_PARAMETERS = ("template", "top_k", "tune", "false_alarm_rate", "budget_s", "random_state", "show_progress")
 _ARRAYS = ("labels", "coef", "intercept", "has_examples")
 _WEIGHTS = ("seen_weights", "unseen_weights")
 
