@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zeroshot_core.encoders import TransformerEncoder
+from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import concept_vectors
 from zeroshot_core.prediction.features import ConceptSpace
 from zeroshot_core.prediction.schemes import deal_folds
@@ -74,7 +75,9 @@ def tuned_views(
 
     There is none where the encoder was not tuned, or the base was kept.
 
-    Joint rounds would need an index for each part: plain tuning stands in for them.
+    Joint rounds would need an index for each part: plain tuning stands in for them. Where what is left
+    without a part is too little to tune on, the part is seen through the encoder as it was, which knows no
+    target.
 
     Parameters
     ----------
@@ -96,21 +99,28 @@ def tuned_views(
     views = []
     for part in range(int(parts.max()) + 1):
         seen = np.flatnonzero(parts != part).tolist()
-        other, _ = tuned_encoder(
+        other = _tuned_on(
             encoder,
             method,
             [items[row] for row in seen],
             targets[seen],
             groups=None if groups is None else [groups[row] for row in seen],
-            graph=None,
             model_index=model_index,
-            checkpoints=None,
             budget_s=budget_s,
             random_state=random_state,
             show_progress=show_progress,
         )
         views.append(_view(other, np.flatnonzero(parts == part), items, vectors, space, show_progress))
     return tuple(views)
+
+
+def _tuned_on(
+    encoder: Encoder, tune: str, items: Sequence[Item], targets: Floats, **settings: Any
+) -> Encoder:
+    try:
+        return tuned_encoder(encoder, tune, items, targets, graph=None, checkpoints=None, **settings)[0]
+    except InvalidInputError:  # all items together were accepted: what is wrong is that these are few
+        return encoder
 
 
 def _view(

@@ -73,10 +73,12 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
     tune
         ``"none"`` leaves the encoder as it is; ``"head"`` trains a small head over it, ``"full"`` and
         ``"lora"`` its upper layers, and ``"joint"`` either together with the index (`optimise_jointly`), so
-        that items of near targets become near. What is trained is kept only
-        where held-out items (or `groups`) gain by it; `tuning_` says whether they did.
+        that items of near targets become near. What is trained is kept only where held-out items (or
+        `groups`) gain by it; `tuning_` says whether they did. If so, it is tuned three times more: while
+        heads learn, each item is seen through an encoder tuned without it (`cross_tuning`).
     budget_s
-        Seconds after which no further epoch of tuning begins; None for no bound.
+        Seconds after which no further epoch of tuning begins, in equal shares for the four tunings of a
+        regressor; None for no bound.
     checkpoints
         Folder of this model's own in which joint tuning keeps what each round left, so that a fit that was
         killed goes on from there; None takes one beside a local index, ``<index>-joint``, and none with a

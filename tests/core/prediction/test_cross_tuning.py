@@ -37,13 +37,14 @@ TARGETS = np.array([len(text) + 5.0 * ("oak" in text) + 5.0 * ("red" in text) fo
 
 
 def views_of(targets, *, groups=None, report=KEPT, space=None):
+    texts = TEXTS[: len(targets)]
     return tuned_views(
         ENCODER,
         "head",
         report,
-        [Item(id=text, text=text) for text in TEXTS],
+        [Item(id=text, text=text) for text in texts],
         targets[:, None],
-        ENCODER.encode(TEXTS),
+        ENCODER.encode(texts),
         space,
         groups=groups,
         model_index=ModelIndex(None),
@@ -89,6 +90,11 @@ def test_a_group_is_in_one_view_and_concepts_are_seen_as_items_are():
 
 def test_there_is_no_view_of_an_encoder_that_stayed_as_it_was():
     assert views_of(TARGETS, report=None) == ()
+
+
+def test_a_part_is_seen_through_the_encoder_as_it_was_where_too_little_is_left_to_tune_on():
+    for view in views_of(TARGETS[:9]):
+        np.testing.assert_allclose(view.vectors, ENCODER.encode(TEXTS[:9]), atol=1e-4)
 
 
 def test_the_budget_is_shared_among_all_tunings():
