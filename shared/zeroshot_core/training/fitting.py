@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zeroshot_core.training.tasks import Step
     from zeroshot_core.types import Ints
 
-__all__ = ["count_steps", "descend", "fit_learner"]
+__all__ = ["descend", "fit_learner"]
 
 _WARM_UP = 0.1
 _MAX_NORM = 1.0
@@ -31,8 +31,6 @@ def fit_learner(
     score: Callable[[], float] | None,
     plan: TrainingPlan,
     checkpoints: Checkpoints,
-    *,
-    n_epochs: int | None = None,
 ) -> Progress:
     """Train to the best epoch by `score`, from the last checkpoint if there is one.
 
@@ -42,8 +40,6 @@ def fit_learner(
         Gives the steps of one epoch; the same for the same generator.
     score
         Of the learner as it is, higher is better; None trains to the end and keeps the last epoch.
-    n_epochs
-        Epochs to run, of those that the schedule of the rate is laid out for; None for all.
 
     Returns
     -------
@@ -54,18 +50,17 @@ def fit_learner(
     from tqdm import tqdm
 
     parameters = learner.parameters()
-    n_steps = count_steps(steps)
+    n_steps = len(list(steps(np.random.default_rng(0))))
     epochs = plan.n_epochs(n_steps)
     optimizer, schedule = _optimizer(list(parameters.values()), plan.learning_rate, epochs * n_steps)
     progress = checkpoints.resume(parameters, optimizer)
     started = time.perf_counter() - progress.seconds
     devices = sorted({each.device.index for each in parameters.values() if each.is_cuda})
-    last = n_epochs or epochs
     bar = tqdm(
-        total=last * n_steps, initial=progress.epoch * n_steps, unit="step", disable=not plan.show_progress
+        total=epochs * n_steps, initial=progress.epoch * n_steps, unit="step", disable=not plan.show_progress
     )
     with torch.random.fork_rng(devices), bar:
-        while progress.epoch < last and not _is_over(progress, plan):
+        while progress.epoch < epochs and not _is_over(progress, plan):
             epoch = progress.epoch
             # Seeds of its own for each epoch, so that a resumed run goes on exactly as it would have.
             seeds = np.random.SeedSequence([plan.random_state, epoch])
@@ -82,11 +77,6 @@ def fit_learner(
             )
             checkpoints.write(progress, parameters, optimizer)
     return progress
-
-
-def count_steps(steps: Callable[[np.random.Generator], Iterator[Step]]) -> int:
-    """Count the steps of an epoch."""
-    return len(list(steps(np.random.default_rng(0))))
 
 
 def descend(learner: Learner, step: Step, optimizer: Any) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.training.checkpoints import Checkpoints, Progress, run_digest
 from zeroshot_core.training.examples import Examples, check_examples, with_label_texts
-from zeroshot_core.training.fitting import count_steps, fit_learner
+from zeroshot_core.training.fitting import fit_learner
 from zeroshot_core.training.plan import TrainingPlan
 from zeroshot_core.training.probing import part_scores, probe, split_examples, split_groups, spread
 from zeroshot_core.training.tasks import SideTask, example_steps, mixed_steps, side_texts
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Problem", "TuningReport", "fit_guarded", "pose"]
 
-# With more texts than this, the fifth held out is not missed, and training anew would double the time.
+# With more texts than this, the fifth held out is not missed.
 _MOST_REFITTED = 10_000
+# Epochs in which the held-out texts are learned with the others, beside those without them.
+_SHARE_OF_EPOCHS = 0.3
 _MOST_PROBED = 5_000
 # Vectors have collapsed if their spread falls below this share of the base's.
 _COLLAPSED = 0.1
@@ -49,7 +51,7 @@ class TuningReport:
     score
         Of the base on the held-out part, as `probe` says; higher is better.
     epoch_scores
-        The same after each epoch; the first of the best ones is kept.
+        The same after each epoch, of all that was trained; the first of the best ones counts.
     unseen_scores
         Of the labels held out as a whole, before and after; None where there are none.
     losses
@@ -131,6 +133,8 @@ def fit_guarded(
     plan: TrainingPlan,
     folder: str | os.PathLike[str] | None,
     run: Mapping[str, Any],
+    *,
+    share: float = 1.0,
 ) -> tuple[AnyLearner, Mapping[str, Tensor], TuningReport]:
     """Train with the guard; the learner, the values of its parameters that won, and the report.
 
@@ -140,6 +144,8 @@ def fit_guarded(
         Of a fresh learner, which gives the vectors of the base.
     run
         What the learner depends on beside the problem and the plan, JSON-able.
+    share
+        How far to go from the base to what was trained, in (0, 1].
     """
     started = time.perf_counter()
     learner = make(problem)
@@ -149,31 +155,42 @@ def fit_guarded(
     digest = _digest(problem, plan, run)
     n_examples = problem.examples.n_examples
     kept = np.flatnonzero(~problem.held_out[:n_examples])
-    steps = _steps(problem, kept, plan)
-    # Both runs follow the schedule of the first.
-    plan = replace(plan, epochs=plan.n_epochs(count_steps(steps)))
     guarded = fit_learner(
         learner,
-        steps,
+        _steps(problem, kept, plan),
         lambda: judge.score(_vectors(learner, judge.rows)),
-        _bounded(plan, started, share=0.5),
+        _bounded(plan, started, share=0.75),
         Checkpoints(folder, "guard", digest),
     )
-    best, after = guarded.best, _vectors_with(learner, guarded.best, judge.rows)
+    best = _between(initial, guarded.best, share)
+    after = _vectors_with(learner, best, judge.rows)
     verdict = judge.verdict(base, after)
     if not verdict and n_examples <= _MOST_REFITTED:
-        _put(learner, initial)
-        best = fit_learner(
+        _put(learner, guarded.best)
+        epochs = max(1, round(_SHARE_OF_EPOCHS * (1 + int(np.argmax(guarded.scores)))))
+        refitted = fit_learner(
             learner,
             _steps(problem, np.arange(n_examples), plan),
             None,
-            _bounded(plan, started, share=1.0),
+            _bounded(replace(plan, epochs=epochs), started, share=1.0),
             Checkpoints(folder, "refit", digest),
-            n_epochs=1 + int(np.argmax(guarded.scores)),
-        ).best
+        )
+        best = _between(initial, refitted.best, share)
         verdict = judge.collapse(base, _vectors_with(learner, best, judge.rows))
     report = _report(problem, guarded, judge, (base, after), verdict, time.perf_counter() - started)
     return learner, best, report
+
+
+def _between(
+    initial: Mapping[str, Tensor], trained: Mapping[str, Tensor], share: float
+) -> Mapping[str, Tensor]:
+    """Go a share of the way from the base to what was trained [1]_.
+
+    References
+    ----------
+    .. [1] Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022.
+    """
+    return {name: base + share * (trained[name] - base) for name, base in initial.items()}
 
 
 def _report(
