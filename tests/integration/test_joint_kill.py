@@ -8,10 +8,10 @@ import pytest
 from joint_samples import stock, tiny_bert
 from zeroshot_core.encoders import load_encoder
 from zeroshot_core.index import VectorIndex
-from zeroshot_core.training import joint
+from zeroshot_core.training import JointSettings, joint_run, optimise_jointly
 
 ITEMS, LABELS = stock()
-SETTINGS = joint.JointSettings(epochs=2, learning_rate=2e-3, batch_size=32)
+SETTINGS = JointSettings(epochs=2, learning_rate=2e-3, batch_size=32)
 # Where each run is killed: before the step that is named, at its n-th time in this run.
 KILLS = [
     ("save_checkpoint", 2),
@@ -36,11 +36,11 @@ def work(uri, folder, checkpoint, kill, pipe):
 
         return counted
 
-    owner = joint if hasattr(joint, step) else VectorIndex
+    owner = joint_run if hasattr(joint_run, step) else VectorIndex
     if step:
         setattr(owner, step, dying(getattr(owner, step)))
     with VectorIndex.connect(uri) as index:
-        result = joint.optimise_jointly(
+        result = optimise_jointly(
             index,
             ITEMS,
             LABELS,

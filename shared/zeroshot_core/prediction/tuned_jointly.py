@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["clear_rounds", "tuned_jointly"]
 
 # The upper layers hold most of what a task changes; what lies below is computed once.
-_SETTINGS = JointSettings(trained_layers=3)
+_SETTINGS = JointSettings(trained_layers=3, refit=True)
 
 
 def tuned_jointly(
@@ -67,7 +68,7 @@ def tuned_jointly(
         graph,
         label_texts=label_texts,
         groups=groups,
-        settings=_SETTINGS if is_open else HEAD_SETTINGS,
+        settings=_SETTINGS if is_open else replace(HEAD_SETTINGS, refit=True),
         random_state=random_state,
         checkpoint=None if root is None else root / name,
         budget_s=budget_s,

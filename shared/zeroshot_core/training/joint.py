@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import time
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from zeroshot_core.encoders.head import HeadEncoder
-from zeroshot_core.encoders.remembering import RememberingEncoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.training.joint_checkpoint import (
-    JointState,
     RoundReport,
-    load_checkpoint,
-    save_checkpoint,
 )
-from zeroshot_core.training.joint_learner import Values, encoder_of, trainable
-from zeroshot_core.training.joint_task import JointTask, mine_others, mine_rows
+from zeroshot_core.training.joint_learner import settled, trainable
+from zeroshot_core.training.joint_run import JointRun
+from zeroshot_core.training.joint_task import JointTask
 from zeroshot_core.training.joint_training import (
     HEAD_SETTINGS,
     JointSettings,
-    Mined,
-    train_round,
 )
 
 if TYPE_CHECKING:
@@ -145,148 +135,11 @@ def optimise_jointly(
     base = trainable(encoder)
     settings = settings or (JointSettings() if base is encoder else HEAD_SETTINGS)
     task = JointTask.of(items, labels_or_targets, graph, random_state, label_texts=label_texts, groups=groups)
-    run = _Run(index, task, base, settings, random_state, checkpoint, show_progress)
-    result = run.to_end(float("inf") if budget_s is None else budget_s)
-    return replace(result, encoder=_settled(result.encoder, encoder))
-
-
-def _settled(tuned: Encoder, given: Encoder) -> Encoder:
-    """Let go of the vectors that were remembered while the rounds went on."""
-    if isinstance(tuned, HeadEncoder):
-        return tuned.over(given)
-    return given if isinstance(tuned, RememberingEncoder) else tuned
-
-
-class _Current(RememberingEncoder):
-    """The encoder of a round: what measuring it has encoded, indexing need not encode again."""
-
-    def __init__(self, inner: Encoder) -> None:
-        super().__init__(inner)
-        self.inner = inner
-
-
-class _Run:
-    """One joint run: what is fixed, and the steps of a round."""
-
-    def __init__(
-        self,
-        index: VectorIndex,
-        task: JointTask,
-        base: Encoder,
-        settings: JointSettings,
-        random_state: int,
-        checkpoint: str | Path | None,
-        show_progress: bool,
-    ) -> None:
-        self._index = index
-        self._task = task
-        self._base = base
-        self._settings = settings
-        self._random_state = random_state
-        self._folder = None if checkpoint is None else Path(checkpoint)
-        self._show_progress = show_progress
-
-    def to_end(self, budget_s: float) -> JointResult:
-        """Go on from the checkpoint until nothing is gained or the rounds or the time are used up."""
-        state = self._begin()
-        spent = sum(report.seconds for report in state.rounds)
-        deadline = time.monotonic() + budget_s - spent
-        current = self._encoder(state.values)
-        while len(state.rounds) < self._settings.rounds and not state.is_stopped and _fits(state, deadline):
-            start = time.monotonic()
-            state = self._publish(state, current)
-            state, current = self._round(state, current, start, deadline)
-            self._save(state)
-        state = self._publish(state, current)
-        self._save(state)
-        return JointResult(
-            encoder=current.inner, version=state.made[-1], written=state.written, rounds=state.rounds
-        )
-
-    def _begin(self) -> JointState:
-        """Read the checkpoint, or begin with the base."""
-        found = self._folder and load_checkpoint(self._folder, key=self._key())
-        if found:
-            return found
-        state = JointState(before=tuple(info.id for info in self._index.versions()))
-        self._save(state)
-        return state
-
-    def _save(self, state: JointState) -> None:
-        if self._folder is not None:
-            save_checkpoint(self._folder, state, key=self._key())
-
-    def _encoder(self, values: Values) -> _Current:
-        settings = self._settings
-        return _Current(encoder_of(self._base, values, settings.method, settings.trained_layers))
-
-    def _publish(self, state: JointState, current: _Current) -> JointState:
-        """Index with the current encoder, swap the aliases, and drop what no reader needs."""
-        task = self._task
-        version = self._index.build(task.items, current, task.graph, show_progress=self._show_progress)
-        live = self._index.live
-        if live is None or live.id != version:
-            self._index.activate(version)
-        made = (*(each for each in state.made if each != version), version)
-        there = {info.id for info in self._index.versions()}
-        for old in replace(state, made=made[:-2]).written:
-            if old in there:
-                self._index.drop(old)
-        return replace(state, made=made[-2:])
-
-    def _round(
-        self, state: JointState, current: _Current, start: float, deadline: float
-    ) -> tuple[JointState, _Current]:
-        """Mine, train, and compare; the new state with its encoder."""
-        task = self._task
-        seed = int(np.random.SeedSequence([self._random_state, len(state.rounds)]).generate_state(1)[0])
-        version = self._index.open(state.made[-1], fingerprint=current.fingerprint)
-        mined = Mined(
-            negatives=mine_rows(version, task, self._settings),
-            neighbourhoods=mine_others(version, task, self._settings),
-        )
-        values = self._trained(state, mined, seed, deadline)
-        candidate = self._encoder(values)
-        gain = task.gain(version, candidate, np.random.default_rng(seed))
-        report = RoundReport(
-            gain=gain.mean,
-            interval=gain.interval,
-            gain_unseen=gain.unseen,
-            n_negatives=sum(map(len, mined.negatives)),
-            n_neighbours=mined.neighbourhoods.n_pairs,
-            seconds=time.monotonic() - start,
-            is_kept=gain.mean > 0,
-        )
-        state = replace(state, rounds=(*state.rounds, report))
-        return (replace(state, values=values), candidate) if report.is_kept else (state, current)
-
-    def _trained(self, state: JointState, mined: Mined, seed: int, deadline: float) -> Values:
-        left = deadline - time.monotonic()
-        plan = self._settings.plan(
-            random_state=seed,
-            # A moment at least, in which one epoch begins.
-            budget_s=None if left == float("inf") else max(left, 1e-3),
-            show_progress=self._show_progress,
-        )
-        return train_round(
-            self._base,
-            state.values,
-            self._task.training,
-            list(self._task.others.values()),
-            mined,
-            self._settings,
-            plan,
-        )
-
-    def _key(self) -> str:
-        """Digest of all that the rounds depend on."""
-        # A run of more rounds goes on from one of fewer.
-        settings = repr(replace(self._settings, rounds=1))
-        parts = (self._base.fingerprint, self._task.digest, settings, str(self._random_state))
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-
-
-def _fits(state: JointState, deadline: float) -> bool:
-    """Whether a round like the longest so far would end in time."""
-    longest = max((report.seconds for report in state.rounds), default=0.0)
-    return time.monotonic() + longest < deadline
+    run = JointRun(index, task, base, settings, random_state, checkpoint, show_progress)
+    tuned, state = run.to_end(float("inf") if budget_s is None else budget_s)
+    return JointResult(
+        encoder=settled(tuned, encoder),
+        version=state.made[-1],
+        written=state.written,
+        rounds=state.rounds,
+    )

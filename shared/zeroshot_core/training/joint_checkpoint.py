@@ -71,6 +71,8 @@ class JointState:
         Versions that the run went through.
     before
         Versions that were there when the run began.
+    is_refitted
+        Whether the values come from all texts; then the run is over.
     values
         What was trained, by name of the parameter; empty while the given encoder is the current one.
     """
@@ -78,6 +80,7 @@ class JointState:
     rounds: tuple[RoundReport, ...] = ()
     made: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
+    is_refitted: bool = False
     values: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
@@ -86,9 +89,9 @@ class JointState:
         return tuple(version for version in self.made if version not in self.before)
 
     @property
-    def is_stopped(self) -> bool:
-        """Whether the last round gained nothing."""
-        return bool(self.rounds) and not self.rounds[-1].is_kept
+    def is_over(self) -> bool:
+        """Whether the last round gained nothing, or no text is held out any more."""
+        return self.is_refitted or (bool(self.rounds) and not self.rounds[-1].is_kept)
 
 
 def save_checkpoint(folder: Path, state: JointState, *, key: str) -> None:
@@ -102,7 +105,7 @@ def save_checkpoint(folder: Path, state: JointState, *, key: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     weights = None
     if state.values:
-        weights = f"weights-{sum(report.is_kept for report in state.rounds)}.safetensors"
+        weights = f"weights-{sum(report.is_kept for report in state.rounds) + state.is_refitted}.safetensors"
         _replace(folder / weights, lambda draft: _write_values(state.values, draft))
     notes = {
         "format_version": _FORMAT_VERSION,
@@ -111,6 +114,7 @@ def save_checkpoint(folder: Path, state: JointState, *, key: str) -> None:
         "rounds": [asdict(report) for report in state.rounds],
         "made": state.made,
         "before": state.before,
+        "is_refitted": state.is_refitted,
     }
     _replace(folder / _FILE, lambda draft: draft.write_text(json.dumps(notes, indent=1), encoding="utf-8"))
     for old in folder.glob("weights-*.safetensors"):
@@ -141,6 +145,7 @@ def load_checkpoint(folder: Path, *, key: str) -> JointState | None:
             rounds=tuple(map(_report, notes["rounds"])),
             made=tuple(notes["made"]),
             before=tuple(notes["before"]),
+            is_refitted=notes["is_refitted"],
         )
         values = load_file(folder / notes["weights"]) if notes["weights"] else {}
     except (KeyError, TypeError, ValueError, OSError, SafetensorError) as error:

@@ -15,11 +15,26 @@ from zeroshot_core.training.learners import Learner, TransformerLearner
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Method", "Values", "encoder_of", "learner_of", "trainable"]
+__all__ = ["CurrentEncoder", "Method", "Values", "encoder_of", "learner_of", "settled", "trainable"]
 
 Method = Literal["full", "lora"]
 Values = Mapping[str, "Tensor"]
 """Of the trained parameters, by name."""
+
+
+class CurrentEncoder(RememberingEncoder):
+    """The encoder of a round: what measuring it has encoded, indexing need not encode again."""
+
+    def __init__(self, inner: Encoder) -> None:
+        super().__init__(inner)
+        self.inner = inner
+
+
+def settled(tuned: Encoder, given: Encoder) -> Encoder:
+    """Let go of the vectors that were remembered while the rounds went on."""
+    if isinstance(tuned, HeadEncoder):
+        return tuned.over(given)
+    return given if isinstance(tuned, RememberingEncoder) else tuned
 
 
 def trainable(encoder: Encoder) -> Encoder:

@@ -13,6 +13,7 @@ from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.training.examples import Examples, check_examples, with_label_texts
 from zeroshot_core.training.joint_gain import Gain, held_out_scores, paired_gain, unseen_labels
 from zeroshot_core.training.joint_neighbours import Neighbourhoods, mine_neighbours
+from zeroshot_core.training.joint_training import Mined
 from zeroshot_core.training.mining import mine_far_targets, mine_hard_negatives
 from zeroshot_core.training.probing import split_examples, split_groups
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from zeroshot_core.training.joint_training import JointSettings
     from zeroshot_core.types import Ints, Item
 
-__all__ = ["JointTask", "mine_others", "mine_rows"]
+__all__ = ["JointTask", "mine", "mine_others", "mine_rows"]
 
 _N_CANDIDATES, _MOST_CANDIDATES = 100, 1000
 # Texts among which a round's gain is measured, at most.
@@ -111,8 +112,8 @@ class JointTask:
         probed = np.sort(rng.permutation(n)[:_MOST_PROBED])
         is_unseen = unseen_labels(examples.take(np.arange(n)), held_out[:n])
         ids = [items[place].id for place in places]
-        strange = dict.fromkeys(texts) if len(known) < len(texts) else {}
-        others = {items[first[text]].id: text for text in strange if text not in set(examples.texts[:n])}
+        labelled = set(examples.texts[:n])
+        others = {items[place].id: text for text, place in first.items() if text not in labelled}
         if others:
             others |= {ids[row]: examples.texts[row] for row in np.flatnonzero(is_unseen).tolist()}
         return cls(
@@ -127,6 +128,12 @@ class JointTask:
             is_unseen=is_unseen[probed[held_out[probed]]],
             digest=_digest(items, examples, held_out, others, graph),
         )
+
+    def whole(self) -> JointTask:
+        """Hold nothing out."""
+        labelled = set(self.ids)
+        others = {id_: text for id_, text in self.others.items() if id_ not in labelled}
+        return replace(self, held_out=np.zeros_like(self.held_out), others=others)
 
     @property
     def rows(self) -> Ints:
@@ -150,6 +157,13 @@ class JointTask:
             self.is_unseen,
             rng,
         )
+
+
+def mine(version: OpenVersion, task: JointTask, settings: JointSettings) -> Mined:
+    """Ask a version for negatives and unlabelled neighbours."""
+    return Mined(
+        negatives=mine_rows(version, task, settings), neighbourhoods=mine_others(version, task, settings)
+    )
 
 
 def mine_rows(version: OpenVersion, task: JointTask, settings: JointSettings) -> list[list[int]]:
@@ -207,7 +221,7 @@ def _checked_texts(items: Sequence[Item], labels_or_targets: Any) -> list[str]:
             f"expected one label or target for each of {len(texts)} items, got {len(labels_or_targets)}; "
             "None stands for no label"
         )
-    if len(texts) and all(value is None for value in labels_or_targets):
+    if all(value is None for value in labels_or_targets):
         raise InvalidInputError("expected labels of some items, got none; learn without any by self_train")
     return texts
 

@@ -1,4 +1,4 @@
-"""One round's training: a copy of an encoder, on batches in which mined negatives meet."""
+"""Training in rounds: a copy of an encoder, on batches in which mined negatives meet."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from zeroshot_core.training.examples import Examples
     from zeroshot_core.types import Ints
 
-__all__ = ["HEAD_SETTINGS", "JointSettings", "Mined", "train_round"]
+__all__ = ["HEAD_SETTINGS", "JointSettings", "Mined", "Trainer"]
 
 # Softer than in plain tuning: hard negatives count more as it is, and unseen labels suffer by it.
 _TEMPERATURE = 0.1
@@ -45,11 +45,14 @@ class JointSettings:
         ``"full"`` trains the weights of a transformer, ``"lora"`` low-rank changes of them.
     trained_layers
         How many of the upper layers of a transformer are trained, at least 1; None trains all.
+    refit
+        Whether the rounds that gained are gone through once more in the end, from the base and on all texts,
+        those that were held out included.
     n_negatives
         Mined for each text; with 0 nothing is mined, and the batch alone brings negatives.
     n_neighbours
-        Items without a label that are among each other's nearest so many are taken to be alike, and as many
-        of them as there are examples join each batch; with 0 such items are indexed only.
+        Items without a label that are among each other's nearest so many are taken to be alike, and half as
+        many of them as there are examples join each batch; with 0 such items are indexed only.
     margin
         See `mine_hard_negatives`; it does not apply to targets.
 
@@ -65,8 +68,9 @@ class JointSettings:
     batch_size: int = 64
     method: Method = "full"
     trained_layers: int | None = None
+    refit: bool = False
     n_negatives: int = 5
-    n_neighbours: int = 5
+    n_neighbours: int = 10
     margin: float = 0.05
 
     def __post_init__(self) -> None:
@@ -118,46 +122,47 @@ class Mined:
     neighbourhoods: Neighbourhoods
 
 
-def train_round(
-    base: Encoder,
-    values: Values,
-    training: Examples,
-    others: Sequence[str],
-    mined: Mined,
-    settings: JointSettings,
-    plan: TrainingPlan,
-) -> Values:
-    """Train on from some values of a base's parameters; the values after it.
+class Trainer:
+    """Trains on the same texts in each round; what lies below the trained layers is computed once for all.
 
     Parameters
     ----------
-    values
-        By name of the parameter; the others are the base's.
     training
         Its label texts join each batch that has an example of their label.
     others
         Texts without a label.
     """
-    import torch
 
-    texts = [*training.texts, *others]
-    learner = learner_of(base, texts, settings.method, settings.trained_layers)
-    parameters = learner.parameters()
-    with torch.no_grad():
-        for name, value in values.items():
-            parameters[name].copy_(value)
+    def __init__(
+        self, base: Encoder, training: Examples, others: Sequence[str], settings: JointSettings
+    ) -> None:
+        texts = [*training.texts, *others]
+        self._learner = learner_of(base, texts, settings.method, settings.trained_layers)
+        self._initial = {name: each.detach().clone() for name, each in self._learner.parameters().items()}
+        self._training = training
+        self._batch_size = settings.batch_size
 
-    examples = training.take(np.arange(training.n_examples))
-    names = np.arange(training.n_examples, len(training.texts))
-    near = mined.neighbourhoods
+    def train(self, values: Values, mined: Mined, plan: TrainingPlan) -> Values:
+        """Train on from these values of the parameters, or from the base's without any; those after it."""
+        import torch
 
-    def steps(rng: np.random.Generator) -> Iterator[Step]:
-        for rows in hard_batches(examples, mined.negatives, settings.batch_size, rng):
+        with torch.no_grad():
+            for name, parameter in self._learner.parameters().items():
+                parameter.copy_((values or self._initial)[name])
+
+        def steps(rng: np.random.Generator) -> Iterator[Step]:
+            return self._steps(mined, rng)
+
+        return fit_learner(self._learner, steps, None, plan, Checkpoints(None, "", "")).best
+
+    def _steps(self, mined: Mined, rng: np.random.Generator) -> Iterator[Step]:
+        training, near = self._training, mined.neighbourhoods
+        examples = training.take(np.arange(training.n_examples))
+        names = np.arange(training.n_examples, len(training.texts))
+        for rows in hard_batches(examples, mined.negatives, self._batch_size, rng):
             own = names[np.isin(training.values[names], training.values[rows])] if len(names) else names
-            strange = draw_pairs(near, settings.batch_size, rng)
+            strange = draw_pairs(near, self._batch_size // 2, rng)
             yield _step(training, np.r_[rows, own, strange], near)
-
-    return fit_learner(learner, steps, None, plan, Checkpoints(None, "", "")).best
 
 
 def _step(training: Examples, rows: Ints, near: Neighbourhoods) -> Step:

@@ -11,13 +11,13 @@ from zeroshot_core.encoders import HashEncoder, load_encoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.index import VectorIndex
 from zeroshot_core.prediction import tuned_jointly
-from zeroshot_core.training import JointResult
-from zeroshot_core.training import joint as rounds
+from zeroshot_core.training import JointResult, JointSettings
+from zeroshot_core.training.joint_training import Trainer
 
 ITEMS, LABELS = stock()
 KINDS = sorted(set(LABELS))
 # Two short rounds, fast enough for an encoder that knows nothing.
-SETTINGS = rounds.JointSettings(rounds=2, epochs=2, learning_rate=2e-3, batch_size=32)
+SETTINGS = JointSettings(rounds=2, epochs=2, learning_rate=2e-3, batch_size=32)
 QUERIES = ["apple from the east", "stout from the north"]
 
 
@@ -33,15 +33,15 @@ def fit(folder, encoder_folder):
 def killed_fit(folder, encoder_folder):
     """Fit until the second round is about to train."""
     tuned_jointly._SETTINGS = SETTINGS
-    train_round, n_calls = rounds.train_round, []
+    train, n_calls = Trainer.train, []
 
     def dying(*arguments):
         n_calls.append(1)
         if len(n_calls) == 2:
             os.kill(os.getpid(), 9)
-        return train_round(*arguments)
+        return train(*arguments)
 
-    rounds.train_round = dying
+    Trainer.train = dying
     fit(folder, encoder_folder)
 
 
@@ -75,9 +75,9 @@ def test_a_kill_in_a_round_leaves_the_saved_model_and_the_next_fit_goes_on(encod
     before.close()
 
     said = []
-    train_round = rounds.train_round
+    train = Trainer.train
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rounds, "train_round", lambda *each: said.append(1) or train_round(*each))
+        patch.setattr(Trainer, "train", lambda *each: said.append(1) or train(*each))
         report, expected, version = fit(folder, encoder_folder)
     assert isinstance(report, JointResult)
     assert report.is_improved

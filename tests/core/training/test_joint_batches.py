@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from zeroshot_core.encoders import FunctionEncoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
@@ -9,9 +10,11 @@ from zeroshot_core.index import VectorIndex
 from zeroshot_core.training.examples import check_examples
 from zeroshot_core.training.joint_batches import hard_batches
 from zeroshot_core.training.joint_gain import held_out_scores, paired_gain, unseen_labels
-from zeroshot_core.training.joint_task import JointTask, mine_rows
+from zeroshot_core.training.joint_neighbours import Neighbourhoods, draw_pairs, neighbour_loss
+from zeroshot_core.training.joint_task import JointTask, mine_others, mine_rows
 from zeroshot_core.training.joint_training import JointSettings
 from zeroshot_core.training.mining import mine_far_targets, mine_hard_negatives
+from zeroshot_core.training.objectives import supervised_contrastive_loss
 from zeroshot_core.types import Concept, Item, Relation
 
 N = 48
@@ -145,6 +148,50 @@ def test_only_texts_with_far_targets_are_negatives(version):
     assert all(mined)
     for row, found in zip(training, mined, strict=True):
         assert all(training[place] % 2 != row % 2 for place in found)
+
+
+def test_unlabelled_texts_that_are_each_others_nearest_are_alike_and_the_rest_is_unsure(version):
+    """Labels 10 and 11 are not told: their texts lie together, in fours."""
+    of = task([None if n % 12 >= 10 else label for n, label in enumerate(LABELS)])
+    unlabelled = [f"text {n}" for n in range(N) if n % 12 >= 10]
+    whole = [of.examples.texts[row] for row in np.flatnonzero(unseen_labels(of.examples, of.held_out))]
+    assert sorted(of.others) == sorted([*unlabelled, *whole])
+    assert len(whole) == 4
+    found = mine_others(version, of, JointSettings(n_neighbours=3))
+    texts = [*of.training.texts, *of.others]
+    assert sorted(found.alike) == list(range(len(of.training.texts), len(texts)))
+    for row, others in found.alike.items():
+        numbers = {int(texts[other].split()[1]) % 12 for other in (row, *others)}
+        assert len(numbers) == 1
+        assert len(others) == 3
+        assert not found.unsure[row] & others
+        assert row not in found.unsure[row]
+    # Mutual, and unsure about what lies near it, labelled texts included.
+    assert all(row in found.alike[other] for row, others in found.alike.items() for other in others)
+    assert any(other not in found.alike for others in found.unsure.values() for other in others)
+    assert mine_others(version, of, JointSettings(n_neighbours=0)) == Neighbourhoods()
+
+
+def test_drawn_texts_come_with_one_that_is_alike():
+    near = Neighbourhoods(alike={n: frozenset({n ^ 1}) for n in range(10, 30)} | {30: frozenset()})
+    drawn = draw_pairs(near, 8, np.random.default_rng(0)).tolist()
+    assert len(set(drawn)) == 8
+    assert all(row ^ 1 in drawn for row in drawn)
+    assert len(draw_pairs(near, 99, np.random.default_rng(0))) == 20
+    assert draw_pairs(Neighbourhoods(), 8, np.random.default_rng(0)).tolist() == []
+
+
+def test_texts_that_are_alike_share_a_label_and_unsure_ones_do_not_count():
+    vectors = torch.nn.functional.normalize(torch.randn(6, 4, generator=torch.manual_seed(0)), dim=1)
+    rows, codes = np.arange(6), np.array([0, 0, 1, 1, -1, -1])
+    near = {4: frozenset({5}), 5: frozenset({4})}
+    plain = Neighbourhoods(alike=near, unsure={4: frozenset(), 5: frozenset()})
+    told = supervised_contrastive_loss(vectors, torch.tensor([0, 0, 1, 1, 2, 2]), 0.1)
+    torch.testing.assert_close(neighbour_loss(vectors, rows, codes, plain, 0.1), told)
+    # Unsure of all labelled texts, the two unlabelled ones have nothing to be told apart from.
+    unsure = Neighbourhoods(alike=near, unsure=dict.fromkeys((4, 5), frozenset(range(4))))
+    alone = supervised_contrastive_loss(vectors[:4], torch.tensor([0, 0, 1, 1]), 0.1)
+    torch.testing.assert_close(neighbour_loss(vectors, rows, codes, unsure, 0.1), alone * 4 / 6)
 
 
 def test_wrong_parameters_of_mining_are_refused(version):
