@@ -8,16 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.training.joint_checkpoint import (
-    RoundReport,
-)
+from zeroshot_core.training.joint_checkpoint import RoundReport
 from zeroshot_core.training.joint_learner import settled, trainable
 from zeroshot_core.training.joint_run import JointRun
 from zeroshot_core.training.joint_task import JointTask
-from zeroshot_core.training.joint_training import (
-    HEAD_SETTINGS,
-    JointSettings,
-)
+from zeroshot_core.training.joint_training import HEAD_SETTINGS, JointSettings
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
@@ -112,7 +107,7 @@ def optimise_jointly(
     checkpoint
         Folder that keeps what the last finished round left. After a kill at any moment the version before
         serves, and the same call goes on from there, a round that was cut short from its start; a call with
-        more rounds goes on from a finished run.
+        more rounds goes on from a finished run, unless that was refitted.
     budget_s
         Seconds after which no epoch and, as far as the longest round so far tells, no round begins, though
         there is always one; where it cuts a run short, the result depends on the machine's speed.

@@ -13,6 +13,8 @@ from zeroshot_core.errors import ArtifactError, InvalidInputError, UnknownConcep
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import VectorIndex
 from zeroshot_core.training.joint import HEAD_SETTINGS, JointSettings, optimise_jointly
+from zeroshot_core.training.joint_gain import held_out_scores
+from zeroshot_core.training.joint_task import JointTask
 from zeroshot_core.types import Concept, Item
 
 ITEMS, LABELS = stock()
@@ -222,7 +224,7 @@ def test_wrong_input_is_refused_before_anything_is_written(fresh, encoder):
         ((ITEMS, [None] * len(ITEMS), encoder), {}, "expected labels of some items, got none; learn"),
         (([], [], encoder), {}, "expected labels of some items, got none; learn"),
         ((ITEMS, np.ones(len(ITEMS)), encoder), {}, "expected targets that vary from text to text"),
-        (([*ITEMS, twin], [*LABELS, "crab"], encoder), {}, "one label for each text, got 'crab' and 'fruit'"),
+        (([*ITEMS, twin], [*LABELS, "crab"], encoder), {}, "one label for each text, got 'fruit' and 'crab'"),
         ((ITEMS, LABELS, encoder), {"groups": ["one"] * len(ITEMS)}, "at least 2 groups"),
         ((ITEMS, LABELS, encoder), {"groups": ["one"]}, "expected 144 groups, one for each item, got 1"),
         ((ITEMS, LABELS, encoder), {"label_texts": {"tea": "a drink"}}, "expected texts of labels such as"),
@@ -267,6 +269,25 @@ def test_unlabelled_items_are_indexed_and_learned_from(fresh, encoder):
     (report,) = optimise_jointly(fresh, ITEMS, labels, encoder, settings=settings).rounds
     assert report.n_neighbours > 20
     assert fresh.open(fresh.live.id, fingerprint=fresh.live.fingerprint).count() == len(ITEMS)
+
+
+def test_the_rounds_are_gone_through_again_on_all_texts(fresh, encoder, tmp_path):
+    options = {"checkpoint": tmp_path / "checkpoint", "settings": replace(SETTINGS, rounds=2, refit=True)}
+    result = optimise_jointly(fresh, ITEMS, LABELS, encoder, **options)
+    assert result.is_improved
+    assert fresh.live.id == result.version
+    assert fresh.live.fingerprint == result.encoder.fingerprint
+    assert {info.id for info in fresh.versions()} == set(result.written)
+    # The held-out texts, unseen labels among them, have been learned from.
+    selected = optimise_jointly(fresh, ITEMS, LABELS, encoder, settings=replace(SETTINGS, rounds=2))
+    of = JointTask.of(ITEMS, LABELS, None, 0)
+    held_out = [
+        held_out_scores(each.encoder.encode(of.examples.texts), of.examples, of.held_out).mean()
+        for each in (result, selected)
+    ]
+    assert held_out[0] > held_out[1] + 0.02
+    again = optimise_jointly(fresh, ITEMS, LABELS, encoder, **options)
+    assert again.encoder.fingerprint == result.encoder.fingerprint
 
 
 def test_wrong_settings_are_refused():
