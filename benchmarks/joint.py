@@ -6,8 +6,9 @@ The classes of BANKING77 and CLINC150 are split into seen and unseen ones (50 an
 texts of all of them are indexed. All ways of tuning are given all these texts and the labels of the seen
 classes; they have the same held-out part, epochs, steps and guard, and differ in what they take from the
 index: nothing, hard negatives and unlabelled neighbours mined once, or both mined anew from the live version
-in each round; one row has the rounds with labelled texts alone. Then each test text is searched among the
-indexed ones. Prints one markdown table: accuracy of the vote of the nearest ten, mean average precision,
+in each round; one row has the rounds with labelled texts alone. A step has 64 labelled texts, and 32
+unlabelled ones besides where those are learned from. Then each test text is searched among the indexed ones.
+Prints one markdown table: accuracy of the vote of the nearest ten, mean average precision,
 seconds of tuning, and the gains over in-batch negatives with 95% intervals (paired bootstrap over the test
 texts of all seeds).
 
