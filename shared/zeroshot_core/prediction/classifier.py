@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from zeroshot_core.errors import InvalidInputError, NotFittedError
 from zeroshot_core.prediction.classifier_fitting import LabelTask
+from zeroshot_core.prediction.classifier_growing import GrowingClassifier
 from zeroshot_core.prediction.classifier_inputs import checked_examples, checked_unlabelled, linked
 from zeroshot_core.prediction.classifier_state import classifier_state, restore_classifier
 from zeroshot_core.prediction.indexing import ModelIndex, as_items, resolve_encoder
@@ -40,13 +41,13 @@ _N_CONCEPTS_SHOWN = 5
 _TUNING = ("checkpoints", "budget_s", "random_state", "show_progress")
 
 
-class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class ZeroShotClassifier(GrowingClassifier, SavedModel, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Predicts a label for a text from what the labels mean and from the examples that there are.
 
     Each label is a concept of the graph, and its vector the mean of its names in the template and of its
     description. Without examples a text's score for a label is the cosine between the two; with examples, a
-    logistic regression on the vectors of examples and labels joins in (`label_head`). Labels without
-    examples can be predicted beside those with many.
+    logistic regression on their vectors joins in (`label_head`), and so it does with texts without labels
+    (`transduction`). Labels without examples can be predicted beside those with many.
 
     Parameters
     ----------
@@ -58,15 +59,14 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         An open `VectorIndex`, a URI, or None for a temporary Milvus Lite file. The examples are indexed
         there, linked to their labels.
     template
-        Text around a label's name, with one ``{}`` for it, such as ``"This text is about {}."``; None takes
-        the mean over a set of them.
+        Text around a label's name, with one ``{}`` for it; None takes the mean over six of them.
     top_k
         Known items that `explain` shows for each text.
     tune
         ``"none"`` leaves the encoder as it is; ``"head"`` trains a small head over it, ``"full"`` and
         ``"lora"`` its upper layers, and ``"joint"`` either together with the index (`optimise_jointly`), on
-        the examples and the labels' texts. What is trained is kept only where
-        held-out examples gain by it; `tuning_` says whether they did, and the model is saved with it.
+        the examples and the labels' texts. It is kept and saved only where held-out examples gain by it;
+        `tuning_` says whether they did.
     false_alarm_rate
         Share of texts such as the known ones that ``predict(..., reject=True)`` may take for none of the
         labels, above 0 and below 1.
@@ -139,7 +139,7 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         Raises
         ------
         InvalidInputError
-            If labels or examples are wrong, or their numbers differ; nothing has been changed then.
+            If labels or texts are wrong, or their numbers differ; nothing has been changed then.
         UnknownConceptError
             If an item names a concept that the graph does not hold.
         """
@@ -246,7 +246,8 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         return classifier_state(self.get_params(deep=False), self.classes_.tolist(), self.head_)
 
     def _saved_graph(self) -> KnowledgeGraph | None:
-        return self.graph_
+        # Without labels that came later, as the version is.
+        return self.retriever_.graph
 
     @classmethod
     def _restored(cls, state: ModelState, parts: Opened) -> ZeroShotClassifier:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["checked_examples", "checked_unlabelled", "linked"]
 
 
-def checked_examples(X: Any, y: Any) -> tuple[list[Item], list[str] | None]:
+def checked_examples(X: Any, y: Any, *, prefix: str = "example-") -> tuple[list[Item], list[str] | None]:
     """Examples as items with their labels; nothing without examples.
 
     Raises
@@ -31,7 +31,7 @@ def checked_examples(X: Any, y: Any) -> tuple[list[Item], list[str] | None]:
             f"expected examples X with their labels y, got only {'y' if X is None else 'X'}; "
             "give both, or neither and labels=[...]"
         )
-    items, names = as_items(X, prefix="example-"), list(y)
+    items, names = as_items(X, prefix=prefix), list(y)
     if len(names) != len(items):
         raise InvalidInputError(f"expected {len(items)} labels in y, one for each example, got {len(names)}")
     if not items:

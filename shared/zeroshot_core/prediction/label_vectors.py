@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["LABEL_TYPE", "check_template", "label_graph", "label_texts", "label_vectors", "label_words"]
 
 LABEL_TYPE = "label"
+# What the index takes as an id.
+_MOST_BYTES = 512
 # The name alone, as the subject of a text, and as what somebody asks for.
 _TEMPLATES = (
     "{}",
@@ -157,6 +159,11 @@ def _concept(label: Any, graph: KnowledgeGraph) -> Concept:
     if not isinstance(label, str) or not label.strip():
         raise InvalidInputError(
             f"expected labels that are non-empty strings or Concepts, got {label!r}; convert it with str()"
+        )
+    if len(label.encode()) > _MOST_BYTES:
+        raise InvalidInputError(
+            f"expected labels of at most {_MOST_BYTES} bytes, got one of {len(label.encode())}: "
+            f"{label[:40]!r}...; give a Concept with a short id, and this as its name or description"
         )
     return graph.concepts.get(label) or Concept(id=label, name=label, type=LABEL_TYPE)
 

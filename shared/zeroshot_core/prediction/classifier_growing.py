@@ -1,0 +1,141 @@
+"""New labels and examples of a fitted classifier: into its live index, and into its head."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.prediction.classifier_inputs import checked_examples, linked
+from zeroshot_core.prediction.growing import grown
+from zeroshot_core.prediction.label_vectors import label_graph, label_vectors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy.typing as npt
+    from typing_extensions import Self
+
+    from zeroshot_core.encoders import Encoder
+    from zeroshot_core.graph import KnowledgeGraph
+    from zeroshot_core.index import OpenVersion
+    from zeroshot_core.prediction.label_head import LabelHead
+    from zeroshot_core.types import Concept, Item, Vectors
+
+__all__ = ["GrowingClassifier"]
+
+_N_NEIGHBOURS = 20
+
+
+class GrowingClassifier:
+    """A fitted classifier that takes in labels and examples."""
+
+    classes_: npt.NDArray[np.str_]
+    encoder_: Encoder
+    graph_: KnowledgeGraph
+    head_: LabelHead
+    template: str | None
+    version_: OpenVersion
+
+    def partial_fit(
+        self,
+        X: Sequence[Item | str] | None = None,
+        y: Sequence[str] | None = None,
+        labels: Iterable[str | Concept] | None = None,
+    ) -> Self:
+        """Take in new labels, and new examples of new and old ones, without building the index anew.
+
+        Examples are written into the live version and found at once. Only the rows of labels that have
+        something new are learned, against their neighbours in Milvus; a new label counts as one without
+        examples in the stacking, and an example of it names its label in its metadata, until `fit`.
+
+        Parameters
+        ----------
+        X, y
+            Examples and their labels, shape (n,); ids that are known replace the old items.
+        labels
+            New labels; those of `y` need not be given.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        InvalidInputError
+            If labels or examples are wrong, or there is neither; nothing has been changed then.
+        """
+        self._check_fitted()
+        items, names = checked_examples(X, y, prefix=f"added-{self.version_.count()}-")
+        given = [*(labels or ()), *(name for name in names or () if name not in self.classes_)]
+        if not given and not items:
+            raise InvalidInputError("expected new labels or examples for partial_fit, got neither")
+        new = list(dict.fromkeys(given))
+        ids, graph = label_graph([*self.classes_.tolist(), *new], None, self.graph_)
+        graph.require(concept for item in items for concept in item.concepts)
+        head = _take_in(self, items, names or [], ids, graph)
+        self.graph_, self.classes_, self.head_ = graph, np.array(ids), head
+        return self
+
+    @abstractmethod
+    def _check_fitted(self) -> None:
+        """Refuse a model before `fit`."""
+
+
+def _take_in(
+    model: GrowingClassifier,
+    items: Sequence[Item],
+    names: Sequence[str],
+    ids: Sequence[str],
+    graph: KnowledgeGraph,
+) -> LabelHead:
+    """Write examples into the model's version, and grow its head.
+
+    Parameters
+    ----------
+    items, names
+        New examples and their labels, shape (n,).
+    ids
+        All labels, old and new, sorted.
+    """
+    version, encoder = model.version_, model.encoder_
+    old = set(model.classes_.tolist())
+    new = [id_ for id_ in ids if id_ not in old]
+    labels = np.zeros((0, encoder.dimension), dtype=np.float32)
+    if new:
+        labels = label_vectors([graph.concepts[id_] for id_ in new], encoder, model.template)
+    vectors = np.zeros((0, encoder.dimension), dtype=np.float32)
+    if items:
+        vectors = encoder.encode([item.content for item in items])
+    codes = np.searchsorted(ids, list(names)).astype(np.int64)
+    touched = sorted({*codes.tolist(), *np.searchsorted(ids, new).tolist()})
+    others = _near(model, np.vstack([labels, vectors]), {ids[row] for row in touched})
+    head = grown(
+        model.head_,
+        np.searchsorted(ids, model.classes_).astype(np.int64),
+        labels,
+        vectors,
+        codes,
+        others,
+        touched=touched,
+    )
+    known = version.known_concepts(set(names))
+    version.upsert(
+        [
+            linked(item, name) if name in known else replace(item, metadata={**item.metadata, "label": name})
+            for item, name in zip(items, names, strict=True)
+        ],
+        encoder,
+    )
+    return head
+
+
+def _near(model: GrowingClassifier, vectors: Vectors, labels: set[str]) -> Vectors:
+    """Vectors of known examples near by that have none of these labels, shape (k, d)."""
+    if not model.version_.count():
+        return vectors[:0]
+    found = model.version_.search_items(vectors, _N_NEIGHBOURS)
+    classes = set(model.classes_.tolist()) - labels
+    near = {item.id for records in found.records for item in records if classes & set(item.concepts)}
+    return model.version_.item_vectors(sorted(near)) if near else vectors[:0]
