@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from zeroshot_core.cli.classification import classification
 from zeroshot_core.cli.console import write_json, write_line
 from zeroshot_core.cli.metrics import write_metrics
 from zeroshot_core.cli.novelty import novelty
@@ -16,6 +17,7 @@ __all__ = ["app"]
 app = typer.Typer(no_args_is_help=True, help="Measure predictions for new things against baselines.")
 app.command("rare-disease")(rare_disease)
 app.command("novelty")(novelty)
+app.command("classification")(classification)
 
 
 @app.callback()

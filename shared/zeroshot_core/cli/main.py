@@ -6,6 +6,7 @@ import os
 
 import typer
 
+from zeroshot_core.cli.classify import classify
 from zeroshot_core.cli.demo import demo
 from zeroshot_core.cli.evaluate import app as evaluate
 from zeroshot_core.cli.fit import fit
@@ -25,6 +26,6 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help="Predict for things without a history, from text, a Milvus index and a knowledge graph.",
 )
-for command in (demo, fit, predict, info):
+for command in (demo, fit, predict, classify, info):
     app.command()(command)
 app.add_typer(evaluate, name="evaluate")
