@@ -3,8 +3,8 @@
     python benchmarks/generalised.py --seeds 5
 
 BANKING77 with 50 seen and 27 unseen labels, CLINC150 with 100 and 50, drawn anew for each seed; frozen
-all-MiniLM-L6-v2, and labels by their names alone. Accuracies are those of the test texts among all labels.
-The baseline takes the label with the nearest example or label vector. Prints one markdown table: mean and
+all-MiniLM-L6-v2, and labels by their names. Accuracies are those of the test texts among all labels.
+The first baseline takes the label with the nearest example or label name. Prints one markdown table: mean and
 standard deviation over the seeds.
 """
 
@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def rows(name: str, reports: Sequence[GeneralisedReport]) -> list[str]:
     """Lines of the table for one set."""
-    methods = {"stacking": [report.scores for report in reports]}
+    methods = {"classifier": [report.scores for report in reports]}
     for baseline in reports[0].baselines:
         methods[baseline.replace("_", " ")] = [report.baselines[baseline] for report in reports]
     lines = [f"| {name} | {method} | {cells(scores)} |" for method, scores in methods.items()]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.prediction.label_evidence import fit_label_stacking, label_evidence
+from zeroshot_core.prediction.label_head import fit_label_head
+from zeroshot_core.prediction.label_vectors import label_vectors
 from zeroshot_core.prediction.stacking import harmonic_mean, seen_unseen_curve
 
 if TYPE_CHECKING:
@@ -134,13 +135,13 @@ def evaluate_generalised(
     """Learn from examples of some labels, and predict test texts of all."""
     split = split_generalised(data, seed, n_seen=n_seen, n_per_label=n_per_label)
     labels = sorted(data.labels)
-    names = encoder.encode([data.graph.concepts[label].name for label in labels])
+    concepts = [data.graph.concepts[label] for label in labels]
+    names = encoder.encode([concept.name for concept in concepts])
     examples = encoder.encode([data.train_texts[row] for row in split.rows.tolist()])
     queries = encoder.encode(data.test_texts, role="query")
     codes = np.searchsorted(labels, data.test_labels)
-    stacking = fit_label_stacking(names, examples, split.codes, random_state=seed)
-    evidence = label_evidence(queries, names, examples, split.codes)
-    nearest = np.maximum(evidence[:, :, 0], evidence[:, :, 1])
+    head = fit_label_head(label_vectors(concepts, encoder, None), examples, split.codes, seed)
+    by_name = (queries @ names.T).astype(np.float64)
     of_seen = split.is_seen[codes]
     return GeneralisedReport(
         data=data.name,
@@ -148,11 +149,13 @@ def evaluate_generalised(
         n_seen=int(split.is_seen.sum()),
         n_unseen=int((~split.is_seen).sum()),
         n_per_label=n_per_label,
-        scores=score_generalised(stacking.scores(evidence, split.is_seen), codes, split.is_seen),
+        scores=score_generalised(head.scores(queries), codes, split.is_seen),
         seen_only=_probed(examples, split.codes, queries[of_seen], codes[of_seen]),
         baselines={
-            "knn_and_label_vectors": score_generalised(nearest, codes, split.is_seen),
-            "label_vectors": score_generalised(evidence[:, :, 0], codes, split.is_seen),
+            "knn_and_label_vectors": score_generalised(
+                _with_nearest(by_name, queries, examples, split.codes), codes, split.is_seen
+            ),
+            "label_vectors": score_generalised(by_name, codes, split.is_seen),
         },
     )
 
@@ -165,6 +168,16 @@ def score_generalised(scores: Floats, codes: Ints, is_seen: npt.NDArray[np.bool_
     return GeneralisedScores(
         seen=seen, unseen=unseen, harmonic_mean=harmonic_mean(seen, unseen), ausuc=curve.area
     )
+
+
+def _with_nearest(by_name: Floats, queries: Vectors, examples: Vectors, codes: Ints) -> Floats:
+    """Cosine to a label's vector or to its nearest example, whichever is higher, shape (q, m)."""
+    order = np.argsort(codes, kind="stable")
+    seen, starts = np.unique(codes[order], return_index=True)
+    found = by_name.copy()
+    nearest = np.maximum.reduceat(queries @ examples[order].T, starts, axis=1)
+    found[:, seen] = np.maximum(found[:, seen], nearest)
+    return found
 
 
 def _probed(examples: Vectors, codes: Ints, queries: Vectors, truths: Ints) -> float:

@@ -41,7 +41,7 @@ __all__ = [
 _N_FOLDS = 5
 _SHARE_OF_LABELS = 0.35
 # Of the accuracy on labels with examples; the game, with fewer of these, loses more than a prediction will.
-_MOST_GIVEN_UP = 0.07
+_MOST_GIVEN_UP = 0.05
 _RIDGE = 1e-4
 
 
