@@ -14,7 +14,7 @@ from zeroshot_core.prediction.growing import grown
 from zeroshot_core.prediction.label_vectors import label_graph, label_vectors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     import numpy.typing as npt
     from typing_extensions import Self
@@ -120,20 +120,23 @@ def _take_in(
         others,
         touched=touched,
     )
-    known = version.known_concepts(set(names))
-    version.upsert(
-        [
-            linked(item, name) if name in known else replace(item, metadata={**item.metadata, "label": name})
-            for item, name in zip(items, names, strict=True)
-        ],
-        encoder,
-    )
+    if items:
+        known = version.known_concepts(set(names))
+        version.upsert([_noted(*pair, known) for pair in zip(items, names, strict=True)], encoder)
     return head
+
+
+def _noted(item: Item, label: str, known: Container[str]) -> Item:
+    """Link an example to its label, or name in its metadata a label that the version lacks."""
+    return (
+        linked(item, label) if label in known else replace(item, metadata={**item.metadata, "label": label})
+    )
 
 
 def _near(model: GrowingClassifier, vectors: Vectors, labels: set[str]) -> Vectors:
     """Vectors of known examples near by that have none of these labels, shape (k, d)."""
-    if not model.version_.count():
+    # Without a regression there is nothing to tell neighbours apart with.
+    if not model.head_.coef.any():
         return vectors[:0]
     found = model.version_.search_items(vectors, _N_NEIGHBOURS)
     classes = set(model.classes_.tolist()) - labels
