@@ -213,7 +213,8 @@ class ZeroShotClassifier(GrowingClassifier, SavedModel, ClassifierMixin, BaseEst
 
     def predict_proba(self, X: Sequence[Item | str]) -> Floats:
         """Probability of each label, shape (q, n_classes) in the order of `classes_`; rows sum to 1."""
-        return self.head_.probabilities(self._encoded(self._checked_items(X)))
+        items = self._checked_items(X)
+        return self.head_.probabilities(self._encoded(items))
 
     def explain(
         self, X: Sequence[Item | str], *, top_k: int | None = None, coverage: float | None = None
