@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from zeroshot_core.index import IndexParams, VectorIndex
     from zeroshot_core.prediction import (
         Findings,
+        PromptedClassifier,
+        Prompting,
         ZeroShotClassifier,
         ZeroShotRanker,
         ZeroShotRegressor,
@@ -46,6 +48,8 @@ _ROOMS = {
     "VectorIndex": "index",
     "Retriever": "retrieval",
     "Findings": "prediction",
+    "PromptedClassifier": "prediction",
+    "Prompting": "prediction",
     "ZeroShotClassifier": "prediction",
     "ZeroShotRanker": "prediction",
     "ZeroShotRegressor": "prediction",
@@ -70,6 +74,8 @@ __all__ = [
     "MissingExtraError",
     "NotFittedError",
     "Prediction",
+    "PromptedClassifier",
+    "Prompting",
     "Relation",
     "Retriever",
     "UnknownConceptError",

@@ -25,6 +25,8 @@ DOORS = {
         "MissingExtraError",
         "NotFittedError",
         "Prediction",
+        "PromptedClassifier",
+        "Prompting",
         "Relation",
         "Retriever",
         "UnknownConceptError",

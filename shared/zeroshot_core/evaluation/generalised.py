@@ -174,7 +174,7 @@ def _with_nearest(by_name: Floats, queries: Vectors, examples: Vectors, codes: I
     """Cosine to a label's vector or to its nearest example, whichever is higher, shape (q, m)."""
     order = np.argsort(codes, kind="stable")
     seen, starts = np.unique(codes[order], return_index=True)
-    found = by_name.copy()
+    found: Floats = by_name.copy()
     nearest = np.maximum.reduceat(queries @ examples[order].T, starts, axis=1)
     found[:, seen] = np.maximum(found[:, seen], nearest)
     return found
