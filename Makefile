@@ -7,7 +7,7 @@ PIP_VERSION := 26.3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench milvus test-server
+.PHONY: help demo test coverage check bench milvus test-server
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -15,7 +15,10 @@ help:  ## show this list
 demo: $(INSTALLED)  ## learn from a year of sales, predict products never sold, write report.html
 	$(BIN)/zeroshot demo
 
-test: $(INSTALLED)  ## run the tests against Milvus Lite, with coverage of the core
+test: $(INSTALLED)  ## run the tests against Milvus Lite, but for the slow ones
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile -m "not slow"
+
+coverage: $(INSTALLED)  ## run all of them, slow ones too, with coverage of the core
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term
 
 check: $(INSTALLED)  ## format, lint and types

@@ -5,6 +5,7 @@ import multiprocessing
 import time
 
 import numpy as np
+import pytest
 from zeroshot_core import Item, KnowledgeGraph, ZeroShotRegressor, load_model
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.index import VectorIndex
@@ -86,6 +87,7 @@ def current(folder):
     return json.loads((folder / "model.json").read_text())
 
 
+@pytest.mark.slow
 def test_ten_kills_of_a_fit_leave_a_model_serving(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     context = multiprocessing.get_context("forkserver")

@@ -10,6 +10,8 @@ from zeroshot_core.encoders import load_encoder
 from zeroshot_core.index import VectorIndex
 from zeroshot_core.training import JointSettings, joint_run, optimise_jointly
 
+pytestmark = pytest.mark.slow
+
 ITEMS, LABELS = stock()
 SETTINGS = JointSettings(epochs=2, learning_rate=2e-3, batch_size=32)
 # Where each run is killed: before the step that is named, at its n-th time in this run.

@@ -5,6 +5,8 @@ import pytest
 from zeroshot_core import encoders
 from zeroshot_core.encoders import HashEncoder
 
+pytestmark = pytest.mark.slow
+
 KINDS = ("red_wine", "cat_food", "garden_tools", "dental_care")
 WORDS = ("small", "large", "cheap", "fine", "new", "old", "blue", "green")
 

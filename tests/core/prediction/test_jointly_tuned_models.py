@@ -58,6 +58,7 @@ def quick(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
+@pytest.mark.slow
 def test_a_kill_in_a_round_leaves_the_saved_model_and_the_next_fit_goes_on(encoder_folder, tmp_path):
     folder = tmp_path / "model"
     first = ZeroShotClassifier(HashEncoder(32), index=str(folder / "index.db"))
@@ -98,6 +99,7 @@ def test_a_kill_in_a_round_leaves_the_saved_model_and_the_next_fit_goes_on(encod
         assert [(info.id, info.is_live) for info in index.versions()] == [(version, True)]
 
 
+@pytest.mark.slow
 def test_rounds_leave_the_models_version_alone_beside_those_before(tmp_path):
     with VectorIndex.connect(str(tmp_path / "index.db")) as index:
         old = index.build(ITEMS[:9], HashEncoder(16))
