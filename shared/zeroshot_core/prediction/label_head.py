@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zeroshot_core.prediction.stacking import Stacking, fit_stacking, hold_out_labels
+from zeroshot_core.prediction.stacking import SHARE_OF_LABELS, Stacking, fit_stacking, hold_out_labels
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -18,12 +17,11 @@ if TYPE_CHECKING:
 
     Mask = npt.NDArray[np.bool_]
 
-__all__ = ["LabelHead", "fit_label_head"]
+__all__ = ["LabelHead", "coefficients", "fit_label_head"]
 
 # Sentence similarities among labels differ by about a tenth.
 _TEMPERATURE = 0.05
 _INVERSE_REGULARISATION = 10.0
-_N_FOLDS = 5
 # With fewer texts held out, weights say more of these texts than of the evidence.
 _FEWEST_HELD_OUT = 8
 _UNLEARNED = Stacking(
@@ -129,7 +127,12 @@ def _logistic(labels: Vectors, vectors: Vectors, codes: Ints) -> tuple[Floats, F
             np.concatenate([np.arange(len(labels)), codes]),
             sample_weight=np.concatenate([weights, np.ones(len(codes))]),
         )
-    if len(labels) > 2:
+    return coefficients(model)
+
+
+def coefficients(model: Any) -> tuple[Floats, Floats]:
+    """Coefficients (c, d) and intercepts (c,) of a fitted logistic regression, for two labels as for more."""
+    if len(model.coef_) > 1:
         return model.coef_, model.intercept_
     # Two labels get one row of coefficients, the log-odds of the second.
     return np.vstack([np.zeros_like(model.coef_), model.coef_]), np.array([0.0, model.intercept_[0]])
@@ -138,9 +141,9 @@ def _logistic(labels: Vectors, vectors: Vectors, codes: Ints) -> tuple[Floats, F
 def _learned(labels: Vectors, vectors: Vectors, codes: Ints, random_state: int) -> Stacking:
     """Weights that make held-out examples most probable; set ones where these are too few."""
     is_closed = len(np.unique(codes)) == len(labels)
-    folds = _folds if is_closed else hold_out_labels
     evidence, asked, seen = [], [], []
-    for training, held in folds(codes, random_state=random_state):
+    share = 0.0 if is_closed else SHARE_OF_LABELS
+    for training, held in hold_out_labels(codes, random_state=random_state, share_of_labels=share):
         coef, intercept = _logistic(labels, vectors[training], codes[training])
         own = vectors[held]
         evidence.append(np.stack([own @ labels.T, own @ coef.T + intercept], axis=2).astype(np.float64))
@@ -153,16 +156,3 @@ def _learned(labels: Vectors, vectors: Vectors, codes: Ints, random_state: int) 
     learned = fit_stacking(np.concatenate(evidence), np.concatenate(asked), np.concatenate(seen))
     # Few labels held out may say that those with examples deserve more; none does, with the weights learned.
     return replace(learned, penalty=max(0.0, learned.penalty))
-
-
-def _folds(codes: Ints, *, random_state: int) -> Iterator[tuple[Mask, Mask]]:
-    """Deal the examples of each label into folds: what may be learned from, and what is asked."""
-    rng = np.random.default_rng(random_state)
-    order = rng.permutation(len(codes))
-    order = order[np.argsort(codes[order], kind="stable")]
-    fold_of = np.empty(len(codes), dtype=np.int64)
-    fold_of[order] = np.arange(len(codes)) % _N_FOLDS
-    for fold in np.unique(fold_of):
-        held = fold_of == fold
-        if not held.all():
-            yield ~held, held

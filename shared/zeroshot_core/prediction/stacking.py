@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     Mask = npt.NDArray[np.bool_]
 
 __all__ = [
+    "SHARE_OF_LABELS",
     "SeenUnseenCurve",
     "Stacking",
     "choose_penalty",
@@ -39,7 +40,7 @@ __all__ = [
 ]
 
 _N_FOLDS = 5
-_SHARE_OF_LABELS = 0.35
+SHARE_OF_LABELS = 0.35
 # Of the accuracy on labels with examples; the game, with fewer of these, loses more than a prediction will.
 _MOST_GIVEN_UP = 0.05
 _RIDGE = 1e-4
@@ -169,8 +170,15 @@ def choose_penalty(
     return float(curve.penalties[np.where(is_fair, curve.harmonic_means, -1.0).argmax()])
 
 
-def hold_out_labels(codes: Ints, *, random_state: int) -> Iterator[tuple[Mask, Mask]]:
-    """Deal examples into five folds, from each of which a third of the labels is missing as well.
+def hold_out_labels(
+    codes: Ints, *, random_state: int, share_of_labels: float = SHARE_OF_LABELS
+) -> Iterator[tuple[Mask, Mask]]:
+    """Deal examples into five folds, from each of which a share of the labels is missing as well.
+
+    Parameters
+    ----------
+    share_of_labels
+        In [0, 1); at least one label if it is above 0.
 
     Yields
     ------
@@ -183,7 +191,7 @@ def hold_out_labels(codes: Ints, *, random_state: int) -> Iterator[tuple[Mask, M
     order = order[np.argsort(where[order], kind="stable")]
     folds = np.empty(len(codes), dtype=np.int64)
     folds[order] = np.arange(len(codes)) % _N_FOLDS
-    n_unseen = min(len(labels) - 1, max(1, round(_SHARE_OF_LABELS * len(labels))))
+    n_unseen = min(len(labels) - 1, max(1, round(share_of_labels * len(labels)))) if share_of_labels else 0
     for fold in range(_N_FOLDS):
         is_unseen = np.isin(where, rng.permutation(len(labels))[:n_unseen])
         held = folds == fold

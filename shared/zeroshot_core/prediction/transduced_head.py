@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zeroshot_core.prediction.label_head import LabelHead
+from zeroshot_core.prediction.label_head import LabelHead, coefficients
 from zeroshot_core.prediction.stacking import Stacking
 from zeroshot_core.prediction.transduction import assign_labels, expected_accuracy, share_of_texts
 
@@ -78,10 +78,7 @@ def _logistic(labels: Vectors, vectors: Vectors, assigned: Floats) -> tuple[Floa
             np.concatenate([np.arange(len(labels)), assigned.argmax(axis=1)]),
             sample_weight=np.concatenate([np.ones(len(labels)), assigned.max(axis=1)]),
         )
-    if len(labels) > 2:
-        return model.coef_, model.intercept_
-    # Two labels get one row of coefficients, the log-odds of the second.
-    return np.vstack([np.zeros_like(model.coef_), model.coef_]), np.array([0.0, model.intercept_[0]])
+    return coefficients(model)
 
 
 def _scale(scores: Floats, confidence: float) -> float:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.training.assignment import assigned, unit_rows
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     from scipy.sparse import csr_matrix
 
     from zeroshot_core.index import OpenVersion
@@ -35,9 +35,6 @@ _N_NEIGHBOURS = 15
 _SHARPNESS = 3
 _DAMPINGS = (0.5, 0.8)
 _N_STEPS = 20
-_TEMPERATURE = 0.03
-_N_ROUNDS = 15
-_N_BALANCINGS = 3
 
 
 def neighbour_graph(version: OpenVersion, ids: list[str], vectors: Vectors) -> csr_matrix:
@@ -89,10 +86,15 @@ def assign_labels(labels: Vectors, vectors: Vectors, graph: csr_matrix, known: I
             f"expected at least as many distinct texts as the {len(labels)} labels, got {len(vectors)}; "
             "give more in unlabelled, or leave it out"
         )
-    rows = _units(vectors - vectors.mean(axis=0))
-    anchors = _units(labels - labels.mean(axis=0))
+    rows = unit_rows(vectors - vectors.mean(axis=0))
+    anchors = unit_rows(labels - labels.mean(axis=0))
     fixed = None if known is None else (known >= 0, np.eye(len(labels))[np.maximum(known, 0)])
-    found = [_assigned(_units(_smoothed(rows, graph, damping)), anchors, fixed) for damping in _DAMPINGS]
+    found = [
+        assigned(
+            unit_rows(_smoothed(rows, graph, damping)), anchors, anchor_weight=_LABEL_WEIGHT, fixed=fixed
+        )
+        for damping in _DAMPINGS
+    ]
     return np.asarray(np.mean(found, axis=0))
 
 
@@ -109,9 +111,9 @@ def expected_accuracy(labels: Vectors, vectors: Vectors, graph: csr_matrix, *, r
     for half in halves:
         shares = assign_labels(labels, vectors[half], graph[half][:, half])
         centre = vectors[half].mean(axis=0)
-        rows = _units(vectors[half] - centre)
-        prototypes = _units(shares.T @ rows + _LABEL_WEIGHT * _units(labels - labels.mean(axis=0)))
-        best.append((_units(vectors - centre) @ prototypes.T).argmax(axis=1))
+        rows = unit_rows(vectors[half] - centre)
+        prototypes = unit_rows(shares.T @ rows + _LABEL_WEIGHT * unit_rows(labels - labels.mean(axis=0)))
+        best.append((unit_rows(vectors - centre) @ prototypes.T).argmax(axis=1))
     disagreement = float((best[0] != best[1]).mean())
     share = share_of_texts(len(halves[0]), len(labels))
     return max(0.0, 1.0 - _ERRORS_PER_DISAGREEMENT * disagreement / share)
@@ -127,27 +129,3 @@ def _smoothed(rows: Floats, graph: csr_matrix, damping: float) -> Floats:
     for _ in range(_N_STEPS):
         found = damping * (graph @ found) + (1.0 - damping) * rows
     return found
-
-
-def _assigned(rows: Floats, anchors: Floats, fixed: tuple[npt.NDArray[np.bool_], Floats] | None) -> Floats:
-    prototypes, shares = anchors, np.zeros((len(rows), len(anchors)))
-    for _ in range(_N_ROUNDS):
-        shares = _balanced(rows @ prototypes.T / _TEMPERATURE)
-        if fixed is not None:
-            shares[fixed[0]] = fixed[1][fixed[0]]
-        prototypes = _units(shares.T @ rows + _LABEL_WEIGHT * anchors)
-    return shares
-
-
-def _balanced(logits: Floats) -> Floats:
-    """Scale columns to even sums and rows to 1 in turn."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    for _ in range(_N_BALANCINGS):
-        powers = powers / np.maximum(powers.sum(axis=0), 1e-12)
-        powers = powers / powers.sum(axis=1, keepdims=True)
-    return np.asarray(powers)
-
-
-def _units(rows: Floats | Vectors) -> Floats:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.maximum(lengths, 1e-12), dtype=np.float64)

@@ -5,24 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from zeroshot_core.encoders import Encoder, TransformerEncoder
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.training.assignment import assigned, unit_rows
 from zeroshot_core.training.guarding import TuningReport
 from zeroshot_core.training.plan import TrainingPlan
 from zeroshot_core.training.tuning import tune_encoder
 
-if TYPE_CHECKING:
-    from zeroshot_core.types import Floats, Vectors
-
 __all__ = ["PseudoLabels", "pseudo_labels", "self_train"]
 
-_TEMPERATURE = 0.03
-_N_ROUNDS = 15
-_N_BALANCINGS = 3
 _SHARE = 0.5
 
 
@@ -72,7 +67,9 @@ def pseudo_labels(
             f"expected at least {4 * len(names)} distinct texts for {len(names)} labels, got {len(distinct)}"
         )
     prototypes = np.stack([encoder.encode(each).mean(axis=0) for each in own])
-    shares = _assigned(encoder.encode(distinct), prototypes)
+    vectors = encoder.encode(distinct)
+    rows, anchors = (unit_rows(each - each.mean(axis=0)) for each in (vectors, prototypes))
+    shares = assigned(rows, anchors)
     best, sure = shares.argmax(axis=1), shares.max(axis=1)
     n_each = max(2, int(_SHARE * len(distinct) / len(names)))
     kept = [
@@ -118,27 +115,3 @@ def self_train(
         plan=plan,
         checkpoints=checkpoints,
     )
-
-
-def _assigned(vectors: Vectors, prototypes: Vectors) -> Floats:
-    """Share of each label in each text, shape (n, c); rows sum to 1."""
-    rows = _units(vectors - vectors.mean(axis=0))
-    centres = _units(prototypes - prototypes.mean(axis=0))
-    shares = np.zeros((len(rows), len(centres)))
-    for _ in range(_N_ROUNDS):
-        shares = _balanced(rows @ centres.T / _TEMPERATURE)
-        centres = _units(shares.T @ rows)
-    return shares
-
-
-def _balanced(logits: Floats) -> Floats:
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    for _ in range(_N_BALANCINGS):
-        powers = powers / np.maximum(powers.sum(axis=0), 1e-12)
-        powers = powers / powers.sum(axis=1, keepdims=True)
-    return np.asarray(powers)
-
-
-def _units(rows: Floats | Vectors) -> Floats:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.maximum(lengths, 1e-12), dtype=np.float64)
