@@ -2,6 +2,7 @@
 
 from zeroshot_core.construction.building import BuildReport, GraphBuild, build_graph
 from zeroshot_core.construction.cooccurrence import cooccurrence_graph
+from zeroshot_core.construction.graph_builder import GraphBuilder
 from zeroshot_core.construction.prompting import extraction_prompt, triples_schema
 from zeroshot_core.construction.reading import Extractor, Triple
 from zeroshot_core.construction.resolving import NameLinker
@@ -10,6 +11,7 @@ __all__ = [
     "BuildReport",
     "Extractor",
     "GraphBuild",
+    "GraphBuilder",
     "NameLinker",
     "Triple",
     "build_graph",
