@@ -5,6 +5,7 @@ from zeroshot_core.encoders.cache import CachedEncoder
 from zeroshot_core.encoders.function import FunctionEncoder
 from zeroshot_core.encoders.hashing import HashEncoder
 from zeroshot_core.encoders.head import HeadEncoder
+from zeroshot_core.encoders.known import KnownVectors, joint_vector
 from zeroshot_core.encoders.loading import load_encoder
 from zeroshot_core.encoders.reopening import encoder_from_config
 from zeroshot_core.encoders.transformer import TransformerEncoder
@@ -15,8 +16,10 @@ __all__ = [
     "FunctionEncoder",
     "HashEncoder",
     "HeadEncoder",
+    "KnownVectors",
     "Role",
     "TransformerEncoder",
     "encoder_from_config",
+    "joint_vector",
     "load_encoder",
 ]

@@ -102,6 +102,10 @@ class OpenVersion:
         """Concepts by id; ids that are not in the graph are left out."""
         return self._concepts.get(ids)
 
+    def known_items(self, ids: Collection[str]) -> dict[str, Item]:
+        """Items by id; ids that are not indexed are left out."""
+        return self._items.get(ids)
+
     def items(self, ids: Sequence[str]) -> list[Item]:
         """Items in the order of the ids.
 

@@ -4,6 +4,7 @@ from zeroshot_core.retrieval.completion import propose_tails
 from zeroshot_core.retrieval.fusion import LearnedFusion, learn_fusion
 from zeroshot_core.retrieval.neighbours import fold_neighbours
 from zeroshot_core.retrieval.recommendation import Profile, diversify, recommend, similar_items
+from zeroshot_core.retrieval.reranking import rerank
 from zeroshot_core.retrieval.retriever import Retriever
 from zeroshot_core.retrieval.wording import hit_in_words
 
@@ -17,5 +18,6 @@ __all__ = [
     "learn_fusion",
     "propose_tails",
     "recommend",
+    "rerank",
     "similar_items",
 ]

@@ -153,7 +153,7 @@ class Retriever:
         vectors = self._encode(checked) if vectors is None else check_vectors(vectors, checked, self.encoder)
         if weight == 0 or not self.has_graph:
             return self._by_vectors(vectors, top_k, filter)
-        reached = self._reach(checked, vectors)
+        reached = self.reach(checked, vectors)
         return [
             best_items(each, query, reached, weight, top_k)
             for query, each in enumerate(self._candidates(vectors, reached, top_k, filter))
@@ -175,7 +175,7 @@ class Retriever:
         if not checked:
             return []
         vectors = self._encode(checked)
-        return self._candidates(vectors, self._reach(checked, vectors), top_k, filter)
+        return self._candidates(vectors, self.reach(checked, vectors), top_k, filter)
 
     def related_concepts(
         self, queries: Sequence[str | Item], *, top_k: int | None = None, vectors: Vectors | None = None
@@ -252,7 +252,8 @@ class Retriever:
             for items, scores in zip(found.records, found.scores, strict=True)
         ]
 
-    def _reach(self, queries: Sequence[str | Item], vectors: Vectors) -> Reached:
+    def reach(self, queries: Sequence[str | Item], vectors: Vectors) -> Reached:
+        """Activate the concepts that checked queries mention; their vectors have shape (q, d)."""
         bare = [row for row, query in enumerate(queries) if not (isinstance(query, Item) and query.concepts)]
         return self._activate(self._seeds(queries, self._near_concepts(vectors, bare, _N_SEEDS)))
 

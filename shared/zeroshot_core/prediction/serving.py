@@ -1,0 +1,199 @@
+"""What every adapter needs: records as attributes, questions to a language model, calls off the loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+from typing_extensions import ParamSpec
+
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.prediction.loading import Model
+from zeroshot_core.prediction.prompted import PromptedClassifier
+from zeroshot_core.prediction.prompting import Prompting, label_questions
+from zeroshot_core.prediction.questions import Answer, LabelQuestion
+from zeroshot_core.prediction.wording import path_in_words, prediction_in_words
+from zeroshot_core.types import Evidence, Hit, Item, Prediction, Value
+
+__all__ = [
+    "Asked",
+    "Served",
+    "Settled",
+    "astream_words",
+    "evidence_paths",
+    "hit_attributes",
+    "item_of",
+    "off_loop",
+    "prediction_attributes",
+    "questions",
+    "stream_words",
+]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Served: TypeAlias = "str | Path | Model | PromptedClassifier"
+"""Folder of a saved model, or a fitted one."""
+
+_ADDED = frozenset({"score", "parts", "path", "concepts"})
+
+
+def off_loop(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Make an async function of one that blocks: it runs in a thread, and the event loop turns on."""
+
+    @wraps(function)
+    async def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.to_thread(function, *args, **kwargs)
+
+    return run
+
+
+def hit_attributes(hit: Hit) -> dict[str, Any]:
+    """Metadata of a hit as JSON-able values: the item's own, with score, parts, path and concepts."""
+    return {
+        **hit.metadata,
+        "score": float(hit.score),
+        "parts": {name: float(part) for name, part in hit.parts.items()},
+        "path": path_in_words(hit.path),
+        "concepts": list(hit.concepts),
+    }
+
+
+def item_of(id_: str, text: str, attributes: Mapping[str, Any]) -> Item:
+    """Item with the attributes that are plain values as its metadata, and those named concepts as its links.
+
+    It is the inverse of `hit_attributes`: what that adds is left out.
+
+    Raises
+    ------
+    InvalidInputError
+        If the id or the text is empty, or the concepts are no list of ids.
+    """
+    concepts = attributes.get("concepts") or ()
+    if not isinstance(concepts, list | tuple) or not all(isinstance(one, str) for one in concepts):
+        raise InvalidInputError(f"item {id_!r}: expected a list of ids as concepts, got {concepts!r}")
+    own = {k: v for k, v in attributes.items() if k not in _ADDED and isinstance(v, str | int | float)}
+    return Item(id=id_, text=text, concepts=tuple(concepts), metadata=own)
+
+
+def prediction_attributes(prediction: Prediction) -> dict[str, Any]:
+    """Give value, uncertainty and reasons of a prediction as JSON-able values, without its evidence."""
+    return {
+        "value": _plain(prediction.value),
+        "interval": None if prediction.interval is None else [_plain(end) for end in prediction.interval],
+        "coverage": prediction.coverage,
+        "probabilities": dict(prediction.probabilities),
+        "reason": prediction.reason,
+        "fallback": prediction.fallback,
+    }
+
+
+def _plain(value: Value) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """A prediction that no language model is asked about; used as a `LabelQuestion` is."""
+
+    prediction: Prediction
+
+    def ask(self, model: Callable[[LabelQuestion], Answer | None]) -> Prediction:
+        """Give the prediction."""
+        return self.prediction
+
+    async def aask(self, model: Callable[[LabelQuestion], Awaitable[Answer | None]]) -> Prediction:
+        """Give the prediction."""
+        return self.prediction
+
+    def stream(self, model: Callable[[LabelQuestion], Iterator[Answer | None]]) -> Iterator[Prediction]:
+        """Give the prediction once."""
+        yield self.prediction
+
+    async def astream(
+        self, model: Callable[[LabelQuestion], AsyncIterator[Answer | None]]
+    ) -> AsyncIterator[Prediction]:
+        """Give the prediction once."""
+        yield self.prediction
+
+
+Asked: TypeAlias = "LabelQuestion | Settled"
+
+
+def questions(
+    model: Any,
+    items: Sequence[Item],
+    *,
+    coverage: float,
+    top_k: int,
+    is_prompted: bool,
+    prompting: Prompting | None = None,
+) -> list[Asked]:
+    """Look up predictions for all items by one call of the model; if prompted, questions about them.
+
+    Raises
+    ------
+    InvalidInputError
+        If an item is wrong, or a language model is to choose among the labels of a model without labels.
+    """
+    if is_prompted:
+        return [*label_questions(model, items, top_k=top_k, prompting=prompting)]
+    return [Settled(prediction=one) for one in model.explain(items, top_k=top_k, coverage=coverage)]
+
+
+def stream_words(drafts: Iterator[Prediction], finish: Callable[[Prediction], Any]) -> Iterator[str]:
+    """Write a prediction in words piece by piece, as a language model writes its reason.
+
+    Parameters
+    ----------
+    drafts
+        Of `LabelQuestion.stream`.
+    finish
+        Called with the prediction itself, before the last piece.
+    """
+    said = _Said()
+    for draft in drafts:
+        last = draft
+        if new := said.grown(draft):
+            yield new
+    finish(last)
+    yield said.rest(last)
+
+
+async def astream_words(
+    drafts: AsyncIterator[Prediction], finish: Callable[[Prediction], Any]
+) -> AsyncIterator[str]:
+    """Write a prediction in words piece by piece, as `stream_words`."""
+    said = _Said()
+    async for draft in drafts:
+        last = draft
+        if new := said.grown(draft):
+            yield new
+    finish(last)
+    yield said.rest(last)
+
+
+def evidence_paths(evidence: Evidence) -> dict[str, str]:
+    """Paths to known items in words, by the items' ids."""
+    return {hit.id: path_in_words(hit.path) for hit in evidence.items if hit.path}
+
+
+class _Said:
+    """What has been said of a prediction in words, which begin with the language model's reason."""
+
+    def __init__(self) -> None:
+        self._words = ""
+
+    def grown(self, draft: Prediction) -> str:
+        if not draft.reason.startswith(self._words):
+            return ""
+        new, self._words = draft.reason[len(self._words) :], draft.reason
+        return new
+
+    def rest(self, prediction: Prediction) -> str:
+        words = prediction_in_words(prediction)
+        return words[len(self._words) :] if words.startswith(self._words) else f"\n{words}"
