@@ -61,12 +61,20 @@ class LabelTask:
         model_index: ModelIndex,
         settings: Mapping[str, Any],
     ) -> tuple[Encoder, Report | None]:
-        """Tune an encoder on the examples, and on the surest guesses for the texts without labels."""
-        taught, names = list(self.examples), list(self.y)
+        """Tune an encoder on the examples, and on the surest guesses for the texts without labels.
+
+        Joint rounds also read the other texts, whose neighbours in the live version they learn from.
+        """
+        taught: list[Item] = list(self.examples)
+        names: list[str | None] = list(self.y)
         if self.others and tune != "none":
             labels, ids = self._labels(base), [concept.id for concept in self.concepts]
             guessed = self_labelled(self.others, labels, ids, base, graph, model_index)
-            taught, names = taught + guessed[0], names + guessed[1]
+            taught, names = taught + guessed[0], [*names, *guessed[1]]
+        if tune == "joint":
+            known = {item.id for item in taught}
+            rest = [item for item in self.others if item.id not in known]
+            taught, names = taught + rest, [*names, *(None for _ in rest)]
         return tuned_encoder(
             base,
             tune,

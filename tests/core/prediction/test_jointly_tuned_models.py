@@ -123,3 +123,24 @@ def test_too_little_for_joint_rounds_is_refused():
         ZeroShotClassifier(HashEncoder(), tune="joint").fit(["a", "b", "c"], ["x", "y", "y"])
     with pytest.raises(InvalidInputError, match="targets that vary"):
         ZeroShotRegressor(HashEncoder(), tune="joint").fit(ITEMS, np.ones(len(ITEMS)))
+
+
+def test_texts_without_labels_join_the_rounds(monkeypatch):
+    given = []
+    optimise = tuned_jointly.optimise_jointly
+
+    def watched(index, items, labels, *arguments, **settings):
+        given.extend(zip(items, labels, strict=True))
+        return optimise(index, items, labels, *arguments, **settings)
+
+    monkeypatch.setattr(tuned_jointly, "optimise_jointly", watched)
+    texts = [item.text for item in ITEMS]
+    model = ZeroShotClassifier(HashEncoder(32), tune="joint")
+    model.fit(texts[::4], LABELS[::4], unlabelled=[text for i, text in enumerate(texts) if i % 4])
+    assert {item.text for item, _ in given} == set(texts)
+    labels = [label for _, label in given]
+    # The examples, the surest guesses, and the texts that are left.
+    assert len(LABELS[::4]) < sum(label is not None for label in labels) < len(texts)
+    assert sum(info.is_live for info in model.model_index_.index.versions()) == 1
+    assert model.version_.info.counts["items"] == len(texts)
+    model.close()
