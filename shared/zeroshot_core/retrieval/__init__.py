@@ -2,6 +2,7 @@
 
 from zeroshot_core.retrieval.completion import propose_tails
 from zeroshot_core.retrieval.fusion import LearnedFusion, learn_fusion
+from zeroshot_core.retrieval.graph_view import Fact, GraphView
 from zeroshot_core.retrieval.neighbours import fold_neighbours
 from zeroshot_core.retrieval.recommendation import Profile, diversify, recommend, similar_items
 from zeroshot_core.retrieval.reranking import rerank
@@ -9,6 +10,8 @@ from zeroshot_core.retrieval.retriever import Retriever
 from zeroshot_core.retrieval.wording import hit_in_words
 
 __all__ = [
+    "Fact",
+    "GraphView",
     "LearnedFusion",
     "Profile",
     "Retriever",
