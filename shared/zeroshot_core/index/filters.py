@@ -14,7 +14,7 @@ from typing import TypeAlias
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.types import Scalar
 
-__all__ = ["AllOf", "AnyOf", "Condition", "Filter", "Not", "literal", "render"]
+__all__ = ["AllOf", "AnyOf", "Columns", "Condition", "Filter", "Not", "literal", "literals", "render"]
 
 Filter: TypeAlias = "Condition | AllOf | AnyOf | Not"
 
@@ -110,9 +110,36 @@ class Not:
         _checked_parts((self.part,))
 
 
-def render(filter: Filter | None) -> str:
+class Columns:
+    """How a collection keeps what filters speak of; this is how our own items are kept."""
+
+    def name(self, field: str) -> str:
+        """Write the field of a condition."""
+        return field if self.is_column(field) else f"metadata[{literal(field)}]"
+
+    def is_column(self, field: str) -> bool:
+        """Whether the field is there in every row."""
+        return field in _ITEM_FIELDS
+
+    def value(self, field: str, value: Scalar) -> str:
+        """Write a value that a field is compared with."""
+        return literal(value)
+
+    def linked(self, concept_ids: Sequence[Scalar]) -> str:
+        """Write that an item is linked to any of the concepts."""
+        return f"array_contains_any(concepts, {literals(concept_ids)})"
+
+    def constant(self, value: bool) -> str:
+        """Write what holds for every row, or for none."""
+        return 'id != ""' if value else 'id == ""'
+
+
+_ITEMS = Columns()
+
+
+def render(filter: Filter | None, columns: Columns = _ITEMS) -> str:
     """Write a filter as a Milvus expression; the empty string for None."""
-    return "" if filter is None else _render(filter, negated=False)
+    return "" if filter is None else _render(filter, columns, negated=False)
 
 
 def literal(value: Scalar) -> str:
@@ -139,48 +166,41 @@ def literals(values: Sequence[Scalar]) -> str:
     return "[" + ", ".join(literal(value) for value in values) + "]"
 
 
-def _render(filter: Filter, *, negated: bool) -> str:
+def _render(filter: Filter, columns: Columns, *, negated: bool) -> str:
     """Negations are pushed down to the conditions: Milvus Lite has null logic, a server has not."""
     if isinstance(filter, Not):
-        return _render(filter.part, negated=not negated)
+        return _render(filter.part, columns, negated=not negated)
     if isinstance(filter, Condition):
-        return _render_condition(filter, negated=negated)
+        return _render_condition(filter, columns, negated=negated)
     is_conjunction = isinstance(filter, AllOf) is not negated
-    parts = [f"({_render(part, negated=negated)})" for part in filter.parts]
-    return (" and " if is_conjunction else " or ").join(parts) or _constant(is_conjunction)
+    parts = [f"({_render(part, columns, negated=negated)})" for part in filter.parts]
+    return (" and " if is_conjunction else " or ").join(parts) or columns.constant(is_conjunction)
 
 
-def _render_condition(condition: Condition, *, negated: bool) -> str:
+def _render_condition(condition: Condition, columns: Columns, *, negated: bool) -> str:
     if condition.op in ("!=", "not in"):
         positive = Condition(condition.field, "==" if condition.op == "!=" else "in", condition.value)
-        return _render_condition(positive, negated=not negated)
+        return _render_condition(positive, columns, negated=not negated)
     if not condition.values:
-        return _constant(negated)
-    expression = _render_positive(condition)
+        return columns.constant(negated)
+    expression = _render_positive(condition, columns)
     if not negated:
         return expression
-    if condition.field in _ITEM_FIELDS:
+    if columns.is_column(condition.field):
         return f"not ({expression})"
-    return f"(not ({expression})) or (not exists {_name(condition.field)})"
+    return f"(not ({expression})) or (not exists {columns.name(condition.field)})"
 
 
-def _render_positive(condition: Condition) -> str:
+def _render_positive(condition: Condition, columns: Columns) -> str:
     if condition.op == "contains":
-        return f"array_contains_any(concepts, {literals(condition.values)})"
-    name = _name(condition.field)
-    if condition.op == "in" and condition.field in _ITEM_FIELDS:
-        return f"{name} in {literals(condition.values)}"
+        return columns.linked(condition.values)
+    name = columns.name(condition.field)
+    values = [columns.value(condition.field, value) for value in condition.values]
+    if condition.op == "in" and columns.is_column(condition.field):
+        return f"{name} in [{', '.join(values)}]"
     if condition.op == "in":
-        return " or ".join(f"{name} == {literal(value)}" for value in condition.values)
-    return f"{name} {condition.op} {literal(condition.values[0])}"
-
-
-def _name(field: str) -> str:
-    return field if field in _ITEM_FIELDS else f"metadata[{literal(field)}]"
-
-
-def _constant(value: bool) -> str:
-    return 'id != ""' if value else 'id == ""'
+        return " or ".join(f"{name} == {value}" for value in values)
+    return f"{name} {condition.op} {values[0]}"
 
 
 def _checked_parts(parts: Sequence[Filter]) -> tuple[Filter, ...]:
