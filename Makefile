@@ -7,7 +7,7 @@ PIP_VERSION := 26.3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check bench milvus test-server
+.PHONY: help demo test coverage check bench docs milvus test-server test-matrix
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,14 @@ check: $(INSTALLED)  ## format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+test-matrix: $(INSTALLED)  ## run the tests on Python 3.10 to 3.13, with the oldest and newest versions supported
+	$(BIN)/pip install --quiet -c constraints.txt --group matrix
+	$(BIN)/nox
+
+docs: $(INSTALLED)  ## write the pages and the reference of the API into site
+	$(BIN)/pip install --quiet -c constraints.txt --group docs
+	$(BIN)/mkdocs build --strict
 
 bench: $(INSTALLED)  ## forecasts of new products beside gradient boosting, as one table
 	$(BIN)/python benchmarks/demand.py

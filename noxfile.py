@@ -1,0 +1,64 @@
+"""The tests on every Python that is supported, with the newest and the oldest versions of what they stand on.
+
+make test-matrix                    # all that is installed here of Python 3.10 to 3.13
+nox -s oldest -- tests/adapters     # one of them, on some tests
+
+A Python that is missing is skipped, and said so. Where the package index offers no build of torch for the
+processor alone, each Python takes a few GB.
+"""
+
+from __future__ import annotations
+
+import nox
+
+nox.options.default_venv_backend = "venv"
+nox.options.error_on_missing_interpreters = False
+nox.options.reuse_existing_virtualenvs = True
+
+PACKAGE = ".[all]"
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+# The versions at the lower ends of the ranges in pyproject.toml, and what tests them.
+OLDEST = ("langchain-core==1.0.0", "llama-index-core==0.14.12", "pymilvus==2.6.1")
+OLDEST_TESTS = (
+    "langchain==1.0.0",
+    "langchain-tests==1.0.0",
+    "pytest>=8",
+    "pytest-asyncio",
+    "pytest-xdist",
+    "uvloop",
+)
+FAST = ("-n", "auto", "--dist", "loadfile", "-m", "not slow and not server")
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+
+
+@nox.session(python=PYTHONS)
+def newest(session: nox.Session) -> None:
+    """Run on the newest versions: those of constraints.txt from Python 3.11 on."""
+    exact = () if session.python == "3.10" else ("-c", "constraints.txt")
+    groups = nox.project.dependency_groups(nox.project.load_toml(), "test")
+    session.install(*exact, "-e", PACKAGE, *groups)
+    session.run("pytest", *FAST, *(session.posargs or ["tests"]), env=ONE_THREAD)
+
+
+@nox.session(python="3.11")
+def oldest(session: nox.Session) -> None:
+    """Run on the oldest frameworks and client of Milvus; their own warnings are not errors here."""
+    extras = ".[langchain,llama-index,lora,onnx,ontology,demo]"
+    session.install("torch==2.13.0", "-e", extras, *OLDEST, *OLDEST_TESTS)
+    session.run("pytest", *FAST, "-W", "default", *(session.posargs or ["tests"]), env=ONE_THREAD)
+
+
+@nox.session(python="3.11")
+def llama_index_milvus(session: nox.Session) -> None:
+    """Run beside LlamaIndex's own Milvus store, which needs an older client than LangChain's."""
+    session.install(
+        "torch==2.13.0",
+        "-e",
+        ".[llama-index,demo]",
+        "llama-index-vector-stores-milvus>=1.2",
+        "pytest>=8",
+        "pytest-asyncio",
+        "pytest-xdist",
+    )
+    tests = session.posargs or ["tests/adapters/test_llama_index_milvus_store.py"]
+    session.run("pytest", "-W", "default", *tests, env=ONE_THREAD)
