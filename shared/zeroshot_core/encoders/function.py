@@ -40,6 +40,8 @@ class FunctionEncoder(Encoder):
         vectors that differ in the last digits from call to call. Give it for a service that drifts more.
     batch_size
         Most texts that the function gets in one call.
+    query_function
+        The same for texts in the role ``query``, of a model that tells queries from documents.
 
     Raises
     ------
@@ -55,6 +57,7 @@ class FunctionEncoder(Encoder):
         dimension: int | None = None,
         fingerprint: str | None = None,
         batch_size: int = 256,
+        query_function: Callable[[list[str]], Any] | None = None,
     ) -> None:
         if not callable(function):
             raise InvalidInputError(f"expected a function from a list of texts to vectors, got {function!r}")
@@ -68,7 +71,7 @@ class FunctionEncoder(Encoder):
             raise InvalidInputError(
                 f"expected a fingerprint of 16 lower-case hex digits, got {fingerprint!r}"
             )
-        self._function = function
+        self._functions = {"document": function, "query": query_function or function}
         self._name = name
         self._dimension = dimension
         self._fingerprint = fingerprint
@@ -101,7 +104,7 @@ class FunctionEncoder(Encoder):
     def encode(
         self, contents: Sequence[Content], *, role: Role = "document", show_progress: bool = False
     ) -> Vectors:
-        """Encode texts, each distinct one once; the role makes no difference.
+        """Encode texts, each distinct one once.
 
         Raises
         ------
@@ -116,7 +119,7 @@ class FunctionEncoder(Encoder):
         with tqdm(total=len(texts), unit="text", disable=not show_progress) as bar:
             for start in range(0, len(texts), self._batch_size):
                 batch = texts[start : start + self._batch_size]
-                rows[start : start + len(batch)] = unit_rows(self._checked(batch), batch)
+                rows[start : start + len(batch)] = unit_rows(self._checked(batch, role), batch)
                 bar.update(len(batch))
         return rows[where]
 
@@ -129,8 +132,8 @@ class FunctionEncoder(Encoder):
             "fingerprint": self.fingerprint,
         }
 
-    def _checked(self, texts: list[str]) -> Floats:
-        rows = self._call(texts)
+    def _checked(self, texts: list[str], role: Role) -> Floats:
+        rows = self._call(texts, role)
         if rows.shape[1] != self.dimension:
             raise InvalidInputError(
                 f"expected vectors of length {self.dimension} from {self._name!r}, got {rows.shape[1]}; "
@@ -138,8 +141,8 @@ class FunctionEncoder(Encoder):
             )
         return rows
 
-    def _call(self, texts: list[str]) -> Floats:
-        answer = self._function(texts)
+    def _call(self, texts: list[str], role: Role = "document") -> Floats:
+        answer = self._functions[role](texts)
         try:
             rows = np.asarray(answer, dtype=np.float64)
         except (TypeError, ValueError) as error:

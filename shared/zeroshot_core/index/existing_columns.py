@@ -142,7 +142,7 @@ class ForeignColumns(Columns):
         elif kind == "JSON":
             # The key may be missing, and hold one value or several.
             alone = " or ".join(f"{name} == {literal(value)}" for value in values)
-            yield f"exists {name} and ({alone} or json_contains_any({name}, {literals(values)}))"
+            yield f"(exists {name}) and ({alone} or json_contains_any({name}, {literals(values)}))"
         elif kind == "VARCHAR":
             yield f"{name} in {literals(values)}"
         elif numbers := [value for value in values if value.lstrip("-").isdigit()]:
