@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
+from zeroshot_core.index.mapping import filter_of
+from zeroshot_core.prediction.opening import open_model, open_retriever
 from zeroshot_core.prediction.wording import path_in_words, prediction_in_words
-from zeroshot_core.types import Hit, Prediction
+from zeroshot_core.types import Hit, Item, Prediction
 
-__all__ = ["ARGUMENTS", "TOOLS", "evidence_in_words", "hits_in_words"]
+if TYPE_CHECKING:
+    from zeroshot_core.index import Filter
+
+__all__ = ["ARGUMENTS", "TOOLS", "ModelTools", "evidence_in_words", "hits_in_words"]
 
 _EXPLAIN = """\
 Predict like zero_shot_predict, and list all known things and concepts behind the prediction, each with its \
@@ -37,6 +43,57 @@ ARGUMENTS: Final[Mapping[str, str]] = {
     "top_k": "How many known things to list.",
 }
 """Description by name of an argument."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelTools:
+    """What an agent may ask a model, each answered in words and with what the words are made of.
+
+    Parameters
+    ----------
+    model
+        Folder of a saved model, or a fitted model.
+    uri, token
+        Milvus address and credentials, where they differ from the saved ones.
+    """
+
+    model: Any
+    uri: str | None = None
+    token: str | None = None
+
+    def predict(self, item: Item) -> tuple[str, Prediction]:
+        """Predict for one thing."""
+        prediction = self._explained(item, 5)
+        return prediction_in_words(prediction), prediction
+
+    def explain(self, item: Item, top_k: int) -> tuple[str, Prediction]:
+        """Predict for one thing, and list all that is behind it."""
+        prediction = self._explained(item, top_k)
+        return evidence_in_words(prediction), prediction
+
+    def retrieve(
+        self, query: str, k: int, filter: Filter | Mapping[str, Any] | None = None
+    ) -> tuple[str, list[Hit]]:
+        """Look up known things."""
+        retriever = open_retriever(self.model, uri=self.uri, token=self.token)
+        (hits,) = retriever.retrieve([query], top_k=k, filter=filter_of(filter))
+        return hits_in_words(hits), hits
+
+    def related_concepts(self, query: str, k: int) -> tuple[str, list[Hit]]:
+        """Look up concepts.
+
+        Raises
+        ------
+        InvalidInputError
+            If the model has no graph.
+        """
+        retriever = open_retriever(self.model, uri=self.uri, token=self.token)
+        (hits,) = retriever.related_concepts([query], top_k=k)
+        return hits_in_words(hits), hits
+
+    def _explained(self, item: Item, top_k: int) -> Prediction:
+        model = open_model(self.model, uri=self.uri, token=self.token)
+        return model.explain([item], top_k=top_k)[0]
 
 
 def hits_in_words(hits: Sequence[Hit]) -> str:
