@@ -151,7 +151,7 @@ class Prediction:
     Parameters
     ----------
     value
-        Expected value: a float, a tuple of `horizon` floats, or a label.
+        Expected value: a float, a tuple of `horizon` floats, or a label, which is ``""`` for none of them.
     interval
         Lower and upper end, in the unit of the value, that hold it with probability `coverage`.
     probabilities

@@ -13,12 +13,9 @@ import numpy.typing as npt
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.evaluation.open_labels import NEW, NoveltySplit
 from zeroshot_core.index import VectorIndex
-from zeroshot_core.prediction.novelty import (
-    check_false_alarm_rate,
-    fit_novelty,
-    nearest_similarities,
-    novelty_evidence,
-)
+from zeroshot_core.prediction.known_labels import KINDS
+from zeroshot_core.prediction.novelty import check_false_alarm_rate, nearest_similarities
+from zeroshot_core.prediction.novelty_fitting import fit_novelty
 from zeroshot_core.types import Item
 
 if TYPE_CHECKING:
@@ -119,8 +116,7 @@ def evaluate_novelty(
     unlabelled = fit_novelty(vectors, random_state=seed)
     is_new = split.test_codes == NEW
     scores = novelty.score(queries, similarities)
-    kinds = novelty_evidence(novelty.gaussians, queries, similarities)
-    names = ("knn_distance", "relative_mahalanobis", "energy")
+    kinds = novelty.labels.evidence(queries, similarities)
     predicted = _labelled(vectors, split.codes, queries)
     predicted[scores > novelty.threshold(false_alarm_rate)] = NEW
     return NoveltyReport(
@@ -132,10 +128,10 @@ def evaluate_novelty(
         n_test=len(is_new),
         n_new=int(is_new.sum()),
         stated_rate=false_alarm_rate,
-        weights=dict(zip(names, novelty.weights.tolist(), strict=True)),
+        weights=dict(zip(KINDS, novelty.weights.tolist(), strict=True)),
         detection=detection(scores, is_new),
         without_labels=detection(unlabelled.score(queries, similarities), is_new),
-        baselines={name: detection(kind, is_new) for name, kind in zip(names, kinds.T, strict=True)},
+        baselines={name: detection(kind, is_new) for name, kind in zip(KINDS, kinds.T, strict=True)},
         open_set=open_set_scores(predicted, split.test_codes),
     )
 

@@ -69,7 +69,8 @@ class ZeroShotClassifier(GrowingClassifier, SavedModel, ClassifierMixin, BaseEst
         `tuning_` says whether they did.
     false_alarm_rate
         Share of texts such as the known ones that ``predict(..., reject=True)`` may take for none of the
-        labels, above 0 and below 1.
+        labels, above 0 and below 1; or ``"auto"``, the share at which labels that are held out are told best
+        (macro-F1 with "none of these" as one more label): fewer misses, for more false alarms.
     budget_s
         Seconds after which no further epoch of tuning begins; None for no bound.
     checkpoints
@@ -93,7 +94,7 @@ class ZeroShotClassifier(GrowingClassifier, SavedModel, ClassifierMixin, BaseEst
         template: str | None = None,
         top_k: int = 10,
         tune: str = "none",
-        false_alarm_rate: float = 0.05,
+        false_alarm_rate: float | str = 0.05,
         budget_s: float | None = None,
         checkpoints: str | Path | None = None,
         random_state: int = 0,
@@ -184,16 +185,14 @@ class ZeroShotClassifier(GrowingClassifier, SavedModel, ClassifierMixin, BaseEst
             Before `fit`.
         InvalidInputError
             If a text is empty, or something is neither a text nor an item; to reject, if `fit` had fewer
-            than 10 texts, or `false_alarm_rate` is not above 0 and below 1.
+            than 10 texts, or `false_alarm_rate` is neither above 0 and below 1 nor ``"auto"``.
         """
         items = self._checked_items(X)
         vectors = self._encoded(items)
         labels: npt.NDArray[np.str_] = self.classes_[self.head_.probabilities(vectors).argmax(axis=1)]
         if not reject:
             return labels
-        threshold = self._usual().threshold(self.false_alarm_rate)
-        is_new = novelty_scores(self._usual(), self.version_, vectors) > threshold
-        return np.where(is_new, NONE_OF_THESE, labels)
+        return np.where(self._is_new(vectors), NONE_OF_THESE, labels)
 
     def novelty_score(self, X: Sequence[Item | str]) -> Floats:
         """How new each item or text is beside those of `fit`, with labels or without, shape (q,).
@@ -217,7 +216,12 @@ class ZeroShotClassifier(GrowingClassifier, SavedModel, ClassifierMixin, BaseEst
         return self.head_.probabilities(self._encoded(items))
 
     def explain(
-        self, X: Sequence[Item | str], *, top_k: int | None = None, coverage: float | None = None
+        self,
+        X: Sequence[Item | str],
+        *,
+        top_k: int | None = None,
+        coverage: float | None = None,
+        reject: bool = False,
     ) -> list[Prediction]:
         """Label with probabilities, nearest known items, concepts, and the paths that lead to them.
 
@@ -228,19 +232,23 @@ class ZeroShotClassifier(GrowingClassifier, SavedModel, ClassifierMixin, BaseEst
         coverage
             For callers that don't know what kind of model they hold: a label has no interval, and so it
             changes nothing.
+        reject
+            As in `predict`; the probabilities are those of the labels all the same.
         """
         items = self._checked_items(X)
-        is_taught = self.head_.has_examples.any()
-        hits = self.retriever_.retrieve(items, top_k=top_k) if is_taught else [[] for _ in items]
-        concepts = self.retriever_.related_concepts(items, top_k=_N_CONCEPTS_SHOWN)
+        vectors = self._encoded(items)
+        is_taught, retriever = self.head_.has_examples.any(), self.retriever_
+        hits = retriever.retrieve(items, top_k=top_k, vectors=vectors) if is_taught else [[] for _ in items]
+        concepts = retriever.related_concepts(items, top_k=_N_CONCEPTS_SHOWN, vectors=vectors)
+        is_new = self._is_new(vectors) if reject else np.zeros(len(items), dtype=bool)
         return [
             Prediction(
                 id=item.id,
-                value=str(self.classes_[shares.argmax()]),
+                value=NONE_OF_THESE if is_new[row] else str(self.classes_[shares.argmax()]),
                 probabilities=dict(zip(self.classes_.tolist(), shares.tolist(), strict=True)),
                 evidence=Evidence(items=tuple(hits[row]), concepts=tuple(concepts[row])),
             )
-            for row, (item, shares) in enumerate(zip(items, self.predict_proba(items), strict=True))
+            for row, (item, shares) in enumerate(zip(items, self.head_.probabilities(vectors), strict=True))
         ]
 
     def _state(self) -> ModelState:
@@ -279,6 +287,12 @@ class ZeroShotClassifier(GrowingClassifier, SavedModel, ClassifierMixin, BaseEst
         if self._novelty is None:
             self._novelty = learn_usual(self.version_, self.classes_.tolist(), random_state=self.random_state)
         return self._novelty
+
+    def _is_new(self, vectors: Vectors) -> npt.NDArray[np.bool_]:
+        """Whether texts are newer than all but the share `false_alarm_rate` of the known ones, shape (q,)."""
+        usual = self._usual()
+        scores = novelty_scores(usual, self.version_, vectors)
+        return np.asarray(scores > usual.threshold(self.false_alarm_rate))
 
     def _encoded(self, items: Sequence[Item]) -> Vectors:
         contents = [item.content for item in items]

@@ -70,12 +70,17 @@ class PromptedClassifier:
         """What finds the evidence."""
         return self.classifier.retriever_
 
-    def predict(self, X: Sequence[Item | str]) -> npt.NDArray[np.str_]:
-        """Label of each item or text, shape (q,)."""
-        return np.array([str(prediction.value) for prediction in self.explain(X)])
+    def predict(self, X: Sequence[Item | str], *, reject: bool = False) -> npt.NDArray[np.str_]:
+        """Label of each item or text, shape (q,); to `reject` is to allow ``""``, none of these."""
+        return np.array([str(prediction.value) for prediction in self.explain(X, reject=reject)])
 
     def explain(
-        self, X: Sequence[Item | str], *, top_k: int | None = None, coverage: float | None = None
+        self,
+        X: Sequence[Item | str],
+        *,
+        top_k: int | None = None,
+        coverage: float | None = None,
+        reject: bool = False,
     ) -> list[Prediction]:
         """Label of each item or text with the model's reason and the classifier's evidence.
 
@@ -85,12 +90,17 @@ class PromptedClassifier:
             Known items retrieved for each text.
         coverage
             Changes nothing, as in `ZeroShotClassifier.explain`.
+        reject
+            Whether the model may choose "none of these", whose label is ``""``; where it does not answer, the
+            classifier decides as its own `predict` does.
         """
-        questions = label_questions(self.classifier, X, top_k=top_k, prompting=self.prompting)
+        questions = label_questions(self.classifier, X, top_k=top_k, prompting=self.prompting, reject=reject)
         with ThreadPoolExecutor(self.max_concurrency) as pool:
             return list(pool.map(lambda question: question.ask(self._answer), questions))
 
-    def stream(self, x: Item | str, *, top_k: int | None = None) -> Iterator[Prediction]:
+    def stream(
+        self, x: Item | str, *, top_k: int | None = None, reject: bool = False
+    ) -> Iterator[Prediction]:
         """Give drafts of one prediction while the model writes its reason, and the prediction last.
 
         Raises
@@ -102,7 +112,9 @@ class PromptedClassifier:
             raise InvalidInputError(
                 "expected a language model that streams, got only ask; give stream=... as well"
             )
-        (question,) = label_questions(self.classifier, [x], top_k=top_k, prompting=self.prompting)
+        (question,) = label_questions(
+            self.classifier, [x], top_k=top_k, prompting=self.prompting, reject=reject
+        )
         stream = self._stream
         return question.stream(lambda asked: accumulate(stream(asked.text_prompt, asked.schema)))
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zeroshot_core.prediction.novelty import Novelty, fit_novelty, nearest_similarities
+from zeroshot_core.prediction.novelty import Novelty, nearest_similarities
+from zeroshot_core.prediction.novelty_fitting import fit_novelty
 
 if TYPE_CHECKING:
     from zeroshot_core.index import OpenVersion

@@ -57,7 +57,7 @@ def _uncertainty(prediction: Prediction) -> str:
 
 def _value(value: Value) -> str:
     if isinstance(value, str):
-        return value
+        return value or "none of the labels"
     if isinstance(value, tuple):
         return "[" + ", ".join(f"{number:.4g}" for number in value) + "]"
     return f"{value:.4g}"

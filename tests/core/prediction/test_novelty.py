@@ -5,12 +5,9 @@ from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.index import VectorIndex
 from zeroshot_core.prediction.class_gaussians import fit_class_gaussians
-from zeroshot_core.prediction.novelty import (
-    check_false_alarm_rate,
-    energy,
-    fit_novelty,
-    nearest_similarities,
-)
+from zeroshot_core.prediction.known_labels import energy
+from zeroshot_core.prediction.novelty import check_false_alarm_rate, nearest_similarities
+from zeroshot_core.prediction.novelty_fitting import fit_novelty
 from zeroshot_core.types import Item
 
 N_LABELS, N_EACH = 20, 40
@@ -48,7 +45,7 @@ def test_without_labels_clusters_do_nearly_as_well(split):
     novelty = fit_novelty(vectors)
 
     assert roc_auc_score(is_new, novelty.score(asked, near)) > 0.9
-    assert len(novelty.gaussians.means) == 20
+    assert len(novelty.labels.gaussians.means) == 20
 
 
 @pytest.mark.parametrize("rate", [0.02, 0.1, 0.3])

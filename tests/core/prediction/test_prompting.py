@@ -220,7 +220,7 @@ def test_an_image_without_a_text_is_left_to_the_classifier(
     classifier: ZeroShotClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = classifier.explain([Item(id="photo", text="lemonade")])
-    monkeypatch.setattr(classifier, "explain", lambda items, top_k: plain)
+    monkeypatch.setattr(classifier, "explain", lambda items, **options: plain)
     (prediction,) = PromptedClassifier(classifier, answering("red wine")).explain(
         [Item(id="photo", image="a.png")]
     )

@@ -1,3 +1,5 @@
+import json
+from collections.abc import Callable
 from contextlib import closing
 
 import numpy as np
@@ -5,6 +7,8 @@ import pytest
 from zeroshot_core import ZeroShotClassifier
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.prediction import PromptedClassifier, Prompting, label_questions
+from zeroshot_core.prediction.wording import prediction_in_words
 
 KINDS = ("red wine", "cat food", "garden tools", "dental care")
 SIZES = ("small", "large", "cheap", "fine", "new", "old", "blue", "green", "big", "best")
@@ -52,3 +56,93 @@ def test_without_known_texts_nothing_can_be_rejected():
         pytest.raises(InvalidInputError, match="at least 10 texts to learn what is usual from, got 0"),
     ):
         model.predict(["red wine"], reject=True)
+
+
+def test_labels_held_out_say_at_which_rate_to_reject(model):
+    with closing(ZeroShotClassifier(HashEncoder(), false_alarm_rate="auto").fit(KNOWN, LABELS)) as learned:
+        rejected = learned.predict([*NEW, *KNOWN], reject=True)
+
+    assert (rejected[: len(NEW)] == "").all()
+    assert (rejected[len(NEW) :] == "").mean() < 0.1
+
+
+def test_an_explanation_rejects_as_a_prediction_does(model):
+    new, known = model.explain([NEW[0], "fine red wine"], reject=True)
+
+    assert (new.value, known.value) == ("", "red wine")
+    assert sum(new.probabilities.values()) == pytest.approx(1)
+    assert prediction_in_words(new).startswith("Predicted none of the labels (")
+    assert model.explain([NEW[0]])[0].value in KINDS
+
+
+def answering(label: str) -> Callable[..., str]:
+    return lambda prompt, schema: json.dumps({"reason": "a reason", "label": label})
+
+
+def test_a_language_model_may_answer_none_of_these_where_that_is_asked_for(model):
+    prompted = PromptedClassifier(model, answering("none of these"))
+
+    (rejected,) = prompted.explain(["fine red wine"], reject=True)
+    (kept,) = prompted.explain(["fine red wine"])
+
+    assert (rejected.value, rejected.reason, rejected.fallback) == ("", "a reason", "")
+    assert kept.value == "red wine"
+    assert "answered badly" in kept.fallback
+    assert prompted.predict(["fine red wine"], reject=True).tolist() == [""]
+
+
+def test_none_of_these_is_the_last_candidate_of_prompt_and_schema(model):
+    (question,) = label_questions(model, ["fine red wine"], reject=True)
+
+    assert question.schema["properties"]["label"]["enum"] == [*question.labels]
+    assert [*question.labels][-1] == "none of these"
+    assert "\n- none of these: " in question.prompt
+    assert "none of these" not in label_questions(model, ["fine red wine"])[0].prompt
+
+
+def test_a_language_model_can_keep_what_the_classifier_would_reject(model):
+    (found,) = PromptedClassifier(model, answering("cat food")).explain(NEW[:1], reject=True)
+
+    assert (found.value, found.fallback) == ("cat food", "")
+
+
+def test_where_no_language_model_answers_the_classifier_rejects(model):
+    def down(prompt: str, schema: dict) -> str:
+        raise ConnectionError("refused")
+
+    new, known = PromptedClassifier(model, down).explain([NEW[0], "fine red wine"], reject=True)
+
+    assert (new.value, known.value) == ("", "red wine")
+    assert new.fallback == known.fallback == "it failed with ConnectionError: refused"
+
+
+def test_without_known_texts_only_the_language_model_can_reject():
+    with closing(ZeroShotClassifier(HashEncoder()).fit(labels=["wine", "toys"])) as model:
+        chosen = PromptedClassifier(model, answering("none of these")).predict(["red wine"], reject=True)
+        left = PromptedClassifier(model, answering("beer")).predict(["red wine"], reject=True)
+
+    assert chosen.tolist() == [""]
+    assert left.tolist() == ["wine"]
+
+
+def test_a_label_that_is_called_none_of_these_is_told_apart():
+    with closing(ZeroShotClassifier(HashEncoder()).fit(labels=["wine", "None of these"])) as model:
+        (question,) = label_questions(model, ["red wine"], reject=True)
+
+    assert set(question.labels) == {"wine", "None of these (None of these)", "none of these"}
+    assert question.settle({"reason": "", "label": "none of these"}).value == ""
+
+
+@pytest.mark.slow
+def test_a_real_language_model_rejects_or_chooses_a_candidate(model):
+    from small_llm import small_model
+
+    def ask(prompt: str, schema: dict) -> str:
+        return small_model().answer([("user", prompt)], schema=schema)
+
+    prompting = Prompting(n_candidates=2, max_prompt_tokens=250)
+    (found,) = PromptedClassifier(model, ask, prompting=prompting).explain(NEW[:1], reject=True)
+
+    assert found.fallback == ""
+    assert found.reason
+    assert found.value in {"", *KINDS}
