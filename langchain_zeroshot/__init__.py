@@ -7,8 +7,7 @@ from zeroshot_core.errors import require
 try:
     from langchain_zeroshot._convert import PredictionInput, PredictionOutput
     from langchain_zeroshot.embeddings import ZeroShotEmbeddings
-    from langchain_zeroshot.graph import from_graph_documents, to_graph_documents
-    from langchain_zeroshot.graph_builder import ZeroShotGraphBuilder
+    from langchain_zeroshot.graph import ZeroShotGraphBuilder, from_graph_documents, to_graph_documents
     from langchain_zeroshot.predictor import ZeroShotPredictor
     from langchain_zeroshot.retriever import ZeroShotRetriever
     from langchain_zeroshot.tools import zero_shot_tools

@@ -1,12 +1,13 @@
-"""Embeddings of an encoder, or of a saved model's encoder."""
+"""Embeddings of an encoder, or of a saved model's encoder; and an encoder of any Embeddings."""
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from langchain_core.embeddings import Embeddings
-from pydantic import PrivateAttr
-from zeroshot_core.encoders.base import Encoder, Role
+from zeroshot_core.encoders import Encoder, FunctionEncoder
+from zeroshot_core.encoders.base import Role
+from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.prediction.opening import open_encoder
 
 from langchain_zeroshot._convert import ModelSource
@@ -21,8 +22,6 @@ class ZeroShotEmbeddings(ModelSource, Embeddings):
         Folder of a saved model, name of an encoder (``"all-MiniLM-L6-v2"``), a fitted model, or an `Encoder`.
     """
 
-    _encoder: Encoder | None = PrivateAttr(default=None)
-
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Embed texts that are searched, in one call of the encoder."""
         return self._embed(texts, "document")
@@ -32,6 +31,28 @@ class ZeroShotEmbeddings(ModelSource, Embeddings):
         return self._embed([text], "query")[0]
 
     def _embed(self, texts: list[str], role: Role) -> list[list[float]]:
-        if self._encoder is None:
-            self._encoder = open_encoder(self.model, **self._address())
-        return cast("list[list[float]]", self._encoder.encode(texts, role=role).tolist())
+        return cast("list[list[float]]", self.encoder.encode(texts, role=role).tolist())
+
+    @property
+    def encoder(self) -> Encoder:
+        """What embeds."""
+        return cast("Encoder", self._open(open_encoder))
+
+
+def to_encoder(embeddings: Any) -> Encoder:
+    """Make an encoder of any Embeddings, queries and documents told apart as there.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is something else, such as several Embeddings.
+    """
+    if not isinstance(embeddings, Embeddings):
+        raise InvalidInputError(f"expected one Embeddings, got {embeddings!r}; give encoder=...")
+    if isinstance(embeddings, ZeroShotEmbeddings):
+        return embeddings.encoder
+    return FunctionEncoder(
+        embeddings.embed_documents,
+        name=type(embeddings).__name__,
+        query_function=lambda texts: [embeddings.embed_query(text) for text in texts],
+    )

@@ -1,24 +1,19 @@
-"""Knowledge graphs from LangChain's GraphDocuments, and back."""
+"""Knowledge graphs from LangChain's GraphDocuments, and back; and from what a chat model reads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 from langchain_core.documents import Document
+from langchain_core.language_models import BaseChatModel
 from pydantic import BaseModel
-from zeroshot_core.graph import KnowledgeGraph
-from zeroshot_core.graph.records import (
-    concept_attributes,
-    concept_of,
-    merge_concepts,
-    merge_relations,
-    relation_attributes,
-    relation_of,
-)
-from zeroshot_core.types import Concept, Relation
+from zeroshot_core.construction import GraphBuilder
+from zeroshot_core.graph import KnowledgeGraph, records
+from zeroshot_core.graph.sources import by_source
+from zeroshot_core.types import Concept, Item, Relation
 
-__all__ = ["from_graph_documents", "to_graph_documents"]
+__all__ = ["ZeroShotGraphBuilder", "from_graph_documents", "to_graph_documents"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -61,8 +56,10 @@ def from_graph_documents(documents: Iterable[GraphDocumentLike]) -> KnowledgeGra
         If a node has several types, or a property is damaged.
     """
     documents = list(documents)
-    concepts = merge_concepts(_concept(node) for document in documents for node in _nodes(document))
-    relations = merge_relations(_relation(each, doc) for doc in documents for each in doc.relationships)
+    concepts = records.merge_concepts(_concept(node) for document in documents for node in _nodes(document))
+    relations = records.merge_relations(
+        _relation(each, doc) for doc in documents for each in doc.relationships
+    )
     return KnowledgeGraph(concepts, relations)
 
 
@@ -79,17 +76,20 @@ def to_graph_documents(graph: KnowledgeGraph, graph_document: type[Model]) -> li
     pydantic.ValidationError
         If `graph_document` is not of that shape.
     """
-    by_source: dict[str, list[Relation]] = {}
-    for relation in graph.relations:
-        for source in relation.sources or ("",):
-            by_source.setdefault(source, []).append(relation)
-    related = {end for relation in graph.relations for end in (relation.head, relation.tail)}
-    alone = [id_ for id_ in graph.concept_ids if id_ not in related]
-    unsourced = by_source.pop("", [])
-    documents = [_document(graph, source, relations, ()) for source, relations in by_source.items()]
-    if unsourced or alone:
-        documents.append(_document(graph, "", unsourced, alone))
-    return [graph_document.model_validate(document) for document in documents]
+    return [graph_document.model_validate(_document(graph, *part)) for part in by_source(graph)]
+
+
+class ZeroShotGraphBuilder(GraphBuilder[BaseChatModel, Document]):
+    """Knowledge graph of what a chat model with structured output reads in texts; see `GraphBuilder`."""
+
+    def _answers(self, prompts: list[str], schema: dict[str, Any]) -> list[Any]:
+        # As a dictionary the schema guides the model, and one malformed triple does not cost its neighbours.
+        chain = self.llm.with_structured_output(schema)
+        return chain.batch([*prompts], {"max_concurrency": self.max_concurrency}, return_exceptions=True)
+
+    def _source(self, document: Document) -> Item | str:
+        text = document.page_content
+        return text if document.id is None else Item(id=document.id, text=text)
 
 
 def _nodes(document: GraphDocumentLike) -> Iterator[Node]:
@@ -100,32 +100,28 @@ def _nodes(document: GraphDocumentLike) -> Iterator[Node]:
 
 
 def _concept(node: Node) -> Concept:
-    return concept_of(str(node.id), node.properties, type_=node.type)
+    return records.concept_of(str(node.id), node.properties, type_=node.type)
 
 
 def _relation(relationship: Relationship, document: GraphDocumentLike) -> Relation:
+    said_in = document.source
+    source = said_in and (said_in.id or said_in.metadata.get("id") or said_in.metadata.get("source"))
     head, tail = str(relationship.source.id), str(relationship.target.id)
-    source = _source(document.source)
-    return relation_of(head, relationship.type, tail, relationship.properties, source=source)
-
-
-def _source(document: Document | None) -> str:
-    if document is None:
-        return ""
-    return str(document.id or document.metadata.get("id") or document.metadata.get("source") or "")
+    return records.relation_of(
+        head, relationship.type, tail, relationship.properties, source=str(source or "")
+    )
 
 
 def _document(
-    graph: KnowledgeGraph, source: str, relations: Sequence[Relation], others: Sequence[str]
-) -> Mapping[str, Any]:
-    ends = (end for relation in relations for end in (relation.head, relation.tail))
-    nodes = {id_: _node(graph.concepts[id_]) for id_ in dict.fromkeys([*ends, *others])}
+    graph: KnowledgeGraph, source: str, relations: Sequence[Relation], ids: Sequence[str]
+) -> dict[str, Any]:
+    nodes = {id_: _node(graph.concepts[id_]) for id_ in ids}
     relationships = [
         {
             "source": nodes[relation.head],
             "target": nodes[relation.tail],
             "type": relation.type,
-            "properties": relation_attributes(relation),
+            "properties": records.relation_attributes(relation),
         }
         for relation in relations
     ]
@@ -134,4 +130,4 @@ def _document(
 
 
 def _node(concept: Concept) -> dict[str, Any]:
-    return {"id": concept.id, "type": concept.type, "properties": concept_attributes(concept)}
+    return {"id": concept.id, "type": concept.type, "properties": records.concept_attributes(concept)}

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any, cast
 
-from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool
-from pydantic import BaseModel, Field, PrivateAttr
+from pydantic import BaseModel, Field
 from zeroshot_core.prediction.opening import open_model
-from zeroshot_core.prediction.prompting import Prompting, label_questions
-from zeroshot_core.types import Prediction
+from zeroshot_core.prediction.prompting import Prompting
+from zeroshot_core.prediction.questions import Answer, LabelQuestion
+from zeroshot_core.prediction.serving import Asked as Question
+from zeroshot_core.prediction.serving import off_loop, questions
 
 from langchain_zeroshot._convert import (
     Asked,
-    Configs,
-    ModelSource,
+    BatchedSource,
     PredictionInput,
     PredictionOutput,
-    answer_all,
-    off_loop,
     to_items,
     to_output,
 )
-from langchain_zeroshot.prompting import Found, adrafts, asettle, asettle_all, drafts, settle, settle_all
 
 
-class ZeroShotPredictor(ModelSource, RunnableSerializable[Asked, PredictionOutput]):
+class ZeroShotPredictor(BatchedSource[Asked, PredictionOutput]):
     """Prediction for a text, a mapping as `PredictionInput`, a Document or an Item.
 
     `batch` and `abatch` make one call of the model; the async methods leave the loop free. `coverage` and
@@ -53,9 +54,8 @@ class ZeroShotPredictor(ModelSource, RunnableSerializable[Asked, PredictionOutpu
 
     coverage: float = Field(default=0.9, gt=0, lt=1)
     top_k: int = Field(default=5, ge=1)
-    llm: Runnable[Any, Any] | None = None
+    llm: Runnable[LanguageModelInput, Any] | None = None
     prompting: Prompting | None = None
-    _model: Any = PrivateAttr(default=None)
 
     @property
     def lc_attributes(self) -> dict[str, Any]:
@@ -66,35 +66,19 @@ class ZeroShotPredictor(ModelSource, RunnableSerializable[Asked, PredictionOutpu
 
     def invoke(self, input: Asked, config: RunnableConfig | None = None, **kwargs: Any) -> PredictionOutput:
         """Predict for one input."""
-        return self._call_with_config(self._predict_one, input, config, **kwargs)
+        return self._call_with_config(self._predict, input, config, **kwargs)
 
     async def ainvoke(
         self, input: Asked, config: RunnableConfig | None = None, **kwargs: Any
     ) -> PredictionOutput:
         """Predict for one input off the loop."""
-        return await self._acall_with_config(self._apredict_one, input, config, **kwargs)
-
-    def batch(
-        self, inputs: list[Asked], config: Configs = None, *, return_exceptions: bool = False, **kwargs: Any
-    ) -> list[PredictionOutput]:
-        """Predict for all inputs by one call of the model, each with its own callbacks."""
-        ask = partial(self._predict_all, return_exceptions)
-        return self._batch_with_config(ask, inputs, config, return_exceptions=return_exceptions, **kwargs)
-
-    async def abatch(
-        self, inputs: list[Asked], config: Configs = None, *, return_exceptions: bool = False, **kwargs: Any
-    ) -> list[PredictionOutput]:
-        """Predict for all inputs by one call of the model off the loop, each with its own callbacks."""
-        ask = partial(self._apredict_all, return_exceptions)
-        return await self._abatch_with_config(
-            ask, inputs, config, return_exceptions=return_exceptions, **kwargs
-        )
+        return await self._acall_with_config(self._apredict, input, config, **kwargs)
 
     def stream(
         self, input: Asked, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[PredictionOutput]:
         """Give the prediction as far as the chat model has written, at last all of it."""
-        return self._transform_stream_with_config(iter([input]), self._stream_one, config, **kwargs)
+        return self._transform_stream_with_config(iter([input]), self._stream, config, **kwargs)
 
     async def astream(
         self, input: Asked, config: RunnableConfig | None = None, **kwargs: Any
@@ -104,9 +88,7 @@ class ZeroShotPredictor(ModelSource, RunnableSerializable[Asked, PredictionOutpu
         async def inputs() -> AsyncIterator[Asked]:
             yield input
 
-        async for output in self._atransform_stream_with_config(
-            inputs(), self._astream_one, config, **kwargs
-        ):
+        async for output in self._atransform_stream_with_config(inputs(), self._astream, config, **kwargs):
             yield output
 
     def as_tool(self, args_schema: type[BaseModel] | None = None, **options: Any) -> BaseTool:
@@ -116,54 +98,90 @@ class ZeroShotPredictor(ModelSource, RunnableSerializable[Asked, PredictionOutpu
         return super().as_tool(args_schema, **options)
 
     # LangChain gives a function the configuration of its children if it has a parameter of that name.
-    def _predict_one(self, value: Asked, config: Any, **options: Any) -> PredictionOutput:
-        (found,) = self._look_up([value], **options)
-        return to_output(settle(self.llm, found, config))
+    def _predict(self, value: Asked, config: Any, **options: Any) -> PredictionOutput:
+        return to_output(self._question(value, **options).ask(ChatModel(self.llm, config).ask))
 
-    async def _apredict_one(self, value: Asked, config: Any, **options: Any) -> PredictionOutput:
-        (found,) = await off_loop(self._look_up)([value], **options)
-        return to_output(await asettle(self.llm, found, config))
+    async def _apredict(self, value: Asked, config: Any, **options: Any) -> PredictionOutput:
+        question = await off_loop(self._question)(value, **options)
+        return to_output(await question.aask(ChatModel(self.llm, config).aask))
 
-    def _predict_all(
-        self, apart: bool, inputs: list[Asked], config: Any, **options: Any
-    ) -> list[PredictionOutput | Exception]:
-        found = self._look_up_all(apart, inputs, options)
-        return _outputs(settle_all(self.llm, found, config))
+    def _stream(self, inputs: Iterator[Asked], config: Any, **options: Any) -> Iterator[PredictionOutput]:
+        for value in inputs:
+            asked = self._question(value, **options).stream(ChatModel(self.llm, config).stream)
+            yield from map(to_output, asked)
 
-    async def _apredict_all(
-        self, apart: bool, inputs: list[Asked], config: Any, **options: Any
-    ) -> list[PredictionOutput | Exception]:
-        found = await off_loop(self._look_up_all)(apart, inputs, options)
-        return _outputs(await asettle_all(self.llm, found, config))
-
-    def _stream_one(self, inputs: Iterator[Asked], config: Any, **options: Any) -> Iterator[PredictionOutput]:
-        (found,) = self._look_up(list(inputs), **options)
-        yield from map(to_output, drafts(self.llm, found, config))
-
-    async def _astream_one(
+    async def _astream(
         self, inputs: AsyncIterator[Asked], config: Any, **options: Any
     ) -> AsyncIterator[PredictionOutput]:
-        (found,) = await off_loop(self._look_up)([value async for value in inputs], **options)
-        async for prediction in adrafts(self.llm, found, config):
-            yield to_output(prediction)
+        async for value in inputs:
+            question = await off_loop(self._question)(value, **options)
+            async for prediction in question.astream(ChatModel(self.llm, config).astream):
+                yield to_output(prediction)
 
-    def _look_up_all(
-        self, apart: bool, inputs: list[Asked], options: Mapping[str, Any]
-    ) -> list[Found | Exception]:
-        return answer_all(lambda some: self._look_up(some, **options), inputs, apart=apart)
+    def _question(
+        self, value: Asked, *, found: Question | Exception | None = None, **options: Any
+    ) -> Question:
+        if isinstance(found, Exception):
+            raise found
+        return self._look_up([value], **options)[0] if found is None else found
 
     def _look_up(
         self, inputs: list[Asked], *, coverage: float | None = None, top_k: int | None = None
-    ) -> list[Found]:
+    ) -> list[Question]:
         """Predictions, or with a chat model the questions to it, by one call of the model."""
-        if self._model is None:
-            self._model = open_model(self.model, **self._address())
-        items, top_k = to_items(inputs), self.top_k if top_k is None else top_k
-        if self.llm is not None:
-            return [*label_questions(self._model, items, top_k=top_k, prompting=self.prompting)]
-        coverage = self.coverage if coverage is None else coverage
-        return [*self._model.explain(items, top_k=top_k, coverage=coverage)]
+        return questions(
+            self._open(open_model),
+            to_items(inputs),
+            coverage=self.coverage if coverage is None else coverage,
+            top_k=self.top_k if top_k is None else top_k,
+            is_prompted=self.llm is not None,
+            prompting=self.prompting,
+        )
 
 
-def _outputs(settled: Sequence[Prediction | Exception]) -> list[PredictionOutput | Exception]:
-    return [one if isinstance(one, Exception) else to_output(one) for one in settled]
+@dataclass(frozen=True)
+class ChatModel:
+    """What a `LabelQuestion` is put to, in the four ways of a Runnable.
+
+    Parameters
+    ----------
+    llm
+        A chat model, with structured output or without; None where nothing is asked.
+    config
+        Under which it runs.
+    """
+
+    llm: Any
+    config: RunnableConfig
+
+    def ask(self, question: LabelQuestion) -> Answer | None:
+        """Answer."""
+        chain, prompt, _ = self._chain(question)
+        return cast("Answer | None", chain.invoke(prompt, self.config))
+
+    async def aask(self, question: LabelQuestion) -> Answer | None:
+        """Answer, without holding up the loop."""
+        chain, prompt, _ = self._chain(question)
+        return cast("Answer | None", await chain.ainvoke(prompt, self.config))
+
+    def stream(self, question: LabelQuestion) -> Iterator[Answer | None]:
+        """Give all of the answer so far, again and again."""
+        chain, prompt, is_structured = self._chain(question)
+        pieces = chain.stream(prompt, self.config)
+        # Each piece of a structured answer is all of it so far, each piece of a text is the next one.
+        return pieces if is_structured else accumulate(pieces)
+
+    async def astream(self, question: LabelQuestion) -> AsyncIterator[Answer | None]:
+        """Give all of the answer so far, again and again, without holding up the loop."""
+        chain, prompt, is_structured = self._chain(question)
+        text = ""
+        async for piece in chain.astream(prompt, self.config):
+            text = piece if is_structured else text + piece
+            yield text
+
+    def _chain(self, question: LabelQuestion) -> tuple[Runnable[Any, Any], str, bool]:
+        """Chain, prompt, and whether the model holds its answers to the schema."""
+        try:
+            return self.llm.with_structured_output(question.schema), question.prompt, True
+        except (AttributeError, NotImplementedError):  # a model without structured output
+            return self.llm | StrOutputParser(), question.text_prompt, False

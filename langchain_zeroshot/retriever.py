@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
-from langchain_core.runnables.config import get_config_list
-from pydantic import Field, PrivateAttr, field_validator
+from pydantic import Field, field_validator
+from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import Filter
-from zeroshot_core.prediction.opening import open_retriever
-from zeroshot_core.retrieval import Retriever
+from zeroshot_core.index.existing import CollectionFields
+from zeroshot_core.index.mapping import filter_of
+from zeroshot_core.prediction.opening import open_encoder, open_retriever
+from zeroshot_core.prediction.serving import off_loop
+from zeroshot_core.retrieval.existing import existing_retriever
 
-from langchain_zeroshot._convert import Configs, ModelSource, answer_all, off_loop, to_document, to_filter
+from langchain_zeroshot._convert import BatchedSource, to_document
+from langchain_zeroshot.embeddings import to_encoder
+
+if TYPE_CHECKING:
+    from langchain_milvus import Milvus
 
 
-class ZeroShotRetriever(ModelSource, BaseRetriever):
+class RunParams(LangSmithRetrieverParams, total=False):
+    """What traces tell of a run."""
+
+    k: int
+
+
+class ZeroShotRetriever(BatchedSource[str, list[Document]], BaseRetriever):
     """Known items near a query, by their vectors and through the graph.
 
     The metadata of a document are the item's own, with its `score`, the `parts` of the score, the `path` that
@@ -39,43 +51,70 @@ class ZeroShotRetriever(ModelSource, BaseRetriever):
     k: int = Field(default=10, ge=1)
     graph_weight: float | None = Field(default=None, ge=0, le=1)
     filter: Any = None
-    _retriever: Retriever | None = PrivateAttr(default=None)
 
     @field_validator("filter", mode="after")
     @classmethod
     def _understood(cls, filter: Any) -> Any:
-        to_filter(filter)
+        filter_of(filter)
         return filter
 
-    def batch(
-        self, inputs: list[str], config: Configs = None, *, return_exceptions: bool = False, **kwargs: Any
-    ) -> list[list[Document]]:
-        """Retrieve for all queries by one search, each with its own callbacks."""
-        found = self._search_all(inputs, return_exceptions, kwargs)
-        results: list[Any] = []
-        for query, own, one in zip(inputs, get_config_list(config, len(inputs)), found, strict=True):
-            try:
-                results.append(self.invoke(query, own, found=one))
-            except Exception as error:
-                if not return_exceptions:
-                    raise
-                results.append(error)
-        return results
+    @classmethod
+    def from_milvus(
+        cls,
+        store: Milvus,
+        graph: KnowledgeGraph | None = None,
+        *,
+        concept_fields: Sequence[str] = (),
+        encoder: Any = None,
+        **settings: Any,
+    ) -> ZeroShotRetriever:
+        """Retrieve from an existing store as it is: its collection, fields, metadata and partitions.
 
-    async def abatch(
-        self, inputs: list[str], config: Configs = None, *, return_exceptions: bool = False, **kwargs: Any
-    ) -> list[list[Document]]:
-        """Retrieve for all queries by one search off the loop, each with its own callbacks."""
-        found = await off_loop(self._search_all)(inputs, return_exceptions, kwargs)
-        triples = zip(inputs, get_config_list(config, len(inputs)), found, strict=True)
-        calls = [self.ainvoke(query, own, found=one) for query, own, one in triples]
-        return await asyncio.gather(*calls, return_exceptions=return_exceptions)  # type: ignore[return-value]
+        Parameters
+        ----------
+        store
+            Keeps its client; nothing is written to it.
+        graph
+            Kept in memory; without it only vectors count.
+        concept_fields
+            Metadata that link a document to concepts: ids, or values such as `KnowledgeGraph.from_table`
+            makes ids of (``kind`` links ``wine`` to ``kind:wine``).
+        encoder
+            What `ZeroShotEmbeddings` takes; None is the store's own embeddings, those of its vectors.
+        settings
+            `k`, `graph_weight`, `filter`, `tags` and `metadata`.
 
-    def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:
-        params = LangSmithRetrieverParams(ls_retriever_name="zeroshot", ls_vector_store_provider="milvus")
-        if self._retriever is not None:
-            params["ls_embedding_model"] = self._retriever.encoder.name
-        return params
+        Raises
+        ------
+        InvalidInputError
+            If the store has no collection yet, several vector fields, or vectors of another dimension.
+        """
+        fields = CollectionFields(
+            primary=store._primary_field,
+            text=store._text_field,
+            vector=", ".join(store.vector_fields),
+            metadata=store._metadata_field,
+            concepts=tuple(concept_fields),
+        )
+        core = existing_retriever(
+            store.client,
+            store.collection_name,
+            to_encoder(store.embeddings) if encoder is None else open_encoder(encoder),
+            graph,
+            fields=fields,
+            partitions=store.partition_names,
+        )
+        return cls(model=core, **settings)
+
+    def _get_ls_params(self, **kwargs: Any) -> RunParams:
+        name = self._opened.encoder.name if self._opened else str(self.model)
+        return RunParams(
+            ls_retriever_name="zeroshot",
+            ls_vector_store_provider="milvus",
+            ls_embedding_provider="zeroshot",
+            ls_embedding_model=name,
+            k=kwargs.get("k") or self.k,
+        )
 
     def _get_relevant_documents(
         self,
@@ -87,32 +126,25 @@ class ZeroShotRetriever(ModelSource, BaseRetriever):
     ) -> list[Document]:
         if isinstance(found, Exception):
             raise found
-        return self._search([query], **options)[0] if found is None else found
+        return self._look_up([query], **options)[0] if found is None else found
 
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun | None = None, **options: Any
     ) -> list[Document]:
         return await off_loop(self._get_relevant_documents)(query, **options)
 
-    def _search_all(
-        self, queries: list[str], apart: bool, options: Mapping[str, Any]
-    ) -> list[list[Document] | Exception]:
-        return answer_all(lambda some: self._search(some, **options), queries, apart=apart)
-
-    def _search(
+    def _look_up(
         self,
-        queries: list[str],
+        inputs: list[str],
         *,
         k: int | None = None,
         graph_weight: float | None = None,
         filter: Filter | Mapping[str, Any] | None = None,
     ) -> list[list[Document]]:
-        if self._retriever is None:
-            self._retriever = open_retriever(self.model, **self._address())
-        hits = self._retriever.retrieve(
-            queries,
+        hits = self._open(open_retriever).retrieve(
+            inputs,
             top_k=self.k if k is None else k,
             graph_weight=self.graph_weight if graph_weight is None else graph_weight,
-            filter=to_filter(self.filter if filter is None else filter),
+            filter=filter_of(self.filter if filter is None else filter),
         )
         return [[to_document(hit) for hit in row] for row in hits]

@@ -1,39 +1,55 @@
-"""Tools for an agent: predict, and look up what is known."""
+"""Tools for an agent: predict, explain, and look up what is known."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from langchain_core.documents import Document
-from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from pydantic import BaseModel, Field
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.prediction.serving import off_loop
+from zeroshot_core.prediction.tooling import ARGUMENTS, TOOLS, ModelTools
+from zeroshot_core.types import Prediction
 
-from langchain_zeroshot._convert import PredictionInput
-from langchain_zeroshot.predictor import ZeroShotPredictor
-from langchain_zeroshot.retriever import ZeroShotRetriever
-
-_FILTER = 'Conditions on attributes that must all hold, such as {"brand": "acme", "price": {"$gt": 3}}.'
+from langchain_zeroshot._convert import PredictionInput, PredictionOutput, to_document, to_output
 
 
-class RetrieveInput(BaseModel):
-    """What to look for."""
+class ExplainInput(PredictionInput):
+    """What is asked, and how much of what is behind the answer."""
 
-    query: str = Field(description="What to look for, in plain words.")
-    k: int = Field(default=5, ge=1, description="How many known items to return.")
-    filter: dict[str, Any] | None = Field(default=None, description=_FILTER)
+    top_k: int = Field(default=10, ge=1, description=ARGUMENTS["top_k"])
+
+
+class RelatedInput(BaseModel):
+    """What to look for among the concepts."""
+
+    query: str = Field(description=ARGUMENTS["query"])
+    k: int = Field(default=5, ge=1, description=ARGUMENTS["k"])
+
+
+class RetrieveInput(RelatedInput):
+    """What to look for among the known things."""
+
+    filter: dict[str, Any] | None = Field(default=None, description=ARGUMENTS["filter"])
+
+
+_INPUTS: dict[str, type[BaseModel]] = {
+    "zero_shot_predict": PredictionInput,
+    "zero_shot_retrieve": RetrieveInput,
+    "zero_shot_explain": ExplainInput,
+    "zero_shot_related_concepts": RelatedInput,
+}
 
 
 def zero_shot_tools(
     model: str | Path | Any, *, uri: str | None = None, token: str | None = None
 ) -> list[BaseTool]:
-    """Tools ``zero_shot_predict`` and ``zero_shot_retrieve`` over one model.
+    """Tools ``zero_shot_predict``, ``_retrieve``, ``_explain`` and ``_related_concepts`` over one model.
 
-    Both answer in words, with the `PredictionOutput` or the Documents as artifact. Wrong input comes back to
+    All answer in words, with the `PredictionOutput` or the Documents as artifact. Wrong input comes back to
     the agent as a message, so that it can mend it; any other error is raised.
 
     Parameters
@@ -43,62 +59,25 @@ def zero_shot_tools(
     uri, token
         Milvus address and credentials, where they differ from the saved ones.
     """
-    source: dict[str, Any] = {"model": model, "uri": uri, "token": token}
-    predict = _tool(
-        ZeroShotPredictor(**source),
-        lambda asked: (asked, {}),
-        str,
-        name="zero_shot_predict",
-        description="Predict the value or label of a new thing from its description, with the reasons.",
-        args_schema=PredictionInput,
-    )
-    retrieve = _tool(
-        ZeroShotRetriever(**source),
-        lambda asked: (asked.pop("query"), asked),
-        _documents_in_words,
-        name="zero_shot_retrieve",
-        description="Look up known things like a description, by meaning and through the knowledge graph.",
-        args_schema=RetrieveInput,
-    )
-    return [predict, retrieve]
+    asked = ModelTools(model=model, uri=uri, token=token)
+    return [_tool(name, getattr(asked, name.removeprefix("zero_shot_")), _INPUTS[name]) for name in TOOLS]
 
 
-def _tool(
-    runnable: ZeroShotPredictor | ZeroShotRetriever,
-    split: Callable[[dict[str, Any]], tuple[Any, dict[str, Any]]],
-    words: Callable[[Any], str],
-    **options: Any,
-) -> BaseTool:
-    def call(config: RunnableConfig, **asked: Any) -> tuple[str, Any]:
-        value, kwargs = split(asked)
-        with _refusals_told():
-            found = runnable.invoke(value, config, **kwargs)
-        return words(found), found
-
-    async def acall(config: RunnableConfig, **asked: Any) -> tuple[str, Any]:
-        value, kwargs = split(asked)
-        with _refusals_told():
-            found = await runnable.ainvoke(value, config, **kwargs)
-        return words(found), found
+def _tool(name: str, ask: Callable[..., tuple[str, Any]], schema: type[BaseModel]) -> BaseTool:
+    def answer(**arguments: Any) -> tuple[str, PredictionOutput | list[Document]]:
+        try:
+            words, found = ask(**arguments)
+        except InvalidInputError as error:
+            raise ToolException(str(error)) from error
+        return words, to_output(found) if isinstance(found, Prediction) else [*map(to_document, found)]
 
     return StructuredTool(
-        func=call,
-        coroutine=acall,
+        name=name,
+        description=TOOLS[name],
+        args_schema=schema,
+        func=answer,
+        coroutine=off_loop(answer),
         response_format="content_and_artifact",
         handle_tool_error=True,
         handle_validation_error=str,
-        **options,
     )
-
-
-@contextmanager
-def _refusals_told() -> Iterator[None]:
-    try:
-        yield
-    except InvalidInputError as error:
-        raise ToolException(str(error)) from error
-
-
-def _documents_in_words(documents: list[Document]) -> str:
-    lines = [f"{d.id}: {d.page_content} (score {d.metadata['score']:.2f})" for d in documents]
-    return "\n".join(lines) or "nothing known matches"

@@ -100,7 +100,7 @@ def test_batch_is_one_call_of_the_model(predictor: ZeroShotPredictor, explained:
     )
     assert [output.value for output in asyncio.run(predictor.abatch(texts))] == pytest.approx(single)
     assert explained == [1, 1, 1, 3, 3]
-    assert events.seen == ["start"] * 3 + ["end"] * 3
+    assert sorted(events.seen) == ["end"] * 3 + ["start"] * 3
 
 
 def test_batch_may_return_the_errors_in_their_places(predictor: ZeroShotPredictor) -> None:
@@ -108,8 +108,8 @@ def test_batch_may_return_the_errors_in_their_places(predictor: ZeroShotPredicto
     outputs = predictor.batch(inputs, return_exceptions=True)
     assert outputs[0].value == pytest.approx(predictor.invoke(WINE).value)
     assert all(isinstance(output, InvalidInputError) for output in outputs[1:])
-    assert "text: Field required" in str(outputs[1])
-    assert "Document or an Item, got int" in str(outputs[3])
+    assert "got no text" in str(outputs[1])
+    assert "or an item, got int" in str(outputs[3])
     with pytest.raises(InvalidInputError):
         predictor.batch(inputs)
     assert isinstance(asyncio.run(predictor.abatch(inputs, return_exceptions=True))[3], InvalidInputError)

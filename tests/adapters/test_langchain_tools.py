@@ -63,7 +63,7 @@ def test_wrong_input_is_told_to_the_agent(
 
 
 def test_other_errors_are_raised(tmp_path: Path) -> None:
-    predict, _ = zero_shot_tools(tmp_path / "no model here")
+    predict, *_ = zero_shot_tools(tmp_path / "no model here")
     with pytest.raises(ArtifactError):
         called(predict, text=WINE)
 

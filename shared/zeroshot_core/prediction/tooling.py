@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from zeroshot_core.index.mapping import filter_of
+from zeroshot_core.prediction.inputs import item_from
 from zeroshot_core.prediction.opening import open_model, open_retriever
 from zeroshot_core.prediction.wording import path_in_words, prediction_in_words
-from zeroshot_core.types import Hit, Item, Prediction
+from zeroshot_core.types import Hit, Prediction
 
 if TYPE_CHECKING:
     from zeroshot_core.index import Filter
@@ -61,14 +62,14 @@ class ModelTools:
     uri: str | None = None
     token: str | None = None
 
-    def predict(self, item: Item) -> tuple[str, Prediction]:
-        """Predict for one thing."""
-        prediction = self._explained(item, 5)
+    def predict(self, **thing: Any) -> tuple[str, Prediction]:
+        """Predict for one thing, given as the keys of `inputs.item_from`."""
+        prediction = self._explained(thing, 5)
         return prediction_in_words(prediction), prediction
 
-    def explain(self, item: Item, top_k: int) -> tuple[str, Prediction]:
+    def explain(self, *, top_k: int, **thing: Any) -> tuple[str, Prediction]:
         """Predict for one thing, and list all that is behind it."""
-        prediction = self._explained(item, top_k)
+        prediction = self._explained(thing, top_k)
         return evidence_in_words(prediction), prediction
 
     def retrieve(
@@ -91,9 +92,9 @@ class ModelTools:
         (hits,) = retriever.related_concepts([query], top_k=k)
         return hits_in_words(hits), hits
 
-    def _explained(self, item: Item, top_k: int) -> Prediction:
+    def _explained(self, thing: Mapping[str, Any], top_k: int) -> Prediction:
         model = open_model(self.model, uri=self.uri, token=self.token)
-        return model.explain([item], top_k=top_k)[0]
+        return model.explain([item_from(thing, "query-0")], top_k=top_k)[0]
 
 
 def hits_in_words(hits: Sequence[Hit]) -> str:

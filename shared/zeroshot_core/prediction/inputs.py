@@ -1,0 +1,85 @@
+"""What callers ask about, in the forms in which they have it; and many of them answered by one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.types import Item
+
+__all__ = ["answer_all", "item_from"]
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+_KEYS = frozenset({"id", "text", "concepts", "metadata"})
+
+
+def item_from(value: Any, default_id: str) -> Item:
+    """Item of a text, or of a mapping with ``text`` and, where known, ``concepts``, ``metadata`` and ``id``.
+
+    An item comes back as it is.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is of another type, or a part of it is missing, unknown or wrong.
+    """
+    if isinstance(value, Item):
+        return value
+    if isinstance(value, str):
+        return Item(id=default_id, text=value)
+    if not isinstance(value, Mapping):
+        raise InvalidInputError(
+            f"expected a text, a mapping with 'text', or an item, got {type(value).__name__}"
+        )
+    problem = _problem(value)
+    if problem:
+        raise InvalidInputError(
+            f"expected 'text' and, where known, 'concepts', 'metadata' and 'id', got {problem}"
+        )
+    return Item(
+        id=value.get("id") or default_id,
+        text=value["text"],
+        concepts=tuple(value.get("concepts") or ()),
+        metadata=dict(value.get("metadata") or {}),
+    )
+
+
+def _problem(value: Mapping[str, Any]) -> str:
+    """Say what is wrong with a mapping; the empty string if nothing is."""
+    concepts, metadata = value.get("concepts") or [], value.get("metadata") or {}
+    if not isinstance(value.get("text"), str):
+        return f"a text that is {value['text']!r}" if "text" in value else "no text"
+    if value.keys() - _KEYS:
+        return f"an unknown {sorted(map(str, value.keys() - _KEYS))[0]!r}"
+    if not isinstance(concepts, list | tuple) or not all(isinstance(id_, str) for id_ in concepts):
+        return f"concepts that are no list of ids: {concepts!r}"
+    if not isinstance(metadata, Mapping) or not all(
+        isinstance(one, str | int | float) for one in metadata.values()
+    ):
+        return f"metadata that are no plain values by name: {metadata!r}"
+    return ""
+
+
+def answer_all(
+    ask: Callable[[list[In]], list[Out]], inputs: list[In], *, apart: bool
+) -> list[Out | Exception]:
+    """Answer all inputs by one call; an error stands in the place of every input that it concerns.
+
+    Parameters
+    ----------
+    ask
+        Answers in the order of the inputs.
+    apart
+        After an `InvalidInputError` ask again one by one, so that the good inputs are answered.
+    """
+    try:
+        return [*ask(inputs)]
+    except InvalidInputError as error:
+        if apart and len(inputs) > 1:
+            return [answer for value in inputs for answer in answer_all(ask, [value], apart=True)]
+        return [error] * len(inputs)
+    except Exception as error:  # the caller reports it for every input
+        return [error] * len(inputs)
