@@ -7,8 +7,8 @@ CLINC150: all labels known, its 4,500 test texts against 1,000 out of scope. BAN
 drawn at random for each seed, all their training texts are learned from, and all test texts are asked.
 Encoders are trained on texts of the known labels alone. Prints one markdown table, means over the seeds:
 AUROC / FPR95 of the weighted score, of the same learned without labels, and of the distance to the five
-nearest; accuracy and macro-F1 with "new" as one more label at the stated rate of false alarms, and that
-rate among the known test texts.
+nearest; accuracy and macro-F1 with "new" as one more label at a rate of false alarms that is learned from
+labels held out, unless one is given, and that rate among the known test texts.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--data", choices=("clinc150", "banking77"), default="clinc150")
     parser.add_argument("--known", nargs="+", type=float, default=[None])
     parser.add_argument("--tune", nargs="+", choices=("none", "head", "full"), default=["none"])
-    parser.add_argument("--false-alarm-rate", type=float, default=0.1)
+    parser.add_argument("--false-alarm-rate", type=rate, default="auto")
     parser.add_argument("--seeds", type=int, default=1)
     arguments = parser.parse_args(argv)
     base = RememberingEncoder(load_encoder())
@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def evaluated(
-    name: str, known: float | None, tune: str, seed: int, base: Encoder, rate: float
+    name: str, known: float | None, tune: str, seed: int, base: Encoder, rate: float | str
 ) -> NoveltyReport:
     """Evaluate one cell."""
     data = load_labelled_texts(name)
@@ -68,6 +68,11 @@ def evaluated(
     if tune != "none":
         encoder, _ = tuned_on_known(load_encoder(), data, split, layers=tune == "full", seed=seed)
     return evaluate_novelty(data, split, encoder=encoder, seed=seed, false_alarm_rate=rate)
+
+
+def rate(given: str) -> float | str:
+    """Read a share, or "auto"."""
+    return given if given == "auto" else float(given)
 
 
 def row(known: float | None, tune: str, reports: Sequence[NoveltyReport]) -> str:

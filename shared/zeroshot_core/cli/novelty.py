@@ -33,6 +33,17 @@ def _open_share(share: float | None) -> float | None:
     return share
 
 
+def _rate(given: str) -> float | str:
+    from zeroshot_core.prediction.novelty import AUTO, check_false_alarm_rate
+
+    try:
+        rate = given if given == AUTO else float(given)
+    except ValueError:
+        rate = given
+    check_false_alarm_rate(rate)
+    return rate
+
+
 def novelty(
     data: Annotated[_Data, typer.Option(help="Which texts.")] = _Data.CLINC150,
     known: Annotated[
@@ -46,8 +57,12 @@ def novelty(
         _Tune, typer.Option(help="Train a head over the encoder, or its upper layers, on the known texts.")
     ] = _Tune.NONE,
     false_alarm_rate: Annotated[
-        float, typer.Option(help="Share of known texts that may be called new.")
-    ] = 0.1,
+        str,
+        typer.Option(
+            metavar="auto|SHARE",
+            help="Share of known texts that may be called new; auto learns it from labels held out.",
+        ),
+    ] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Of the known labels and of all learning.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -56,9 +71,8 @@ def novelty(
     from zeroshot_core.encoders import load_encoder
     from zeroshot_core.evaluation.novelty import evaluate_novelty
     from zeroshot_core.evaluation.open_labels import split_novelty, tuned_on_known
-    from zeroshot_core.prediction.novelty import check_false_alarm_rate
 
-    check_false_alarm_rate(false_alarm_rate)
+    rate = _rate(false_alarm_rate)
     texts = load_labelled_texts(data.value)
     split = split_novelty(texts, seed, known=known)
     base = load_encoder()
@@ -67,7 +81,7 @@ def novelty(
         note(f"training on texts of {len(split.labels)} labels")
         encoder, found = tuned_on_known(base, texts, split, layers=tune is _Tune.FULL, seed=seed)
         note(found.verdict)
-    report = evaluate_novelty(texts, split, encoder=encoder, seed=seed, false_alarm_rate=false_alarm_rate)
+    report = evaluate_novelty(texts, split, encoder=encoder, seed=seed, false_alarm_rate=rate)
     if json:
         write_json(report.to_dict())
     else:

@@ -101,9 +101,15 @@ def evaluate_novelty(
     *,
     encoder: Encoder,
     seed: int = 0,
-    false_alarm_rate: float = 0.1,
+    false_alarm_rate: float | str = "auto",
 ) -> NoveltyReport:
-    """Learn what is usual from the known texts, which are indexed in Milvus, and score the test texts."""
+    """Learn what is usual from the known texts, which are indexed in Milvus, and score the test texts.
+
+    Parameters
+    ----------
+    false_alarm_rate
+        Share of known texts that may be called new; ``"auto"`` learns it from labels held out.
+    """
     check_false_alarm_rate(false_alarm_rate)
     texts = [data.train_texts[row] for row in split.rows.tolist()]
     with tempfile.TemporaryDirectory() as folder, VectorIndex.connect(f"{folder}/novelty.db") as index:
@@ -127,7 +133,7 @@ def evaluate_novelty(
         n_training=len(texts),
         n_test=len(is_new),
         n_new=int(is_new.sum()),
-        stated_rate=false_alarm_rate,
+        stated_rate=novelty.best_rate if isinstance(false_alarm_rate, str) else false_alarm_rate,
         weights=dict(zip(KINDS, novelty.weights.tolist(), strict=True)),
         detection=detection(scores, is_new),
         without_labels=detection(unlabelled.score(queries, similarities), is_new),

@@ -35,12 +35,14 @@ def test_novelty_is_printed_as_json_and_as_a_table(run):
     assert (report["n_known_labels"], report["n_new"]) == (2, 4)
     assert report["detection"]["auroc"] > 0.9
 
-    table = run(*words)
+    table = run(*words, "--false-alarm-rate", "0.1")
     assert "weighted, without labels" in table.stdout
     assert "4 of 8 test texts are new; at a stated rate of 0.1" in table.stdout
 
 
-@pytest.mark.parametrize("words", [("--known", "1"), ("--false-alarm-rate", "0"), ("--data", "bbc")])
+@pytest.mark.parametrize(
+    "words", [("--known", "1"), ("--false-alarm-rate", "0"), ("--false-alarm-rate", "few"), ("--data", "bbc")]
+)
 def test_what_cannot_be_measured_is_refused(run, words):
     assert run("evaluate", "novelty", *words).exit_code != 0
 
