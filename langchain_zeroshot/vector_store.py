@@ -1,0 +1,96 @@
+"""The items of a model's index as a vector store of LangChain's own."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import uuid4
+
+from langchain_core.documents import Document
+from langchain_core.vectorstores import VectorStore
+from langchain_milvus import Milvus
+from zeroshot_core.index.existing import items_address
+from zeroshot_core.prediction.opening import open_retriever
+from zeroshot_core.prediction.serving import item_of, off_loop
+
+from langchain_zeroshot.embeddings import ZeroShotEmbeddings
+
+
+class ZeroShotVectorStore(Milvus):
+    """`langchain_milvus.Milvus` on the items that a model searches, read and written.
+
+    What is written is what the model finds from then on; metadata ``concepts`` link a document to concepts of
+    the graph. In expressions metadata are written ``metadata["price"] > 3``. The async methods leave the loop
+    free, and go on in another loop.
+
+    Parameters
+    ----------
+    model
+        Folder of a saved model, a fitted model, or a `Retriever`.
+    uri, token
+        Milvus address and credentials, where they differ from the saved ones.
+    """
+
+    def __init__(self, model: Any, *, uri: str | None = None, token: str | None = None) -> None:
+        self._retriever = open_retriever(model, uri=uri, token=token)
+        address = items_address(self._retriever.version)
+        super().__init__(
+            ZeroShotEmbeddings(model=self._retriever),
+            collection_name=address.collection,
+            connection_args={"uri": uri or address.uri, "token": token or "", "db_name": address.db_name},
+            primary_field="id",
+        )
+
+    def add_texts(
+        self,
+        texts: Iterable[str],
+        metadatas: list[dict[str, Any]] | None = None,
+        *args: Any,
+        ids: Sequence[str | None] | None = None,
+        **kwargs: Any,
+    ) -> list[str]:
+        """Write texts into the index; a text without an id gets one.
+
+        Raises
+        ------
+        InvalidInputError
+            If a text is empty, or names a concept that is not in the graph; nothing is written then.
+        """
+        texts = list(texts)
+        known = [id_ or str(uuid4()) for id_ in (ids or [None] * len(texts))]
+        rows = zip(known, texts, metadatas or [{}] * len(texts), strict=True)
+        self._retriever.version.upsert([item_of(*row) for row in rows], self._retriever.encoder)
+        return known
+
+    def add_documents(self, documents: list[Document], **kwargs: Any) -> list[str]:
+        """Write Documents into the index, those with a known id in the place of the old ones."""
+        return VectorStore.add_documents(self, documents, **kwargs)
+
+    def upsert(self, ids: Any = None, documents: Any = None, *args: Any, **kwargs: Any) -> None:
+        """Write Documents into the index, those with a known id in the place of the old ones."""
+        self.add_documents(documents or [], **({"ids": ids} if ids else {}))
+
+    def delete(self, ids: list[str] | None = None, expr: str | None = None, **kwargs: Any) -> bool:
+        """Delete from the index by ids or by an expression; unknown ids are passed over."""
+        self._retriever.version.delete(ids or [str(id_) for id_ in self.get_pks(expr or 'id == ""') or ()])
+        return True
+
+    def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
+        """Read Documents by their ids; ids that are not there are left out."""
+        found = self._retriever.version.known_items(ids)
+        return [_document(vars(found[id_])) for id_ in ids if id_ in found]
+
+    def _parse_document(self, data: dict[str, Any]) -> Document:
+        return _document(data)
+
+
+def _document(row: dict[str, Any]) -> Document:
+    metadata = {**row["metadata"], **({"concepts": list(row["concepts"])} if row["concepts"] else {})}
+    return Document(id=row["id"], page_content=row["text"] or "", metadata=metadata)
+
+
+# Those of the parent hold on to the first event loop that they meet.
+for _name, _ in inspect.getmembers(Milvus, inspect.isfunction):
+    if inspect.iscoroutinefunction(_) and not _name.startswith("_"):
+        setattr(ZeroShotVectorStore, _name, off_loop(getattr(ZeroShotVectorStore, _name[1:])))
