@@ -86,7 +86,7 @@ class Ensemble:
             asked = np.flatnonzero(share)
             if not len(asked):
                 continue
-            levels = head.level(features[asked])
+            levels = head.level(features[asked], vectors[asked])
             curves = self.targets.curves(levels, profile[asked])
             scale = head.spread(features[asked], levels)[:, None]
             mean[asked] += share[asked, None] * curves
@@ -165,7 +165,9 @@ def _fit_scheme(
         _evidence(scheme, np.intersect1d(sample, view.view.rows), tables, targets.levels, view, top_k)
         for view in views
     ]
-    asked, features, unseen, places, scores = (np.concatenate(each) for each in zip(*parts, strict=True))
+    asked, features, vectors, unseen, places, scores = (
+        np.concatenate(each) for each in zip(*parts, strict=True)
+    )
     order = np.argsort(asked)
     features, unseen = features[order], unseen[order]
     found = Neighbours(rows=places[order], scores=scores[order])
@@ -173,6 +175,7 @@ def _fit_scheme(
     profile = neighbour_profile(found, targets.values) if values.shape[1] > 1 else np.ones_like(values)
     head = fit_head(
         features,
+        vectors[order],
         targets.levels[sample],
         scheme.folds[sample],
         lambda levels: targets.transform(values) - targets.curves(levels, profile),
@@ -184,14 +187,14 @@ def _fit_scheme(
 def _evidence(
     scheme: Scheme, asked: Ints, tables: FeatureTables, levels: Floats, view: _SeenRows, top_k: int
 ) -> tuple[Any, ...]:
-    """Rows of a view with their features, what is unseen of them, and their neighbours and similarities."""
+    """Rows of a view with features, vectors, what is unseen of them, their neighbours and similarities."""
     places, scores = fold_neighbours(view.view.vectors, scheme.folds, top_k, queries=asked)
     found = Neighbours(rows=places, scores=scores.astype(np.float64))
     seen = view.linked if scheme.keeps_links else view.bare
     features, unseen = tables.of_training(
         view.linked, seen, scheme.folds, asked, found, levels, view.view.space
     )
-    return asked, features, unseen, found.rows, found.scores
+    return asked, features, view.view.vectors[asked], unseen, found.rows, found.scores
 
 
 @dataclass(frozen=True, kw_only=True)

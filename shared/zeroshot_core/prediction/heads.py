@@ -11,9 +11,10 @@ from joblib import parallel_config
 from threadpoolctl import threadpool_limits
 
 from zeroshot_core.prediction.calibration import Calibration, calibrate
+from zeroshot_core.prediction.network_head import NetworkHead, fit_network_head
 
 if TYPE_CHECKING:
-    from zeroshot_core.types import Floats, Ints
+    from zeroshot_core.types import Floats, Ints, Vectors
 
 __all__ = ["Head", "fit_head"]
 
@@ -21,19 +22,38 @@ _N_CROSS = 3
 _LEAST_SCALE = 0.05
 # Threads that wait for each other at every leaf make small fits slower, on a busy machine many times.
 _FEWEST_TO_SHARE = 5000
+# Of fewer rows networks learn less than trees do.
+_FEWEST_FOR_NETWORKS = 5000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """Boosted and extremely randomised trees, averaged; and boosted trees for the scale of their error."""
+    """Boosted and extremely randomised trees, averaged, and networks beside them where rows are many.
+
+    Parameters
+    ----------
+    models
+        The trees.
+    scale
+        Boosted trees for the absolute error.
+    networks
+        None for few rows.
+    share
+        Of the networks in the forecast, 0 to 1.
+    """
 
     models: tuple[Any, ...]
     scale: Any
     calibration: Calibration
+    networks: NetworkHead | None = None
+    share: float = 0.0
 
-    def level(self, features: Floats) -> Floats:
+    def level(self, features: Floats, vectors: Vectors) -> Floats:
         """Forecast of the transformed target, shape (q,)."""
-        return np.asarray(np.mean([model.predict(features) for model in self.models], axis=0))
+        trees = np.asarray(np.mean([model.predict(features) for model in self.models], axis=0))
+        if self.networks is None:
+            return trees
+        return (1.0 - self.share) * trees + self.share * self.networks.level(features, vectors)
 
     def spread(self, features: Floats, level: Floats) -> Floats:
         """Forecast the absolute error, shape (q,)."""
@@ -43,6 +63,7 @@ class Head:
 
 def fit_head(
     features: Floats,
+    vectors: Vectors,
     targets: Floats,
     folds: Ints,
     residuals_of: Callable[[Floats], Floats],
@@ -52,17 +73,19 @@ def fit_head(
 
     Parameters
     ----------
-    features, targets, folds
-        Shapes (n, p), (n,), (n,); whole folds are held out together, as what is unseen together must be.
+    features, vectors, targets, folds
+        Shapes (n, p), (n, d), (n,), (n,); whole folds are held out together, as what is unseen
+        together must be.
     residuals_of
         From forecasts (n,) to transformed residuals (n, horizon).
     """
     with threadpool_limits(1 if len(targets) < _FEWEST_TO_SHARE else None, user_api="openmp"):
-        return _fit_head(features, targets, folds, residuals_of, random_state)
+        return _fit_head(features, vectors, targets, folds, residuals_of, random_state)
 
 
 def _fit_head(
     features: Floats,
+    vectors: Vectors,
     targets: Floats,
     folds: Ints,
     residuals_of: Callable[[Floats], Floats],
@@ -70,6 +93,11 @@ def _fit_head(
 ) -> Head:
     parts = folds % min(_N_CROSS, int(folds.max()) + 1)
     level = _cross_fit(lambda: _boosted(len(targets), random_state), features, targets, parts)
+    networks, share = None, 0.0
+    if len(targets) >= _FEWEST_FOR_NETWORKS:
+        networks, beside_trees = fit_network_head(features, vectors, targets, folds, random_state)
+        share = _best_share(targets, level, beside_trees)
+        level = (1.0 - share) * level + share * beside_trees
     errors = np.abs(targets - level)
     beside = np.column_stack([features, level])
     scale = np.maximum(
@@ -83,7 +111,15 @@ def _fit_head(
         models=fitted,
         scale=_scale(len(targets), random_state).fit(beside, errors),
         calibration=calibrate(level, residuals_of(level) / scale[:, None]),
+        networks=networks,
+        share=share,
     )
+
+
+def _best_share(targets: Floats, first: Floats, second: Floats) -> float:
+    """Share of the second forecast that makes the mean squared error least, 0 to 1."""
+    apart = second - first
+    return float(np.clip(apart @ (targets - first) / max(float(apart @ apart), 1e-12), 0.0, 1.0))
 
 
 def _cross_fit(make: Callable[[], Any], features: Floats, targets: Floats, parts: Ints) -> Floats:

@@ -12,6 +12,7 @@ from zeroshot_core.prediction.ensemble import Ensemble
 from zeroshot_core.prediction.features import FeatureTables
 from zeroshot_core.prediction.heads import Head
 from zeroshot_core.prediction.links import Groupings
+from zeroshot_core.prediction.network_head import NetworkHead
 from zeroshot_core.prediction.saved import ModelState
 from zeroshot_core.prediction.statistics import GroupSums
 from zeroshot_core.prediction.targets import Targets
@@ -49,6 +50,10 @@ def regressor_state(parameters: Mapping[str, Any], ids: Sequence[str], ensemble:
             arrays[f"{part}.{place}"] = getattr(head.calibration, part)
         estimators[f"scale-{place}"] = head.scale
         estimators |= {f"head-{place}-{i}": model for i, model in enumerate(head.models)}
+        if head.networks is not None:
+            arrays[f"gaps.{place}"] = head.networks.gaps
+            arrays |= {f"network.{place}.{name}": value for name, value in head.networks.weights.items()}
+            estimators[f"scaler-{place}"] = head.networks.scaler
     config = {
         "parameters": {name: parameters[name] for name in _PARAMETERS},
         "ids": list(ids),
@@ -56,6 +61,7 @@ def regressor_state(parameters: Mapping[str, Any], ids: Sequence[str], ensemble:
         "is_curve": targets.is_curve,
         "names": list(ensemble.names),
         "n_models": [len(head.models) for head in ensemble.heads],
+        "shares": [head.share for head in ensemble.heads],
         "prior": tables.prior,
         "metadata_keys": list(tables.metadata_keys),
         "types": list(tables.groupings.types),
@@ -108,4 +114,15 @@ def _head(state: ModelState, place: int) -> Head:
         models=tuple(state.estimators[f"head-{place}-{i}"] for i in range(n_models)),
         scale=state.estimators[f"scale-{place}"],
         calibration=Calibration(**parts),
+        networks=_networks(state, place),
+        share=state.config["shares"][place],
     )
+
+
+def _networks(state: ModelState, place: int) -> NetworkHead | None:
+    scaler = state.estimators.get(f"scaler-{place}")
+    if scaler is None:
+        return None
+    arrays, start = dict[str, Any](state.arrays), f"network.{place}."
+    weights = {name.removeprefix(start): value for name, value in arrays.items() if name.startswith(start)}
+    return NetworkHead(scaler=scaler, gaps=arrays[f"gaps.{place}"], weights=weights)

@@ -1,0 +1,74 @@
+"""Networks beside the trees: they read the evidence and the whole vector, and are smooth where trees step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zeroshot_core.training.networks import apply_networks, fit_networks
+
+if TYPE_CHECKING:
+    from zeroshot_core.types import Floats, Ints, Vectors
+
+__all__ = ["NetworkHead", "fit_network_head"]
+
+_N_NETWORKS = 10
+_N_QUANTILES = 200
+_FARTHEST = 3.0
+# Entries of a unit vector are small; so scaled they count about as much as a feature each.
+_VECTOR_SCALE = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkHead:
+    """Networks with what brings evidence into the form that they read.
+
+    Parameters
+    ----------
+    scaler
+        From a feature to its normal score among the training items.
+    gaps
+        Columns that may be missing, each of which is flagged.
+    weights
+        See `NetworkFit`.
+    """
+
+    scaler: Any
+    gaps: Ints
+    weights: Mapping[str, Vectors]
+
+    def level(self, features: Floats, vectors: Vectors) -> Floats:
+        """Forecast of the transformed target, shape (q,)."""
+        return apply_networks(self.weights, _inputs(self.scaler, self.gaps, features, vectors))
+
+
+def fit_network_head(
+    features: Floats, vectors: Vectors, targets: Floats, folds: Ints, random_state: int
+) -> tuple[NetworkHead, Floats]:
+    """Train networks, each without some folds; give also their forecasts of what they had not seen, (n,).
+
+    Parameters
+    ----------
+    features, vectors, targets, folds
+        Shapes (n, p), (n, d), (n,), (n,).
+    """
+    from sklearn.preprocessing import QuantileTransformer
+
+    scaler = QuantileTransformer(
+        output_distribution="normal",
+        n_quantiles=min(_N_QUANTILES, len(features)),
+        random_state=random_state,
+    ).fit(features)
+    gaps = np.flatnonzero(np.isnan(features).any(axis=0))
+    parts = np.unique(folds % _N_NETWORKS, return_inverse=True)[1]
+    fitted = fit_networks(_inputs(scaler, gaps, features, vectors), targets, parts, random_state)
+    return NetworkHead(scaler=scaler, gaps=gaps, weights=fitted.weights), fitted.held_out
+
+
+def _inputs(scaler: Any, gaps: Ints, features: Floats, vectors: Vectors) -> Vectors:
+    scores = np.clip(np.nan_to_num(scaler.transform(features)), -_FARTHEST, _FARTHEST)
+    scaled = _VECTOR_SCALE * np.sqrt(vectors.shape[1]) * vectors
+    return np.hstack([scores, np.isnan(features[:, gaps]), scaled]).astype(np.float32)
