@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from typing import Annotated, Any, cast
 
 from llama_index.core.base.response.schema import AsyncStreamingResponse, Response, StreamingResponse
-from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
-from llama_index.core.types import TokenAsyncGen, TokenGen
-from llama_index.core.vector_stores import FilterCondition, FilterOperator, MetadataFilter, MetadataFilters
-from pydantic import SecretStr
+from llama_index.core.graph_stores.types import TRIPLET_SOURCE_KEY, EntityNode, LabelledNode
+from llama_index.core.graph_stores.types import Relation as Triple
+from llama_index.core.schema import BaseNode, NodeWithScore, QueryBundle, TextNode
+from llama_index.core.vector_stores import FilterCondition, MetadataFilter, MetadataFilters
+from llama_index.core.vector_stores.utils import metadata_dict_to_node
+from pydantic import BaseModel, ConfigDict, WithJsonSchema, create_model
+from zeroshot_core.encoders import Encoder, KnownVectors
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.graph.records import concept_attributes, concept_of, relation_attributes, relation_of
 from zeroshot_core.index import AllOf, AnyOf, Condition, Filter, Not
-from zeroshot_core.prediction.wording import path_in_words, prediction_in_words
-from zeroshot_core.types import Evidence, Hit, Item, Prediction, Value
+from zeroshot_core.prediction import serving
+from zeroshot_core.retrieval import Fact
+from zeroshot_core.types import Concept, Evidence, Hit, Item, Prediction, Relation
 
-_OPERATORS = {
-    FilterOperator.EQ: "==",
-    FilterOperator.NE: "!=",
-    FilterOperator.GT: ">",
-    FilterOperator.GTE: ">=",
-    FilterOperator.LT: "<",
-    FilterOperator.LTE: "<=",
-    FilterOperator.IN: "in",
-    FilterOperator.NIN: "not in",
-    FilterOperator.CONTAINS: "contains",
-    FilterOperator.ANY: "contains",
-}
-
-
-def address(uri: str | None, token: SecretStr | str | None) -> dict[str, str | None]:
-    """Arguments that open a saved model at another Milvus address."""
-    return {"uri": uri, "token": token.get_secret_value() if isinstance(token, SecretStr) else token}
+_OPERATORS = {"nin": "not in", "any": "contains"}
 
 
 def to_item(query: QueryBundle) -> Item:
@@ -39,81 +28,78 @@ def to_item(query: QueryBundle) -> Item:
     return Item(id="query-0", text=query.query_str)
 
 
-def to_node(hit: Hit) -> NodeWithScore:
+def from_nodes(nodes: Iterable[BaseNode]) -> list[Item]:
+    """Items of nodes, such as those of an `IngestionPipeline`; the nodes stay as they are.
+
+    Plain metadata are the item's, a list of ids under ``concepts`` its links to the graph.
+
+    Raises
+    ------
+    InvalidInputError
+        If a node has no text, or its concepts are no list of ids.
+    """
+    return [serving.item_of(node.node_id, node.get_content(), node.metadata) for node in nodes]
+
+
+def reuse_vectors(nodes: Iterable[BaseNode], encoder: Encoder) -> Encoder:
+    """Make an encoder that takes the vectors of embedded nodes from them, and encodes all other texts.
+
+    Parameters
+    ----------
+    encoder
+        The one that embedded them, for example `ZeroShotEmbedding`'s. Of nodes with equal texts the last
+        one's vector counts.
+
+    Raises
+    ------
+    InvalidInputError
+        If the vectors are of another dimension than the encoder's.
+    """
+    known = {node.get_content(): node.embedding for node in nodes if node.embedding is not None}
+    return KnownVectors(encoder, known)
+
+
+def to_node(hit: Hit, found: BaseNode | None = None) -> NodeWithScore:
     """Node of a hit; its metadata are the item's, with score, parts, path and concepts added.
 
     A language model reads all but score and parts; an embedding is made of the text and the item's own.
+
+    Parameters
+    ----------
+    found
+        The node that the hit ranks, which is copied.
     """
-    added = {
-        "score": float(hit.score),
-        "parts": {name: float(part) for name, part in hit.parts.items()},
-        "path": path_in_words(hit.path),
-        "concepts": list(hit.concepts),
-    }
-    node = TextNode(
-        id_=hit.id,
-        text=hit.text,
-        metadata={**hit.metadata, **added},
-        excluded_embed_metadata_keys=list(added),
-        excluded_llm_metadata_keys=["score", "parts"],
-    )
+    node = (found or _stored(hit)).model_copy()
+    added = serving.hit_reasons(hit)
+    node.metadata = {**node.metadata, **added}
+    node.excluded_embed_metadata_keys = [*node.excluded_embed_metadata_keys, *added]
+    node.excluded_llm_metadata_keys = [*node.excluded_llm_metadata_keys, "score", "parts"]
     return NodeWithScore(node=node, score=float(hit.score))
 
 
-def to_response(prediction: Prediction) -> Response:
+def _stored(hit: Hit) -> BaseNode:
+    """Node of an item; the whole one where a vector store of LlamaIndex has kept it."""
+    if "_node_content" in hit.metadata:
+        return metadata_dict_to_node(dict(hit.metadata), text=hit.text)
+    return TextNode(id_=hit.id, text=hit.text, metadata=dict(hit.metadata))
+
+
+def to_response(prediction: Prediction, words: str) -> Response:
     """Response of a prediction: reasons in words, evidence as source nodes, numbers as metadata."""
-    return Response(
-        response=prediction_in_words(prediction),
-        source_nodes=_nodes(prediction.evidence),
-        metadata=_paths(prediction.evidence) | _metadata(prediction),
-    )
+    metadata = _paths(prediction.evidence) | serving.prediction_attributes(prediction)
+    return Response(words, _nodes(prediction.evidence), metadata)
 
 
 def to_stream(evidence: Evidence, drafts: Iterator[Prediction]) -> StreamingResponse:
     """Response whose text is read as it is written; most of its metadata are there at the end of it."""
-    metadata, text = _paths(evidence), _Text()
-
-    def words() -> TokenGen:
-        for draft in drafts:
-            last = draft
-            if new := text.grown(draft):
-                yield new
-        metadata.update(_metadata(last))
-        yield text.rest(last)
-
-    return StreamingResponse(words(), source_nodes=_nodes(evidence), metadata=metadata)
+    metadata = _paths(evidence)
+    return StreamingResponse(serving.stream_words(drafts, metadata), _nodes(evidence), metadata)
 
 
 def to_async_stream(evidence: Evidence, drafts: AsyncIterator[Prediction]) -> AsyncStreamingResponse:
     """Response whose text is read as it is written; most of its metadata are there at the end of it."""
-    metadata, text = _paths(evidence), _Text()
-
-    async def words() -> TokenAsyncGen:
-        async for draft in drafts:
-            last = draft
-            if new := text.grown(draft):
-                yield new
-        metadata.update(_metadata(last))
-        yield text.rest(last)
-
-    return AsyncStreamingResponse(words(), source_nodes=_nodes(evidence), metadata=metadata)
-
-
-class _Text:
-    """What has been read of a prediction in words, which begin with the language model's reason."""
-
-    def __init__(self) -> None:
-        self._read = ""
-
-    def grown(self, draft: Prediction) -> str:
-        if not draft.reason.startswith(self._read):
-            return ""
-        new, self._read = draft.reason[len(self._read) :], draft.reason
-        return new
-
-    def rest(self, prediction: Prediction) -> str:
-        words = prediction_in_words(prediction)
-        return words[len(self._read) :] if words.startswith(self._read) else f"\n{words}"
+    metadata = _paths(evidence)
+    return AsyncStreamingResponse(serving.astream_words(drafts, metadata), _nodes(evidence), metadata)
 
 
 def _nodes(evidence: Evidence) -> list[NodeWithScore]:
@@ -121,22 +107,50 @@ def _nodes(evidence: Evidence) -> list[NodeWithScore]:
 
 
 def _paths(evidence: Evidence) -> dict[str, Any]:
-    return {"paths": {hit.id: path_in_words(hit.path) for hit in evidence.items if hit.path}}
+    return {"paths": serving.evidence_paths(evidence)}
 
 
-def _metadata(prediction: Prediction) -> dict[str, Any]:
-    return {
-        "value": _plain(prediction.value),
-        "interval": None if prediction.interval is None else [_plain(end) for end in prediction.interval],
-        "coverage": prediction.coverage,
-        "probabilities": dict(prediction.probabilities),
-        "reason": prediction.reason,
-        "fallback": prediction.fallback,
-    }
+def to_entity(concept: Concept, **properties: str) -> EntityNode:
+    """Entity named by the id of a concept."""
+    own = concept_attributes(concept)
+    return EntityNode(name=concept.id, label=concept.type, properties=own | properties)
 
 
-def _plain(value: Value) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+def to_concept(entity: LabelledNode) -> Concept:
+    """Concept of an entity."""
+    return concept_of(key_of(entity), entity.properties, type_=entity.label)
+
+
+def key_of(node: LabelledNode) -> str:
+    """Name of an entity where there is one: in its id, quotes are blanks."""
+    return node.name if isinstance(node, EntityNode) else node.id
+
+
+def to_triple(relation: Relation, source_id: str, target_id: str) -> Triple:
+    """Relation of LlamaIndex's between entities of these ids."""
+    properties = relation_attributes(relation)
+    return Triple(label=relation.type, source_id=source_id, target_id=target_id, properties=properties)
+
+
+def to_relation(triple: Triple, ids: Mapping[str, str]) -> Relation:
+    """Relation between concepts.
+
+    Parameters
+    ----------
+    ids
+        Id of a concept by that of its entity.
+    """
+    head, tail = (ids.get(end, end) for end in (triple.source_id, triple.target_id))
+    source = str(triple.properties.get(TRIPLET_SOURCE_KEY) or "")
+    return relation_of(head, triple.label, tail, triple.properties, source=source)
+
+
+def to_fact(fact: Fact) -> tuple[EntityNode, Triple, EntityNode]:
+    """Triplet of a fact; LlamaIndex looks for its source at its head."""
+    head, relation, tail = fact
+    source = {TRIPLET_SOURCE_KEY: relation.sources[0]} if relation.sources else {}
+    start, end = to_entity(head, **source), to_entity(tail)
+    return start, to_triple(relation, start.id, end.id), end
 
 
 def to_filter(filters: MetadataFilters | Filter | None) -> Filter | None:
@@ -160,12 +174,17 @@ def to_filter(filters: MetadataFilters | Filter | None) -> Filter | None:
 def _part(part: MetadataFilter | MetadataFilters) -> Filter:
     if isinstance(part, MetadataFilters):
         return to_filter(part) or AllOf(())
-    value: Any = part.value
-    if part.operator == FilterOperator.ALL:
+    value, operator = cast("Any", part.value), part.operator.value
+    if operator == "all":
         return AllOf([Condition(part.key, "contains", one) for one in value])
-    if part.operator not in _OPERATORS:
-        known = ", ".join(operator.value for operator in (*_OPERATORS, FilterOperator.ALL))
-        raise InvalidInputError(
-            f"filter on {part.key!r}: expected one of {known}, got {part.operator.value!r}"
-        )
-    return Condition(part.key, _OPERATORS[part.operator], value)
+    return Condition(part.key, _OPERATORS.get(operator, operator), value)
+
+
+def to_class(schema: Mapping[str, Any]) -> type[BaseModel]:
+    """Class with a JSON schema that takes anything: the core says what is wrong with an answer."""
+    fields: dict[str, Any] = {
+        name: (Annotated[Any, WithJsonSchema(part)], ...) for name, part in schema["properties"].items()
+    }
+    # A model that is held to the schema must stop after these, though more would be read.
+    config = ConfigDict(json_schema_extra={"additionalProperties": False})
+    return create_model(schema["title"], __doc__=schema["description"], __config__=config, **fields)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
-from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, model_validator
 from typing_extensions import Self
-from zeroshot_core.encoders.base import Encoder, Role
+from zeroshot_core.encoders import Encoder, FunctionEncoder
 from zeroshot_core.prediction.opening import open_encoder
-
-from llama_index_zeroshot._convert import address
+from zeroshot_core.prediction.serving import Opened, Served, off_loop
+from zeroshot_core.retrieval import Retriever
 
 
 class ZeroShotEmbedding(BaseEmbedding):
@@ -28,21 +28,18 @@ class ZeroShotEmbedding(BaseEmbedding):
         Milvus address and credentials of a saved model, where they differ from the saved ones.
     """
 
-    model: Any = Field(description="Folder of a saved model, name of an encoder, or the loaded object.")
+    model: Served | Retriever | Encoder = Field(
+        description="Folder of a model, name of an encoder, or either."
+    )
     uri: str | None = None
     token: SecretStr | None = Field(default=None, exclude=True)
     embed_batch_size: int = Field(default=512, gt=0, le=2048)
-    _encoder: Encoder | None = PrivateAttr(default=None)
-
-    @field_validator("model", mode="after")
-    @classmethod
-    def _jsonable(cls, model: Any) -> Any:
-        return str(model) if isinstance(model, Path) else model
 
     @model_validator(mode="after")
     def _named(self) -> Self:
+        self.model = str(self.model) if isinstance(self.model, Path) else self.model
         if "model_name" not in self.model_fields_set:
-            self.model_name = self.model if isinstance(self.model, str) else open_encoder(self.model).name
+            self.model_name = self.model if isinstance(self.model, str) else self._opened.encoder.name
         return self
 
     @classmethod
@@ -51,24 +48,31 @@ class ZeroShotEmbedding(BaseEmbedding):
         return "ZeroShotEmbedding"
 
     def _get_query_embedding(self, query: str) -> Embedding:
-        return self._embed([query], "query")[0]
-
-    async def _aget_query_embedding(self, query: str) -> Embedding:
-        return await asyncio.to_thread(self._get_query_embedding, query)
+        return cast("Embedding", self._opened.encoder.encode([query], role="query")[0].tolist())
 
     def _get_text_embedding(self, text: str) -> Embedding:
-        return self._embed([text], "document")[0]
-
-    async def _aget_text_embedding(self, text: str) -> Embedding:
-        return await asyncio.to_thread(self._get_text_embedding, text)
+        return self._get_text_embeddings([text])[0]
 
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        return self._embed(texts, "document")
+        return cast("list[Embedding]", self._opened.encoder.encode(texts).tolist())
 
-    async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        return await asyncio.to_thread(self._get_text_embeddings, texts)
+    _aget_query_embedding = off_loop(_get_query_embedding)
+    _aget_text_embedding = off_loop(_get_text_embedding)
+    _aget_text_embeddings = off_loop(_get_text_embeddings)
 
-    def _embed(self, texts: list[str], role: Role) -> list[Embedding]:
-        if self._encoder is None:
-            self._encoder = open_encoder(self.model, **address(self.uri, self.token))
-        return cast("list[Embedding]", self._encoder.encode(texts, role=role).tolist())
+    @cached_property
+    def _opened(self) -> Opened:
+        return Opened(self.model, self.uri, self.token)
+
+
+def to_encoder(embedding: str | Path | Encoder | BaseEmbedding) -> Encoder:
+    """Make an encoder of any embedding, queries and documents told apart as there."""
+    if not isinstance(embedding, BaseEmbedding):
+        return open_encoder(embedding)
+    if isinstance(embedding, ZeroShotEmbedding):
+        return embedding._opened.encoder
+    return FunctionEncoder(
+        embedding.get_text_embedding_batch,
+        name=embedding.model_name,
+        query_function=lambda texts: [embedding.get_query_embedding(text) for text in texts],
+    )

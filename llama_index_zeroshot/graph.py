@@ -1,38 +1,45 @@
-"""Knowledge graphs from LlamaIndex's property graphs, entities and relations, and back."""
+"""Knowledge graphs from LlamaIndex's and back, a store that shows a model's, and a builder of new ones."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NoReturn, TypeAlias, cast
 
-from llama_index.core.graph_stores.types import (
-    TRIPLET_SOURCE_KEY,
-    ChunkNode,
-    EntityNode,
-    LabelledNode,
-    LabelledPropertyGraph,
-)
-from llama_index.core.graph_stores.types import Relation as Triplet
+from llama_index.core.graph_stores import types as graphs
+from llama_index.core.llms import LLM
+from llama_index.core.prompts import PromptTemplate
+from llama_index.core.schema import BaseNode, TextNode, TransformComponent
+from llama_index.core.vector_stores import VectorStoreQuery
+from pydantic import SecretStr
+from zeroshot_core.construction import GraphBuilder, ask_all
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
-from zeroshot_core.graph.records import (
-    concept_attributes,
-    concept_of,
-    merge_concepts,
-    merge_relations,
-    relation_attributes,
-    relation_of,
+from zeroshot_core.graph.records import merge_concepts, merge_relations
+from zeroshot_core.prediction.serving import Opened, Served, off_loop
+from zeroshot_core.retrieval import Retriever
+from zeroshot_core.types import Item
+
+from llama_index_zeroshot._convert import (
+    key_of,
+    to_class,
+    to_concept,
+    to_entity,
+    to_fact,
+    to_relation,
+    to_triple,
 )
-from zeroshot_core.types import Concept, Relation
 
-__all__ = ["from_entities", "from_property_graph", "to_entities", "to_property_graph"]
+Ids: TypeAlias = list[str] | None
+Known: TypeAlias = dict[str, Any] | None
 
 
-def from_property_graph(graph: LabelledPropertyGraph) -> KnowledgeGraph:
+def from_property_graph(graph: graphs.LabelledPropertyGraph) -> KnowledgeGraph:
     """Take over a property graph, which stays as it is; see `from_entities`."""
     return from_entities(graph.nodes.values(), graph.relations.values())
 
 
-def to_property_graph(graph: KnowledgeGraph) -> LabelledPropertyGraph:
+def to_property_graph(graph: KnowledgeGraph) -> graphs.LabelledPropertyGraph:
     """Copy a graph into a property graph; see `to_entities`.
 
     Raises
@@ -41,7 +48,7 @@ def to_property_graph(graph: KnowledgeGraph) -> LabelledPropertyGraph:
         If LlamaIndex takes two concepts or two relations for one, by the keys that it makes of ids.
     """
     entities, relations = to_entities(graph)
-    copy = LabelledPropertyGraph()
+    copy = graphs.LabelledPropertyGraph()
     for entity in entities:
         copy.add_node(entity)
     for relation in relations:
@@ -54,7 +61,9 @@ def to_property_graph(graph: KnowledgeGraph) -> LabelledPropertyGraph:
     return copy
 
 
-def from_entities(nodes: Iterable[LabelledNode], relations: Iterable[Triplet]) -> KnowledgeGraph:
+def from_entities(
+    nodes: Iterable[graphs.LabelledNode], relations: Iterable[graphs.Relation]
+) -> KnowledgeGraph:
     """Unite entities and relations, which stay as they are.
 
     Entities of the same id become one concept, with the properties name, synonyms and description where they
@@ -68,44 +77,159 @@ def from_entities(nodes: Iterable[LabelledNode], relations: Iterable[Triplet]) -
         If an entity has several labels, a relation ends at an unknown one, or a property is damaged.
     """
     nodes = list(nodes)
-    chunks = {node.id for node in nodes if isinstance(node, ChunkNode)}
-    ids = {node.id: _id(node) for node in nodes if node.id not in chunks}
-    concepts = merge_concepts(_concept(node) for node in nodes if node.id not in chunks)
+    chunks = {node.id for node in nodes if isinstance(node, graphs.ChunkNode)}
+    entities = [node for node in nodes if node.id not in chunks]
+    ids = {node.id: key_of(node) for node in entities}
     kept = (each for each in relations if not {each.source_id, each.target_id} & chunks)
-    return KnowledgeGraph(concepts, merge_relations(_relation(each, ids) for each in kept))
+    return KnowledgeGraph(
+        merge_concepts(map(to_concept, entities)), merge_relations(to_relation(each, ids) for each in kept)
+    )
 
 
-def to_entities(graph: KnowledgeGraph) -> tuple[list[EntityNode], list[Triplet]]:
+def to_entities(graph: KnowledgeGraph) -> tuple[list[graphs.EntityNode], list[graphs.Relation]]:
     """Copy concepts into entities named by their ids, and relations into LlamaIndex's."""
-    entities = [_entity(concept) for concept in graph.concepts.values()]
-    keys = dict(zip(graph.concept_ids, (entity.id for entity in entities), strict=True))
+    entities = {id_: to_entity(concept) for id_, concept in graph.concepts.items()}
     relations = [
-        Triplet(
-            label=relation.type,
-            source_id=keys[relation.head],
-            target_id=keys[relation.tail],
-            properties=relation_attributes(relation),
-        )
+        to_triple(relation, entities[relation.head].id, entities[relation.tail].id)
         for relation in graph.relations
     ]
-    return entities, relations
+    return [*entities.values()], relations
 
 
-def _id(node: LabelledNode) -> str:
-    """Name of an entity where there is one: in its id, quotes are blanks."""
-    return node.name if isinstance(node, EntityNode) else node.id
+class ZeroShotPropertyGraphStore(graphs.PropertyGraphStore):
+    """View of the graph behind a model, for `PropertyGraphIndex.from_existing` and its retrievers.
+
+    Entities are named by the ids of concepts, and found by their names too; they are searched by the concept
+    vectors in Milvus, so `VectorContextRetriever` needs the model's own embedding. The texts that a fact
+    cites are those of indexed items. Nothing can be written.
+
+    Parameters
+    ----------
+    model
+        Folder of a saved model, a fitted model, or a `Retriever`.
+    uri, token
+        Milvus address and credentials, where they differ from the saved ones.
+    """
+
+    supports_vector_queries = True
+
+    def __init__(
+        self, model: Served | Retriever, *, uri: str | None = None, token: SecretStr | str | None = None
+    ) -> None:
+        self.model = model
+        self._opened = Opened(model, uri, token)
+
+    def get(self, properties: Known = None, ids: Ids = None) -> list[graphs.LabelledNode]:
+        """Entities with one of these ids or names, and one of these properties."""
+        return [to_entity(concept) for concept in self._opened.graph.concepts(ids, properties)]
+
+    def get_triplets(
+        self, entity_names: Ids = None, relation_names: Ids = None, properties: Known = None, ids: Ids = None
+    ) -> list[graphs.Triplet]:
+        """Triplets at these entities, of these relations, with one of these properties; none without any."""
+        if not (entity_names or relation_names or properties or ids):
+            return []
+        named = [*(entity_names or ()), *(ids or ())] or None
+        return [to_fact(fact) for fact in self._opened.graph.facts(named, relation_names or None, properties)]
+
+    def get_rel_map(
+        self, graph_nodes: list[graphs.LabelledNode], depth: int = 2, limit: int = 30, ignore_rels: Ids = None
+    ) -> list[graphs.Triplet]:
+        """Triplets within `depth` relations of these entities, the nearest first."""
+        names = [key_of(node) for node in graph_nodes]
+        around = self._opened.graph.around(names, n_hops=depth, limit=limit, without=ignore_rels or ())
+        return [to_fact(fact) for fact in around]
+
+    def get_llama_nodes(self, node_ids: list[str]) -> list[BaseNode]:
+        """Nodes of the indexed items with these ids."""
+        items = self._opened.graph.items(node_ids)
+        return [TextNode(id_=item.id, text=item.text or "", metadata=dict(item.metadata)) for item in items]
+
+    def vector_query(
+        self, query: VectorStoreQuery, **kwargs: Any
+    ) -> tuple[list[graphs.LabelledNode], list[float]]:
+        """Entities nearest to the query's embedding, or to its text, with their similarities.
+
+        Raises
+        ------
+        InvalidInputError
+            If it has filters: concepts have no metadata.
+        """
+        if query.filters is not None:
+            raise InvalidInputError("expected a query without filters, got some; concepts have no metadata")
+        near = self._opened.graph.nearest(
+            top_k=query.similarity_top_k, vector=query.query_embedding, text=query.query_str
+        )
+        return [to_entity(concept) for concept, _ in near], [score for _, score in near]
+
+    aget = off_loop(get)
+    aget_triplets = off_loop(get_triplets)
+    aget_rel_map = off_loop(get_rel_map)
+    aget_llama_nodes = off_loop(get_llama_nodes)
+    avector_query = off_loop(vector_query)
+
+    def _refuse(self, *args: object, **kwargs: object) -> NoReturn:
+        raise InvalidInputError(
+            "expected a read, got a write or a query of its own language: the graph belongs to the index; "
+            "extend it with ZeroShotGraphBuilder or from_entities, and fit a model with it"
+        )
+
+    upsert_nodes = upsert_relations = delete = structured_query = _refuse
 
 
-def _concept(node: LabelledNode) -> Concept:
-    return concept_of(_id(node), node.properties, type_=node.label)
+class ZeroShotGraphBuilder(GraphBuilder[LLM | TransformComponent, BaseNode]):
+    """Knowledge graph of what a language model reads in texts; relations cite the ids of the nodes.
+
+    A text for which the model fails, and a triple that is malformed, is left out and named in the report. The
+    nodes stay as they are.
+
+    Parameters
+    ----------
+    llm
+        Any LLM, or a path extractor of LlamaIndex such as `SchemaLLMPathExtractor`, which has its own prompt.
+    graph
+        What is known, to be extended; its concepts are kept as they are.
+    link
+        Names in, for each the id of a concept of `graph` or None out; by default equal names and synonyms.
+    concept_types, relation_types
+        What is allowed; all where None.
+    instructions
+        What else the model is told.
+    checkpoint
+        A file to which answers are added, so that an interrupted run goes on where it stopped; it belongs to
+        one model with one prompt.
+    max_concurrency
+        Most calls of the model at a time.
+    """
+
+    def _extract(self, texts: Sequence[str]) -> Sequence[Any]:
+        if not isinstance(self.llm, TransformComponent):
+            return super()._extract(texts)
+        # It opens an event loop of its own, for which the caller's thread may have no room.
+        with ThreadPoolExecutor(1) as pool:
+            return [
+                _triples(node) for node in pool.submit(self.llm, [TextNode(text=t) for t in texts]).result()
+            ]
+
+    def _answers(self, prompts: list[str], schema: dict[str, Any]) -> Sequence[Any]:
+        output_cls, llm = to_class(schema), cast("LLM", self.llm)
+
+        def ask(prompt: str) -> Any:
+            # A program writes into its template: each call has its own.
+            template = PromptTemplate("{question}")
+            return llm.structured_predict(output_cls, template, question=prompt).model_dump()
+
+        return ask_all(ask, prompts, max_concurrency=self.max_concurrency)
+
+    def _source(self, document: BaseNode) -> Item:
+        return Item(id=document.node_id, text=document.get_content())
 
 
-def _entity(concept: Concept) -> EntityNode:
-    return EntityNode(name=concept.id, label=concept.type, properties=concept_attributes(concept))
-
-
-def _relation(relation: Triplet, ids: dict[str, str]) -> Relation:
-    head = ids.get(relation.source_id, relation.source_id)
-    tail = ids.get(relation.target_id, relation.target_id)
-    source = str(relation.properties.get(TRIPLET_SOURCE_KEY) or "")
-    return relation_of(head, relation.label, tail, relation.properties, source=source)
+def _triples(node: BaseNode) -> list[dict[str, str]]:
+    entities = {entity.id: entity for entity in node.metadata.get(graphs.KG_NODES_KEY, [])}
+    triples = []
+    for relation in node.metadata.get(graphs.KG_RELATIONS_KEY, []):
+        head, tail = entities[relation.source_id], entities[relation.target_id]
+        ends = {"head": head.name, "head_type": head.label, "tail": tail.name, "tail_type": tail.label}
+        triples.append({**ends, "relation": relation.label})
+    return triples

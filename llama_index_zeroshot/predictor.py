@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
-from pathlib import Path
+from collections.abc import Callable
+from copy import deepcopy
+from functools import partial
+from inspect import getattr_static
 from typing import Any
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.base.response.schema import AsyncStreamingResponse, Response, StreamingResponse
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms import LLM
-from llama_index.core.prompts.mixin import PromptMixinType
+from llama_index.core.prompts import BasePromptTemplate, PromptTemplate
 from llama_index.core.schema import QueryBundle
 from pydantic import SecretStr
-from zeroshot_core.prediction.opening import open_model
-from zeroshot_core.prediction.prompting import Prompting, label_questions
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.prediction.prompting import Prompting
+from zeroshot_core.prediction.questions import LabelQuestion
+from zeroshot_core.prediction.serving import Asked, Asker, Opened, Served, off_loop, questions
+from zeroshot_core.prediction.wording import prediction_in_words
 from zeroshot_core.types import Prediction
 
-from llama_index_zeroshot._convert import (
-    address,
-    to_async_stream,
-    to_item,
-    to_response,
-    to_stream,
-)
-from llama_index_zeroshot.prompting import Found, adrafts, asettle, drafts, evidence_of, settle
+from llama_index_zeroshot._convert import to_async_stream, to_class, to_item, to_response, to_stream
 
 
 class ZeroShotQueryEngine(BaseQueryEngine):
@@ -34,7 +32,8 @@ class ZeroShotQueryEngine(BaseQueryEngine):
     and its metadata hold `value`, `interval`, `coverage`, `probabilities`, `paths`, `reason` and `fallback`.
 
     With `llm` a language model chooses among the classifier's most probable labels, by the evidence; where it
-    fails, the label is the classifier's, and `fallback` says why.
+    fails, the label is the classifier's, and `fallback` says why. Its prompt is ``label_template``, of which
+    ``{question}`` is what `prompting` says.
 
     Parameters
     ----------
@@ -55,9 +54,11 @@ class ZeroShotQueryEngine(BaseQueryEngine):
         when the text has been read to its end.
     """
 
+    _words: Callable[[Prediction], str] = staticmethod(prediction_in_words)
+
     def __init__(
         self,
-        model: str | Path | Any,
+        model: Served,
         *,
         coverage: float = 0.9,
         top_k: int = 5,
@@ -74,31 +75,65 @@ class ZeroShotQueryEngine(BaseQueryEngine):
         self.llm = llm
         self.prompting = prompting
         self.streaming = streaming
-        self._address = address(uri, token)
-        self._model: Any = None
+        self._opened = Opened(model, uri, token)
+        self._template: BasePromptTemplate = PromptTemplate("{question}")
         super().__init__(callback_manager=callback_manager)
 
     def _query(self, query_bundle: QueryBundle) -> Response | StreamingResponse:
-        found = self._look_up(query_bundle)
+        asked = self._look_up(query_bundle)
         if self.streaming:
-            return to_stream(evidence_of(found), drafts(self.llm, found))
-        return to_response(settle(self.llm, found))
+            return to_stream(asked.prediction.evidence, asked.stream(self._asker.stream))
+        prediction = asked.ask(self._asker.ask)
+        return to_response(prediction, self._words(prediction))
 
     async def _aquery(self, query_bundle: QueryBundle) -> Response | AsyncStreamingResponse:
-        found = await asyncio.to_thread(self._look_up, query_bundle)
+        asked = await off_loop(self._look_up)(query_bundle)
         if self.streaming:
-            return to_async_stream(evidence_of(found), adrafts(self.llm, found))
-        return to_response(await asettle(self.llm, found))
+            return to_async_stream(asked.prediction.evidence, asked.astream(self._asker.astream))
+        prediction = await asked.aask(self._asker.aask)
+        return to_response(prediction, self._words(prediction))
 
-    def _look_up(self, query: QueryBundle) -> Found:
-        """Prediction, or with a language model the question to it."""
-        if self._model is None:
-            self._model = open_model(self.model, **self._address)
-        items = [to_item(query)]
-        if self.llm is not None:
-            return label_questions(self._model, items, top_k=self.top_k, prompting=self.prompting)[0]
-        prediction: Prediction = self._model.explain(items, top_k=self.top_k, coverage=self.coverage)[0]
-        return prediction
+    def _look_up(self, query: QueryBundle) -> Asked:
+        options: dict[str, Any] = {
+            "coverage": self.coverage,
+            "top_k": self.top_k,
+            "prompting": self.prompting,
+        }
+        return questions(self._opened.model, [to_item(query)], is_prompted=self.llm is not None, **options)[0]
 
-    def _get_prompt_modules(self) -> PromptMixinType:
+    @property
+    def _asker(self) -> _LabelAsker:
+        return _LabelAsker(self.llm, self._template)
+
+    def _get_prompts(self) -> dict[str, BasePromptTemplate]:
+        return {} if self.llm is None else {"label_template": self._template}
+
+    def _update_prompts(self, prompts_dict: dict[str, BasePromptTemplate]) -> None:
+        template = prompts_dict.get("label_template", self._template)
+        if "question" not in template.template_vars:
+            raise InvalidInputError(
+                f"expected a label_template with the variable 'question', got {template.template_vars}"
+            )
+        self._template = template
+
+    def _get_prompt_modules(self) -> dict[str, Any]:
         return {}
+
+
+class _LabelAsker(Asker):
+    def __init__(self, llm: LLM | None, template: BasePromptTemplate) -> None:
+        self._llm: Any = llm
+        self._template = template
+
+    def _call(
+        self, question: LabelQuestion, *, is_async: bool, is_streamed: bool
+    ) -> tuple[Callable[[], Any], bool]:
+        """Hold the model to the schema where it can be: by tools or in a way of its own."""
+        prefix, template = "a" if is_async else "", deepcopy(self._template)  # a program writes into it
+        held = f"{prefix}{'stream_' if is_streamed else ''}structured_predict"
+        is_its_own = getattr_static(type(self._llm), held) is not getattr_static(LLM, held)
+        if self._llm.metadata.is_function_calling_model or is_its_own:
+            schema = to_class(question.schema)
+            return partial(getattr(self._llm, held), schema, template, question=question.prompt), True
+        ask = getattr(self._llm, prefix + ("stream" if is_streamed else "predict"))
+        return partial(ask, template, question=question.text_prompt), False

@@ -1,28 +1,40 @@
-"""Retriever over vectors and graph."""
+"""Retriever over vectors and graph, and a postprocessor that ranks any retriever's nodes by them."""
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from llama_index.core import Settings
 from llama_index.core.base.base_retriever import BaseRetriever
+from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.callbacks import CallbackManager
+from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.core.vector_stores import MetadataFilters
-from pydantic import SecretStr
+from llama_index.core.vector_stores.types import BasePydanticVectorStore
+from pydantic import Field, SecretStr
+from zeroshot_core.encoders import Encoder, joint_vector
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import Filter
-from zeroshot_core.prediction.opening import open_retriever
-from zeroshot_core.retrieval import Retriever
+from zeroshot_core.index.existing import CollectionFields
+from zeroshot_core.prediction.serving import Opened, Served, off_loop
+from zeroshot_core.retrieval import Retriever, rerank
+from zeroshot_core.retrieval.existing import existing_retriever
 
-from llama_index_zeroshot._convert import address, to_filter, to_node
+from llama_index_zeroshot._convert import from_nodes, to_filter, to_node
+from llama_index_zeroshot.embeddings import to_encoder
 
 
 class ZeroShotRetriever(BaseRetriever):
     """Known items near a query, by their vectors and through the graph.
 
     The metadata of a node are the item's own, with its `score`, the `parts` of the score, the `path` that led
-    to it in words, and its `concepts`.
+    to it in words, and its `concepts`. A query's `embedding` is searched with if it has one, and the mean of
+    its `custom_embedding_strs` if it has these.
 
     Parameters
     ----------
@@ -40,7 +52,7 @@ class ZeroShotRetriever(BaseRetriever):
 
     def __init__(
         self,
-        model: str | Path | Any,
+        model: Served | Retriever,
         *,
         k: int = 10,
         graph_weight: float | None = None,
@@ -53,20 +65,105 @@ class ZeroShotRetriever(BaseRetriever):
         self.k = k
         self.graph_weight = graph_weight
         self.filter = to_filter(filter)
-        self._address = address(uri, token)
-        self._retriever: Retriever | None = None
+        self._opened = Opened(model, uri, token)
         super().__init__(callback_manager=callback_manager)
 
+    @classmethod
+    def from_milvus(
+        cls,
+        store: BasePydanticVectorStore,
+        graph: KnowledgeGraph | None = None,
+        *,
+        concept_fields: Sequence[str] = (),
+        encoder: str | Path | Encoder | BaseEmbedding | None = None,
+        **settings: Any,
+    ) -> ZeroShotRetriever:
+        """Retrieve from an existing `MilvusVectorStore` as it is; its nodes come back whole.
+
+        Parameters
+        ----------
+        store
+            Keeps its client; nothing is written to it.
+        graph
+            Kept in memory; without it only vectors count.
+        concept_fields
+            Metadata that link a node to concepts: ids, or values such as `KnowledgeGraph.from_table` makes
+            ids of (``kind`` links ``wine`` to ``kind:wine``).
+        encoder
+            What the vectors of the store come from: an encoder, its name, or an embedding of LlamaIndex;
+            None is `Settings.embed_model`.
+        settings
+            `k`, `graph_weight`, `filter` and `callback_manager`.
+
+        Raises
+        ------
+        InvalidInputError
+            If the collection or a field is not there, or the vectors are of another dimension.
+        """
+        held: Any = store
+        fields = {"text": held.text_key, "vector": held.embedding_field, "concepts": tuple(concept_fields)}
+        core = existing_retriever(
+            held.client,
+            held.collection_name,
+            to_encoder(Settings.embed_model if encoder is None else encoder),
+            graph,
+            fields=CollectionFields(primary="id", **fields),
+        )
+        return cls(core, **settings)
+
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        if self._retriever is None:
-            self._retriever = open_retriever(self.model, **self._address)
-        hits = self._retriever.retrieve(
+        retriever, asked = self._opened.retriever, query_bundle.custom_embedding_strs or ()
+        hits = retriever.retrieve(
             [query_bundle.query_str],
             top_k=self.k,
             graph_weight=self.graph_weight,
             filter=self.filter,
+            vectors=joint_vector(retriever.encoder, asked, vector=query_bundle.embedding),
         )
         return [to_node(hit) for hit in hits[0]]
 
-    async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        return await asyncio.to_thread(self._retrieve, query_bundle)
+    _aretrieve = off_loop(_retrieve)
+
+
+class ZeroShotRerank(BaseNodePostprocessor):
+    """Ranks nodes by the scores that `ZeroShotRetriever` would give them; copies carry score, parts and path.
+
+    Nodes that are indexed have the concepts of the index, others those under ``concepts`` of their metadata,
+    or the nearest ones of their text.
+
+    Parameters
+    ----------
+    model
+        Folder of a saved model, a fitted model, or a `Retriever`.
+    top_n
+        Number of nodes that are kept.
+    graph_weight
+        0 is pure vector search, 1 pure graph; None is the model's own.
+    uri, token
+        Milvus address and credentials, where they differ from the saved ones.
+    """
+
+    model: Served | Retriever
+    top_n: int = Field(default=10, ge=1)
+    graph_weight: float | None = Field(default=None, ge=0, le=1)
+    uri: str | None = None
+    token: SecretStr | None = Field(default=None, exclude=True)
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Name in serialised pipelines."""
+        return "ZeroShotRerank"
+
+    def _postprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        if query_bundle is None:
+            raise InvalidInputError("expected a query to rank by, got none; give query_bundle or query_str")
+        found = {node.node_id: node.node for node in nodes}
+        options = {"top_k": self.top_n, "graph_weight": self.graph_weight}
+        hits = rerank(self._opened.retriever, query_bundle.query_str, from_nodes(found.values()), **options)
+        return [to_node(hit, found[hit.id]) for hit in hits]
+
+    @cached_property
+    def _opened(self) -> Opened:
+        return Opened(self.model, self.uri, self.token)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from llama_index.core.tools import QueryEngineTool, RetrieverTool
+from llama_index.core.schema import NodeWithScore, QueryBundle
+from llama_index.core.tools import QueryEngineTool, RetrieverTool, ToolOutput
 from pydantic import SecretStr
+from zeroshot_core.prediction.serving import Served, off_loop
+from zeroshot_core.prediction.tooling import TOOLS, evidence_in_words
 
+from llama_index_zeroshot._convert import to_node
 from llama_index_zeroshot.predictor import ZeroShotQueryEngine
 from llama_index_zeroshot.retriever import ZeroShotRetriever
 
+_K = 5
+
 
 def zero_shot_tools(
-    model: str | Path | Any, *, uri: str | None = None, token: SecretStr | str | None = None
+    model: Served, *, uri: str | None = None, token: SecretStr | str | None = None
 ) -> list[QueryEngineTool | RetrieverTool]:
-    """Tools ``zero_shot_predict`` and ``zero_shot_retrieve`` over one model.
+    """Tools ``zero_shot_predict``, ``_retrieve``, ``_explain`` and ``_related_concepts`` over one model.
 
     Parameters
     ----------
@@ -24,14 +29,38 @@ def zero_shot_tools(
     uri, token
         Milvus address and credentials, where they differ from the saved ones.
     """
-    predict = QueryEngineTool.from_defaults(
-        ZeroShotQueryEngine(model, uri=uri, token=token),
-        name="zero_shot_predict",
-        description="Predict the value or label of a new thing from its description, with the reasons.",
-    )
-    retrieve = RetrieverTool.from_defaults(
-        ZeroShotRetriever(model, k=5, uri=uri, token=token),
-        name="zero_shot_retrieve",
-        description="Look up known things like a description, by meaning and through the knowledge graph.",
-    )
-    return [predict, retrieve]
+    source: dict[str, Any] = {"model": model, "uri": uri, "token": token}
+    served = {
+        "zero_shot_predict": ZeroShotQueryEngine(**source),
+        "zero_shot_retrieve": ZeroShotRetriever(k=_K, **source),
+        "zero_shot_explain": _ExplainingEngine(**source),
+        "zero_shot_related_concepts": _ConceptRetriever(k=_K, **source),
+    }
+    return [
+        QueryEngineTool.from_defaults(one, name=name, description=TOOLS[name])
+        if isinstance(one, ZeroShotQueryEngine)
+        else _LookUp.from_defaults(one, name=name, description=TOOLS[name])
+        for name, one in served.items()
+    ]
+
+
+class _ExplainingEngine(ZeroShotQueryEngine):
+    _words = staticmethod(evidence_in_words)
+
+
+class _ConceptRetriever(ZeroShotRetriever):
+    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        hits = self._opened.retriever.related_concepts([query_bundle.query_str], top_k=self.k)
+        return [to_node(hit) for hit in hits[0]]
+
+    _aretrieve = off_loop(_retrieve)
+
+
+class _LookUp(RetrieverTool):
+    """Searches with what the agent says; LlamaIndex's own searches with ``input is`` before it."""
+
+    def call(self, input: str) -> ToolOutput:
+        return super().call(input)
+
+    async def acall(self, input: str) -> ToolOutput:
+        return await super().acall(input)

@@ -94,22 +94,13 @@ def test_emits_query_events_inside_a_span(engine: ZeroShotQueryEngine) -> None:
     assert seen == [("QueryStartEvent", True), ("QueryEndEvent", True)]
 
 
-def test_has_no_prompts_to_change(engine: ZeroShotQueryEngine) -> None:
+def test_without_a_language_model_there_are_no_prompts(engine: ZeroShotQueryEngine) -> None:
     assert engine.get_prompts() == {}
 
 
 def test_an_empty_query_is_refused(engine: ZeroShotQueryEngine) -> None:
     with pytest.raises(InvalidInputError, match="non-empty"):
         engine.query(" ")
-
-
-def test_tools_predict_and_retrieve(saved_model: Path) -> None:
-    predict, retrieve = zero_shot_tools(saved_model)
-    assert predict.metadata.name == "zero_shot_predict"
-    assert predict.call(WINE).content == str(ZeroShotQueryEngine(saved_model).query(WINE))
-    assert asyncio.run(predict.acall(input=WINE)).content == predict.call(input=WINE).content
-    assert retrieve.call("dry red wine").raw_output[0].metadata["aisle"] == "drinks"
-    assert "dry red wine" in asyncio.run(retrieve.acall("dry red wine")).content
 
 
 def test_a_router_sends_questions_to_it(engine: ZeroShotQueryEngine, saved_model: Path) -> None:

@@ -2,7 +2,7 @@
 
 from zeroshot_core.construction.building import BuildReport, GraphBuild, build_graph
 from zeroshot_core.construction.cooccurrence import cooccurrence_graph
-from zeroshot_core.construction.graph_builder import GraphBuilder
+from zeroshot_core.construction.graph_builder import GraphBuilder, ask_all
 from zeroshot_core.construction.prompting import extraction_prompt, triples_schema
 from zeroshot_core.construction.reading import Extractor, Triple
 from zeroshot_core.construction.resolving import NameLinker
@@ -14,6 +14,7 @@ __all__ = [
     "GraphBuilder",
     "NameLinker",
     "Triple",
+    "ask_all",
     "build_graph",
     "cooccurrence_graph",
     "extraction_prompt",

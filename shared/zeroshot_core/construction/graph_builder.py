@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -15,10 +16,23 @@ from zeroshot_core.construction.resolving import NameLinker
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.types import Item
 
-__all__ = ["GraphBuilder"]
+__all__ = ["GraphBuilder", "ask_all"]
 
 LLM = TypeVar("LLM")
 Text = TypeVar("Text")
+
+
+def ask_all(ask: Callable[[str], Answer], prompts: Sequence[str], *, max_concurrency: int) -> list[Answer]:
+    """Ask from threads; a prompt that fails gives its error and does not cost the others."""
+
+    def one(prompt: str) -> Answer:
+        try:
+            return ask(prompt)
+        except Exception as error:
+            return error
+
+    with ThreadPoolExecutor(max_concurrency) as pool:
+        return list(pool.map(one, prompts))
 
 
 class GraphBuilder(ABC, Generic[LLM, Text]):

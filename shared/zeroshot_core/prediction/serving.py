@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import wraps
+from functools import cached_property, wraps
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from typing_extensions import ParamSpec
 
+from zeroshot_core.encoders import Encoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.prediction.loading import Model
+from zeroshot_core.prediction.opening import open_encoder, open_model, open_retriever
 from zeroshot_core.prediction.prompted import PromptedClassifier
 from zeroshot_core.prediction.prompting import Prompting, label_questions
 from zeroshot_core.prediction.questions import Answer, LabelQuestion
 from zeroshot_core.prediction.wording import path_in_words, prediction_in_words
+from zeroshot_core.retrieval import GraphView, Retriever
 from zeroshot_core.types import Evidence, Hit, Item, Prediction, Value
 
 __all__ = [
     "Asked",
+    "Asker",
+    "Opened",
     "Served",
     "Settled",
     "astream_words",
     "evidence_paths",
     "hit_attributes",
+    "hit_reasons",
     "item_of",
     "off_loop",
     "prediction_attributes",
@@ -36,7 +44,7 @@ __all__ = [
 P = ParamSpec("P")
 T = TypeVar("T")
 
-Served: TypeAlias = "str | Path | Model | PromptedClassifier"
+Served: TypeAlias = str | Path | Model | PromptedClassifier
 """Folder of a saved model, or a fitted one."""
 
 _ADDED = frozenset({"score", "parts", "path", "concepts"})
@@ -53,9 +61,13 @@ def off_loop(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
 
 
 def hit_attributes(hit: Hit) -> dict[str, Any]:
-    """Metadata of a hit as JSON-able values: the item's own, with score, parts, path and concepts."""
+    """Metadata of a hit as JSON-able values: the item's own, and those of `hit_reasons`."""
+    return {**hit.metadata, **hit_reasons(hit)}
+
+
+def hit_reasons(hit: Hit) -> dict[str, Any]:
+    """Score, parts, path in words and concepts of a hit as JSON-able values."""
     return {
-        **hit.metadata,
         "score": float(hit.score),
         "parts": {name: float(part) for name, part in hit.parts.items()},
         "path": path_in_words(hit.path),
@@ -94,6 +106,51 @@ def prediction_attributes(prediction: Prediction) -> dict[str, Any]:
 
 def _plain(value: Value) -> Any:
     return list(value) if isinstance(value, tuple) else value
+
+
+class Opened:
+    """A model with all that it holds, opened when it is first used; pickled by its name alone.
+
+    Parameters
+    ----------
+    model
+        Folder of a saved model, name of an encoder, or any of the loaded objects.
+    uri, token
+        Milvus address and credentials, where they differ from the saved ones; the token may be a secret that
+        has `get_secret_value`.
+    """
+
+    def __init__(self, model: Any, uri: str | None = None, token: Any = None) -> None:
+        self.source = model
+        self._address = {"uri": uri, "token": token}
+
+    @cached_property
+    def model(self) -> Any:
+        """The regressor, classifier or ranker."""
+        return open_model(self.source, **self._revealed)
+
+    @cached_property
+    def retriever(self) -> Retriever:
+        """Its retriever."""
+        return open_retriever(self.source, **self._revealed)
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """Its encoder."""
+        return open_encoder(self.source, **self._revealed)
+
+    @cached_property
+    def graph(self) -> GraphView:
+        """Its graph."""
+        return GraphView(self.retriever)
+
+    @property
+    def _revealed(self) -> dict[str, str | None]:
+        token = self._address["token"]
+        return {**self._address, "token": getattr(token, "get_secret_value", lambda: token)()}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"source": self.source, "_address": self._address}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,35 +202,72 @@ def questions(
     return [Settled(prediction=one) for one in model.explain(items, top_k=top_k, coverage=coverage)]
 
 
-def stream_words(drafts: Iterator[Prediction], finish: Callable[[Prediction], Any]) -> Iterator[str]:
+class Asker(ABC):
+    """Asks a language model label questions, in each of the four ways in which a `LabelQuestion` takes it."""
+
+    def ask(self, question: LabelQuestion) -> Answer:
+        """Give the answer."""
+        call, _ = self._call(question, is_async=False, is_streamed=False)
+        return _as_fields(call())
+
+    async def aask(self, question: LabelQuestion) -> Answer:
+        """Give the answer without holding up the loop."""
+        call, _ = self._call(question, is_async=True, is_streamed=False)
+        return _as_fields(await call())
+
+    def stream(self, question: LabelQuestion) -> Iterator[Answer]:
+        """Give all of the answer so far, again and again."""
+        call, is_whole = self._call(question, is_async=False, is_streamed=True)
+        return map(_as_fields, call()) if is_whole else accumulate(call())
+
+    async def astream(self, question: LabelQuestion) -> AsyncIterator[Answer]:
+        """Give all of the answer so far, again and again, without holding up the loop."""
+        call, is_whole = self._call(question, is_async=True, is_streamed=True)
+        answer: Any = ""
+        async for piece in await call():
+            answer = _as_fields(piece) if is_whole else answer + piece
+            yield answer
+
+    @abstractmethod
+    def _call(
+        self, question: LabelQuestion, *, is_async: bool, is_streamed: bool
+    ) -> tuple[Callable[[], Any], bool]:
+        """Give a call that asks the model, and whether a piece of its stream is all of the answer so far."""
+
+
+def _as_fields(answer: Any) -> Answer:
+    """Fields of an answer that comes as a record of pydantic."""
+    fields: Answer = answer.model_dump() if hasattr(answer, "model_dump") else answer
+    return fields
+
+
+def stream_words(drafts: Iterator[Prediction], attributes: dict[str, Any]) -> Iterator[str]:
     """Write a prediction in words piece by piece, as a language model writes its reason.
 
     Parameters
     ----------
     drafts
         Of `LabelQuestion.stream`.
-    finish
-        Called with the prediction itself, before the last piece.
+    attributes
+        Gets the `prediction_attributes` before the last piece.
     """
     said = _Said()
     for draft in drafts:
         last = draft
         if new := said.grown(draft):
             yield new
-    finish(last)
+    attributes.update(prediction_attributes(last))
     yield said.rest(last)
 
 
-async def astream_words(
-    drafts: AsyncIterator[Prediction], finish: Callable[[Prediction], Any]
-) -> AsyncIterator[str]:
+async def astream_words(drafts: AsyncIterator[Prediction], attributes: dict[str, Any]) -> AsyncIterator[str]:
     """Write a prediction in words piece by piece, as `stream_words`."""
     said = _Said()
     async for draft in drafts:
         last = draft
         if new := said.grown(draft):
             yield new
-    finish(last)
+    attributes.update(prediction_attributes(last))
     yield said.rest(last)
 
 

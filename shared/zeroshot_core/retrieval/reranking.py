@@ -34,8 +34,9 @@ def rerank(
 ) -> list[Hit]:
     """Rank items by the score that `retriever` gives its own hits, whoever found them.
 
-    An item that is indexed with the same text has the concepts of the index; another one without concepts
-    has the five nearest ones of its text, as a query has, weighted by `scoring.seed_weights`.
+    An item that is indexed with the same text has the vector of the index, and its concepts unless it brings
+    its own; another one without concepts has the five nearest ones of its text, as a query has, weighted by
+    `scoring.seed_weights`.
 
     Parameters
     ----------
@@ -65,10 +66,8 @@ def rerank(
     queries = check_queries([query])
     if not items:
         return []
-    known = retriever.version.known_items({item.id for item in items})
-    items = [known[item.id] if _is_same(item, known.get(item.id)) else item for item in items]
+    items, vectors = _looked_up(retriever, items)
     wanted = retriever.encoder.encode([content_of(query)], role="query")
-    vectors = retriever.encoder.encode([item.content for item in items])
     cosines = np.asarray(vectors @ wanted[0], dtype=np.float64)
     if weight == 0 or not retriever.has_graph:
         return _by_vectors(items, cosines, top_k)
@@ -80,8 +79,19 @@ def rerank(
     return best_items(found, 0, reached, weight, top_k)
 
 
-def _is_same(item: Item, known: Item | None) -> bool:
-    return known is not None and known.text == item.text and not item.concepts
+def _looked_up(retriever: Retriever, items: Sequence[Item]) -> tuple[list[Item], Vectors]:
+    """Items with what the index knows of them, and their vectors, shape (m, d)."""
+    known = retriever.version.known_items({item.id for item in items})
+    same = [row for row, item in enumerate(items) if item.id in known and known[item.id].text == item.text]
+    new = sorted(set(range(len(items))).difference(same))
+    vectors = np.empty((len(items), retriever.encoder.dimension), dtype=np.float32)
+    if same:
+        vectors[same] = retriever.version.item_vectors([items[row].id for row in same])
+    if new:
+        vectors[new] = retriever.encoder.encode([items[row].content for row in new])
+    found = set(same)
+    told = [known[item.id] if row in found and not item.concepts else item for row, item in enumerate(items)]
+    return told, vectors
 
 
 def _by_vectors(items: Sequence[Item], cosines: Floats, top_k: int) -> list[Hit]:
