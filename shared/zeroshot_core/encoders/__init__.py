@@ -8,6 +8,7 @@ from zeroshot_core.encoders.head import HeadEncoder
 from zeroshot_core.encoders.known import KnownVectors, joint_vector
 from zeroshot_core.encoders.loading import load_encoder
 from zeroshot_core.encoders.reopening import encoder_from_config
+from zeroshot_core.encoders.runtimes import in_runtime
 from zeroshot_core.encoders.transformer import TransformerEncoder
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Role",
     "TransformerEncoder",
     "encoder_from_config",
+    "in_runtime",
     "joint_vector",
     "load_encoder",
 ]

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zeroshot_core.encoders.onnx_session import Runtime
 from zeroshot_core.encoders.quiet import no_library_bars
+from zeroshot_core.encoders.runtimes import check_runtime, in_runtime
 from zeroshot_core.encoders.settings import (
     check_settings,
     set_max_length,
@@ -38,6 +40,7 @@ def load_encoder(
     prompts: Mapping[str, str] | None = None,
     device: str | None = None,
     batch_tokens: int = BATCH_TOKENS,
+    runtime: Runtime = "torch",
 ) -> TransformerEncoder:
     """Open a text encoder: a folder, an installed model package, or a model of the Hugging Face hub.
 
@@ -58,22 +61,29 @@ def load_encoder(
         ``"cpu"``, ``"cuda"``, ...; by default the fastest there is.
     batch_tokens
         Most tokens in one forward pass, padding included.
+    runtime
+        ``"torch"``; ``"onnx"``, the same vectors faster on a processor; or ``"onnx-int8"``, faster still and
+        slightly off (see `TransformerEncoder.agreement`), with a fingerprint of its own. The graph is
+        exported at the first use and kept, beside a model in a folder, else in the user's cache folder.
 
     Raises
     ------
     InvalidInputError
-        If nothing of that name can be found, or a parameter does not suit the model.
+        If nothing of that name can be found, a parameter does not suit the model, or its graph drifts.
+    MissingExtraError
+        If the runtime's packages are not installed.
     ArtifactError
         If the folder does not hold a model that can be opened.
     """
     check_settings(pooling, max_length, prompts)
+    check_runtime(runtime)
     source, name = _locate(os.fspath(name_or_path))
     model = _open(source, name, device)
     set_padding(model)
     set_pooling(model, pooling, plain=not _is_sentence_transformer(source))
     set_max_length(model, max_length)
     set_prompts(model, prompts)
-    return TransformerEncoder(model, name=name, batch_tokens=batch_tokens)
+    return in_runtime(TransformerEncoder(model, name=name, batch_tokens=batch_tokens), runtime)
 
 
 def _locate(name: str) -> tuple[str, str]:

@@ -51,7 +51,7 @@ def encoder_from_config(config: Mapping[str, Any], *, encoder: Encoder | None = 
 def _open(config: Mapping[str, Any]) -> Encoder:
     kind = config["kind"]
     if kind == "transformer":
-        keys = ("pooling", "max_length", "prompts")
+        keys = ("pooling", "max_length", "prompts", "runtime")
         return load_encoder(config["name_or_path"], **{key: config[key] for key in keys})
     if kind == "hash":
         return HashEncoder(config["dimension"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,10 @@ import numpy as np
 
 from zeroshot_core.encoders.base import Encoder, Role
 from zeroshot_core.encoders.batching import feature_batches
-from zeroshot_core.encoders.contents import check_role, unique_texts, unit_rows
+from zeroshot_core.encoders.contents import check_role, digest, unique_texts, unit_rows
 from zeroshot_core.encoders.drafting import drafted_folder
 from zeroshot_core.encoders.fingerprinting import model_fingerprint
+from zeroshot_core.encoders.onnx_session import Agreement, OnnxSession, Runtime
 from zeroshot_core.encoders.quiet import no_library_bars
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.types import Content
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     from zeroshot_core.types import Ints, Vectors
 
-__all__ = ["BATCH_TOKENS", "TransformerEncoder"]
+__all__ = ["BATCH_TOKENS", "TransformerEncoder", "runtime_fingerprint"]
 
 BATCH_TOKENS = 1024
 # Texts tokenised at a time: bounds the memory of the token lists and the wait of other threads.
@@ -42,6 +44,8 @@ class TransformerEncoder(Encoder):
         A hub name or a folder, from which `load_encoder` opens the same model.
     batch_tokens
         Most tokens in one forward pass, padding included, at least 1.
+    session
+        What computes the vectors in place of torch: a graph of the same model.
 
     Raises
     ------
@@ -49,7 +53,14 @@ class TransformerEncoder(Encoder):
         If `batch_tokens` is below 1, or the model does not tell the dimension of its vectors.
     """
 
-    def __init__(self, model: SentenceTransformer, *, name: str, batch_tokens: int = BATCH_TOKENS) -> None:
+    def __init__(
+        self,
+        model: SentenceTransformer,
+        *,
+        name: str,
+        batch_tokens: int = BATCH_TOKENS,
+        session: OnnxSession | None = None,
+    ) -> None:
         if batch_tokens < 1:
             raise InvalidInputError(f"expected batch_tokens of at least 1, got {batch_tokens}")
         dimension = model.get_embedding_dimension()
@@ -59,6 +70,7 @@ class TransformerEncoder(Encoder):
         self._name = name
         self._batch_tokens = batch_tokens
         self._dimension = dimension
+        self._session = session
         self._fingerprint: str | None = None
         self._lock = threading.Lock()
 
@@ -95,14 +107,33 @@ class TransformerEncoder(Encoder):
         return {role: self._model.prompts.get(role) or "" for role in ("document", "query")}
 
     @property
+    def runtime(self) -> Runtime:
+        """What computes the vectors: ``"torch"``, ``"onnx"`` or ``"onnx-int8"``."""
+        return self._session.runtime if self._session else "torch"
+
+    @property
+    def agreement(self) -> Agreement | None:
+        """How near the runtime's vectors are to those of torch, measured at the export; None for torch."""
+        return Agreement.read(self._session.folder) if self._session else None
+
+    @property
     def fingerprint(self) -> str:
-        """16 hex digits over weights, tokenizer, pooling, prompts, length and dimension."""
+        """16 hex digits over weights, tokenizer, pooling, prompts, length, dimension, and 8 bits if so."""
         with self._lock:
             if self._fingerprint is None:
                 self._fingerprint = model_fingerprint(
                     self._model, prompts=self.prompts, max_length=self.max_length, dimension=self.dimension
                 )
-            return self._fingerprint
+            return runtime_fingerprint(self._fingerprint, self.runtime)
+
+    def running_on(self, session: OnnxSession | None) -> TransformerEncoder:
+        """Give the same model with its vectors computed by a session, or by torch if there is none."""
+        other = TransformerEncoder(
+            self._model, name=self._name, batch_tokens=self._batch_tokens, session=session
+        )
+        # Both share a tokenizer, so they take turns.
+        other._lock, other._fingerprint = self._lock, self._fingerprint
+        return other
 
     def encode(
         self, contents: Sequence[Content], *, role: Role = "document", show_progress: bool = False
@@ -133,12 +164,15 @@ class TransformerEncoder(Encoder):
             "pooling": self.pooling,
             "max_length": self.max_length,
             "prompts": self.prompts,
+            "runtime": self.runtime,
             "fingerprint": self.fingerprint,
             "dimension": self.dimension,
         }
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write a sentence-transformers folder that `load_encoder` opens with the same fingerprint.
+
+        The graph of the encoder's runtime goes with it.
 
         Raises
         ------
@@ -147,6 +181,8 @@ class TransformerEncoder(Encoder):
         """
         with drafted_folder(folder) as draft, self._lock, no_library_bars():
             self._model.save(str(draft), create_model_card=False)
+            if self._session:
+                shutil.copytree(self._session.folder, draft / "onnx" / self._session.folder.name)
 
     def _encode_unique(self, texts: list[str], prompt: str) -> Iterator[tuple[Ints, Vectors]]:
         for start in range(0, len(texts), _SHARD):
@@ -156,20 +192,28 @@ class TransformerEncoder(Encoder):
                 # The fast tokenizers are not re-entrant; between batches other threads get their turn.
                 with self._lock:
                     step = next(batches, None)
-                    if step is None:
-                        break
-                    vectors = self._forward(step[1])
+                if step is None:
+                    break
+                vectors = self._session.run(step[1]) if self._session else self._forward(step[1])
                 yield step[0] + start, unit_rows(vectors, [shard[i] for i in step[0]])
 
     def _forward(self, features: Mapping[str, Any]) -> Vectors:
         import torch
 
         device = self._model.device
-        with torch.inference_mode():
+        with self._lock, torch.inference_mode():
             moved = {key: _to(value, device) for key, value in features.items()}
             embedding = self._model(moved)["sentence_embedding"][:, : self.dimension]
             return np.asarray(embedding.float().cpu().numpy(), np.float32)
 
 
+def runtime_fingerprint(fingerprint: str, runtime: Runtime) -> str:
+    """Fingerprint of the vectors that a runtime makes of a model: torch's own, but where bits are lost."""
+    return digest({"model": fingerprint, "runtime": runtime}) if runtime == "onnx-int8" else fingerprint
+
+
 def _to(value: Any, device: torch.device) -> Any:
+    import torch
+
+    value = torch.from_numpy(value) if isinstance(value, np.ndarray) else value
     return value.to(device) if hasattr(value, "to") else value

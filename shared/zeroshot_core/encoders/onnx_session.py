@@ -1,0 +1,98 @@
+"""A model's graph run by onnxruntime."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+from zeroshot_core.errors import ArtifactError, require
+
+if TYPE_CHECKING:
+    from zeroshot_core.types import Vectors
+
+__all__ = ["GRAPH", "Agreement", "OnnxSession", "Runtime"]
+
+Runtime: TypeAlias = Literal["torch", "onnx", "onnx-int8"]
+
+GRAPH, _AGREEMENT = "model.onnx", "agreement.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """Cosines between a graph's vectors and those of the torch model, over texts of many kinds."""
+
+    mean: float
+    lowest: float
+
+    def write(self, folder: Path) -> None:
+        """Put it beside the graph."""
+        (folder / _AGREEMENT).write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> Agreement:
+        """Read what was measured at the export.
+
+        Raises
+        ------
+        ArtifactError
+            If it is not there, or damaged.
+        """
+        try:
+            return cls(**json.loads((folder / _AGREEMENT).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise ArtifactError(
+                f"expected a model's graph and its agreement in {folder}, got a damaged one ({error}); "
+                "delete the folder, and the graph is exported anew"
+            ) from error
+
+
+class OnnxSession:
+    """Sentence vectors from a graph; safe to share between threads.
+
+    Parameters
+    ----------
+    folder
+        Where the graph lies.
+    runtime
+        How its numbers are kept.
+
+    Raises
+    ------
+    ArtifactError
+        If the graph is damaged.
+    MissingExtraError
+        If onnxruntime is not installed.
+    """
+
+    def __init__(self, folder: Path, runtime: Runtime) -> None:
+        self.folder, self.runtime = folder, runtime
+        self._session = _open(folder / GRAPH)
+        self._inputs = [each.name for each in self._session.get_inputs()]
+
+    def run(self, features: Mapping[str, Any]) -> Vectors:
+        """Turn padded features of n texts into vectors, shape (n, d)."""
+        rows = self._session.run(None, {name: np.asarray(features[name]) for name in self._inputs})[0]
+        return np.asarray(rows, np.float32)
+
+
+def _open(path: Path) -> Any:
+    import torch
+
+    runtime: Any = require("onnxruntime", extra="onnx")
+    runtime.disable_telemetry_events()
+    options = runtime.SessionOptions()
+    # Follows OMP_NUM_THREADS and torch.set_num_threads, like the torch model.
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    try:
+        return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise ArtifactError(
+            f"expected a model's graph in {path}, got one that cannot be opened ({error}); "
+            "delete its folder, and the graph is exported anew"
+        ) from error

@@ -1,0 +1,144 @@
+"""Which engine runs a model: torch, or onnxruntime on a graph exported once and kept."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+import numpy as np
+
+from zeroshot_core.encoders.batching import feature_batches, plain_tokenizer
+from zeroshot_core.encoders.drafting import drafted_folder
+from zeroshot_core.encoders.onnx_export import export_graph, quantise_graph
+from zeroshot_core.encoders.onnx_session import GRAPH, Agreement, OnnxSession, Runtime
+from zeroshot_core.encoders.transformer import TransformerEncoder, runtime_fingerprint
+from zeroshot_core.errors import InvalidInputError, require
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["check_runtime", "in_runtime"]
+
+# Cosine to the torch model that each text of the sample must reach.
+_LEAST_COSINE = {"onnx": 0.9999, "onnx-int8": 0.9}
+_SAMPLE = (
+    "lamp",
+    "whole milk, 1 gallon, dairy",
+    "Why was my card charged twice for $12.50?",
+    "Crème brûlée, naïve Straße; ŁÓDŹ",
+    "text in 日本語, 한국어 и русский",
+    "An autosomal dominant disorder characterised by short stature, brachydactyly and a wide face.",
+    "The committee said on Monday that it would raise rates by a quarter of a point, citing wages. " * 3,
+    "A long report. " + "Sales of soup rose in the north, while bread and cheese fell in every region. " * 12,
+)
+
+
+def check_runtime(runtime: Runtime) -> None:
+    """Refuse an unknown runtime, or one whose packages are missing.
+
+    Raises
+    ------
+    InvalidInputError
+        If the runtime is unknown.
+    MissingExtraError
+        If onnxruntime is not installed and the runtime needs it.
+    """
+    if runtime not in get_args(Runtime):
+        raise InvalidInputError(f"expected a runtime of {', '.join(get_args(Runtime))}, got {runtime!r}")
+    if runtime != "torch":
+        require("onnxruntime", extra="onnx")
+
+
+def in_runtime(encoder: TransformerEncoder, runtime: Runtime) -> TransformerEncoder:
+    """Run the same weights in another engine.
+
+    The graph is exported at the first use, checked against torch, and kept: beside a model that lies in a
+    folder, else in the user's cache folder (``XDG_CACHE_HOME``).
+
+    Parameters
+    ----------
+    runtime
+        ``"onnx"`` gives the vectors of torch to a cosine of .9999 and so keeps the fingerprint;
+        ``"onnx-int8"`` computes in 8 bits, and has a fingerprint of its own; `TransformerEncoder.agreement`
+        says how far its vectors lie from those of torch.
+
+    Raises
+    ------
+    InvalidInputError
+        If the runtime is unknown, the model cannot be exported, or the graph's vectors drift from torch's.
+    MissingExtraError
+        If a package of the extra ``onnx`` is not installed.
+    """
+    check_runtime(runtime)
+    if runtime == encoder.runtime:
+        return encoder
+    plain = encoder.running_on(None)
+    return plain if runtime == "torch" else plain.running_on(_session(plain, runtime))
+
+
+def _session(encoder: TransformerEncoder, runtime: Runtime) -> OnnxSession:
+    key = runtime_fingerprint(encoder.fingerprint, runtime)
+    places = [place / key for place in _places(encoder.name)]
+    made = next((place for place in places if (place / GRAPH).exists()), None)
+    return OnnxSession(made or _make(encoder, runtime, places), runtime)
+
+
+def _places(name: str) -> list[Path]:
+    """Where graphs are looked for, and made in the first that can be written."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "zeroshot-milvus", "onnx")
+    beside = Path(name)
+    return [beside / "onnx", cache] if beside.is_absolute() and beside.is_dir() else [cache]
+
+
+def _make(encoder: TransformerEncoder, runtime: Runtime, places: list[Path]) -> Path:
+    place = next((place for place in places[:-1] if os.access(place.parents[1], os.W_OK)), places[-1])
+    exact = _session(encoder, "onnx") if runtime == "onnx-int8" else None
+    try:
+        with drafted_folder(place) as draft:
+            draft.mkdir()
+            if exact is not None:
+                quantise_graph(exact.folder / GRAPH, draft / GRAPH)
+            else:
+                export_graph(encoder.model, _sample_features(encoder), draft / GRAPH)
+            _agreement(encoder, OnnxSession(draft, runtime)).write(draft)
+    except OSError:
+        # Another process may have made it in the meantime.
+        if not (place / GRAPH).exists():
+            raise
+    return place
+
+
+def _sample_features(encoder: TransformerEncoder) -> dict[str, torch.Tensor]:
+    import torch
+
+    if plain_tokenizer(encoder.model) is None:
+        raise InvalidInputError(
+            f"expected a model of plain texts to export to ONNX, got {encoder.name!r}, which has a "
+            'preprocessing of its own; open it with runtime="torch"'
+        )
+    _, features = next(feature_batches(encoder.model, _SAMPLE[1:4], prompt="", budget=10**9))
+    return {name: torch.as_tensor(values) for name, values in features.items()}
+
+
+def _agreement(encoder: TransformerEncoder, session: OnnxSession) -> Agreement:
+    """Compare texts alone and in batches with torch.
+
+    Raises
+    ------
+    InvalidInputError
+        If a text's vectors are further apart than the runtime may bring them.
+    """
+    other = encoder.running_on(session)
+    alone = np.concatenate([other.encode([text]) for text in _SAMPLE])
+    expected = encoder.encode(_SAMPLE)
+    cosines = [*(other.encode(_SAMPLE) * expected).sum(axis=1), *(alone * expected).sum(axis=1)]
+    found = Agreement(mean=float(sum(cosines) / len(cosines)), lowest=float(min(cosines)))
+    least = _LEAST_COSINE[session.runtime]
+    if not found.lowest >= least:
+        raise InvalidInputError(
+            f"expected the graph of {encoder.name!r} for {session.runtime!r} to agree with torch to a cosine "
+            f"of {least}, got {found.lowest:.4f} at the lowest and {found.mean:.4f} on average; open it with "
+            f"runtime={'torch' if session.runtime == 'onnx' else 'onnx'!r}"
+        )
+    return found

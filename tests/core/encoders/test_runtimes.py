@@ -1,0 +1,152 @@
+"""Models run by onnxruntime: the same vectors, exported once, kept, and refused when they drift."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from zeroshot_core.encoders import encoder_from_config, in_runtime, load_encoder
+from zeroshot_core.encoders.onnx_session import OnnxSession
+from zeroshot_core.errors import ArtifactError, FingerprintMismatchError, InvalidInputError, MissingExtraError
+
+TEXTS = ["milk", "a red bicycle for children", "tomato soup with basil " * 5, "tinned soup", "sea"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def own_cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def folder(bert, tmp_path_factory):
+    """A model with its two graphs beside it."""
+    place = tmp_path_factory.mktemp("model") / "bert"
+    shutil.copytree(bert, place)
+    for runtime in ("onnx", "onnx-int8"):
+        load_encoder(place, runtime=runtime)
+    return place
+
+
+@pytest.fixture
+def no_export(monkeypatch):
+    def fail(*_):
+        raise AssertionError("the graph was exported again")
+
+    for step in ("export_graph", "quantise_graph"):
+        monkeypatch.setattr(f"zeroshot_core.encoders.runtimes.{step}", fail)
+
+
+def cosines(rows, others):
+    return (rows * others).sum(axis=1)
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 60, 10_000])
+def test_exact_graph_gives_the_vectors_and_the_fingerprint_of_torch(folder, batch_tokens):
+    plain = load_encoder(folder)
+    exact = load_encoder(folder, runtime="onnx", batch_tokens=batch_tokens)
+    assert cosines(exact.encode(TEXTS), plain.encode(TEXTS)).min() > 0.99999
+    assert exact.fingerprint == plain.fingerprint
+    assert (plain.runtime, plain.agreement) == ("torch", None)
+    assert (exact.runtime, exact.agreement.lowest) == ("onnx", pytest.approx(1.0, abs=1e-4))
+
+
+def test_quantised_graph_has_a_fingerprint_of_its_own_and_tells_its_loss(folder):
+    plain, small = load_encoder(folder), load_encoder(folder, runtime="onnx-int8")
+    found = cosines(small.encode(TEXTS), plain.encode(TEXTS))
+    assert small.fingerprint != plain.fingerprint
+    assert 0.9 < found.min() < 0.99999
+    assert found.mean() == pytest.approx(small.agreement.mean, abs=0.01)
+
+
+def test_graphs_are_exported_once_and_lie_beside_the_model(folder, no_export):
+    for runtime in ("onnx", "onnx-int8"):
+        encoder = load_encoder(folder, runtime=runtime)
+        assert (folder / "onnx" / encoder.fingerprint / "model.onnx").exists()
+
+
+def test_config_remembers_the_runtime(folder, no_export):
+    small = load_encoder(folder, runtime="onnx-int8")
+    config = json.loads(json.dumps(small.to_config()))
+    opened = encoder_from_config(config)
+    assert opened.runtime == "onnx-int8"
+    np.testing.assert_allclose(opened.encode(TEXTS), small.encode(TEXTS), atol=1e-6)
+    with pytest.raises(FingerprintMismatchError):
+        encoder_from_config(config, encoder=load_encoder(folder))
+
+
+def test_saved_folder_takes_the_graph_along(folder, no_export, tmp_path):
+    load_encoder(folder, runtime="onnx").save(tmp_path / "copy")
+    copy = load_encoder(tmp_path / "copy", runtime="onnx")
+    assert copy.runtime == "onnx"
+    np.testing.assert_allclose(copy.encode(TEXTS), load_encoder(folder).encode(TEXTS), atol=1e-5)
+
+
+def test_changed_weights_or_settings_never_meet_an_old_graph(folder, no_export):
+    changed = load_encoder(folder)
+    with torch.no_grad():
+        changed.model[0].model.encoder.layer[0].output.dense.weight[0, 0] += 1e-3
+    for other in (changed, load_encoder(folder, pooling="cls"), load_encoder(folder, max_length=9)):
+        with pytest.raises(AssertionError, match="exported again"):
+            in_runtime(other, "onnx")
+
+
+@pytest.mark.slow
+def test_decoder_that_pools_the_last_token_is_exported_too(gpt2):
+    plain = load_encoder(gpt2)
+    assert cosines(in_runtime(plain, "onnx").encode(TEXTS), plain.encode(TEXTS)).min() > 0.9999
+
+
+def test_graph_that_drifts_is_refused_with_figures(folder, monkeypatch, tmp_path):
+    shutil.copytree(folder, tmp_path / "model", ignore=shutil.ignore_patterns("onnx"))
+    turned = OnnxSession.run
+    monkeypatch.setattr(OnnxSession, "run", lambda self, features: turned(self, features)[:, ::-1])
+    shutil.copytree(folder / "onnx", tmp_path / "cache" / "zeroshot-milvus" / "onnx")
+    exact = load_encoder(folder).fingerprint
+    quantised = next(p for p in (folder / "onnx").iterdir() if p.name != exact)
+    shutil.rmtree(tmp_path / "cache" / "zeroshot-milvus" / "onnx" / quantised.name)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with pytest.raises(
+        InvalidInputError, match=r"agree with torch to a cosine of 0\.9, got -0\.\d+ at the lowest and -0\.\d+"
+    ):
+        load_encoder(tmp_path / "model", runtime="onnx-int8")
+    assert not any((tmp_path / "model").glob("onnx/*"))
+
+
+def test_damaged_graph_is_refused_with_the_remedy(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "model")
+    for graph in tmp_path.glob("model/onnx/*/model.onnx"):
+        graph.write_bytes(b"junk")
+    with pytest.raises(ArtifactError, match="delete its folder, and the graph is exported anew"):
+        load_encoder(tmp_path / "model", runtime="onnx")
+
+
+def test_unknown_runtime_is_refused_before_anything_is_opened():
+    with pytest.raises(InvalidInputError, match="expected a runtime of torch, onnx, onnx-int8, got 'tpu'"):
+        load_encoder("./nowhere", runtime="tpu")
+
+
+def test_missing_package_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(MissingExtraError, match=r"zeroshot-milvus\[onnx\]"):
+        load_encoder("./nowhere", runtime="onnx")
+
+
+@pytest.mark.slow
+def test_minilm_in_eight_bits_keeps_its_neighbours_and_says_nothing(minilm, tmp_path):
+    code = (
+        "import numpy, sys, warnings; warnings.simplefilter('error')\n"
+        "from zeroshot_core.encoders import load_encoder\n"
+        "rows = load_encoder(runtime='onnx-int8').encode(sys.argv[2:])\n"
+        "numpy.save(sys.argv[1], rows)"
+    )
+    out = tmp_path / "rows.npy"
+    done = subprocess.run(
+        [sys.executable, "-c", code, out, *TEXTS], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert cosines(np.load(out), minilm.encode(TEXTS)).min() > 0.97
