@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from langchain_core.documents import Document
 from langchain_core.load.serializable import Serializable
 from langchain_core.runnables import RunnableConfig, RunnableSerializable
-from langchain_core.runnables.config import get_config_list, get_executor_for_config
-from langchain_core.runnables.utils import gather_with_concurrency
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.prediction.inputs import answer_all, item_from
-from zeroshot_core.prediction.serving import hit_attributes, item_of, off_loop, prediction_attributes
+from zeroshot_core.prediction.serving import Opened, hit_attributes, item_of, off_loop, prediction_attributes
 from zeroshot_core.prediction.tooling import ARGUMENTS
 from zeroshot_core.prediction.wording import prediction_in_words
 from zeroshot_core.types import Hit, Item, Prediction
@@ -37,15 +35,10 @@ class ModelSource(Serializable):
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
-    model: Any
+    model: Annotated[Any, AfterValidator(lambda model: str(model) if isinstance(model, Path) else model)]
     uri: str | None = None
     token: SecretStr | None = None
-    _opened: Any = PrivateAttr(default=None)
-
-    @field_validator("model", mode="after")
-    @classmethod
-    def _jsonable(cls, model: Any) -> Any:
-        return str(model) if isinstance(model, Path) else model
+    _opened: Opened = PrivateAttr()
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
@@ -57,25 +50,23 @@ class ModelSource(Serializable):
         """Environment variable that `loads` takes the token from."""
         return {"token": "MILVUS_TOKEN"}
 
+    def model_post_init(self, context: Any, /) -> None:
+        """Have the model opened when it is first used."""
+        super().model_post_init(context)
+        self._opened = Opened(self.model, self.uri, self.token)
+
     def __getstate__(self) -> dict[Any, Any]:
         if not isinstance(self.model, str):
             raise InvalidInputError(
-                f"expected a model that another process can open, got a {type(self.model).__name__} in "
-                "memory; save it, and give its folder"
+                "expected a saved model to send, got one in memory; save it, give its folder"
             )
-        return {**super().__getstate__(), "__pydantic_private__": {"_opened": None}}
-
-    def _open(self, opener: Callable[..., Any]) -> Any:
-        if self._opened is None:
-            token = self.token.get_secret_value() if self.token else None
-            self._opened = opener(self.model, uri=self.uri, token=token)
-        return self._opened
+        return super().__getstate__()
 
 
-class BatchedSource(ModelSource, RunnableSerializable[In, Out], Generic[In, Out]):
+class Batched(ModelSource, RunnableSerializable[In, Out], Generic[In, Out]):
     """A Runnable whose `batch` looks all inputs up by one call of the model, and then runs each as its own.
 
-    A subclass looks up by `_look_up(inputs, **options)`; its `invoke` and `ainvoke` take what was `found`.
+    A subclass looks up by `_look_up(inputs, **options)`, and takes what it runs on from `_found`.
     """
 
     _look_up: ClassVar[Callable[..., list[Any]]]
@@ -84,38 +75,29 @@ class BatchedSource(ModelSource, RunnableSerializable[In, Out], Generic[In, Out]
         self, inputs: list[In], config: Configs = None, *, return_exceptions: bool = False, **kwargs: Any
     ) -> list[Out]:
         """Answer all inputs by one call of the model, each with its own callbacks."""
-
-        def run(value: In, own: RunnableConfig, found: Any) -> Any:
-            try:
-                return self.invoke(value, own, found=found, **kwargs)
-            except Exception as error:
-                if not return_exceptions:
-                    raise
-                return error
-
-        found = answer_all(partial(self._look_up, **kwargs), inputs, apart=return_exceptions)
-        configs = get_config_list(config, len(inputs))
-        with get_executor_for_config(configs[0] if configs else None) as executor:
-            return list(executor.map(run, inputs, configs, found))
+        found = self._find(inputs, return_exceptions, kwargs)
+        return super().batch(inputs, config, return_exceptions=return_exceptions, found=found, **kwargs)
 
     async def abatch(
         self, inputs: list[In], config: Configs = None, *, return_exceptions: bool = False, **kwargs: Any
     ) -> list[Out]:
         """Answer all inputs by one call of the model off the loop, each with its own callbacks."""
+        found = await off_loop(self._find)(inputs, return_exceptions, kwargs)
+        return await super().abatch(
+            inputs, config, return_exceptions=return_exceptions, found=found, **kwargs
+        )
 
-        async def run(value: In, own: RunnableConfig, found: Any) -> Any:
-            try:
-                return await self.ainvoke(value, own, found=found, **kwargs)
-            except Exception as error:
-                if not return_exceptions:
-                    raise
-                return error
+    def _find(self, inputs: list[In], apart: bool, options: dict[str, Any]) -> dict[int, Any]:
+        """Look all inputs up; what is found, or the error, by the identity of the input."""
+        found = answer_all(partial(self._look_up, **options), inputs, apart=apart)
+        return {id(value): answer for value, answer in zip(inputs, found, strict=True)}
 
-        ask = partial(self._look_up, **kwargs)
-        found = await off_loop(answer_all)(ask, inputs, apart=return_exceptions)
-        configs = get_config_list(config, len(inputs))
-        limit = configs[0].get("max_concurrency") if configs else None
-        return await gather_with_concurrency(limit, *map(run, inputs, configs, found))
+    def _found(self, value: In, *, found: dict[int, Any] | None = None, **options: Any) -> Any:
+        """Give what was found for an input, or look it up alone."""
+        answer = self._look_up([value], **options)[0] if found is None else found[id(value)]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
 
 class PredictionInput(BaseModel):
@@ -147,15 +129,14 @@ class PredictionOutput(BaseModel):
         return self.explanation
 
 
-def to_items(inputs: Sequence[Any]) -> list[Item]:
+def to_items(inputs: Sequence[Asked]) -> list[Item]:
     """Items of texts, mappings, Documents or Items, numbered where they have no id."""
-    return [_to_item(value, f"query-{number}") for number, value in enumerate(inputs)]
-
-
-def _to_item(value: Asked, default_id: str) -> Item:
-    if isinstance(value, Document):
-        return item_of(value.id or default_id, value.page_content, value.metadata)
-    return item_from(value, default_id)
+    return [
+        item_of(value.id or f"query-{row}", value.page_content, value.metadata)
+        if isinstance(value, Document)
+        else item_from(value, f"query-{row}")
+        for row, value in enumerate(inputs)
+    ]
 
 
 def to_document(hit: Hit) -> Document:

@@ -8,7 +8,6 @@ from langchain_core.embeddings import Embeddings
 from zeroshot_core.encoders import Encoder, FunctionEncoder
 from zeroshot_core.encoders.base import Role
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.prediction.opening import open_encoder
 
 from langchain_zeroshot._convert import ModelSource
 
@@ -31,12 +30,7 @@ class ZeroShotEmbeddings(ModelSource, Embeddings):
         return self._embed([text], "query")[0]
 
     def _embed(self, texts: list[str], role: Role) -> list[list[float]]:
-        return cast("list[list[float]]", self.encoder.encode(texts, role=role).tolist())
-
-    @property
-    def encoder(self) -> Encoder:
-        """What embeds."""
-        return cast("Encoder", self._open(open_encoder))
+        return cast("list[list[float]]", self._opened.encoder.encode(texts, role=role).tolist())
 
 
 def to_encoder(embeddings: Any) -> Encoder:
@@ -50,7 +44,7 @@ def to_encoder(embeddings: Any) -> Encoder:
     if not isinstance(embeddings, Embeddings):
         raise InvalidInputError(f"expected one Embeddings, got {embeddings!r}; give encoder=...")
     if isinstance(embeddings, ZeroShotEmbeddings):
-        return embeddings.encoder
+        return embeddings._opened.encoder
     return FunctionEncoder(
         embeddings.embed_documents,
         name=type(embeddings).__name__,

@@ -18,25 +18,12 @@ __all__ = ["ZeroShotGraphBuilder", "from_graph_documents", "to_graph_documents"]
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class Node(Protocol):
-    """Shape of a node: LangChain has no home for the class that all graph packages share."""
-
-    id: str | int
-    type: str
-    properties: dict[str, Any]
-
-
-class Relationship(Protocol):
-    """Shape of a relationship."""
-
-    source: Any
-    target: Any
-    type: str
-    properties: dict[str, Any]
-
-
 class GraphDocumentLike(Protocol):
-    """Shape of a graph document, such as those of langchain-neo4j and of LLMGraphTransformer."""
+    """Shape of a graph document, such as those of langchain-neo4j and of LLMGraphTransformer.
+
+    LangChain has no home for the classes that all graph packages share: nodes have `id`, `type` and
+    `properties`, relationships `source`, `target`, `type` and `properties`.
+    """
 
     nodes: Any
     relationships: Any
@@ -92,18 +79,18 @@ class ZeroShotGraphBuilder(GraphBuilder[BaseChatModel, Document]):
         return text if document.id is None else Item(id=document.id, text=text)
 
 
-def _nodes(document: GraphDocumentLike) -> Iterator[Node]:
+def _nodes(document: GraphDocumentLike) -> Iterator[Any]:
     yield from document.nodes
     for relationship in document.relationships:
         yield relationship.source
         yield relationship.target
 
 
-def _concept(node: Node) -> Concept:
+def _concept(node: Any) -> Concept:
     return records.concept_of(str(node.id), node.properties, type_=node.type)
 
 
-def _relation(relationship: Relationship, document: GraphDocumentLike) -> Relation:
+def _relation(relationship: Any, document: GraphDocumentLike) -> Relation:
     said_in = document.source
     source = said_in and (said_in.id or said_in.metadata.get("id") or said_in.metadata.get("source"))
     head, tail = str(relationship.source.id), str(relationship.target.id)

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel, Field
-from zeroshot_core.prediction.opening import open_model
 from zeroshot_core.prediction.prompting import Prompting
-from zeroshot_core.prediction.questions import Answer, LabelQuestion
+from zeroshot_core.prediction.questions import LabelQuestion
 from zeroshot_core.prediction.serving import Asked as Question
-from zeroshot_core.prediction.serving import off_loop, questions
+from zeroshot_core.prediction.serving import Asker, off_loop, questions
 
-from langchain_zeroshot._convert import (
-    Asked,
-    BatchedSource,
-    PredictionInput,
-    PredictionOutput,
-    to_items,
-    to_output,
-)
+from langchain_zeroshot._convert import Asked, Batched, PredictionInput, PredictionOutput, to_items, to_output
 
 
-class ZeroShotPredictor(BatchedSource[Asked, PredictionOutput]):
+class ZeroShotPredictor(Batched[Asked, PredictionOutput]):
     """Prediction for a text, a mapping as `PredictionInput`, a Document or an Item.
 
     `batch` and `abatch` make one call of the model; the async methods leave the loop free. `coverage` and
@@ -99,89 +91,43 @@ class ZeroShotPredictor(BatchedSource[Asked, PredictionOutput]):
 
     # LangChain gives a function the configuration of its children if it has a parameter of that name.
     def _predict(self, value: Asked, config: Any, **options: Any) -> PredictionOutput:
-        return to_output(self._question(value, **options).ask(ChatModel(self.llm, config).ask))
+        question = self._found(value, **options)
+        return to_output(question.ask(_ChatModel(self.llm, config).ask))
 
     async def _apredict(self, value: Asked, config: Any, **options: Any) -> PredictionOutput:
-        question = await off_loop(self._question)(value, **options)
-        return to_output(await question.aask(ChatModel(self.llm, config).aask))
+        question = await off_loop(self._found)(value, **options)
+        return to_output(await question.aask(_ChatModel(self.llm, config).aask))
 
     def _stream(self, inputs: Iterator[Asked], config: Any, **options: Any) -> Iterator[PredictionOutput]:
         for value in inputs:
-            asked = self._question(value, **options).stream(ChatModel(self.llm, config).stream)
-            yield from map(to_output, asked)
+            question = self._found(value, **options)
+            yield from map(to_output, question.stream(_ChatModel(self.llm, config).stream))
 
     async def _astream(
         self, inputs: AsyncIterator[Asked], config: Any, **options: Any
     ) -> AsyncIterator[PredictionOutput]:
         async for value in inputs:
-            question = await off_loop(self._question)(value, **options)
-            async for prediction in question.astream(ChatModel(self.llm, config).astream):
+            question = await off_loop(self._found)(value, **options)
+            async for prediction in question.astream(_ChatModel(self.llm, config).astream):
                 yield to_output(prediction)
 
-    def _question(
-        self, value: Asked, *, found: Question | Exception | None = None, **options: Any
-    ) -> Question:
-        if isinstance(found, Exception):
-            raise found
-        return self._look_up([value], **options)[0] if found is None else found
-
-    def _look_up(
-        self, inputs: list[Asked], *, coverage: float | None = None, top_k: int | None = None
-    ) -> list[Question]:
+    def _look_up(self, inputs: list[Asked], **options: Any) -> list[Question]:
         """Predictions, or with a chat model the questions to it, by one call of the model."""
-        return questions(
-            self._open(open_model),
-            to_items(inputs),
-            coverage=self.coverage if coverage is None else coverage,
-            top_k=self.top_k if top_k is None else top_k,
-            is_prompted=self.llm is not None,
-            prompting=self.prompting,
-        )
+        given = {"coverage": self.coverage, "top_k": self.top_k, "prompting": self.prompting, **options}
+        return questions(self._opened.model, to_items(inputs), is_prompted=self.llm is not None, **given)
 
 
 @dataclass(frozen=True)
-class ChatModel:
-    """What a `LabelQuestion` is put to, in the four ways of a Runnable.
-
-    Parameters
-    ----------
-    llm
-        A chat model, with structured output or without; None where nothing is asked.
-    config
-        Under which it runs.
-    """
-
+class _ChatModel(Asker):
     llm: Any
     config: RunnableConfig
 
-    def ask(self, question: LabelQuestion) -> Answer | None:
-        """Answer."""
-        chain, prompt, _ = self._chain(question)
-        return cast("Answer | None", chain.invoke(prompt, self.config))
-
-    async def aask(self, question: LabelQuestion) -> Answer | None:
-        """Answer, without holding up the loop."""
-        chain, prompt, _ = self._chain(question)
-        return cast("Answer | None", await chain.ainvoke(prompt, self.config))
-
-    def stream(self, question: LabelQuestion) -> Iterator[Answer | None]:
-        """Give all of the answer so far, again and again."""
-        chain, prompt, is_structured = self._chain(question)
-        pieces = chain.stream(prompt, self.config)
-        # Each piece of a structured answer is all of it so far, each piece of a text is the next one.
-        return pieces if is_structured else accumulate(pieces)
-
-    async def astream(self, question: LabelQuestion) -> AsyncIterator[Answer | None]:
-        """Give all of the answer so far, again and again, without holding up the loop."""
-        chain, prompt, is_structured = self._chain(question)
-        text = ""
-        async for piece in chain.astream(prompt, self.config):
-            text = piece if is_structured else text + piece
-            yield text
-
-    def _chain(self, question: LabelQuestion) -> tuple[Runnable[Any, Any], str, bool]:
-        """Chain, prompt, and whether the model holds its answers to the schema."""
+    def _call(
+        self, question: LabelQuestion, *, is_async: bool, is_streamed: bool
+    ) -> tuple[Callable[[], Any], bool]:
         try:
-            return self.llm.with_structured_output(question.schema), question.prompt, True
+            chain, prompt = self.llm.with_structured_output(question.schema), question.prompt
         except (AttributeError, NotImplementedError):  # a model without structured output
-            return self.llm | StrOutputParser(), question.text_prompt, False
+            chain, prompt = self.llm | StrOutputParser(), question.text_prompt
+        name = ("a" if is_async else "") + ("stream" if is_streamed else "invoke")
+        return partial(getattr(chain, name), prompt, self.config), prompt is question.prompt

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 from zeroshot_core.graph import KnowledgeGraph
-from zeroshot_core.index import Filter
 from zeroshot_core.index.existing import CollectionFields
 from zeroshot_core.index.mapping import filter_of
-from zeroshot_core.prediction.opening import open_encoder, open_retriever
 from zeroshot_core.prediction.serving import off_loop
 from zeroshot_core.retrieval.existing import existing_retriever
 
-from langchain_zeroshot._convert import BatchedSource, to_document
+from langchain_zeroshot._convert import Batched, to_document
 from langchain_zeroshot.embeddings import to_encoder
 
 if TYPE_CHECKING:
@@ -30,7 +28,7 @@ class RunParams(LangSmithRetrieverParams, total=False):
     k: int
 
 
-class ZeroShotRetriever(BatchedSource[str, list[Document]], BaseRetriever):
+class ZeroShotRetriever(Batched[str, list[Document]], BaseRetriever):
     """Known items near a query, by their vectors and through the graph.
 
     The metadata of a document are the item's own, with its `score`, the `parts` of the score, the `path` that
@@ -50,13 +48,7 @@ class ZeroShotRetriever(BatchedSource[str, list[Document]], BaseRetriever):
 
     k: int = Field(default=10, ge=1)
     graph_weight: float | None = Field(default=None, ge=0, le=1)
-    filter: Any = None
-
-    @field_validator("filter", mode="after")
-    @classmethod
-    def _understood(cls, filter: Any) -> Any:
-        filter_of(filter)
-        return filter
+    filter: Annotated[Any, AfterValidator(lambda given: filter_of(given) and given)] = None
 
     @classmethod
     def from_milvus(
@@ -65,7 +57,6 @@ class ZeroShotRetriever(BatchedSource[str, list[Document]], BaseRetriever):
         graph: KnowledgeGraph | None = None,
         *,
         concept_fields: Sequence[str] = (),
-        encoder: Any = None,
         **settings: Any,
     ) -> ZeroShotRetriever:
         """Retrieve from an existing store as it is: its collection, fields, metadata and partitions.
@@ -79,8 +70,6 @@ class ZeroShotRetriever(BatchedSource[str, list[Document]], BaseRetriever):
         concept_fields
             Metadata that link a document to concepts: ids, or values such as `KnowledgeGraph.from_table`
             makes ids of (``kind`` links ``wine`` to ``kind:wine``).
-        encoder
-            What `ZeroShotEmbeddings` takes; None is the store's own embeddings, those of its vectors.
         settings
             `k`, `graph_weight`, `filter`, `tags` and `metadata`.
 
@@ -99,7 +88,7 @@ class ZeroShotRetriever(BatchedSource[str, list[Document]], BaseRetriever):
         core = existing_retriever(
             store.client,
             store.collection_name,
-            to_encoder(store.embeddings) if encoder is None else open_encoder(encoder),
+            to_encoder(store.embeddings),
             graph,
             fields=fields,
             partitions=store.partition_names,
@@ -107,44 +96,26 @@ class ZeroShotRetriever(BatchedSource[str, list[Document]], BaseRetriever):
         return cls(model=core, **settings)
 
     def _get_ls_params(self, **kwargs: Any) -> RunParams:
-        name = self._opened.encoder.name if self._opened else str(self.model)
         return RunParams(
             ls_retriever_name="zeroshot",
             ls_vector_store_provider="milvus",
             ls_embedding_provider="zeroshot",
-            ls_embedding_model=name,
+            ls_embedding_model=self._opened.encoder_name,
             k=kwargs.get("k") or self.k,
         )
 
     def _get_relevant_documents(
-        self,
-        query: str,
-        *,
-        run_manager: CallbackManagerForRetrieverRun | None = None,
-        found: list[Document] | Exception | None = None,
-        **options: Any,
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun | None = None, **options: Any
     ) -> list[Document]:
-        if isinstance(found, Exception):
-            raise found
-        return self._look_up([query], **options)[0] if found is None else found
+        return [*self._found(query, **options)]
 
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun | None = None, **options: Any
     ) -> list[Document]:
         return await off_loop(self._get_relevant_documents)(query, **options)
 
-    def _look_up(
-        self,
-        inputs: list[str],
-        *,
-        k: int | None = None,
-        graph_weight: float | None = None,
-        filter: Filter | Mapping[str, Any] | None = None,
-    ) -> list[list[Document]]:
-        hits = self._open(open_retriever).retrieve(
-            inputs,
-            top_k=self.k if k is None else k,
-            graph_weight=self.graph_weight if graph_weight is None else graph_weight,
-            filter=filter_of(self.filter if filter is None else filter),
-        )
+    def _look_up(self, inputs: list[str], **options: Any) -> list[list[Document]]:
+        given = {"k": self.k, "graph_weight": self.graph_weight, "filter": self.filter, **options}
+        top_k, filter = given.pop("k"), filter_of(given.pop("filter"))
+        hits = self._opened.retriever.retrieve(inputs, top_k=top_k, filter=filter, **given)
         return [[to_document(hit) for hit in row] for row in hits]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +35,6 @@ class RetrieveInput(RelatedInput):
     filter: dict[str, Any] | None = Field(default=None, description=ARGUMENTS["filter"])
 
 
-_INPUTS: dict[str, type[BaseModel]] = {
-    "zero_shot_predict": PredictionInput,
-    "zero_shot_retrieve": RetrieveInput,
-    "zero_shot_explain": ExplainInput,
-    "zero_shot_related_concepts": RelatedInput,
-}
-
-
 def zero_shot_tools(
     model: str | Path | Any, *, uri: str | None = None, token: str | None = None
 ) -> list[BaseTool]:
@@ -60,10 +51,13 @@ def zero_shot_tools(
         Milvus address and credentials, where they differ from the saved ones.
     """
     asked = ModelTools(model=model, uri=uri, token=token)
-    return [_tool(name, getattr(asked, name.removeprefix("zero_shot_")), _INPUTS[name]) for name in TOOLS]
+    schemas: list[type[BaseModel]] = [PredictionInput, RetrieveInput, ExplainInput, RelatedInput]
+    return [_tool(asked, name, schema) for name, schema in zip(TOOLS, schemas, strict=True)]
 
 
-def _tool(name: str, ask: Callable[..., tuple[str, Any]], schema: type[BaseModel]) -> BaseTool:
+def _tool(asked: ModelTools, name: str, schema: type[BaseModel]) -> BaseTool:
+    ask = getattr(asked, name.removeprefix("zero_shot_"))
+
     def answer(**arguments: Any) -> tuple[str, PredictionOutput | list[Document]]:
         try:
             words, found = ask(**arguments)

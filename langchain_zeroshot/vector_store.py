@@ -79,15 +79,13 @@ class ZeroShotVectorStore(Milvus):
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """Read Documents by their ids; ids that are not there are left out."""
         found = self._retriever.version.known_items(ids)
-        return [_document(vars(found[id_])) for id_ in ids if id_ in found]
+        return [self._parse_document(vars(found[id_])) for id_ in ids if id_ in found]
 
     def _parse_document(self, data: dict[str, Any]) -> Document:
-        return _document(data)
-
-
-def _document(row: dict[str, Any]) -> Document:
-    metadata = {**row["metadata"], **({"concepts": list(row["concepts"])} if row["concepts"] else {})}
-    return Document(id=row["id"], page_content=row["text"] or "", metadata=metadata)
+        links = {"concepts": list(data["concepts"])} if data["concepts"] else {}
+        return Document(
+            id=data["id"], page_content=data["text"] or "", metadata={**data["metadata"], **links}
+        )
 
 
 # Those of the parent hold on to the first event loop that they meet.

@@ -209,11 +209,11 @@ def test_a_copy_for_another_process_names_the_folder_alone(
     assert len(sent) < 5_000
     assert ids(pickle.loads(sent).invoke(WINE)) == expected
     embeddings = ZeroShotEmbeddings(model="all-MiniLM-L6-v2")
-    assert pickle.loads(pickle.dumps(embeddings)) == embeddings
+    assert pickle.loads(pickle.dumps(embeddings)).model == embeddings.model
 
 
 def test_a_model_in_memory_cannot_be_sent_and_says_so(saved_model: Path) -> None:
-    with pytest.raises(InvalidInputError, match="save it, and give its folder"):
+    with pytest.raises(InvalidInputError, match="save it, give its folder"):
         pickle.dumps(ZeroShotPredictor(model=open_model(saved_model)))
 
 

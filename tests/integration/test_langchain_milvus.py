@@ -143,7 +143,6 @@ def test_embeddings_of_another_library_tell_queries_from_documents(make_store: C
     ("embeddings", "options", "told"),
     [
         (Lengthy(), {}, "unit length .* index the field with COSINE"),
-        (None, {"encoder": HashEncoder(32)}, "encoder of dimension 64, .* got 32"),
         (None, {"concept_fields": ["brand"]}, "expected a field of .*kind, price, region.* got 'brand'"),
     ],
 )
@@ -153,6 +152,15 @@ def test_what_cannot_be_searched_is_refused(
     store = make_store(embeddings)
     with pytest.raises(InvalidInputError, match=told):
         ZeroShotRetriever.from_milvus(store, GRAPH, **options)
+
+
+def test_embeddings_that_did_not_make_the_vectors_are_refused(
+    uri: str, make_store: Callable[..., Milvus]
+) -> None:
+    name = make_store().collection_name
+    other = Milvus(ZeroShotEmbeddings(model=HashEncoder(32)), name, connection_args={"uri": uri})
+    with pytest.raises(InvalidInputError, match=r"encoder of dimension 64, .* got 32"):
+        ZeroShotRetriever.from_milvus(other)
 
 
 def test_a_store_without_a_collection_is_refused(uri: str) -> None:

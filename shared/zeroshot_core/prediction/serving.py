@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass
 from functools import cached_property, wraps
+from inspect import isawaitable
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Concatenate, TypeAlias, TypeVar
 
 from typing_extensions import ParamSpec
 
@@ -20,6 +31,7 @@ from zeroshot_core.prediction.opening import open_encoder, open_model, open_retr
 from zeroshot_core.prediction.prompted import PromptedClassifier
 from zeroshot_core.prediction.prompting import Prompting, label_questions
 from zeroshot_core.prediction.questions import Answer, LabelQuestion
+from zeroshot_core.prediction.saved import MANIFEST, read_manifest
 from zeroshot_core.prediction.wording import path_in_words, prediction_in_words
 from zeroshot_core.retrieval import GraphView, Retriever
 from zeroshot_core.types import Evidence, Hit, Item, Prediction, Value
@@ -31,6 +43,7 @@ __all__ = [
     "Served",
     "Settled",
     "astream_words",
+    "async_twin",
     "evidence_paths",
     "hit_attributes",
     "hit_reasons",
@@ -58,6 +71,13 @@ def off_loop(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
         return await asyncio.to_thread(function, *args, **kwargs)
 
     return run
+
+
+def async_twin(
+    method: Callable[Concatenate[Any, P], T],
+) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]:
+    """Make the async twin of a method by `off_loop`, whatever class overrides it."""
+    return off_loop(method)
 
 
 def hit_attributes(hit: Hit) -> dict[str, Any]:
@@ -145,6 +165,17 @@ class Opened:
         return GraphView(self.retriever)
 
     @property
+    def encoder_name(self) -> str:
+        """Name of its encoder; of a folder that was not opened yet, as its manifest has it."""
+        if "retriever" in vars(self) or not isinstance(self.source, str | Path):
+            return self.retriever.encoder.name
+        folder = Path(self.source)
+        if not (folder / MANIFEST).is_file():
+            return str(folder)
+        config = read_manifest(folder)["encoder"]
+        return str(config.get("name") or f"{config['kind']}-{config['dimension']}")
+
+    @property
     def _revealed(self) -> dict[str, str | None]:
         token = self._address["token"]
         return {**self._address, "token": getattr(token, "get_secret_value", lambda: token)()}
@@ -224,7 +255,8 @@ class Asker(ABC):
         """Give all of the answer so far, again and again, without holding up the loop."""
         call, is_whole = self._call(question, is_async=True, is_streamed=True)
         answer: Any = ""
-        async for piece in await call():
+        pieces = call()
+        async for piece in await pieces if isawaitable(pieces) else pieces:
             answer = _as_fields(piece) if is_whole else answer + piece
             yield answer
 
@@ -241,7 +273,7 @@ def _as_fields(answer: Any) -> Answer:
     return fields
 
 
-def stream_words(drafts: Iterator[Prediction], attributes: dict[str, Any]) -> Iterator[str]:
+def stream_words(drafts: Iterator[Prediction], attributes: dict[str, Any]) -> Generator[str, None, None]:
     """Write a prediction in words piece by piece, as a language model writes its reason.
 
     Parameters
@@ -260,7 +292,9 @@ def stream_words(drafts: Iterator[Prediction], attributes: dict[str, Any]) -> It
     yield said.rest(last)
 
 
-async def astream_words(drafts: AsyncIterator[Prediction], attributes: dict[str, Any]) -> AsyncIterator[str]:
+async def astream_words(
+    drafts: AsyncIterator[Prediction], attributes: dict[str, Any]
+) -> AsyncGenerator[str, None]:
     """Write a prediction in words piece by piece, as `stream_words`."""
     said = _Said()
     async for draft in drafts:

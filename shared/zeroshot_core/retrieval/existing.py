@@ -10,8 +10,6 @@ from zeroshot_core.index.existing import CollectionFields, ExistingCollection
 from zeroshot_core.retrieval.retriever import Retriever
 
 if TYPE_CHECKING:
-    from pymilvus import MilvusClient
-
     from zeroshot_core.encoders import Encoder
     from zeroshot_core.index import OpenVersion
 
@@ -19,7 +17,7 @@ __all__ = ["existing_retriever"]
 
 
 def existing_retriever(
-    client: MilvusClient,
+    client: Any,
     collection: str,
     encoder: Encoder,
     graph: KnowledgeGraph | None = None,
@@ -33,7 +31,7 @@ def existing_retriever(
     Parameters
     ----------
     client
-        Stays the caller's, and open as long as the retriever is used.
+        A `MilvusClient`; stays the caller's, and open as long as the retriever is used.
     encoder
         The one whose vectors the collection holds.
     graph
