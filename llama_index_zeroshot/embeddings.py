@@ -11,7 +11,7 @@ from pydantic import Field, SecretStr, model_validator
 from typing_extensions import Self
 from zeroshot_core.encoders import Encoder, FunctionEncoder
 from zeroshot_core.prediction.opening import open_encoder
-from zeroshot_core.prediction.serving import Opened, Served, off_loop
+from zeroshot_core.prediction.serving import Opened, Served, async_twin
 from zeroshot_core.retrieval import Retriever
 
 
@@ -56,9 +56,9 @@ class ZeroShotEmbedding(BaseEmbedding):
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
         return cast("list[Embedding]", self._opened.encoder.encode(texts).tolist())
 
-    _aget_query_embedding = off_loop(_get_query_embedding)
-    _aget_text_embedding = off_loop(_get_text_embedding)
-    _aget_text_embeddings = off_loop(_get_text_embeddings)
+    _aget_query_embedding = async_twin(_get_query_embedding)
+    _aget_text_embedding = async_twin(_get_text_embedding)
+    _aget_text_embeddings = async_twin(_get_text_embeddings)
 
     @cached_property
     def _opened(self) -> Opened:

@@ -16,7 +16,7 @@ from zeroshot_core.construction import GraphBuilder, ask_all
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.graph.records import merge_concepts, merge_relations
-from zeroshot_core.prediction.serving import Opened, Served, off_loop
+from zeroshot_core.prediction.serving import Opened, Served, async_twin, off_loop
 from zeroshot_core.retrieval import Retriever
 from zeroshot_core.types import Item
 
@@ -162,11 +162,16 @@ class ZeroShotPropertyGraphStore(graphs.PropertyGraphStore):
         )
         return [to_entity(concept) for concept, _ in near], [score for _, score in near]
 
-    aget = off_loop(get)
-    aget_triplets = off_loop(get_triplets)
-    aget_rel_map = off_loop(get_rel_map)
-    aget_llama_nodes = off_loop(get_llama_nodes)
-    avector_query = off_loop(vector_query)
+    aget = async_twin(get)
+    aget_triplets = async_twin(get_triplets)
+    aget_rel_map = async_twin(get_rel_map)
+    aget_llama_nodes = async_twin(get_llama_nodes)
+
+    async def avector_query(
+        self, query: VectorStoreQuery, **kwargs: Any
+    ) -> tuple[list[graphs.LabelledNode], list[float]]:
+        """Answer as `vector_query`, off the loop."""
+        return await off_loop(self.vector_query)(query)
 
     def _refuse(self, *args: object, **kwargs: object) -> NoReturn:
         raise InvalidInputError(

@@ -21,7 +21,7 @@ from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import Filter
 from zeroshot_core.index.existing import CollectionFields
-from zeroshot_core.prediction.serving import Opened, Served, off_loop
+from zeroshot_core.prediction.serving import Opened, Served, async_twin
 from zeroshot_core.retrieval import Retriever, rerank
 from zeroshot_core.retrieval.existing import existing_retriever
 
@@ -122,7 +122,7 @@ class ZeroShotRetriever(BaseRetriever):
         )
         return [to_node(hit) for hit in hits[0]]
 
-    _aretrieve = off_loop(_retrieve)
+    _aretrieve = async_twin(_retrieve)
 
 
 class ZeroShotRerank(BaseNodePostprocessor):
@@ -160,8 +160,13 @@ class ZeroShotRerank(BaseNodePostprocessor):
         if query_bundle is None:
             raise InvalidInputError("expected a query to rank by, got none; give query_bundle or query_str")
         found = {node.node_id: node.node for node in nodes}
-        options = {"top_k": self.top_n, "graph_weight": self.graph_weight}
-        hits = rerank(self._opened.retriever, query_bundle.query_str, from_nodes(found.values()), **options)
+        hits = rerank(
+            self._opened.retriever,
+            query_bundle.query_str,
+            from_nodes(found.values()),
+            top_k=self.top_n,
+            graph_weight=self.graph_weight,
+        )
         return [to_node(hit, found[hit.id]) for hit in hits]
 
     @cached_property

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from llama_index.core.schema import NodeWithScore, QueryBundle
-from llama_index.core.tools import QueryEngineTool, RetrieverTool, ToolOutput
+from llama_index.core.tools import QueryEngineTool, RetrieverTool, ToolMetadata, ToolOutput
 from pydantic import SecretStr
-from zeroshot_core.prediction.serving import Served, off_loop
+from zeroshot_core.prediction.serving import Served, async_twin
 from zeroshot_core.prediction.tooling import TOOLS, evidence_in_words
 
 from llama_index_zeroshot._convert import to_node
 from llama_index_zeroshot.predictor import ZeroShotQueryEngine
 from llama_index_zeroshot.retriever import ZeroShotRetriever
 
-_K = 5
+_K, _MUCH = 5, 10
 
 
 def zero_shot_tools(
@@ -30,18 +30,21 @@ def zero_shot_tools(
         Milvus address and credentials, where they differ from the saved ones.
     """
     source: dict[str, Any] = {"model": model, "uri": uri, "token": token}
-    served = {
+    served: dict[str, ZeroShotQueryEngine | ZeroShotRetriever] = {
         "zero_shot_predict": ZeroShotQueryEngine(**source),
         "zero_shot_retrieve": ZeroShotRetriever(k=_K, **source),
-        "zero_shot_explain": _ExplainingEngine(**source),
+        "zero_shot_explain": _ExplainingEngine(top_k=_MUCH, **source),
         "zero_shot_related_concepts": _ConceptRetriever(k=_K, **source),
     }
-    return [
-        QueryEngineTool.from_defaults(one, name=name, description=TOOLS[name])
-        if isinstance(one, ZeroShotQueryEngine)
-        else _LookUp.from_defaults(one, name=name, description=TOOLS[name])
-        for name, one in served.items()
-    ]
+    return [_tool(one, ToolMetadata(TOOLS[name], name)) for name, one in served.items()]
+
+
+def _tool(
+    served: ZeroShotQueryEngine | ZeroShotRetriever, told: ToolMetadata
+) -> QueryEngineTool | RetrieverTool:
+    if isinstance(served, ZeroShotRetriever):
+        return _LookUp(served, told)
+    return QueryEngineTool(served, told)
 
 
 class _ExplainingEngine(ZeroShotQueryEngine):
@@ -53,7 +56,7 @@ class _ConceptRetriever(ZeroShotRetriever):
         hits = self._opened.retriever.related_concepts([query_bundle.query_str], top_k=self.k)
         return [to_node(hit) for hit in hits[0]]
 
-    _aretrieve = off_loop(_retrieve)
+    _aretrieve = async_twin(_retrieve)
 
 
 class _LookUp(RetrieverTool):

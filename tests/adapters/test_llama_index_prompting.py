@@ -15,6 +15,7 @@ from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.llms import ChatMessage, ChatResponse, CompletionResponse
 from llama_index.core.llms.mock import MockFunctionCallingLLM
+from llama_index.core.prompts import PromptTemplate
 from pydantic import Field
 from recorded_llms import RecordedLLM
 from zeroshot_core import InvalidInputError, ZeroShotRegressor
@@ -200,3 +201,14 @@ def test_a_regressor_has_no_labels_to_choose_from() -> None:
     served = engine(ZeroShotRegressor(HashEncoder()), WritingLLM(answers={}))
     with pytest.raises(InvalidInputError, match=r"expected a ZeroShotClassifier .* got ZeroShotRegressor"):
         asyncio.run(served.aquery(WINE))
+
+
+async def test_the_prompt_can_be_read_and_changed(saved_classifier: Path, llm: Any) -> None:
+    served = engine(saved_classifier, llm)
+    assert served.get_prompts()["label_template"].template == "{question}"
+    served.update_prompts({"label_template": PromptTemplate("You know shops.\n{question}\nTake care.")})
+    assert told(served.query(WINE)) == told(await served.aquery(WINE)) == ("lemonade", CHOSEN["reason"], "")
+    assert all(prompt.startswith("You know shops.\nChoose the label") for prompt in llm.prompts)
+    assert served.get_prompts()["label_template"].template.endswith("Take care.")
+    with pytest.raises(InvalidInputError, match="with the variable 'question', got \\['text'\\]"):
+        served.update_prompts({"label_template": PromptTemplate("{text}")})

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from llama_index.core.llms import MockLLM
 from llama_index.core.query_engine import RetrieverQueryEngine
-from llama_index.core.schema import MetadataMode
+from llama_index.core.schema import MetadataMode, QueryBundle
 from llama_index.core.vector_stores import FilterCondition, FilterOperator, MetadataFilter, MetadataFilters
 from zeroshot_core import InvalidInputError
 from zeroshot_core.index import Condition
 from zeroshot_core.prediction.opening import open_retriever
 
-from llama_index_zeroshot import ZeroShotRetriever
+from llama_index_zeroshot import ZeroShotEmbedding, ZeroShotRetriever
 
 
 def where(key: str, operator: FilterOperator, value: Any) -> MetadataFilter:
@@ -106,3 +106,22 @@ def test_feeds_a_retriever_query_engine(saved_model: Path) -> None:
     response = engine.query("dry red wine from Sicily, small bottle")
     assert response.source_nodes[0].node_id == "red wine/Sicily/small"
     assert "dry red wine from Sicily" in str(response)
+
+
+def test_the_embedding_of_a_query_is_searched_with(saved_model: Path) -> None:
+    retriever = ZeroShotRetriever(saved_model, k=3, graph_weight=0.0)
+    vector = ZeroShotEmbedding(model=saved_model).get_query_embedding("crunchy biscuits for dogs")
+    asked = QueryBundle("dry red wine", embedding=vector)
+    assert retriever.retrieve(asked)[0].metadata["concepts"] == ["kind:dog treats"]
+    assert retriever.retrieve(QueryBundle("dry red wine"))[0].metadata["concepts"] == ["kind:red wine"]
+    with pytest.raises(InvalidInputError, match="query vector of 256 dimensions, got 3"):
+        retriever.retrieve(QueryBundle("dry red wine", embedding=[0.0, 1.0, 0.0]))
+
+
+def test_a_query_told_in_several_texts_is_searched_with_all_of_them(saved_model: Path) -> None:
+    retriever = ZeroShotRetriever(saved_model, k=60, graph_weight=0.0)
+    told = QueryBundle("a drink", custom_embedding_strs=["dry red wine", "sparkling lemonade"])
+    found = {node.node_id: node.score for node in retriever.retrieve(told)}
+    alone = {node.node_id: node.score for node in retriever.retrieve("dry red wine")}
+    assert found["lemonade/Sicily/small"] > alone["lemonade/Sicily/small"] + 0.1
+    assert told.embedding is None
