@@ -11,6 +11,8 @@ import numpy as np
 from zeroshot_core.prediction.stacking import SHARE_OF_LABELS, Stacking, fit_stacking, hold_out_labels
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from zeroshot_core.types import Floats, Ints, Vectors
@@ -24,9 +26,10 @@ _TEMPERATURE = 0.05
 _INVERSE_REGULARISATION = 10.0
 # With fewer texts held out, weights say more of these texts than of the evidence.
 _FEWEST_HELD_OUT = 8
+# What is learned elsewhere from one or two examples a label.
 _UNLEARNED = Stacking(
-    seen_weights=np.array([0.5 / _TEMPERATURE, 3.0]),
-    unseen_weights=np.array([0.5 / _TEMPERATURE, 3.0]),
+    seen_weights=np.array([8.0, 2.0]),
+    unseen_weights=np.array([8.0, 2.0]),
     offset=0.0,
     penalty=0.0,
 )
@@ -140,19 +143,31 @@ def coefficients(model: Any) -> tuple[Floats, Floats]:
 
 def _learned(labels: Vectors, vectors: Vectors, codes: Ints, random_state: int) -> Stacking:
     """Weights that make held-out examples most probable; set ones where these are too few."""
-    is_closed = len(np.unique(codes)) == len(labels)
+    counts = np.bincount(codes, minlength=len(labels))
+    is_closed = bool((counts > 0).all())
     evidence, asked, seen = [], [], []
     share = 0.0 if is_closed else SHARE_OF_LABELS
     for training, held in hold_out_labels(codes, random_state=random_state, share_of_labels=share):
+        # The only example of a label, held out, would say that those without examples are the ones asked for.
+        own = np.flatnonzero(held & (counts > np.bincount(codes[held], minlength=len(labels)))[codes])
+        if not len(own):
+            continue
         coef, intercept = _logistic(labels, vectors[training], codes[training])
-        own = vectors[held]
-        evidence.append(np.stack([own @ labels.T, own @ coef.T + intercept], axis=2).astype(np.float64))
-        asked.append(codes[held])
+        own_vectors = vectors[own]
+        scores = [own_vectors @ labels.T, own_vectors @ coef.T + intercept]
+        evidence.append(np.stack(scores, axis=2).astype(np.float64))
+        asked.append(codes[own])
         known = np.bincount(codes[training], minlength=len(labels)) > 0
         # In a closed set a label whose only example is held out is no newcomer.
         seen.append(np.broadcast_to(known | is_closed, evidence[-1].shape[:2]))
-    if sum(len(each) for each in asked) < _FEWEST_HELD_OUT:
+    if sum(map(len, asked)) < _FEWEST_HELD_OUT or not _asks_of_seen(asked, seen):
         return _UNLEARNED
-    learned = fit_stacking(np.concatenate(evidence), np.concatenate(asked), np.concatenate(seen))
+    learned = fit_stacking(
+        np.concatenate(evidence), np.concatenate(asked), np.concatenate(seen), toward=_UNLEARNED
+    )
     # Few labels held out may say that those with examples deserve more; none does, with the weights learned.
     return replace(learned, penalty=max(0.0, learned.penalty))
+
+
+def _asks_of_seen(asked: Sequence[Ints], seen: Sequence[Mask]) -> bool:
+    return any(part[np.arange(len(codes)), codes].any() for codes, part in zip(asked, seen, strict=True))

@@ -44,6 +44,8 @@ SHARE_OF_LABELS = 0.35
 # Of the accuracy on labels with examples; the game, with fewer of these, loses more than a prediction will.
 _MOST_GIVEN_UP = 0.05
 _RIDGE = 1e-4
+# How many texts the weights that are learned toward count as, by their squared distance in standard units.
+_PRIOR = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,7 +201,7 @@ def hold_out_labels(
             yield ~held & ~is_unseen, held
 
 
-def fit_stacking(evidence: Floats, codes: Ints, is_seen: Mask) -> Stacking:
+def fit_stacking(evidence: Floats, codes: Ints, is_seen: Mask, *, toward: Stacking | None = None) -> Stacking:
     """Learn weights by a conditional logit, in which both kinds of labels count alike, then the penalty.
 
     Parameters
@@ -211,6 +213,8 @@ def fit_stacking(evidence: Floats, codes: Ints, is_seen: Mask) -> Stacking:
         Shape (n,).
     is_seen
         Which labels had examples when a text was held out, shape (n, m).
+    toward
+        Weights that few texts are to leave nearly as they are; None for none.
 
     References
     ----------
@@ -227,17 +231,22 @@ def fit_stacking(evidence: Floats, codes: Ints, is_seen: Mask) -> Stacking:
     scale = np.sqrt((design**2).mean(axis=(0, 1)))
     scale[scale == 0] = 1.0
     design /= scale
+    centre, pull = np.zeros(design.shape[2]), _RIDGE
+    if toward is not None:
+        centre = np.concatenate([toward.seen_weights, toward.unseen_weights, [toward.offset]]) * scale
+        pull += _PRIOR / len(codes)
 
     def loss(beta: Floats) -> tuple[float, Floats]:
         raw = design @ beta
         powers = np.exp(raw - raw.max(axis=1, keepdims=True))
         shares = powers / powers.sum(axis=1, keepdims=True)
-        value = -(weights * np.log(np.maximum(shares[rows, codes], 1e-300))).sum() + _RIDGE * beta @ beta
+        value = -(weights * np.log(np.maximum(shares[rows, codes], 1e-300))).sum()
+        away = beta - centre
         shares[rows, codes] -= 1
         slope = np.tensordot(shares * np.asarray(weights)[:, None], design, axes=2)
-        return float(value), slope + 2 * _RIDGE * beta
+        return float(value + pull * away @ away), slope + 2 * pull * away
 
-    beta = minimize(loss, np.zeros(design.shape[2]), jac=True, method="L-BFGS-B").x / scale
+    beta = minimize(loss, centre, jac=True, method="L-BFGS-B").x / scale
     k = evidence.shape[2]
     fitted = Stacking(
         seen_weights=beta[:k], unseen_weights=beta[k : 2 * k], offset=float(beta[-1]), penalty=0.0

@@ -85,6 +85,16 @@ def test_one_example_is_enough(n):
     assert set(probabilities.argmax(axis=1).tolist()) == {0, 1, 2}
 
 
+@pytest.mark.parametrize("n_taught", [12, 9])
+@pytest.mark.parametrize("per_label", [1, 2])
+def test_one_or_two_examples_of_a_label_do_not_harm(n_taught, per_label):
+    labels, vectors, codes = cloud(noise=0.2)
+    train = (np.arange(len(codes)) % 30 < per_label) & (codes < n_taught)
+    bare = fit_label_head(labels, vectors[:0], codes[:0], 0)
+    head = fit_label_head(labels, vectors[train], codes[train], 0)
+    assert accuracy(head, vectors[~train], codes[~train]) > accuracy(bare, vectors[~train], codes[~train])
+
+
 def test_probabilities_of_few_examples_are_as_sure_as_they_are_right():
     labels, vectors, codes = cloud(per_label=60, noise=0.2)
     train, test = np.arange(len(codes)) % 60 < 6, np.arange(len(codes)) % 60 >= 6
