@@ -79,6 +79,26 @@ class _RetrieveTool(_SavedModel):
         return {"query": "white wine from Sicily", "k": 2}
 
 
+class _ExplainTool(_SavedModel):
+    @property
+    def tool_constructor(self) -> BaseTool:
+        return zero_shot_tools(self.folder)[2]
+
+    @property
+    def tool_invoke_params_example(self) -> dict[str, Any]:
+        return {"text": "white wine from Sicily", "top_k": 3}
+
+
+class _RelatedTool(_SavedModel):
+    @property
+    def tool_constructor(self) -> BaseTool:
+        return zero_shot_tools(self.folder)[3]
+
+    @property
+    def tool_invoke_params_example(self) -> dict[str, Any]:
+        return {"query": "white wine from Sicily"}
+
+
 class TestPredictToolUnit(_PredictTool, ToolsUnitTests):
     pass
 
@@ -92,4 +112,20 @@ class TestRetrieveToolUnit(_RetrieveTool, ToolsUnitTests):
 
 
 class TestRetrieveTool(_RetrieveTool, ToolsIntegrationTests):
+    pass
+
+
+class TestExplainToolUnit(_ExplainTool, ToolsUnitTests):
+    pass
+
+
+class TestExplainTool(_ExplainTool, ToolsIntegrationTests):
+    pass
+
+
+class TestRelatedToolUnit(_RelatedTool, ToolsUnitTests):
+    pass
+
+
+class TestRelatedTool(_RelatedTool, ToolsIntegrationTests):
     pass
