@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -14,6 +14,7 @@ from zeroshot_core.cli.linking import Columns, graph_of_columns, linked_columns,
 from zeroshot_core.cli.tables import Table, read_table
 
 if TYPE_CHECKING:
+    from zeroshot_core.encoders.onnx_session import Runtime
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import VectorIndex
 
@@ -53,9 +54,13 @@ def fit(
     budget: Annotated[
         float | None, typer.Option(help="Seconds after which no further epoch of tuning begins.")
     ] = None,
+    runtime: Annotated[
+        str, typer.Option(help="What runs the encoder: torch, onnx (the same, faster), or onnx-int8.")
+    ] = "torch",
     seed: Annotated[int, typer.Option(help="Of folds, heads and tuning.")] = 0,
 ) -> None:
     """Learn to predict a column of a table from descriptions and concepts."""
+    from zeroshot_core.encoders import load_encoder
     from zeroshot_core.prediction import ZeroShotRegressor
 
     if graph is not None and concepts is not None:
@@ -69,7 +74,8 @@ def fit(
     groups = table.column(unseen) if unseen is not None else None
     with _connect(model, uri, token) as index:
         regressor = ZeroShotRegressor(
-            graph=known,
+            load_encoder(runtime=cast("Runtime", runtime)),
+            known,
             index=index,
             tune=tune,
             budget_s=budget,

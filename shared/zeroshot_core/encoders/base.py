@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.types import Content
 
 if TYPE_CHECKING:
@@ -38,6 +40,37 @@ class Encoder(ABC):
     def modalities(self) -> tuple[str, ...]:
         """Kinds of content that `encode` takes, of ``"text"`` and ``"image"``."""
         return ("text",)
+
+    @property
+    def repeatability(self) -> float:
+        """Least cosine between two encodings of one text: batches change a vector in its last bits."""
+        return 0.999
+
+    def encode_stream(
+        self, contents: Iterable[Content], *, role: Role = "document", block: int = 4096
+    ) -> Iterator[Vectors]:
+        """Encode contents of any number in constant memory.
+
+        Parameters
+        ----------
+        block
+            Contents that are held at a time, at least 1.
+
+        Yields
+        ------
+        Vectors
+            Shape (`block`, dimension), the last one maybe shorter, in the order of `contents`.
+
+        Raises
+        ------
+        InvalidInputError
+            If `block` is below 1, or a content is empty or of a type that this encoder does not take.
+        """
+        if block < 1:
+            raise InvalidInputError(f"expected a block of at least 1 content, got {block}")
+        rest = iter(contents)
+        while part := list(islice(rest, block)):
+            yield self.encode(part, role=role)
 
     @abstractmethod
     def encode(

@@ -99,6 +99,11 @@ class HeadEncoder(Encoder):
         return self._base.modalities
 
     @property
+    def repeatability(self) -> float:
+        """The base's."""
+        return self._base.repeatability
+
+    @property
     def fingerprint(self) -> str:
         """16 hex digits over the base's fingerprint and the weights of the head."""
         hasher = hashlib.sha256()

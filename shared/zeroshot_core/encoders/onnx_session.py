@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -73,6 +74,11 @@ class OnnxSession:
         self.folder, self.runtime = folder, runtime
         self._session = _open(folder / GRAPH)
         self._inputs = [each.name for each in self._session.get_inputs()]
+
+    @cached_property
+    def agreement(self) -> Agreement:
+        """How near the graph's vectors are to those of torch."""
+        return Agreement.read(self.folder)
 
     def run(self, features: Mapping[str, Any]) -> Vectors:
         """Turn padded features of n texts into vectors, shape (n, d)."""

@@ -114,7 +114,7 @@ class TransformerEncoder(Encoder):
     @property
     def agreement(self) -> Agreement | None:
         """How near the runtime's vectors are to those of torch, measured at the export; None for torch."""
-        return Agreement.read(self._session.folder) if self._session else None
+        return self._session.agreement if self._session else None
 
     @property
     def fingerprint(self) -> str:
@@ -125,6 +125,16 @@ class TransformerEncoder(Encoder):
                     self._model, prompts=self.prompts, max_length=self.max_length, dimension=self.dimension
                 )
             return runtime_fingerprint(self._fingerprint, self.runtime)
+
+    @property
+    def repeatability(self) -> float:
+        """Least cosine between two encodings of one text; in 8 bits, a text's scale is that of its batch.
+
+        Two vectors within an angle of that of torch are within twice that angle: ``cos 2a = 2 cos(a)^2 - 1``.
+        """
+        if self._session is None or self.runtime == "onnx":
+            return super().repeatability
+        return 2 * self._session.agreement.lowest**2 - 1
 
     def running_on(self, session: OnnxSession | None) -> TransformerEncoder:
         """Give the same model with its vectors computed by a session, or by torch if there is none."""

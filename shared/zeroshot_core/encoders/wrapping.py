@@ -36,6 +36,11 @@ class WrappingEncoder(Encoder):
         """The inner encoder's: the vectors are the same."""
         return self._encoder.fingerprint
 
+    @property
+    def repeatability(self) -> float:
+        """The inner encoder's."""
+        return self._encoder.repeatability
+
     def to_config(self) -> dict[str, Any]:
         """Refer to the inner encoder."""
         return self._encoder.to_config()

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["build_version", "check_finished", "verify_version"]
 
 _N_PROBES = 8
-# Another batch changes a vector in its last bits; another text or encoder changes it far more.
-_LEAST_PROBE_SIMILARITY = 0.999
 
 
 def build_version(
@@ -240,7 +238,7 @@ def _probe(catalog: VersionCatalog, info: VersionInfo, encoder: Encoder, items: 
         return
     stored = catalog.tables(info).items.vectors([item.id for item in sample])
     similarities = (stored * encode_checked(encoder, [item.content for item in sample])).sum(axis=1)
-    if similarities.min() < _LEAST_PROBE_SIMILARITY:
+    if similarities.min() < encoder.repeatability:
         worst = sample[int(similarities.argmin())].id
         raise VectorIndexError(
             f"expected the stored vector of item {worst!r} to be the encoder's, got cosine "

@@ -1,5 +1,7 @@
 """Heads over closed embedding functions, and vectors kept on disk."""
 
+import itertools
+
 import numpy as np
 import pytest
 from zeroshot_core.encoders import (
@@ -71,6 +73,20 @@ def test_the_base_comes_back_where_a_head_does_not_help():
     tuned, report = tune_head(base, TEXTS, labels, plan=plan)
     assert tuned is base
     assert report.verdict.startswith("base kept")
+
+
+def test_a_stream_of_any_length_is_read_block_by_block(hash_encoder):
+    read = []
+    texts = (read.append(i) or f"text {i % 7}" for i in itertools.count())
+    blocks = hash_encoder.encode_stream(texts, block=5)
+    first, second = next(blocks), next(blocks)
+    assert len(read) == 10
+    np.testing.assert_array_equal(
+        np.concatenate([first, second]), hash_encoder.encode([f"text {i % 7}" for i in range(10)])
+    )
+    assert [len(rows) for rows in hash_encoder.encode_stream(["a", "b", "c"], block=2)] == [2, 1]
+    with pytest.raises(InvalidInputError, match="expected a block of at least 1 content, got 0"):
+        next(hash_encoder.encode_stream(["a"], block=0))
 
 
 def test_no_text_is_paid_for_twice_even_by_another_process(tmp_path):
