@@ -28,10 +28,10 @@ class HitWriter:
         Types of the relations in the paths.
     """
 
-    def __init__(self, annotations: Annotations, *, relation: str, hierarchy: str) -> None:
+    def __init__(self, annotations: Annotations, *, relation: str, hierarchy: str | None) -> None:
         self._annotations = annotations
         self._relation = relation
-        self._hierarchy = hierarchy
+        self._hierarchy = hierarchy or ""
         self._content = information_content(annotations.hierarchy, annotations.frequencies)
 
     def hits(self, case: Case, logs: Floats, denied: Floats, ranked: Ints, top_k: int) -> list[Hit]:

@@ -64,7 +64,7 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
     relation, exclusion
         Types of the relations from a candidate to findings that it shows, and that it is known to lack.
     hierarchy
-        Type of the relations between findings, from narrow to wide.
+        Type of the relations between findings, from narrow to wide; None if they are a flat list.
     telling
         How findings are told.
     top_k
@@ -84,7 +84,7 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
         candidates: str = "disease",
         relation: str = "has_phenotype",
         exclusion: str = "lacks_phenotype",
-        hierarchy: str = "is_a",
+        hierarchy: str | None = "is_a",
         telling: Telling | None = None,
         top_k: int = 10,
         show_progress: bool = False,
@@ -106,7 +106,7 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         InvalidInputError
-            If the graph lacks candidates, annotations or a hierarchy, the hierarchy has a cycle, or a
+            If the graph lacks candidates, annotations or the named hierarchy, the hierarchy has a cycle, or a
             parameter is out of range; nothing has been changed then.
         """
         check_top_k(self.top_k)

@@ -55,18 +55,24 @@ class Annotations:
 
     @classmethod
     def of(
-        cls, graph: KnowledgeGraph | None, candidates: str, relation: str, exclusion: str, hierarchy: str
+        cls,
+        graph: KnowledgeGraph | None,
+        candidates: str,
+        relation: str,
+        exclusion: str,
+        hierarchy: str | None,
     ) -> Annotations:
         """Take candidates, findings and annotations out of a graph.
 
         Raises
         ------
         InvalidInputError
-            If it lacks candidates with findings or a hierarchy, a frequency is above 1, or the hierarchy has
-            a cycle.
+            If it lacks candidates with findings or the named hierarchy, a frequency is above 1, or the
+            hierarchy has a cycle.
         """
         graph = KnowledgeGraph() if graph is None else graph
         _check_annotations(graph, candidates, relation, exclusion)
+        _check_hierarchy(graph, hierarchy)
         shows = [edge for edge in graph.relations if edge.type == relation]
         findings = KnowledgeGraph(
             [concept for concept in graph.concepts.values() if concept.type != candidates],
@@ -86,7 +92,7 @@ class Annotations:
             ids=ids,
             names=tuple(graph.concepts[id_].name for id_ in ids),
             findings=findings,
-            hierarchy=hierarchy_of(findings, (hierarchy,)),
+            hierarchy=hierarchy_of(findings, (hierarchy,) if hierarchy else ()),
             frequencies=matrix(shows),
             lacked=matrix(lacks),
         )
@@ -122,6 +128,14 @@ class Annotations:
         shown, frequencies = self.shown_by(row)
         order = np.argsort(-frequencies, kind="stable")[:_MOST_LINKS]
         return tuple(self.findings.concept_ids[column] for column in shown[order].tolist())
+
+
+def _check_hierarchy(graph: KnowledgeGraph, hierarchy: str | None) -> None:
+    if hierarchy is not None and hierarchy not in graph.relation_types:
+        raise InvalidInputError(
+            f"expected relations of type {hierarchy!r} between findings, got types "
+            f"{list(graph.relation_types)}; name the hierarchy's type, or pass hierarchy=None for a flat list"
+        )
 
 
 def _check_annotations(graph: KnowledgeGraph, candidates: str, relation: str, exclusion: str) -> None:
@@ -195,7 +209,7 @@ def restore_ranker(
         ids=tuple(config["ids"]),
         names=tuple(config["names"]),
         findings=findings,
-        hierarchy=hierarchy_of(findings, (parameters["hierarchy"],)),
+        hierarchy=hierarchy_of(findings, (parameters["hierarchy"],) if parameters["hierarchy"] else ()),
         frequencies=_matrix(state, "frequencies"),
         lacked=_matrix(state, "lacks"),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -290,3 +291,16 @@ def test_diseases_with_vectors_near_each_other_share_what_is_known():
     assert prediction.probabilities["Absence epilepsy"] == pytest.approx(sum(shares[:2]))
     alone.close()
     shared.close()
+
+
+def test_findings_may_be_a_flat_list(tmp_path):
+    graph = clinic_graph()
+    flat = KnowledgeGraph(graph.concepts.values(), [edge for edge in graph.relations if edge.type != "is_a"])
+    own = [found(*shown) for shown in SHOWN.values()]
+    with closing(ZeroShotRanker(HashEncoder(256), flat, hierarchy=None).fit()) as ranker:
+        ranker.save(tmp_path / "model")
+        ranked, classes = ranker.scores(own), ranker.classes_
+    with closing(ZeroShotRanker.load(tmp_path / "model", encoder=HashEncoder(256))) as again:
+        np.testing.assert_allclose(again.scores(own), ranked)
+
+    assert classes[ranked.argmax(axis=1)].tolist() == [id_ for id_, _ in SHOWN]
