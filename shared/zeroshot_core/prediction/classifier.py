@@ -4,28 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from zeroshot_core.errors import InvalidInputError, NotFittedError
+from zeroshot_core.prediction.classifier_answering import AnsweringClassifier
 from zeroshot_core.prediction.classifier_fitting import LabelTask
 from zeroshot_core.prediction.classifier_growing import GrowingClassifier
-from zeroshot_core.prediction.classifier_inputs import checked_examples, checked_unlabelled, linked
+from zeroshot_core.prediction.classifier_inputs import (
+    check_settings,
+    checked_examples,
+    checked_unlabelled,
+    linked,
+)
 from zeroshot_core.prediction.classifier_state import classifier_state, restore_classifier
-from zeroshot_core.prediction.indexing import ModelIndex, as_items, resolve_encoder
-from zeroshot_core.prediction.label_vectors import check_template, label_graph
-from zeroshot_core.prediction.novelty import check_false_alarm_rate
+from zeroshot_core.prediction.indexing import ModelIndex, resolve_encoder
+from zeroshot_core.prediction.label_hierarchy import label_hierarchy
+from zeroshot_core.prediction.label_vectors import label_graph
 from zeroshot_core.prediction.persistence import SavedModel
-from zeroshot_core.prediction.rejection import NONE_OF_THESE, learn_usual, novelty_scores
 from zeroshot_core.prediction.tuned import check_tune, holds_encoder, settled
 from zeroshot_core.prediction.tuned_jointly import clear_rounds
 from zeroshot_core.retrieval import Retriever
-from zeroshot_core.types import Concept, Evidence, Item, Prediction
+from zeroshot_core.types import Concept, Item
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
 
     from zeroshot_core.encoders import Encoder
     from zeroshot_core.graph import KnowledgeGraph
@@ -33,21 +36,21 @@ if TYPE_CHECKING:
     from zeroshot_core.prediction.label_head import LabelHead
     from zeroshot_core.prediction.novelty import Novelty
     from zeroshot_core.prediction.saved import ModelState, Opened
-    from zeroshot_core.types import Floats, Vectors
 
 __all__ = ["ZeroShotClassifier"]
 
-_N_CONCEPTS_SHOWN = 5
 _TUNING = ("checkpoints", "budget_s", "random_state", "show_progress")
 
 
-class ZeroShotClassifier(GrowingClassifier, SavedModel, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class ZeroShotClassifier(AnsweringClassifier, GrowingClassifier, SavedModel, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Predicts a label for a text from what the labels mean and from the examples that there are.
 
     Each label is a concept of the graph, and its vector the mean of its names in the template and of its
     description. Without examples a text's score for a label is the cosine between the two; with examples, a
     logistic regression on their vectors joins in (`label_head`), and so it does with texts without labels
-    (`transduction`). Labels without examples can be predicted beside those with many.
+    (`transduction`). Labels without examples can be predicted beside those with many. Where the graph says by
+    ``is_a`` relations what labels are, kin lend each other meaning, and wider concepts are answers too
+    (`label_hierarchy`).
 
     Parameters
     ----------
@@ -145,7 +148,7 @@ class ZeroShotClassifier(GrowingClassifier, SavedModel, ClassifierMixin, BaseEst
             If an item names a concept that the graph does not hold.
         """
         items, y = checked_examples(X, y)
-        self._check_parameters()
+        check_settings(template=self.template, false_alarm_rate=self.false_alarm_rate, top_k=self.top_k)
         ids, graph = label_graph(labels, y, self.graph)
         others = checked_unlabelled(unlabelled, items, len(ids))
         graph.require(concept for item in (*items, *others) for concept in item.concepts)
@@ -153,6 +156,7 @@ class ZeroShotClassifier(GrowingClassifier, SavedModel, ClassifierMixin, BaseEst
         check_tune(self.tune, self.budget_s, base)
         task = LabelTask(
             concepts=[graph.concepts[id_] for id_ in ids],
+            hierarchy=label_hierarchy(ids, graph),
             template=self.template,
             examples=[linked(item, label) for item, label in zip(items, y or (), strict=True)],
             y=y or (),
@@ -169,87 +173,6 @@ class ZeroShotClassifier(GrowingClassifier, SavedModel, ClassifierMixin, BaseEst
         self.tuning_ = report
         self._adopt(model_index, version, settled(encoder, base), graph, ids, head)
         return self
-
-    def predict(self, X: Sequence[Item | str], *, reject: bool = False) -> npt.NDArray[np.str_]:
-        """Most probable label of each item or text, shape (q,).
-
-        Parameters
-        ----------
-        reject
-            Whether to answer ``""``, none of these, where a text is newer than all but the share
-            `false_alarm_rate` of the known texts.
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        InvalidInputError
-            If a text is empty, or something is neither a text nor an item; to reject, if `fit` had fewer
-            than 10 texts, or `false_alarm_rate` is neither above 0 and below 1 nor ``"auto"``.
-        """
-        items = self._checked_items(X)
-        vectors = self._encoded(items)
-        labels: npt.NDArray[np.str_] = self.classes_[self.head_.probabilities(vectors).argmax(axis=1)]
-        if not reject:
-            return labels
-        return np.where(self._is_new(vectors), NONE_OF_THESE, labels)
-
-    def novelty_score(self, X: Sequence[Item | str]) -> Floats:
-        """How new each item or text is beside those of `fit`, with labels or without, shape (q,).
-
-        The higher, the newer; 0 is usual, and 1 about a standard deviation above it. Texts of a label without
-        examples are new in this sense.
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        InvalidInputError
-            If something is neither a text nor an item, or `fit` had fewer than 10 texts.
-        """
-        items = self._checked_items(X)
-        return novelty_scores(self._usual(), self.version_, self._encoded(items))
-
-    def predict_proba(self, X: Sequence[Item | str]) -> Floats:
-        """Probability of each label, shape (q, n_classes) in the order of `classes_`; rows sum to 1."""
-        items = self._checked_items(X)
-        return self.head_.probabilities(self._encoded(items))
-
-    def explain(
-        self,
-        X: Sequence[Item | str],
-        *,
-        top_k: int | None = None,
-        coverage: float | None = None,
-        reject: bool = False,
-    ) -> list[Prediction]:
-        """Label with probabilities, nearest known items, concepts, and the paths that lead to them.
-
-        Parameters
-        ----------
-        top_k
-            Known items shown for each text.
-        coverage
-            For callers that don't know what kind of model they hold: a label has no interval, and so it
-            changes nothing.
-        reject
-            As in `predict`; the probabilities are those of the labels all the same.
-        """
-        items = self._checked_items(X)
-        vectors = self._encoded(items)
-        is_taught, retriever = self.head_.has_examples.any(), self.retriever_
-        hits = retriever.retrieve(items, top_k=top_k, vectors=vectors) if is_taught else [[] for _ in items]
-        concepts = retriever.related_concepts(items, top_k=_N_CONCEPTS_SHOWN, vectors=vectors)
-        is_new = self._is_new(vectors) if reject else np.zeros(len(items), dtype=bool)
-        return [
-            Prediction(
-                id=item.id,
-                value=NONE_OF_THESE if is_new[row] else str(self.classes_[shares.argmax()]),
-                probabilities=dict(zip(self.classes_.tolist(), shares.tolist(), strict=True)),
-                evidence=Evidence(items=tuple(hits[row]), concepts=tuple(concepts[row])),
-            )
-            for row, (item, shares) in enumerate(zip(items, self.head_.probabilities(vectors), strict=True))
-        ]
 
     def _state(self) -> ModelState:
         return classifier_state(self.get_params(deep=False), self.classes_.tolist(), self.head_)
@@ -278,40 +201,6 @@ class ZeroShotClassifier(GrowingClassifier, SavedModel, ClassifierMixin, BaseEst
         self.retriever_ = Retriever(version, encoder, graph, top_k=self.top_k)
         self.model_index_, self.version_, self.encoder_ = model_index, version, encoder
         self.graph_ = self.retriever_.graph
-        self.classes_ = np.array(ids)
+        self.classes_, self.hierarchy_ = np.array(ids), label_hierarchy(ids, self.graph_)
         self.head_ = head
         self._novelty: Novelty | None = None
-
-    def _usual(self) -> Novelty:
-        """Learn what is usual from the index when first asked for."""
-        if self._novelty is None:
-            self._novelty = learn_usual(self.version_, self.classes_.tolist(), random_state=self.random_state)
-        return self._novelty
-
-    def _is_new(self, vectors: Vectors) -> npt.NDArray[np.bool_]:
-        """Whether texts are newer than all but the share `false_alarm_rate` of the known ones, shape (q,)."""
-        usual = self._usual()
-        scores = novelty_scores(usual, self.version_, vectors)
-        return np.asarray(scores > usual.threshold(self.false_alarm_rate))
-
-    def _encoded(self, items: Sequence[Item]) -> Vectors:
-        contents = [item.content for item in items]
-        return self.encoder_.encode(contents, role="query", show_progress=self.show_progress)
-
-    def _check_parameters(self) -> None:
-        check_template(self.template)
-        check_false_alarm_rate(self.false_alarm_rate)
-        if isinstance(self.top_k, bool) or not isinstance(self.top_k, int) or self.top_k < 1:
-            raise InvalidInputError(f"expected top_k as a whole number of at least 1, got {self.top_k!r}")
-
-    def _check_fitted(self) -> None:
-        if not hasattr(self, "head_"):
-            raise NotFittedError(
-                "expected a fitted classifier, got one before fit; call fit(labels=[...]) or fit(X, y)"
-            )
-
-    def _checked_items(self, X: Any) -> list[Item]:
-        self._check_fitted()
-        items = as_items(X, prefix="query-")
-        self.graph_.require(concept for item in items for concept in item.concepts)
-        return items

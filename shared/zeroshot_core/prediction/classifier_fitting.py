@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion
     from zeroshot_core.prediction.indexing import ModelIndex
+    from zeroshot_core.prediction.label_hierarchy import LabelHierarchy
     from zeroshot_core.prediction.tuned import Report
     from zeroshot_core.types import Concept, Item, Vectors
 
@@ -35,6 +36,8 @@ class LabelTask:
     ----------
     concepts
         Of the labels, sorted by id.
+    hierarchy
+        What the labels are kinds of.
     examples, y
         Shape (n,): items linked to their labels, and these.
     others
@@ -42,6 +45,7 @@ class LabelTask:
     """
 
     concepts: Sequence[Concept]
+    hierarchy: LabelHierarchy
     template: str | None
     examples: Sequence[Item]
     y: Sequence[str]
@@ -102,4 +106,4 @@ class LabelTask:
         return fit_label_head(labels, vectors, codes, random_state, untaught=untouched)
 
     def _labels(self, encoder: Encoder) -> Vectors:
-        return label_vectors(self.concepts, encoder, self.template)
+        return self.hierarchy.with_kin(label_vectors(self.concepts, encoder, self.template))

@@ -11,6 +11,7 @@ import numpy as np
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.prediction.classifier_inputs import checked_examples, linked
 from zeroshot_core.prediction.growing import grown
+from zeroshot_core.prediction.label_hierarchy import label_hierarchy
 from zeroshot_core.prediction.label_vectors import label_graph, label_vectors
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion
     from zeroshot_core.prediction.label_head import LabelHead
-    from zeroshot_core.types import Concept, Item, Vectors
+    from zeroshot_core.prediction.label_hierarchy import LabelHierarchy
+    from zeroshot_core.types import Concept, Ints, Item, Vectors
 
 __all__ = ["GrowingClassifier"]
 
@@ -37,6 +39,7 @@ class GrowingClassifier:
     encoder_: Encoder
     graph_: KnowledgeGraph
     head_: LabelHead
+    hierarchy_: LabelHierarchy
     template: str | None
     version_: OpenVersion
 
@@ -74,8 +77,9 @@ class GrowingClassifier:
         new = list(dict.fromkeys(given))
         ids, graph = label_graph([*self.classes_.tolist(), *new], None, self.graph_)
         graph.require(concept for item in items for concept in item.concepts)
-        head = _take_in(self, items, names or [], ids, graph)
-        self.graph_, self.classes_, self.head_ = graph, np.array(ids), head
+        hierarchy = label_hierarchy(ids, graph)
+        head = _take_in(self, items, names or [], hierarchy, graph)
+        self.graph_, self.classes_, self.head_, self.hierarchy_ = graph, np.array(ids), head, hierarchy
         return self
 
     @abstractmethod
@@ -87,7 +91,7 @@ def _take_in(
     model: GrowingClassifier,
     items: Sequence[Item],
     names: Sequence[str],
-    ids: Sequence[str],
+    hierarchy: LabelHierarchy,
     graph: KnowledgeGraph,
 ) -> LabelHead:
     """Write examples into the model's version, and grow its head.
@@ -96,24 +100,23 @@ def _take_in(
     ----------
     items, names
         New examples and their labels, shape (n,).
-    ids
-        All labels, old and new, sorted.
+    hierarchy
+        Of all labels, old and new, sorted.
     """
     version, encoder = model.version_, model.encoder_
-    old = set(model.classes_.tolist())
-    new = [id_ for id_ in ids if id_ not in old]
-    labels = np.zeros((0, encoder.dimension), dtype=np.float32)
-    if new:
-        labels = label_vectors([graph.concepts[id_] for id_ in new], encoder, model.template)
+    ids = hierarchy.ids[: hierarchy.within.shape[0]]
+    places = np.searchsorted(ids, model.classes_).astype(np.int64)
+    new = [graph.concepts[id_] for id_ in np.delete(ids, places).tolist()]
+    labels = _new_vectors(model, new, hierarchy, places)
     vectors = np.zeros((0, encoder.dimension), dtype=np.float32)
     if items:
         vectors = encoder.encode([item.content for item in items])
     codes = np.searchsorted(ids, list(names)).astype(np.int64)
-    touched = sorted({*codes.tolist(), *np.searchsorted(ids, new).tolist()})
+    touched = sorted({*codes.tolist(), *np.setdiff1d(np.arange(len(ids)), places).tolist()})
     others = _near(model, np.vstack([labels, vectors]), {ids[row] for row in touched})
     head = grown(
         model.head_,
-        np.searchsorted(ids, model.classes_).astype(np.int64),
+        places,
         labels,
         vectors,
         codes,
@@ -124,6 +127,19 @@ def _take_in(
         known = version.known_concepts(set(names))
         version.upsert([_noted(*pair, known) for pair in zip(items, names, strict=True)], encoder)
     return head
+
+
+def _new_vectors(
+    model: GrowingClassifier, new: Sequence[Concept], hierarchy: LabelHierarchy, places: Ints
+) -> Vectors:
+    """Vectors of new labels with what their kin lend them, shape (m, d); `places` has the old."""
+    vectors = np.zeros((len(places) + len(new), model.encoder_.dimension), dtype=np.float32)
+    if not new:
+        return vectors[:0]
+    is_new = ~np.isin(np.arange(len(vectors)), places)
+    vectors[places] = model.head_.labels
+    vectors[is_new] = label_vectors(new, model.encoder_, model.template)
+    return np.asarray(hierarchy.with_kin(vectors)[is_new])
 
 
 def _noted(item: Item, label: str, known: Container[str]) -> Item:

@@ -7,13 +7,29 @@ from typing import TYPE_CHECKING, Any
 
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.prediction.indexing import as_items
+from zeroshot_core.prediction.label_vectors import check_template
+from zeroshot_core.prediction.novelty import check_false_alarm_rate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zeroshot_core.types import Item
 
-__all__ = ["checked_examples", "checked_unlabelled", "linked"]
+__all__ = ["check_settings", "checked_examples", "checked_unlabelled", "linked"]
+
+
+def check_settings(*, template: Any, false_alarm_rate: Any, top_k: Any) -> None:
+    """Refuse settings that a classifier cannot work with.
+
+    Raises
+    ------
+    InvalidInputError
+        If one is wrong.
+    """
+    check_template(template)
+    check_false_alarm_rate(false_alarm_rate)
+    if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
+        raise InvalidInputError(f"expected top_k as a whole number of at least 1, got {top_k!r}")
 
 
 def checked_examples(X: Any, y: Any, *, prefix: str = "example-") -> tuple[list[Item], list[str] | None]:
