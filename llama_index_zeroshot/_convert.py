@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from typing import Annotated, Any, cast
+from functools import cached_property
+from typing import Annotated, Any
 
 from llama_index.core.base.response.schema import AsyncStreamingResponse, Response, StreamingResponse
 from llama_index.core.graph_stores.types import TRIPLET_SOURCE_KEY, EntityNode, LabelledNode
@@ -11,16 +12,34 @@ from llama_index.core.graph_stores.types import Relation as Triple
 from llama_index.core.schema import BaseNode, NodeWithScore, QueryBundle, TextNode
 from llama_index.core.vector_stores import FilterCondition, MetadataFilter, MetadataFilters
 from llama_index.core.vector_stores.utils import metadata_dict_to_node
-from pydantic import BaseModel, ConfigDict, WithJsonSchema, create_model
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, WithJsonSchema, create_model
 from zeroshot_core.encoders import Encoder, KnownVectors
-from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph.records import concept_attributes, concept_of, relation_attributes, relation_of
-from zeroshot_core.index import AllOf, AnyOf, Condition, Filter, Not
+from zeroshot_core.index import Filter
+from zeroshot_core.index.mapping import filter_of
 from zeroshot_core.prediction import serving
-from zeroshot_core.retrieval import Fact
+from zeroshot_core.retrieval import Fact, Retriever
 from zeroshot_core.types import Concept, Evidence, Hit, Item, Prediction, Relation
 
-_OPERATORS = {"nin": "not in", "any": "contains"}
+
+class ModelSource(BaseModel):
+    """Names the model behind a class; no dump holds the token.
+
+    Parameters
+    ----------
+    uri, token
+        Milvus address and credentials, where they differ from the saved ones.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    model: serving.Served | Retriever | Encoder = Field(description="Folder or name, or the loaded object.")
+    uri: str | None = None
+    token: SecretStr | None = Field(default=None, exclude=True)
+
+    @cached_property
+    def _opened(self) -> serving.Opened:
+        return serving.Opened(self.model, self.uri, self.token)
 
 
 def to_item(query: QueryBundle) -> Item:
@@ -86,28 +105,24 @@ def _stored(hit: Hit) -> BaseNode:
 
 def to_response(prediction: Prediction, words: str) -> Response:
     """Response of a prediction: reasons in words, evidence as source nodes, numbers as metadata."""
-    metadata = _paths(prediction.evidence) | serving.prediction_attributes(prediction)
+    metadata = serving.evidence_attributes(prediction.evidence) | serving.prediction_attributes(prediction)
     return Response(words, _nodes(prediction.evidence), metadata)
 
 
 def to_stream(evidence: Evidence, drafts: Iterator[Prediction]) -> StreamingResponse:
     """Response whose text is read as it is written; most of its metadata are there at the end of it."""
-    metadata = _paths(evidence)
+    metadata = serving.evidence_attributes(evidence)
     return StreamingResponse(serving.stream_words(drafts, metadata), _nodes(evidence), metadata)
 
 
 def to_async_stream(evidence: Evidence, drafts: AsyncIterator[Prediction]) -> AsyncStreamingResponse:
     """Response whose text is read as it is written; most of its metadata are there at the end of it."""
-    metadata = _paths(evidence)
+    metadata = serving.evidence_attributes(evidence)
     return AsyncStreamingResponse(serving.astream_words(drafts, metadata), _nodes(evidence), metadata)
 
 
 def _nodes(evidence: Evidence) -> list[NodeWithScore]:
     return [to_node(hit) for hit in (*evidence.items, *evidence.concepts)]
-
-
-def _paths(evidence: Evidence) -> dict[str, Any]:
-    return {"paths": serving.evidence_paths(evidence)}
 
 
 def to_entity(concept: Concept, **properties: str) -> EntityNode:
@@ -153,7 +168,7 @@ def to_fact(fact: Fact) -> tuple[EntityNode, Triple, EntityNode]:
     return start, to_triple(relation, start.id, end.id), end
 
 
-def to_filter(filters: MetadataFilters | Filter | None) -> Filter | None:
+def to_filter(filters: MetadataFilters | Filter | Mapping[str, Any] | None) -> Filter | None:
     """Filter of LlamaIndex's; ``contains``, ``any`` and ``all`` apply to the key ``concepts``.
 
     Raises
@@ -161,23 +176,19 @@ def to_filter(filters: MetadataFilters | Filter | None) -> Filter | None:
     InvalidInputError
         If `filters` is of another type, or an operator has no counterpart.
     """
-    if filters is None or isinstance(filters, Condition | AllOf | AnyOf | Not):
-        return filters
-    if not isinstance(filters, MetadataFilters):
-        raise InvalidInputError(f"expected MetadataFilters or a filter, got {filters!r}")
-    parts = [_part(part) for part in filters.filters]
-    if filters.condition == FilterCondition.NOT:
-        return Not(AnyOf(parts))
-    return AnyOf(parts) if filters.condition == FilterCondition.OR else AllOf(parts)
+    return filter_of(_mapping(filters) if isinstance(filters, MetadataFilters) else filters)
 
 
-def _part(part: MetadataFilter | MetadataFilters) -> Filter:
-    if isinstance(part, MetadataFilters):
-        return to_filter(part) or AllOf(())
-    value, operator = cast("Any", part.value), part.operator.value
-    if operator == "all":
-        return AllOf([Condition(part.key, "contains", one) for one in value])
-    return Condition(part.key, _OPERATORS.get(operator, operator), value)
+def _mapping(filters: MetadataFilters) -> dict[str, Any]:
+    parts = [
+        _mapping(part) if isinstance(part, MetadataFilters) else _condition(part) for part in filters.filters
+    ]
+    condition = filters.condition or FilterCondition.AND
+    return {"$not": {"$or": parts}} if condition == FilterCondition.NOT else {f"${condition.value}": parts}
+
+
+def _condition(part: MetadataFilter) -> dict[str, Any]:
+    return {part.key: {f"${part.operator.name.lower()}": part.value}}
 
 
 def to_class(schema: Mapping[str, Any]) -> type[BaseModel]:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from pathlib import Path
 from typing import cast
 
 from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, model_validator
 from typing_extensions import Self
 from zeroshot_core.encoders import Encoder, FunctionEncoder
-from zeroshot_core.prediction.opening import open_encoder
-from zeroshot_core.prediction.serving import Opened, Served, async_twin
-from zeroshot_core.retrieval import Retriever
+from zeroshot_core.prediction.serving import async_twin
+
+from llama_index_zeroshot._convert import ModelSource
 
 
-class ZeroShotEmbedding(BaseEmbedding):
+class ZeroShotEmbedding(ModelSource, BaseEmbedding):
     """Unit vectors of texts, the same that the saved model searches with.
 
     An `embeddings_cache` must not be shared with another model: LlamaIndex keys it by the text alone.
@@ -28,11 +27,6 @@ class ZeroShotEmbedding(BaseEmbedding):
         Milvus address and credentials of a saved model, where they differ from the saved ones.
     """
 
-    model: Served | Retriever | Encoder = Field(
-        description="Folder of a model, name of an encoder, or either."
-    )
-    uri: str | None = None
-    token: SecretStr | None = Field(default=None, exclude=True)
     embed_batch_size: int = Field(default=512, gt=0, le=2048)
 
     @model_validator(mode="after")
@@ -60,19 +54,11 @@ class ZeroShotEmbedding(BaseEmbedding):
     _aget_text_embedding = async_twin(_get_text_embedding)
     _aget_text_embeddings = async_twin(_get_text_embeddings)
 
-    @cached_property
-    def _opened(self) -> Opened:
-        return Opened(self.model, self.uri, self.token)
 
-
-def to_encoder(embedding: str | Path | Encoder | BaseEmbedding) -> Encoder:
+def to_encoder(embedding: BaseEmbedding) -> Encoder:
     """Make an encoder of any embedding, queries and documents told apart as there."""
-    if not isinstance(embedding, BaseEmbedding):
-        return open_encoder(embedding)
     if isinstance(embedding, ZeroShotEmbedding):
         return embedding._opened.encoder
-    return FunctionEncoder(
-        embedding.get_text_embedding_batch,
-        name=embedding.model_name,
-        query_function=lambda texts: [embedding.get_query_embedding(text) for text in texts],
-    )
+    name, query = embedding.model_name, embedding.get_query_embedding
+    documents = embedding.get_text_embedding_batch
+    return FunctionEncoder(documents, name=name, query_function=lambda texts: [*map(query, texts)])

@@ -20,18 +20,11 @@ from zeroshot_core.prediction.serving import Opened, Served, async_twin, off_loo
 from zeroshot_core.retrieval import Retriever
 from zeroshot_core.types import Item
 
-from llama_index_zeroshot._convert import (
-    key_of,
-    to_class,
-    to_concept,
-    to_entity,
-    to_fact,
-    to_relation,
-    to_triple,
-)
+from llama_index_zeroshot import _convert as convert
 
 Ids: TypeAlias = list[str] | None
 Known: TypeAlias = dict[str, Any] | None
+Near: TypeAlias = tuple[list[graphs.LabelledNode], list[float]]
 
 
 def from_property_graph(graph: graphs.LabelledPropertyGraph) -> KnowledgeGraph:
@@ -79,18 +72,19 @@ def from_entities(
     nodes = list(nodes)
     chunks = {node.id for node in nodes if isinstance(node, graphs.ChunkNode)}
     entities = [node for node in nodes if node.id not in chunks]
-    ids = {node.id: key_of(node) for node in entities}
+    ids = {node.id: convert.key_of(node) for node in entities}
     kept = (each for each in relations if not {each.source_id, each.target_id} & chunks)
     return KnowledgeGraph(
-        merge_concepts(map(to_concept, entities)), merge_relations(to_relation(each, ids) for each in kept)
+        merge_concepts(map(convert.to_concept, entities)),
+        merge_relations(convert.to_relation(each, ids) for each in kept),
     )
 
 
 def to_entities(graph: KnowledgeGraph) -> tuple[list[graphs.EntityNode], list[graphs.Relation]]:
     """Copy concepts into entities named by their ids, and relations into LlamaIndex's."""
-    entities = {id_: to_entity(concept) for id_, concept in graph.concepts.items()}
+    entities = {id_: convert.to_entity(concept) for id_, concept in graph.concepts.items()}
     relations = [
-        to_triple(relation, entities[relation.head].id, entities[relation.tail].id)
+        convert.to_triple(relation, entities[relation.head].id, entities[relation.tail].id)
         for relation in graph.relations
     ]
     return [*entities.values()], relations
@@ -121,7 +115,7 @@ class ZeroShotPropertyGraphStore(graphs.PropertyGraphStore):
 
     def get(self, properties: Known = None, ids: Ids = None) -> list[graphs.LabelledNode]:
         """Entities with one of these ids or names, and one of these properties."""
-        return [to_entity(concept) for concept in self._opened.graph.concepts(ids, properties)]
+        return [convert.to_entity(concept) for concept in self._opened.graph.concepts(ids, properties)]
 
     def get_triplets(
         self, entity_names: Ids = None, relation_names: Ids = None, properties: Known = None, ids: Ids = None
@@ -130,24 +124,25 @@ class ZeroShotPropertyGraphStore(graphs.PropertyGraphStore):
         if not (entity_names or relation_names or properties or ids):
             return []
         named = [*(entity_names or ()), *(ids or ())] or None
-        return [to_fact(fact) for fact in self._opened.graph.facts(named, relation_names or None, properties)]
+        return [
+            convert.to_fact(fact)
+            for fact in self._opened.graph.facts(named, relation_names or None, properties)
+        ]
 
     def get_rel_map(
         self, graph_nodes: list[graphs.LabelledNode], depth: int = 2, limit: int = 30, ignore_rels: Ids = None
     ) -> list[graphs.Triplet]:
         """Triplets within `depth` relations of these entities, the nearest first."""
-        names = [key_of(node) for node in graph_nodes]
+        names = [convert.key_of(node) for node in graph_nodes]
         around = self._opened.graph.around(names, n_hops=depth, limit=limit, without=ignore_rels or ())
-        return [to_fact(fact) for fact in around]
+        return [convert.to_fact(fact) for fact in around]
 
     def get_llama_nodes(self, node_ids: list[str]) -> list[BaseNode]:
         """Nodes of the indexed items with these ids."""
         items = self._opened.graph.items(node_ids)
         return [TextNode(id_=item.id, text=item.text or "", metadata=dict(item.metadata)) for item in items]
 
-    def vector_query(
-        self, query: VectorStoreQuery, **kwargs: Any
-    ) -> tuple[list[graphs.LabelledNode], list[float]]:
+    def vector_query(self, query: VectorStoreQuery, **kwargs: Any) -> Near:
         """Entities nearest to the query's embedding, or to its text, with their similarities.
 
         Raises
@@ -157,19 +152,16 @@ class ZeroShotPropertyGraphStore(graphs.PropertyGraphStore):
         """
         if query.filters is not None:
             raise InvalidInputError("expected a query without filters, got some; concepts have no metadata")
-        near = self._opened.graph.nearest(
-            top_k=query.similarity_top_k, vector=query.query_embedding, text=query.query_str
-        )
-        return [to_entity(concept) for concept, _ in near], [score for _, score in near]
+        graph, top_k = self._opened.graph, query.similarity_top_k
+        near = graph.nearest(query.query_embedding, query.query_str, top_k=top_k)
+        return [convert.to_entity(concept) for concept, _ in near], [score for _, score in near]
 
     aget = async_twin(get)
     aget_triplets = async_twin(get_triplets)
     aget_rel_map = async_twin(get_rel_map)
     aget_llama_nodes = async_twin(get_llama_nodes)
 
-    async def avector_query(
-        self, query: VectorStoreQuery, **kwargs: Any
-    ) -> tuple[list[graphs.LabelledNode], list[float]]:
+    async def avector_query(self, query: VectorStoreQuery, **kwargs: Any) -> Near:
         """Answer as `vector_query`, off the loop."""
         return await off_loop(self.vector_query)(query)
 
@@ -217,7 +209,7 @@ class ZeroShotGraphBuilder(GraphBuilder[LLM | TransformComponent, BaseNode]):
             ]
 
     def _answers(self, prompts: list[str], schema: dict[str, Any]) -> Sequence[Any]:
-        output_cls, llm = to_class(schema), cast("LLM", self.llm)
+        output_cls, llm = convert.to_class(schema), cast("LLM", self.llm)
 
         def ask(prompt: str) -> Any:
             # A program writes into its template: each call has its own.

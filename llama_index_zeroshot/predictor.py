@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from copy import deepcopy
 from functools import partial
 from inspect import getattr_static
 from typing import Any
@@ -18,9 +16,8 @@ from pydantic import SecretStr
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.prediction.prompting import Prompting
 from zeroshot_core.prediction.questions import LabelQuestion
-from zeroshot_core.prediction.serving import Asked, Asker, Opened, Served, off_loop, questions
+from zeroshot_core.prediction.serving import Asked, Asker, Call, Opened, Served, off_loop, question_of
 from zeroshot_core.prediction.wording import prediction_in_words
-from zeroshot_core.types import Prediction
 
 from llama_index_zeroshot._convert import to_async_stream, to_class, to_item, to_response, to_stream
 
@@ -54,7 +51,7 @@ class ZeroShotQueryEngine(BaseQueryEngine):
         when the text has been read to its end.
     """
 
-    _words: Callable[[Prediction], str] = staticmethod(prediction_in_words)
+    _words = staticmethod(prediction_in_words)
 
     def __init__(
         self,
@@ -94,12 +91,7 @@ class ZeroShotQueryEngine(BaseQueryEngine):
         return to_response(prediction, self._words(prediction))
 
     def _look_up(self, query: QueryBundle) -> Asked:
-        options: dict[str, Any] = {
-            "coverage": self.coverage,
-            "top_k": self.top_k,
-            "prompting": self.prompting,
-        }
-        return questions(self._opened.model, [to_item(query)], is_prompted=self.llm is not None, **options)[0]
+        return question_of(self, self._opened.model, to_item(query))
 
     @property
     def _asker(self) -> _LabelAsker:
@@ -111,9 +103,7 @@ class ZeroShotQueryEngine(BaseQueryEngine):
     def _update_prompts(self, prompts_dict: dict[str, BasePromptTemplate]) -> None:
         template = prompts_dict.get("label_template", self._template)
         if "question" not in template.template_vars:
-            raise InvalidInputError(
-                f"expected a label_template with the variable 'question', got {template.template_vars}"
-            )
+            raise InvalidInputError(f"expected label_template with 'question', got {template.template_vars}")
         self._template = template
 
     def _get_prompt_modules(self) -> dict[str, Any]:
@@ -125,11 +115,10 @@ class _LabelAsker(Asker):
         self._llm: Any = llm
         self._template = template
 
-    def _call(
-        self, question: LabelQuestion, *, is_async: bool, is_streamed: bool
-    ) -> tuple[Callable[[], Any], bool]:
+    def _call(self, question: LabelQuestion, *, is_async: bool, is_streamed: bool) -> Call:
         """Hold the model to the schema where it can be: by tools or in a way of its own."""
-        prefix, template = "a" if is_async else "", deepcopy(self._template)  # a program writes into it
+        template = self._template.partial_format()  # a copy: a program writes into it
+        prefix = "a" if is_async else ""
         held = f"{prefix}{'stream_' if is_streamed else ''}structured_predict"
         is_its_own = getattr_static(type(self._llm), held) is not getattr_static(LLM, held)
         if self._llm.metadata.is_function_calling_model or is_its_own:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from llama_index.core import Settings
 from llama_index.core.base.base_retriever import BaseRetriever
@@ -16,7 +14,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.core.vector_stores import MetadataFilters
 from llama_index.core.vector_stores.types import BasePydanticVectorStore
 from pydantic import Field, SecretStr
-from zeroshot_core.encoders import Encoder, joint_vector
+from zeroshot_core.encoders import joint_vector
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import Filter
@@ -25,7 +23,7 @@ from zeroshot_core.prediction.serving import Opened, Served, async_twin
 from zeroshot_core.retrieval import Retriever, rerank
 from zeroshot_core.retrieval.existing import existing_retriever
 
-from llama_index_zeroshot._convert import from_nodes, to_filter, to_node
+from llama_index_zeroshot._convert import ModelSource, from_nodes, to_filter, to_node
 from llama_index_zeroshot.embeddings import to_encoder
 
 
@@ -45,7 +43,7 @@ class ZeroShotRetriever(BaseRetriever):
     graph_weight
         0 is pure vector search, 1 pure graph; None is the model's own.
     filter
-        LlamaIndex's `MetadataFilters`, or a filter of the core.
+        LlamaIndex's `MetadataFilters`, a filter of the core, or a mapping such as ``{"price": {"$gt": 3}}``.
     uri, token
         Milvus address and credentials, where they differ from the saved ones.
     """
@@ -56,7 +54,7 @@ class ZeroShotRetriever(BaseRetriever):
         *,
         k: int = 10,
         graph_weight: float | None = None,
-        filter: MetadataFilters | Filter | None = None,
+        filter: MetadataFilters | Filter | Mapping[str, Any] | None = None,
         uri: str | None = None,
         token: SecretStr | str | None = None,
         callback_manager: CallbackManager | None = None,
@@ -75,7 +73,7 @@ class ZeroShotRetriever(BaseRetriever):
         graph: KnowledgeGraph | None = None,
         *,
         concept_fields: Sequence[str] = (),
-        encoder: str | Path | Encoder | BaseEmbedding | None = None,
+        embed_model: BaseEmbedding | None = None,
         **settings: Any,
     ) -> ZeroShotRetriever:
         """Retrieve from an existing `MilvusVectorStore` as it is; its nodes come back whole.
@@ -89,9 +87,8 @@ class ZeroShotRetriever(BaseRetriever):
         concept_fields
             Metadata that link a node to concepts: ids, or values such as `KnowledgeGraph.from_table` makes
             ids of (``kind`` links ``wine`` to ``kind:wine``).
-        encoder
-            What the vectors of the store come from: an encoder, its name, or an embedding of LlamaIndex;
-            None is `Settings.embed_model`.
+        embed_model
+            What the vectors of the store come from; None is `Settings.embed_model`.
         settings
             `k`, `graph_weight`, `filter` and `callback_manager`.
 
@@ -100,15 +97,10 @@ class ZeroShotRetriever(BaseRetriever):
         InvalidInputError
             If the collection or a field is not there, or the vectors are of another dimension.
         """
-        held: Any = store
-        fields = {"text": held.text_key, "vector": held.embedding_field, "concepts": tuple(concept_fields)}
-        core = existing_retriever(
-            held.client,
-            held.collection_name,
-            to_encoder(Settings.embed_model if encoder is None else encoder),
-            graph,
-            fields=CollectionFields(primary="id", **fields),
-        )
+        held, encoder = cast("Any", store), to_encoder(embed_model or Settings.embed_model)
+        names = {"text": held.text_key, "vector": held.embedding_field}
+        fields = CollectionFields(primary="id", concepts=tuple(concept_fields), **names)
+        core = existing_retriever(held.client, held.collection_name, encoder, graph, fields=fields)
         return cls(core, **settings)
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
@@ -125,7 +117,7 @@ class ZeroShotRetriever(BaseRetriever):
     _aretrieve = async_twin(_retrieve)
 
 
-class ZeroShotRerank(BaseNodePostprocessor):
+class ZeroShotRerank(ModelSource, BaseNodePostprocessor):
     """Ranks nodes by the scores that `ZeroShotRetriever` would give them; copies carry score, parts and path.
 
     Nodes that are indexed have the concepts of the index, others those under ``concepts`` of their metadata,
@@ -143,11 +135,8 @@ class ZeroShotRerank(BaseNodePostprocessor):
         Milvus address and credentials, where they differ from the saved ones.
     """
 
-    model: Served | Retriever
     top_n: int = Field(default=10, ge=1)
     graph_weight: float | None = Field(default=None, ge=0, le=1)
-    uri: str | None = None
-    token: SecretStr | None = Field(default=None, exclude=True)
 
     @classmethod
     def class_name(cls) -> str:
@@ -160,15 +149,7 @@ class ZeroShotRerank(BaseNodePostprocessor):
         if query_bundle is None:
             raise InvalidInputError("expected a query to rank by, got none; give query_bundle or query_str")
         found = {node.node_id: node.node for node in nodes}
-        hits = rerank(
-            self._opened.retriever,
-            query_bundle.query_str,
-            from_nodes(found.values()),
-            top_k=self.top_n,
-            graph_weight=self.graph_weight,
-        )
+        query, items = query_bundle.query_str, from_nodes(found.values())
+        opened, weight = self._opened.retriever, self.graph_weight
+        hits = rerank(opened, query, items, top_k=self.top_n, graph_weight=weight)
         return [to_node(hit, found[hit.id]) for hit in hits]
-
-    @cached_property
-    def _opened(self) -> Opened:
-        return Opened(self.model, self.uri, self.token)

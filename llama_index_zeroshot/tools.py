@@ -30,21 +30,13 @@ def zero_shot_tools(
         Milvus address and credentials, where they differ from the saved ones.
     """
     source: dict[str, Any] = {"model": model, "uri": uri, "token": token}
-    served: dict[str, ZeroShotQueryEngine | ZeroShotRetriever] = {
-        "zero_shot_predict": ZeroShotQueryEngine(**source),
-        "zero_shot_retrieve": ZeroShotRetriever(k=_K, **source),
-        "zero_shot_explain": _ExplainingEngine(top_k=_MUCH, **source),
-        "zero_shot_related_concepts": _ConceptRetriever(k=_K, **source),
-    }
-    return [_tool(one, ToolMetadata(TOOLS[name], name)) for name, one in served.items()]
-
-
-def _tool(
-    served: ZeroShotQueryEngine | ZeroShotRetriever, told: ToolMetadata
-) -> QueryEngineTool | RetrieverTool:
-    if isinstance(served, ZeroShotRetriever):
-        return _LookUp(served, told)
-    return QueryEngineTool(served, told)
+    predict, retrieve, explain, related = (ToolMetadata(told, name) for name, told in TOOLS.items())
+    return [
+        QueryEngineTool(ZeroShotQueryEngine(**source), predict),
+        _LookUp(ZeroShotRetriever(k=_K, **source), retrieve),
+        QueryEngineTool(_ExplainingEngine(top_k=_MUCH, **source), explain),
+        _LookUp(_ConceptRetriever(k=_K, **source), related),
+    ]
 
 
 class _ExplainingEngine(ZeroShotQueryEngine):

@@ -60,12 +60,14 @@ def nodes() -> list[TextNode]:
 
 def test_without_the_graph_the_ranking_is_that_of_the_store(store: Any, graph: KnowledgeGraph) -> None:
     theirs = VectorStoreIndex.from_vector_store(store, embed_model=EMBEDDING).as_retriever(similarity_top_k=5)
-    ours = ZeroShotRetriever.from_milvus(store, graph, encoder=EMBEDDING, k=5, graph_weight=0.0)
+    ours = ZeroShotRetriever.from_milvus(store, graph, embed_model=EMBEDDING, k=5, graph_weight=0.0)
     assert [node.node_id for node in ours.retrieve(QUERY)] == [n.node_id for n in theirs.retrieve(QUERY)]
 
 
 def test_nodes_come_back_whole_with_the_path_over_the_graph(store: Any, graph: KnowledgeGraph) -> None:
-    retriever = ZeroShotRetriever.from_milvus(store, graph, concept_fields=["kind"], encoder=EMBEDDING, k=3)
+    retriever = ZeroShotRetriever.from_milvus(
+        store, graph, concept_fields=["kind"], embed_model=EMBEDDING, k=3
+    )
     best = retriever.retrieve(QUERY)[0]
     assert (best.node_id, best.text) == ("red wine/Sicily/small", QUERY)
     assert best.node.ref_doc_id == "catalogue of red wine"
@@ -78,7 +80,7 @@ def test_nodes_come_back_whole_with_the_path_over_the_graph(store: Any, graph: K
 def test_the_graph_finds_what_the_words_do_not_say(store: Any, graph: KnowledgeGraph) -> None:
     def aisles(weight: float) -> list[str]:
         retriever = ZeroShotRetriever.from_milvus(
-            store, graph, concept_fields=["kind"], encoder=EMBEDDING, k=20, graph_weight=weight
+            store, graph, concept_fields=["kind"], embed_model=EMBEDDING, k=20, graph_weight=weight
         )
         return [node.metadata["aisle"] for node in retriever.retrieve("red wine for two")]
 
@@ -94,7 +96,7 @@ def test_filters_speak_of_the_metadata_of_the_store(store: Any, graph: Knowledge
         ]
     )
     retriever = ZeroShotRetriever.from_milvus(
-        store, graph, concept_fields=["kind"], encoder=EMBEDDING, k=50, filter=filters
+        store, graph, concept_fields=["kind"], embed_model=EMBEDDING, k=50, filter=filters
     )
     found = [node.metadata for node in retriever.retrieve(QUERY)]
     assert len(found) == 18
@@ -104,7 +106,9 @@ def test_filters_speak_of_the_metadata_of_the_store(store: Any, graph: Knowledge
 async def test_it_serves_async_and_as_a_reranker_of_the_stores_own_retriever(
     store: Any, graph: KnowledgeGraph
 ) -> None:
-    retriever = ZeroShotRetriever.from_milvus(store, graph, concept_fields=["kind"], encoder=EMBEDDING, k=5)
+    retriever = ZeroShotRetriever.from_milvus(
+        store, graph, concept_fields=["kind"], embed_model=EMBEDDING, k=5
+    )
     assert await retriever.aretrieve(QUERY) == retriever.retrieve(QUERY)
     theirs = VectorStoreIndex.from_vector_store(store, embed_model=EMBEDDING).as_retriever(
         similarity_top_k=60
@@ -117,4 +121,4 @@ async def test_it_serves_async_and_as_a_reranker_of_the_stores_own_retriever(
 
 def test_an_embedding_of_another_dimension_is_refused(store: Any) -> None:
     with pytest.raises(InvalidInputError, match="expected an encoder of dimension 256"):
-        ZeroShotRetriever.from_milvus(store, encoder=MockEmbedding(embed_dim=8))
+        ZeroShotRetriever.from_milvus(store, embed_model=MockEmbedding(embed_dim=8))

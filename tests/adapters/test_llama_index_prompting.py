@@ -210,5 +210,5 @@ async def test_the_prompt_can_be_read_and_changed(saved_classifier: Path, llm: A
     assert told(served.query(WINE)) == told(await served.aquery(WINE)) == ("lemonade", CHOSEN["reason"], "")
     assert all(prompt.startswith("You know shops.\nChoose the label") for prompt in llm.prompts)
     assert served.get_prompts()["label_template"].template.endswith("Take care.")
-    with pytest.raises(InvalidInputError, match="with the variable 'question', got \\['text'\\]"):
+    with pytest.raises(InvalidInputError, match="with 'question', got \\['text'\\]"):
         served.update_prompts({"label_template": PromptTemplate("{text}")})

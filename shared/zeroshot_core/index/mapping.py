@@ -11,15 +11,15 @@ from zeroshot_core.index.filters import AllOf, AnyOf, Condition, Filter, Not
 __all__ = ["filter_of"]
 
 _COMPARISONS = {"$eq": "==", "$ne": "!=", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
-_OPERATORS = {**_COMPARISONS, "$in": "in", "$nin": "not in", "$contains": "contains"}
+_OPERATORS = {**_COMPARISONS, "$in": "in", "$nin": "not in", "$contains": "contains", "$any": "contains"}
 
 
 def filter_of(filter: Filter | Mapping[str, Any] | None) -> Filter | None:
     """Read a mapping such as ``{"brand": "acme", "price": {"$gt": 3}}``, whose entries must all hold.
 
     ``$and`` and ``$or`` take a list of mappings, ``$not`` takes one, and
-    ``{"concepts": {"$contains": "type:wine"}}`` asks for items that are linked to a concept. A filter, and
-    None, come back as they are.
+    ``{"concepts": {"$contains": "type:wine"}}`` asks for items that are linked to a concept, ``$any`` and
+    ``$all`` for those linked to one or all of a list. A filter, and None, come back as they are.
 
     Raises
     ------
@@ -43,12 +43,17 @@ def _entry(key: str, value: Any) -> list[Filter]:
     if key == "$not":
         return [Not(_all_of(value))]
     asked = value if isinstance(value, Mapping) else {"$eq": value}
-    unknown = [operator for operator in asked if operator not in _OPERATORS]
-    if unknown:
+    return [part for operator, operand in asked.items() for part in _conditions(key, operator, operand)]
+
+
+def _conditions(key: str, operator: str, operand: Any) -> list[Filter]:
+    if operator == "$all" and isinstance(operand, list | tuple):
+        return [Condition(key, "contains", one) for one in operand]
+    if operator not in _OPERATORS:
         raise InvalidInputError(
-            f"filter on {key!r}: expected one of {', '.join(_OPERATORS)}, got {unknown[0]!r}"
+            f"filter on {key!r}: expected one of {', '.join(_OPERATORS)}, $all (of a list), got {operator!r}"
         )
-    return [Condition(key, _OPERATORS[operator], operand) for operator, operand in asked.items()]
+    return [Condition(key, _OPERATORS[operator], operand)]
 
 
 def _all_of(part: Filter | Mapping[str, Any]) -> Filter:

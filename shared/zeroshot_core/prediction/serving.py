@@ -20,7 +20,7 @@ from functools import cached_property, wraps
 from inspect import isawaitable
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Concatenate, TypeAlias, TypeVar
+from typing import Any, Concatenate, Protocol, TypeAlias, TypeVar
 
 from typing_extensions import ParamSpec
 
@@ -39,17 +39,20 @@ from zeroshot_core.types import Evidence, Hit, Item, Prediction, Value
 __all__ = [
     "Asked",
     "Asker",
+    "Call",
     "Opened",
     "Served",
+    "Serving",
     "Settled",
     "astream_words",
     "async_twin",
-    "evidence_paths",
+    "evidence_attributes",
     "hit_attributes",
     "hit_reasons",
     "item_of",
     "off_loop",
     "prediction_attributes",
+    "question_of",
     "questions",
     "stream_words",
 ]
@@ -233,6 +236,29 @@ def questions(
     return [Settled(prediction=one) for one in model.explain(items, top_k=top_k, coverage=coverage)]
 
 
+class Serving(Protocol):
+    """What serves a model: how much is told of a prediction, and by which language model."""
+
+    coverage: float
+    top_k: int
+    llm: Any
+    prompting: Prompting | None
+
+
+def question_of(serving: Serving, model: Any, item: Item) -> Asked:
+    """Look up the prediction for one item; if there is a language model, the question about it."""
+    options: dict[str, Any] = {
+        "coverage": serving.coverage,
+        "top_k": serving.top_k,
+        "prompting": serving.prompting,
+    }
+    return questions(model, [item], is_prompted=serving.llm is not None, **options)[0]
+
+
+Call: TypeAlias = tuple[Callable[[], Any], bool]
+"""What asks a language model, and whether each piece of its stream is all of the answer so far."""
+
+
 class Asker(ABC):
     """Asks a language model label questions, in each of the four ways in which a `LabelQuestion` takes it."""
 
@@ -261,10 +287,8 @@ class Asker(ABC):
             yield answer
 
     @abstractmethod
-    def _call(
-        self, question: LabelQuestion, *, is_async: bool, is_streamed: bool
-    ) -> tuple[Callable[[], Any], bool]:
-        """Give a call that asks the model, and whether a piece of its stream is all of the answer so far."""
+    def _call(self, question: LabelQuestion, *, is_async: bool, is_streamed: bool) -> Call:
+        """Give the call that asks the model."""
 
 
 def _as_fields(answer: Any) -> Answer:
@@ -305,9 +329,9 @@ async def astream_words(
     yield said.rest(last)
 
 
-def evidence_paths(evidence: Evidence) -> dict[str, str]:
-    """Paths to known items in words, by the items' ids."""
-    return {hit.id: path_in_words(hit.path) for hit in evidence.items if hit.path}
+def evidence_attributes(evidence: Evidence) -> dict[str, Any]:
+    """Give the paths to known items in words, by the items' ids."""
+    return {"paths": {hit.id: path_in_words(hit.path) for hit in evidence.items if hit.path}}
 
 
 class _Said:

@@ -112,7 +112,7 @@ class GraphView:
         return self._told([*seen.values()][:limit])
 
     def nearest(
-        self, *, top_k: int, vector: Sequence[float] | None = None, text: str | None = None
+        self, vector: Sequence[float] | None = None, text: str | None = None, *, top_k: int
     ) -> list[tuple[Concept, float]]:
         """Concepts nearest to a vector, or to a text where there is no vector, with their cosines.
 
