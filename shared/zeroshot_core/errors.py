@@ -4,7 +4,8 @@
 
     ZeroShotError                     catch this for anything the package refuses or cannot do
     ├── InvalidInputError (ValueError)     an item, target, concept or parameter is wrong
-    │   └── UnknownConceptError            a concept id that the graph does not hold
+    │   ├── UnknownConceptError            a concept id that the graph does not hold
+    │   └── TooLittleError                 too few or too like examples to tune on
     ├── NotFittedError (ValueError)        predict before fit
     ├── ArtifactError (ValueError)         a saved model is missing, damaged, or of another version
     ├── MissingExtraError (ImportError)    an optional dependency is not installed
@@ -29,6 +30,7 @@ __all__ = [
     "InvalidInputError",
     "MissingExtraError",
     "NotFittedError",
+    "TooLittleError",
     "UnknownConceptError",
     "UnsupportedIndexError",
     "VectorIndexError",
@@ -48,6 +50,10 @@ class InvalidInputError(ZeroShotError, ValueError):
 
 class UnknownConceptError(InvalidInputError):
     """An item or query names a concept that the graph does not hold."""
+
+
+class TooLittleError(InvalidInputError):
+    """Examples are too few, or too much alike, to tune an encoder on and to hold a part out."""
 
 
 class NotFittedError(ZeroShotError, ValueError):

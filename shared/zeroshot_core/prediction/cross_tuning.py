@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zeroshot_core.encoders import TransformerEncoder
-from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.errors import TooLittleError
 from zeroshot_core.graph import concept_vectors
 from zeroshot_core.prediction.features import ConceptSpace
 from zeroshot_core.prediction.schemes import deal_folds
@@ -24,7 +24,6 @@ from zeroshot_core.types import Item
 if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
     from zeroshot_core.prediction.indexing import ModelIndex
-    from zeroshot_core.prediction.tuned import Report
     from zeroshot_core.types import Floats, Ints, Vectors
 
 __all__ = ["View", "share", "tuned_views"]
@@ -59,7 +58,6 @@ def share(budget_s: float | None) -> float | None:
 def tuned_views(
     encoder: Encoder,
     tune: str,
-    report: Report | None,
     items: Sequence[Item],
     targets: Floats,
     vectors: Vectors,
@@ -73,8 +71,6 @@ def tuned_views(
 ) -> tuple[View, ...]:
     """Tune the encoder once for each of three parts of the items, on the others; a view for each part.
 
-    There is none where the encoder was not tuned, or the base was kept.
-
     Joint rounds would need an index for each part: plain tuning stands in for them. Where what is left
     without a part is too little to tune on, the part is seen through the encoder as it was, which knows no
     target.
@@ -83,8 +79,6 @@ def tuned_views(
     ----------
     encoder
         As it was before it was tuned.
-    report
-        Of the tuning on all items.
     targets
         Shape (n, horizon), transformed.
     vectors, space
@@ -92,8 +86,6 @@ def tuned_views(
     groups
         Shape (n,): what stays together in one part; None deals single items.
     """
-    if report is None or not report.is_improved:
-        return ()
     method = tune if tune != "joint" else "full" if isinstance(encoder, TransformerEncoder) else "head"
     parts = deal_folds(groups, len(items), _N_PARTS, np.random.default_rng(random_state))
     views = []
@@ -119,7 +111,7 @@ def _tuned_on(
 ) -> Encoder:
     try:
         return tuned_encoder(encoder, tune, items, targets, graph=None, checkpoints=None, **settings)[0]
-    except InvalidInputError:  # all items together were accepted: what is wrong is that these are few
+    except TooLittleError:
         return encoder
 
 

@@ -52,6 +52,11 @@ class Ensemble:
     heads: tuple[Head, ...]
     rates: Floats
 
+    @property
+    def error(self) -> float:
+        """Mean squared error of out-of-fold forecasts of all items, under the first scheme."""
+        return self.heads[0].error
+
     def forecast(
         self,
         items: Sequence[Item],

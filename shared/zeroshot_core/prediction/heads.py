@@ -37,23 +37,23 @@ class Head:
     scale
         Boosted trees for the absolute error.
     networks
-        None for few rows.
-    share
-        Of the networks in the forecast, 0 to 1.
+        Half of the forecast; None for few rows.
+    error
+        Mean squared error of out-of-fold forecasts of the transformed target.
     """
 
     models: tuple[Any, ...]
     scale: Any
     calibration: Calibration
     networks: NetworkHead | None = None
-    share: float = 0.0
+    error: float
 
     def level(self, features: Floats, vectors: Vectors) -> Floats:
         """Forecast of the transformed target, shape (q,)."""
         trees = np.asarray(np.mean([model.predict(features) for model in self.models], axis=0))
         if self.networks is None:
             return trees
-        return (1.0 - self.share) * trees + self.share * self.networks.level(features, vectors)
+        return (trees + self.networks.level(features, vectors)) / 2.0
 
     def spread(self, features: Floats, level: Floats) -> Floats:
         """Forecast the absolute error, shape (q,)."""
@@ -93,11 +93,10 @@ def _fit_head(
 ) -> Head:
     parts = folds % min(_N_CROSS, int(folds.max()) + 1)
     level = _cross_fit(lambda: _boosted(len(targets), random_state), features, targets, parts)
-    networks, share = None, 0.0
+    networks = None
     if len(targets) >= _FEWEST_FOR_NETWORKS:
-        networks, beside_trees = fit_network_head(features, vectors, targets, folds, random_state)
-        share = _best_share(targets, level, beside_trees)
-        level = (1.0 - share) * level + share * beside_trees
+        networks, held_out = fit_network_head(features, vectors, targets, folds, random_state)
+        level = (level + held_out) / 2.0
     errors = np.abs(targets - level)
     beside = np.column_stack([features, level])
     scale = np.maximum(
@@ -112,14 +111,8 @@ def _fit_head(
         scale=_scale(len(targets), random_state).fit(beside, errors),
         calibration=calibrate(level, residuals_of(level) / scale[:, None]),
         networks=networks,
-        share=share,
+        error=float(np.square(targets - level).mean()),
     )
-
-
-def _best_share(targets: Floats, first: Floats, second: Floats) -> float:
-    """Share of the second forecast that makes the mean squared error least, 0 to 1."""
-    apart = second - first
-    return float(np.clip(apart @ (targets - first) / max(float(apart @ apart), 1e-12), 0.0, 1.0))
 
 
 def _cross_fit(make: Callable[[], Any], features: Floats, targets: Floats, parts: Ints) -> Floats:

@@ -8,9 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from zeroshot_core.types import Floats, Ints
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["Neighbours", "nearness", "neighbour_features", "neighbour_names", "neighbour_profile"]
+    from zeroshot_core.index import OpenVersion
+    from zeroshot_core.types import Floats, Ints, Item, Vectors
+
+__all__ = [
+    "Neighbours",
+    "known_neighbours",
+    "nearness",
+    "neighbour_features",
+    "neighbour_names",
+    "neighbour_profile",
+]
 
 _WIDTHS = ((5, 0.05), (15, 0.05), (40, 0.03), (40, 0.1))
 _QUANTILES = (0.25, 0.75, 0.9)
@@ -30,6 +40,32 @@ class Neighbours:
 
     rows: Ints
     scores: Floats
+
+
+def known_neighbours(
+    version: OpenVersion, rows_by_id: Mapping[str, int], items: Sequence[Item], vectors: Vectors, top_k: int
+) -> Neighbours:
+    """Search the known items near each query, itself and items without a target left out.
+
+    Parameters
+    ----------
+    rows_by_id
+        Row of each training item.
+    items, vectors
+        The queries, which are themselves if an id is the same, and their vectors, shape (q, d).
+    """
+    rows, scores = np.full((len(items), top_k), -1, dtype=np.int64), np.zeros((len(items), top_k))
+    if not items:
+        return Neighbours(rows=rows, scores=scores)
+    found = version.search_items(vectors, top_k + 1)
+    for query, (ids, similarity) in enumerate(zip(found.ids, found.scores, strict=True)):
+        known = [rows_by_id.get(id_, -1) if id_ != items[query].id else -1 for id_ in ids]
+        # Scores differ in their last digits from batch to batch; equally near rows keep one order.
+        ranks = np.lexsort((np.asarray(known), -np.round(similarity, 4)))
+        kept = [int(place) for place in ranks if known[place] >= 0][:top_k]
+        rows[query, : len(kept)] = [known[place] for place in kept]
+        scores[query, : len(kept)] = similarity[kept]
+    return Neighbours(rows=rows, scores=scores)
 
 
 def neighbour_names() -> tuple[str, ...]:

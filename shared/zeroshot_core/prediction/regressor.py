@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 
-from zeroshot_core.encoders.remembering import RememberingEncoder
-from zeroshot_core.errors import InvalidInputError, NotFittedError
-from zeroshot_core.graph import check_spread
-from zeroshot_core.prediction.cross_tuning import share, tuned_views
-from zeroshot_core.prediction.ensemble import Ensemble, fit_ensemble
+from zeroshot_core.errors import NotFittedError
+from zeroshot_core.prediction.ensemble import Ensemble
 from zeroshot_core.prediction.features import ConceptSpace
 from zeroshot_core.prediction.indexing import ModelIndex, as_items, resolve_encoder
-from zeroshot_core.prediction.neighbours import Neighbours
+from zeroshot_core.prediction.neighbours import known_neighbours
 from zeroshot_core.prediction.persistence import SavedModel
+from zeroshot_core.prediction.regressor_fitting import NumberTask, concept_space
+from zeroshot_core.prediction.regressor_inputs import check_learning, check_probability
 from zeroshot_core.prediction.regressor_state import regressor_state, restore_regressor
 from zeroshot_core.prediction.targets import check_targets
-from zeroshot_core.prediction.tuned import check_tune, holds_encoder, settled, tuned_encoder
+from zeroshot_core.prediction.tuned import check_tune, holds_encoder, settled
 from zeroshot_core.prediction.tuned_jointly import clear_rounds
 from zeroshot_core.retrieval import Retriever
-from zeroshot_core.retrieval.checks import check_graph_weight, check_top_k
 from zeroshot_core.types import Evidence, Item, Prediction
 
 if TYPE_CHECKING:
@@ -33,14 +30,13 @@ if TYPE_CHECKING:
     from zeroshot_core.index import OpenVersion, VectorIndex
     from zeroshot_core.prediction.ensemble import Forecast
     from zeroshot_core.prediction.saved import ModelState, Opened
-    from zeroshot_core.types import Floats, Vectors
+    from zeroshot_core.types import Floats, Hit, Vectors
 
 __all__ = ["ZeroShotRegressor"]
 
-_FEWEST_ITEMS = 5
 _N_CONCEPTS_SHOWN = 5
-# Milvus gives 16,384 hits at most, and the item itself may be one.
-_MOST_NEIGHBOURS = 16_383
+_EVIDENCE = ("graph", "top_k", "n_hops", "graph_weight")
+_LEARNING = ("top_k", "n_hops", "random_state", "show_progress")
 
 
 class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -74,8 +70,9 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         ``"none"`` leaves the encoder as it is; ``"head"`` trains a small head over it, ``"full"`` and
         ``"lora"`` its upper layers, and ``"joint"`` either together with the index (`optimise_jointly`), so
         that items of near targets become near. What is trained is kept only where held-out items (or
-        `groups`) gain by it; `tuning_` says whether they did. If so, it is tuned three times more: while
-        heads learn, each item is seen through an encoder tuned without it (`cross_tuning`).
+        `groups`) gain by it. Then it is tuned three times more: while heads learn, each item is seen through
+        an encoder tuned without it (`cross_tuning`). If the forecasts of items not seen are no better for it,
+        the base comes back after all. `tuning_` says what happened.
     budget_s
         Seconds after which no further epoch of tuning begins, in equal shares for the four tunings of a
         regressor; None for no bound.
@@ -144,64 +141,33 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         """
         items = as_items(X, prefix="item-")
         targets = check_targets(y, len(items), self.target)
-        self._check_parameters(items, groups)
+        check_learning(items, groups, **{name: getattr(self, name) for name in _EVIDENCE})
         base = resolve_encoder(self.encoder)
         check_tune(self.tune, self.budget_s, base)
-        if self.graph is not None:
-            self.graph.require(concept for item in items for concept in item.concepts)
-        model_index = ModelIndex(self.index)
-        reader, budget_s = RememberingEncoder(base) if self.tune == "head" else base, share(self.budget_s)
-        encoder, report = tuned_encoder(
-            reader,
-            self.tune,
-            items,
-            targets.transform(targets.values),
+        task = NumberTask(
+            items=items,
+            targets=targets,
             groups=groups,
             graph=self.graph,
-            model_index=model_index,
-            checkpoints=self.checkpoints,
-            budget_s=budget_s,
-            random_state=self.random_state,
-            show_progress=self.show_progress,
+            model_index=ModelIndex(self.index),
+            **{name: getattr(self, name) for name in _LEARNING},
         )
-        version = model_index.build(items, encoder, self.graph, show_progress=self.show_progress)
-        ids = [item.id for item in items]
-        vectors = version.item_vectors(ids)
-        space = self._space(version)
-        views = tuned_views(
-            reader,
-            self.tune,
-            report,
-            items,
-            targets.transform(targets.values),
-            vectors,
-            space,
-            groups=groups,
-            model_index=model_index,
-            budget_s=budget_s,
-            random_state=self.random_state,
-            show_progress=self.show_progress,
-        )
-        ensemble = fit_ensemble(
-            items,
-            vectors,
-            targets,
-            space,
-            groups,
-            views=views,
-            top_k=self.top_k,
-            random_state=self.random_state,
-            show_progress=self.show_progress,
-        )
-        model_index.publish(version)
-        clear_rounds(report, model_index, version, self.checkpoints)
-        self.holds_encoder_ = holds_encoder(encoder, report, self.encoder_ if self.holds_encoder_ else None)
-        self.tuning_ = report
-        self._adopt(model_index, version, settled(encoder, base), space, ids, ensemble)
+        learned = task.learn(base, self.tune, self.checkpoints, self.budget_s)
+        task.model_index.publish(learned.version)
+        clear_rounds(learned.report, task.model_index, learned.version, self.checkpoints)
+        held = self.encoder_ if self.holds_encoder_ else None
+        self.holds_encoder_ = holds_encoder(learned.encoder, learned.report, held)
+        self.tuning_ = learned.report
+        encoder, ids = settled(learned.encoder, base), [item.id for item in items]
+        self._adopt(task.model_index, learned.version, encoder, learned.space, ids, learned.ensemble)
         return self
 
     def predict(self, X: Sequence[Item | str]) -> Floats:
         """Forecast for items or texts, shape (q,) or (q, horizon), in the unit of the targets.
+
+        What `fit` was given may be asked again. It is not new then: its target counts among those of its
+        concepts and, under another id or as a text, among its neighbours'. How good forecasts of new items
+        are, those of known ones do not tell.
 
         Raises
         ------
@@ -214,7 +180,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
 
     def predict_quantile(self, X: Sequence[Item | str], q: float) -> Floats:
         """Value that the truth stays below with probability `q` in (0, 1); shape as of `predict`."""
-        _check_probability(q, "q")
+        check_probability(q, "q")
         return self._shaped(self._forecast_of(X, quantiles=(q,)).quantiles[0])
 
     def predict_interval(self, X: Sequence[Item | str], coverage: float = 0.9) -> Floats:
@@ -225,7 +191,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         Floats
             Shape (q, 2), or (q, 2, horizon) for curves, each step with its own coverage.
         """
-        _check_probability(coverage, "coverage")
+        check_probability(coverage, "coverage")
         forecast = self._forecast_of(X, interval=coverage)
         return np.stack([self._shaped(end) for end in forecast.interval], axis=1)
 
@@ -238,18 +204,16 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         graph_weight: float | None = None,
     ) -> list[Prediction]:
         """Forecast with interval, nearest known items, concepts, and the paths that lead to them."""
-        _check_probability(coverage, "coverage")
+        check_probability(coverage, "coverage")
         items = self._checked_items(X)
         vectors = self._encode(items)
         forecast = self._forecast(items, vectors, interval=coverage)
         values = self._shaped(forecast.mean)
         low, high = (self._shaped(end) for end in forecast.interval)
         hits = self.retriever_.retrieve(items, top_k=top_k + 1, graph_weight=graph_weight, vectors=vectors)
-        concepts = (
-            self.retriever_.related_concepts(items, top_k=_N_CONCEPTS_SHOWN, vectors=vectors)
-            if self.space_
-            else [()] * len(items)
-        )
+        concepts: list[list[Hit]] = [[] for _ in items]
+        if self.space_:
+            concepts = self.retriever_.related_concepts(items, top_k=_N_CONCEPTS_SHOWN, vectors=vectors)
         return [
             Prediction(
                 id=item.id,
@@ -274,7 +238,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
     def _restored(cls, state: ModelState, parts: Opened) -> ZeroShotRegressor:
         parameters, ids, ensemble = restore_regressor(state)
         model = cls(parts.encoder, parts.graph, index=parts.model_index.index, **parameters)
-        space = model._space(parts.version)
+        space = concept_space(parts.version, parts.graph, model.n_hops)
         model._adopt(parts.model_index, parts.version, parts.encoder, space, ids, ensemble)
         return model
 
@@ -295,33 +259,6 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         self.ids_ = tuple(ids)
         self.rows_ = {id_: row for row, id_ in enumerate(ids)}
         self.ensemble_ = ensemble
-
-    def _space(self, version: OpenVersion) -> ConceptSpace | None:
-        if self.graph is None or not len(self.graph):
-            return None
-        vectors = version.concept_vectors(self.graph.concept_ids)
-        return ConceptSpace(graph=self.graph, vectors=vectors, n_hops=self.n_hops)
-
-    def _check_parameters(self, items: Sequence[Item], groups: Sequence[Hashable] | None) -> None:
-        if check_top_k(self.top_k) > _MOST_NEIGHBOURS:
-            raise InvalidInputError(f"expected top_k of at most {_MOST_NEIGHBOURS}, got {self.top_k}")
-        check_spread(self.n_hops, decay=1.0)
-        check_graph_weight(self.graph_weight)
-        if len(items) < _FEWEST_ITEMS:
-            raise InvalidInputError(
-                f"expected at least {_FEWEST_ITEMS} items to learn from, got {len(items)}"
-            )
-        if groups is not None and len(groups) != len(items):
-            raise InvalidInputError(f"expected {len(items)} groups, one for each item, got {len(groups)}")
-        if groups is not None and len(set(groups)) < 2:
-            raise InvalidInputError(
-                f"expected groups of at least 2 kinds, got only {next(iter(groups))!r}; leave groups out"
-            )
-        linked = [item.id for item in items if item.concepts]
-        if self.graph is None and linked:
-            raise InvalidInputError(
-                f"expected a graph for items that are linked to concepts ({linked[0]!r} is), got graph=None"
-            )
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "ensemble_"):
@@ -345,7 +282,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         quantiles: Sequence[float] = (),
         interval: float | None = None,
     ) -> Forecast:
-        found = self._neighbours(items, vectors)
+        found = known_neighbours(self.version_, self.rows_, items, vectors, self.top_k)
         return self.ensemble_.forecast(
             items, vectors, found, self.space_, quantiles=quantiles, coverage=interval
         )
@@ -354,29 +291,8 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         items = self._checked_items(X)
         return self._forecast(items, self._encode(items), **wanted)
 
-    def _neighbours(self, items: Sequence[Item], vectors: Vectors) -> Neighbours:
-        """Known items near each query, itself and items without a target left out."""
-        shape = (len(items), self.top_k)
-        rows, scores = np.full(shape, -1, dtype=np.int64), np.zeros(shape)
-        if not items:
-            return Neighbours(rows=rows, scores=scores)
-        found = self.version_.search_items(vectors, self.top_k + 1)
-        for query, (ids, similarity) in enumerate(zip(found.ids, found.scores, strict=True)):
-            known = [self.rows_.get(id_, -1) if id_ != items[query].id else -1 for id_ in ids]
-            # Scores differ in their last digits from batch to batch; equally near rows keep one order.
-            ranks = np.lexsort((np.asarray(known), -np.round(similarity, 4)))
-            kept = [int(place) for place in ranks if known[place] >= 0][: self.top_k]
-            rows[query, : len(kept)] = [known[place] for place in kept]
-            scores[query, : len(kept)] = similarity[kept]
-        return Neighbours(rows=rows, scores=scores)
-
     def _shaped(self, values: Floats) -> Floats:
         return values if self.ensemble_.targets.is_curve else values[:, 0]
-
-
-def _check_probability(value: float, name: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0.0 < value < 1.0:
-        raise InvalidInputError(f"expected {name} between 0 and 1, both excluded, got {value!r}")
 
 
 def _plain(value: Any) -> Any:

@@ -61,7 +61,7 @@ def regressor_state(parameters: Mapping[str, Any], ids: Sequence[str], ensemble:
         "is_curve": targets.is_curve,
         "names": list(ensemble.names),
         "n_models": [len(head.models) for head in ensemble.heads],
-        "shares": [head.share for head in ensemble.heads],
+        "errors": [head.error for head in ensemble.heads],
         "prior": tables.prior,
         "metadata_keys": list(tables.metadata_keys),
         "types": list(tables.groupings.types),
@@ -115,7 +115,7 @@ def _head(state: ModelState, place: int) -> Head:
         scale=state.estimators[f"scale-{place}"],
         calibration=Calibration(**parts),
         networks=_networks(state, place),
-        share=state.config["shares"][place],
+        error=state.config["errors"][place],
     )
 
 

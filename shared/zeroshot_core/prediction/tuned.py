@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from zeroshot_core.prediction.indexing import ModelIndex
     from zeroshot_core.types import Item
 
-__all__ = ["Report", "check_tune", "holds_encoder", "settled", "tuned_encoder", "untaught"]
+__all__ = ["Report", "check_tune", "holds_encoder", "refused", "settled", "tuned_encoder", "untaught"]
 
 Report: TypeAlias = TuningReport | JointResult
 """What tuning did: `is_improved`, and `verdict` in words."""
@@ -111,6 +111,15 @@ def tuned_encoder(
     return tune_encoder(
         encoder, texts, labels_or_targets, method=tune, trained_layers=_TRAINED_LAYERS, **shared
     )
+
+
+def refused(report: Report | None, base: Encoder, version: str, why: str) -> Report:
+    """Report that the base came back, of which this is the version, for a reason that tuning did not know."""
+    if isinstance(report, JointResult):
+        return replace(report, encoder=base, version=version, refusal=why)
+    if report is None:
+        raise InvalidInputError("expected the report of a tuning, got none")
+    return replace(report, is_improved=False, verdict=why)
 
 
 def untaught(tuned: Encoder, base: Encoder) -> Encoder:

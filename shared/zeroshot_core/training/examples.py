@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.errors import InvalidInputError, TooLittleError
 
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats, Ints
@@ -131,7 +131,7 @@ def _codes(texts: list[str], where: Ints, labels: Sequence[str]) -> Ints:
         raise InvalidInputError(f"expected labels that are all strings, got {stray!r}; convert it with str()")
     names = sorted(set(labels))
     if len(names) < 2:
-        raise InvalidInputError(f"expected at least 2 labels to tell apart, got {names}")
+        raise TooLittleError(f"expected at least 2 labels to tell apart, got {names}")
     codes = np.searchsorted(names, labels)
     of_text = np.zeros(len(texts), dtype=np.int64)
     of_text[where] = codes
@@ -158,5 +158,5 @@ def _graded(texts: list[str], where: Ints, targets: Any) -> Floats:
     means = sums / np.bincount(where, minlength=len(texts))[:, None]
     scale = float(means.std(axis=0).mean()) if len(means) else 0.0
     if scale == 0.0:
-        raise InvalidInputError("expected targets that vary from text to text, got equal ones")
+        raise TooLittleError("expected targets that vary from text to text, got equal ones")
     return np.asarray((means - means.mean(axis=0)) / (_NEAR * scale))

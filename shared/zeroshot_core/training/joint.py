@@ -37,17 +37,20 @@ class JointResult:
         All versions that the run wrote and that are still there; the others may be dropped.
     rounds
         Reports, those of rounds before an interruption included.
+    refusal
+        Why the given encoder came back though a round gained, if a model's forecasts did not.
     """
 
     encoder: Encoder
     version: str
     written: tuple[str, ...]
     rounds: tuple[RoundReport, ...]
+    refusal: str = ""
 
     @property
     def is_improved(self) -> bool:
         """Whether any round gained; otherwise the given encoder came back."""
-        return any(report.is_kept for report in self.rounds)
+        return not self.refusal and any(report.is_kept for report in self.rounds)
 
     @property
     def verdict(self) -> str:
@@ -56,7 +59,7 @@ class JointResult:
         kept = (
             "kept: held-out texts gain by it" if self.is_improved else "base kept: held-out texts do not gain"
         )
-        return f"{kept} (rounds: {gains})"
+        return self.refusal or f"{kept} (rounds: {gains})"
 
 
 def optimise_jointly(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.errors import TooLittleError
 from zeroshot_core.training.examples import Examples
 
 if TYPE_CHECKING:
@@ -39,12 +39,12 @@ def split_examples(examples: Examples, rng: np.random.Generator) -> npt.NDArray[
 
     Raises
     ------
-    InvalidInputError
+    TooLittleError
         If there are fewer than 8 distinct examples.
     """
     n = examples.n_examples
     if n < _FEWEST_EXAMPLES:
-        raise InvalidInputError(
+        raise TooLittleError(
             f"expected at least {_FEWEST_EXAMPLES} distinct texts, a fifth of which is held out, got {n}"
         )
     order = rng.permutation(n)
@@ -71,12 +71,12 @@ def split_groups(
 
     Raises
     ------
-    InvalidInputError
+    TooLittleError
         If there is one group only.
     """
     names = list(dict.fromkeys(groups))
     if len(names) < 2:
-        raise InvalidInputError(f"expected at least 2 groups, one of which is held out, got {names}")
+        raise TooLittleError(f"expected at least 2 groups, one of which is held out, got {names}")
     chosen = {names[place] for place in rng.permutation(len(names))[: max(1, len(names) // _HELD_OUT)]}
     held_out = np.zeros(len(examples.texts), dtype=bool)
     held_out[: examples.n_examples] = [group in chosen for group in groups]

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
-from zeroshot_core.encoders import HashEncoder
+from zeroshot_core.encoders import HashEncoder, HeadEncoder
+from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
-from zeroshot_core.prediction import ZeroShotRegressor
+from zeroshot_core.index import VectorIndex
+from zeroshot_core.prediction import ZeroShotRegressor, cross_tuning, regressor_fitting
 from zeroshot_core.prediction.cross_tuning import share, tuned_views
 from zeroshot_core.prediction.features import ConceptSpace
 from zeroshot_core.prediction.indexing import ModelIndex
@@ -14,17 +16,6 @@ from zeroshot_core.types import Item
 N = 90
 WORDS = ["oak", "elm", "ash", "fir", "yew", "red", "blue", "gold", "pink", "grey", "one", "two", "six", "ten"]
 ENCODER = HashEncoder(32)
-KEPT = TuningReport(
-    is_improved=True,
-    verdict="kept: held-out texts gain by it",
-    score=0.0,
-    epoch_scores=(0.1,),
-    unseen_scores=None,
-    losses=(1.0,),
-    n_training=72,
-    n_held_out=18,
-    seconds=1.0,
-)
 
 
 def texts_of(n, seed):
@@ -36,12 +27,11 @@ TEXTS = texts_of(N, seed=0)
 TARGETS = np.array([len(text) + 5.0 * ("oak" in text) + 5.0 * ("red" in text) for text in TEXTS])
 
 
-def views_of(targets, *, groups=None, report=KEPT, space=None):
+def views_of(targets, *, groups=None, space=None):
     texts = TEXTS[: len(targets)]
     return tuned_views(
         ENCODER,
         "head",
-        report,
         [Item(id=text, text=text) for text in texts],
         targets[:, None],
         ENCODER.encode(texts),
@@ -88,13 +78,46 @@ def test_a_group_is_in_one_view_and_concepts_are_seen_as_items_are():
     assert all(view.space.vectors.shape == space.vectors.shape for view in views)
 
 
-def test_there_is_no_view_of_an_encoder_that_stayed_as_it_was():
-    assert views_of(TARGETS, report=None) == ()
-
-
 def test_a_part_is_seen_through_the_encoder_as_it_was_where_too_little_is_left_to_tune_on():
     for view in views_of(TARGETS[:9]):
         np.testing.assert_allclose(view.vectors, ENCODER.encode(TEXTS[:9]), atol=1e-4)
+
+
+def test_another_fault_than_too_little_to_tune_on_is_told():
+    with pytest.raises(InvalidInputError, match="finite targets"):
+        views_of(np.where(np.arange(N) < 3, np.nan, TARGETS))
+
+
+def test_an_encoder_that_does_not_help_forecasts_is_given_back(monkeypatch, tmp_path):
+    def worse(encoder, tune, items, targets, **settings):
+        rng = np.random.default_rng(0)
+        blind = rng.normal(size=(32, 2)) @ rng.normal(size=(2, 32))
+        report = TuningReport(
+            is_improved=True,
+            verdict="kept",
+            score=0.0,
+            epoch_scores=(0.1,),
+            unseen_scores=None,
+            losses=(1.0,),
+            n_training=72,
+            n_held_out=18,
+            seconds=1.0,
+        )
+        return HeadEncoder(encoder, "linear", {"weight": blind.astype(np.float32)}), report
+
+    texts = [f"{WORDS[i % 14]} {WORDS[i % 14]} {i}" for i in range(N)]
+    targets = np.arange(N) % 14
+    frozen = ZeroShotRegressor(ENCODER, top_k=5).fit(texts, targets)
+    monkeypatch.setattr(regressor_fitting, "tuned_encoder", worse)
+    monkeypatch.setattr(cross_tuning, "tuned_encoder", worse)
+    with VectorIndex.connect(str(tmp_path / "index.db")) as index:
+        model = ZeroShotRegressor(ENCODER, index=index, tune="head", top_k=5).fit(texts, targets)
+        assert not model.tuning_.is_improved
+        assert model.tuning_.verdict.startswith("base kept: forecasts do not gain")
+        np.testing.assert_allclose(model.predict(texts[:5]), frozen.predict(texts[:5]), rtol=1e-6)
+        assert [info.id for info in index.versions()] == [model.version_.info.id]
+        assert model.encoder_ is ENCODER
+    frozen.close()
 
 
 def test_the_budget_is_shared_among_all_tunings():
@@ -102,7 +125,8 @@ def test_the_budget_is_shared_among_all_tunings():
     assert share(None) is None
 
 
-def test_intervals_of_a_tuned_model_hold_new_noise_as_often_as_they_say():
+def test_intervals_of_a_tuned_model_hold_new_noise_as_often_as_they_say(monkeypatch):
+    monkeypatch.setattr(regressor_fitting.NumberTask, "_better", lambda self, frozen, tuned, there: tuned)
     rng = np.random.default_rng(1)
     texts = texts_of(500, seed=1)
     strength = np.array([3.0 * ("oak" in text) for text in texts])

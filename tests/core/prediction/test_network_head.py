@@ -33,18 +33,11 @@ def test_forecasts_of_rows_held_out_know_nothing_of_their_targets():
     assert np.corrcoef(head.level(FEATURES, VECTORS), NOISE)[0, 1] > 0.1
 
 
-def test_networks_get_no_share_where_they_only_add_noise():
-    targets = FEATURES[:, 0]
-    assert heads._best_share(targets, targets, NOISE) == 0.0
-    assert heads._best_share(targets, NOISE, targets) == 1.0
-    assert heads._best_share(targets, targets, targets) == 0.0
-
-
 def test_a_model_with_networks_predicts_the_same_after_loading(tmp_path, monkeypatch):
     monkeypatch.setattr(heads, "_FEWEST_FOR_NETWORKS", 50)
     products = shop_products(linked=False)
     model = ZeroShotRegressor(HashEncoder(32), top_k=5).fit(products, shop_sales())
-    assert any(head.share > 0 for head in model.ensemble_.heads)
+    assert all(head.networks for head in model.ensemble_.heads)
     expected = model.predict_interval(products[:9])
     model.save(tmp_path / "model")
     model.close()

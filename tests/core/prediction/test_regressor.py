@@ -11,7 +11,7 @@ from prediction_samples import KINDS, product, shop_graph, shop_products, shop_s
 from sklearn.base import clone
 from zeroshot_core import Item, Prediction, ZeroShotRegressor
 from zeroshot_core.encoders import HashEncoder
-from zeroshot_core.prediction.neighbours import Neighbours
+from zeroshot_core.prediction.neighbours import Neighbours, known_neighbours
 from zeroshot_core.retrieval.neighbours import fold_neighbours
 
 FEW = [product(kind, "Sicily", "small", linked=False) for kind in KINDS]
@@ -84,7 +84,7 @@ def test_what_is_unseen_about_an_item_picks_its_head(
     for name, head in zip(shop.ensemble_.names, shop.ensemble_.heads, strict=True):
         level = head.level
         monkeypatch.setitem(
-            vars(head), "level", lambda x, name=name, level=level: asked.append(name) or level(x)
+            vars(head), "level", lambda *x, name=name, level=level: asked.append(name) or level(*x)
         )
 
     shop.predict([item])
@@ -164,7 +164,8 @@ def test_numeric_metadata_is_learned_from() -> None:
 
 def test_an_item_is_never_among_its_own_neighbours(shop: ZeroShotRegressor) -> None:
     items = shop_products()
-    found = shop._neighbours(items, shop.encoder_.encode([item.text for item in items]))
+    vectors = shop.encoder_.encode([item.text for item in items])
+    found = known_neighbours(shop.version_, shop.rows_, items, vectors, shop.top_k)
 
     assert (found.rows != np.arange(len(items))[:, None]).all()
     assert found.rows.shape == (len(items), 12)
