@@ -14,8 +14,9 @@ from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.training.checkpoints import Checkpoints, Progress, run_digest
 from zeroshot_core.training.examples import Examples, check_examples, with_label_texts
 from zeroshot_core.training.fitting import fit_learner
+from zeroshot_core.training.judging import Judge
 from zeroshot_core.training.plan import TrainingPlan
-from zeroshot_core.training.probing import part_scores, probe, split_examples, split_groups, spread
+from zeroshot_core.training.probing import split_examples, split_groups
 from zeroshot_core.training.tasks import SideTask, example_steps, mixed_steps, side_texts
 
 if TYPE_CHECKING:
@@ -31,9 +32,6 @@ __all__ = ["Problem", "TuningReport", "fit_guarded", "pose"]
 _MOST_REFITTED = 10_000
 # Epochs in which the held-out texts are learned with the others, beside those without them.
 _SHARE_OF_EPOCHS = 0.3
-_MOST_PROBED = 5_000
-# Vectors have collapsed if their spread falls below this share of the base's.
-_COLLAPSED = 0.1
 
 AnyLearner = TypeVar("AnyLearner", bound="Learner")
 
@@ -150,7 +148,7 @@ def fit_guarded(
     started = time.perf_counter()
     learner = make(problem)
     initial = {name: value.detach().clone() for name, value in learner.parameters().items()}
-    judge = _Judge(problem, plan.random_state)
+    judge = Judge(problem.examples, problem.held_out, plan.random_state)
     base = _vectors(learner, judge.rows)
     digest = _digest(problem, plan, run)
     n_examples = problem.examples.n_examples
@@ -196,7 +194,7 @@ def _between(
 def _report(
     problem: Problem,
     guarded: Progress,
-    judge: _Judge,
+    judge: Judge,
     vectors: tuple[Vectors, Vectors],
     verdict: str,
     seconds: float,
@@ -213,43 +211,6 @@ def _report(
         n_held_out=n_held_out,
         seconds=seconds,
     )
-
-
-class _Judge:
-    """Compares vectors of the examples, or of a sample of them where they are many."""
-
-    def __init__(self, problem: Problem, random_state: int) -> None:
-        n = len(problem.examples.texts)
-        rng = np.random.default_rng(random_state)
-        chosen = rng.permutation(problem.examples.n_examples)[:_MOST_PROBED]
-        self.rows = np.r_[np.sort(chosen), np.arange(problem.examples.n_examples, n)]
-        self._examples = replace(
-            problem.examples.take(self.rows), n_label_texts=problem.examples.n_label_texts
-        )
-        self._held_out = problem.held_out[self.rows]
-
-    def score(self, vectors: Vectors) -> float:
-        return probe(vectors, self._examples, self._held_out)
-
-    def unseen(self, base: Vectors, after: Vectors) -> tuple[float, float] | None:
-        before, now = (part_scores(each, self._examples, self._held_out)[1] for each in (base, after))
-        return None if before is None or now is None else (before, now)
-
-    def collapse(self, base: Vectors, after: Vectors) -> str:
-        """Why vectors are of no use, or nothing."""
-        if spread(after) < _COLLAPSED * spread(base):
-            return (
-                "base kept: vectors collapsed, their spread fell "
-                f"from {spread(base):.3g} to {spread(after):.3g}"
-            )
-        return ""
-
-    def verdict(self, base: Vectors, after: Vectors) -> str:
-        """Why the base is kept, or nothing."""
-        before, now = self.score(base), self.score(after)
-        if not now > before:
-            return f"base kept: held-out texts do not gain, {before:.3f} before and {now:.3f} after"
-        return self.collapse(base, after)
 
 
 def _steps(problem: Problem, rows: Ints, plan: TrainingPlan) -> Any:
