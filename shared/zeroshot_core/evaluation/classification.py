@@ -114,7 +114,9 @@ def evaluate_zero_shot(
 def evaluate_few_shot(
     data: LabelledTexts, encoder: Encoder, *, n_per_label: int, seed: int = 0, tune: str = "none"
 ) -> ClassificationReport:
-    """Predict labels from a few training texts of each, drawn by the seed.
+    """Predict labels from a few training texts of each, drawn by the seed, with and without the others.
+
+    The others are given without their labels.
 
     Raises
     ------
@@ -125,12 +127,12 @@ def evaluate_few_shot(
         raise InvalidInputError(f"expected at least 1 example of each label, got {n_per_label}")
     texts, labels = _drawn(data, n_per_label, seed)
     started = time.perf_counter()
-    model = ZeroShotClassifier(encoder, data.graph, tune=tune, random_state=seed)
-    model.fit(texts, labels, labels=data.labels)
-    scores = {
-        "examples": _score(model.classes_, model.predict_proba(data.test_texts), data.test_labels, seed)
-    }
-    model.close()
+    scores = {}
+    for name, others in {"examples": None, "with_unlabelled_texts": data.train_texts}.items():
+        model = ZeroShotClassifier(encoder, data.graph, tune=tune, random_state=seed)
+        model.fit(texts, labels, labels=data.labels, unlabelled=others)
+        scores[name] = _score(model.classes_, model.predict_proba(data.test_texts), data.test_labels, seed)
+        model.close()
     vectors, queries = encoder.encode(texts), encoder.encode(data.test_texts, role="query")
     return _report(
         data,
@@ -144,7 +146,7 @@ def evaluate_few_shot(
             "nearest_neighbours": _nearest(vectors, labels, queries, data.test_labels, seed),
         },
         n_test=len(data.test_texts),
-        n_unlabelled=0,
+        n_unlabelled=len(data.train_texts),
         n_per_label=n_per_label,
         started=started,
     )

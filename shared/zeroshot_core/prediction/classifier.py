@@ -29,7 +29,6 @@ from zeroshot_core.retrieval import Retriever
 from zeroshot_core.types import Concept, Item
 
 if TYPE_CHECKING:
-
     from zeroshot_core.encoders import Encoder
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion, VectorIndex
@@ -42,15 +41,17 @@ __all__ = ["ZeroShotClassifier"]
 _TUNING = ("checkpoints", "budget_s", "random_state", "show_progress")
 
 
-class ZeroShotClassifier(AnsweringClassifier, GrowingClassifier, SavedModel, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class ZeroShotClassifier(  # type: ignore[misc]
+    AnsweringClassifier, GrowingClassifier, SavedModel, ClassifierMixin, BaseEstimator
+):
     """Predicts a label for a text from what the labels mean and from the examples that there are.
 
     Each label is a concept of the graph, and its vector the mean of its names in the template and of its
-    description. Without examples a text's score for a label is the cosine between the two; with examples, a
-    logistic regression on their vectors joins in (`label_head`), and so it does with texts without labels
-    (`transduction`). Labels without examples can be predicted beside those with many. Where the graph says by
-    ``is_a`` relations what labels are, kin lend each other meaning, and wider concepts are answers too
-    (`label_hierarchy`).
+    description, each as far as the encoder reads. Without examples a text's score for a label is the cosine
+    between the two; with examples, a logistic regression on their vectors joins in (`label_head`), and so it
+    does with texts without labels (`transduction`). Labels without examples can be predicted beside those
+    with many. Where the graph says by ``is_a`` relations what labels are, kin lend each other meaning, and
+    wider concepts are answers too (`label_hierarchy`).
 
     Parameters
     ----------

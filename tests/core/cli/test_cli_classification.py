@@ -64,5 +64,6 @@ def test_few_shot_figures_stand_beside_a_probe_and_neighbours():
     arguments = ("evaluate", "classification", "--data", "banking77", "--mode", "few-shot", "--shots", "2")
     found = json.loads(run(*arguments, "--json"))
     assert set(found["baselines"]) == {"label_name", "linear_probe", "nearest_neighbours"}
-    assert found["n_per_label"] == 2
+    assert set(found["scores"]) == {"examples", "with_unlabelled_texts"}
+    assert (found["n_per_label"], found["n_unlabelled"]) == (2, 6)
     assert "linear probe" in run(*arguments)

@@ -69,6 +69,16 @@ def test_the_template_surrounds_names_but_not_the_description(minilm):
     assert "about games and matches!" not in seen
 
 
+def test_of_a_label_longer_than_the_encoder_takes_the_beginning_counts(minilm):
+    long = "sport matches and athletes " * 200
+    told = [Concept(id="a", name="a", description=long), Concept(id="b", name=f"cooking food {'and ' * 400}")]
+    model = ZeroShotClassifier(minilm).fit(labels=told)
+    assert model.predict(list(QUERIES)[:2]).tolist() == ["a", "b"]
+    read = Concept(id="a", name="a", description=long[: len(long) // 2])
+    same = ZeroShotClassifier(minilm).fit(labels=[read, told[1]])
+    np.testing.assert_allclose(same.head_.labels, model.head_.labels, atol=1e-5)
+
+
 def test_a_graph_keeps_its_concepts_and_gets_the_labels_it_lacks(zero_shot):
     assert zero_shot.graph is GRAPH
     assert zero_shot.graph_.concept_ids == ("sports", "leisure", "cooking", "finance")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.prediction.classifier import ZeroShotClassifier
+from zeroshot_core.prediction.prompting import label_questions
 from zeroshot_core.prediction.transduced_head import fit_transduced_head
 from zeroshot_core.prediction.transduction import assign_labels, expected_accuracy, share_of_texts
 from zeroshot_core.types import Concept
@@ -107,6 +108,19 @@ def test_texts_without_labels_stand_beside_examples(hash_encoder):
     assert model.version_.count() == 2 + len(TEXTS)
     assert model.predict(["a dog", "a hammer"]).tolist() == ["animal", "tool"]
     assert model.head_.has_examples.all()
+
+
+def test_evidence_tells_texts_without_labels_from_examples(hash_encoder):
+    model = ZeroShotClassifier(hash_encoder, top_k=4).fit(
+        ["a dog", "a hammer"], ["animal", "tool"], unlabelled=TEXTS
+    )
+    (found,) = model.explain(["a dog"])
+    first, *others = found.evidence.items
+    assert (first.id, first.concepts) == ("example-0", ("animal",))
+    assert {hit.concepts for hit in others if hit.id.startswith("unlabelled-")} == {()}
+    (asked,) = label_questions(model, ["a dog"])
+    assert '"a dog" is labelled "animal"' in asked.prompt
+    assert asked.prompt.count("is labelled") == sum(bool(hit.concepts) for hit in found.evidence.items)
 
 
 def test_fewer_texts_than_labels_are_refused(hash_encoder):
