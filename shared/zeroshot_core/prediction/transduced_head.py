@@ -53,7 +53,7 @@ def fit_transduced_head(
     share = share_of_texts(len(vectors), len(labels))
     near, learned = (vectors @ labels.T).astype(np.float64), vectors @ coef.T + intercept
     floor = _mean_confidence(near / _TEMPERATURE)
-    expected = max(floor, expected_accuracy(labels, vectors, graph, random_state=random_state))
+    expected = max(floor, expected_accuracy(labels, vectors, graph, known, random_state=random_state))
     scale = _scale((1 - share) * near / _TEMPERATURE + share * learned, expected)
     weights = np.array([(1 - share) / _TEMPERATURE, share]) * scale
     return LabelHead(

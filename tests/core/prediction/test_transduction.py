@@ -16,6 +16,10 @@ PARTS = (
 TEXTS = [f"a {first} {second}" for first in PARTS[0] for second in PARTS[1]]
 
 
+def nothing_known(vectors):
+    return np.full(len(vectors), -1)
+
+
 def unit(rows):
     return (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)
 
@@ -68,10 +72,22 @@ def test_more_is_expected_of_texts_that_fall_into_groups(clusters):
     labels, vectors, _ = clusters
     noise = unit(np.random.default_rng(1).normal(size=vectors.shape))
     clear, unclear = (
-        expected_accuracy(labels, each, nearest_graph(each), random_state=0) for each in (vectors, noise)
+        expected_accuracy(labels, each, nearest_graph(each), nothing_known(each), random_state=0)
+        for each in (vectors, noise)
     )
     assert clear > 0.9
     assert unclear < clear - 0.2
+
+
+def test_with_some_labels_known_what_is_expected_is_seen_on_them(clusters):
+    labels, vectors, codes = clusters
+    wrong = np.roll(labels, 1, axis=0)
+    known = np.where(np.arange(len(codes)) % 3 == 0, codes, -1)
+    graph = nearest_graph(vectors)
+    assert expected_accuracy(labels, vectors, graph, known, random_state=0) > 0.95
+    assert expected_accuracy(wrong, vectors, graph, nothing_known(vectors), random_state=0) > 0.9
+    misled = np.where(known >= 0, np.roll(codes, 7), -1)
+    assert expected_accuracy(wrong, vectors, graph, misled, random_state=0) < 0.5
 
 
 def test_a_head_is_as_sure_as_it_should_be(clusters):
