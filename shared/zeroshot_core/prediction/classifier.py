@@ -41,8 +41,12 @@ __all__ = ["ZeroShotClassifier"]
 _TUNING = ("checkpoints", "budget_s", "random_state", "show_progress")
 
 
-class ZeroShotClassifier(  # type: ignore[misc]
-    AnsweringClassifier, GrowingClassifier, SavedModel, ClassifierMixin, BaseEstimator
+class ZeroShotClassifier(
+    AnsweringClassifier,
+    GrowingClassifier,
+    SavedModel,
+    ClassifierMixin,  # type: ignore[misc]
+    BaseEstimator,  # type: ignore[misc]
 ):
     """Predicts a label for a text from what the labels mean and from the examples that there are.
 
