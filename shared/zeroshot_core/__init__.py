@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from zeroshot_core.index import IndexParams, VectorIndex
     from zeroshot_core.prediction import (
         Findings,
+        NoveltyDetector,
         PromptedClassifier,
         Prompting,
         ZeroShotClassifier,
@@ -48,6 +49,7 @@ _ROOMS = {
     "VectorIndex": "index",
     "Retriever": "retrieval",
     "Findings": "prediction",
+    "NoveltyDetector": "prediction",
     "PromptedClassifier": "prediction",
     "Prompting": "prediction",
     "ZeroShotClassifier": "prediction",
@@ -73,6 +75,7 @@ __all__ = [
     "KnowledgeGraph",
     "MissingExtraError",
     "NotFittedError",
+    "NoveltyDetector",
     "Prediction",
     "PromptedClassifier",
     "Prompting",

@@ -24,6 +24,7 @@ DOORS = {
         "KnowledgeGraph",
         "MissingExtraError",
         "NotFittedError",
+        "NoveltyDetector",
         "Prediction",
         "PromptedClassifier",
         "Prompting",

@@ -1,6 +1,7 @@
 """Heads that turn evidence into numbers, labels and rankings; saved models."""
 
 from zeroshot_core.prediction.classifier import ZeroShotClassifier
+from zeroshot_core.prediction.detector import NoveltyDetector
 from zeroshot_core.prediction.finding_likelihood import Telling
 from zeroshot_core.prediction.findings import Findings
 from zeroshot_core.prediction.loading import load_model
@@ -13,6 +14,7 @@ from zeroshot_core.prediction.wording import path_in_words, prediction_in_words
 
 __all__ = [
     "Findings",
+    "NoveltyDetector",
     "PromptedClassifier",
     "Prompting",
     "Telling",

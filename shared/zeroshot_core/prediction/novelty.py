@@ -72,7 +72,10 @@ class Novelty:
 
         The higher, the newer; 0 is usual, and 1 about a standard deviation above it.
         """
-        evidence = self.labels.evidence(vectors, similarities)
+        return self.weighed(self.labels.evidence(vectors, similarities))
+
+    def weighed(self, evidence: Floats) -> Floats:
+        """Weigh evidence (q, 4), shape (q,)."""
         return np.asarray((evidence - self.centres) / self.scales @ self.weights)
 
     def threshold(self, false_alarm_rate: float | str) -> float:

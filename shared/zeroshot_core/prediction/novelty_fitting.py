@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Mask = npt.NDArray[np.bool_]
 
-__all__ = ["fit_novelty"]
+__all__ = ["cluster_codes", "fit_novelty", "held_out_scores"]
 
 _N_FOLDS = 5
 # Held-out texts that are asked; more change neither weights nor thresholds.
@@ -65,11 +65,9 @@ def fit_novelty(vectors: Vectors, codes: Ints | None = None, *, random_state: in
             "give more"
         )
     if codes is None or (np.unique(codes, return_counts=True)[1] > 1).sum() < 2:
-        codes = _clusters(vectors, random_state)
+        codes = cluster_codes(vectors, random_state=random_state)
     rng = np.random.default_rng(random_state)
-    folds = rng.permutation(len(codes)) % _N_FOLDS
-    plain = ((folds != fold, folds == fold) for fold in range(_N_FOLDS))
-    usual = _joined(_asked(vectors, codes, plain, rng, _MOST_ASKED)).evidence
+    usual = _joined(_asked(vectors, codes, _folds(len(codes), random_state), rng, _MOST_ASKED)).evidence
     centres, scales = usual.mean(axis=0), np.maximum(usual.std(axis=0), 1e-9)
     games = []
     for share in _SHARES_OF_LABELS:
@@ -85,6 +83,31 @@ def fit_novelty(vectors: Vectors, codes: Ints | None = None, *, random_state: in
         known=np.sort((usual - centres) / scales @ weights),
         best_rate=_best_rate(games, weights / scales),
     )
+
+
+def held_out_scores(novelty: Novelty, vectors: Vectors, codes: Ints, *, random_state: int = 0) -> Floats:
+    """Score known vectors (n, d), a fifth at a time, by what the others teach with their labels (n,)."""
+    scores = np.empty(len(vectors))
+    rng = np.random.default_rng(random_state)
+    for training, held in _folds(len(codes), random_state):
+        (found,) = _asked(vectors, codes, [(training, held)], rng, len(codes))
+        scores[held] = novelty.weighed(found.evidence)
+    return scores
+
+
+def cluster_codes(vectors: Vectors, *, random_state: int = 0) -> Ints:
+    """Put vectors (n, d) into about ``sqrt(n)`` clusters, at least 2; the number of each, shape (n,)."""
+    from sklearn.cluster import KMeans
+
+    n_clusters = max(2, round(float(np.sqrt(len(vectors)))))
+    clusters = KMeans(n_clusters, n_init=1, max_iter=20, random_state=random_state).fit_predict(vectors)
+    return np.asarray(clusters, dtype=np.int64)
+
+
+def _folds(n: int, random_state: int) -> Iterator[tuple[Mask, Mask]]:
+    """Deal rows into fifths; what may be learned from, and what is asked."""
+    folds = np.random.default_rng(random_state).permutation(n) % _N_FOLDS
+    return ((folds != fold, folds == fold) for fold in range(_N_FOLDS))
 
 
 def _asked(
@@ -171,12 +194,3 @@ def _macro_f1(given: Ints, truths: Ints) -> float:
     n_true = np.bincount(np.searchsorted(names, truths), minlength=len(names))
     n_given = np.bincount(np.searchsorted(names, given[np.isin(given, names)]), minlength=len(names))
     return float((2 * right / (n_true + n_given)).mean())
-
-
-def _clusters(vectors: Vectors, random_state: int) -> Ints:
-    """Give the number of each text's cluster, shape (n,)."""
-    from sklearn.cluster import KMeans
-
-    n_clusters = max(2, round(float(np.sqrt(len(vectors)))))
-    clusters = KMeans(n_clusters, n_init=1, max_iter=20, random_state=random_state).fit_predict(vectors)
-    return np.asarray(clusters, dtype=np.int64)

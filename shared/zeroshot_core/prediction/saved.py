@@ -62,7 +62,7 @@ class ModelState:
     Parameters
     ----------
     kind
-        ``"regressor"``, ``"classifier"`` or ``"ranker"``.
+        ``"regressor"``, ``"classifier"``, ``"ranker"`` or ``"detector"``.
     config
         JSON-able.
     arrays
