@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,7 @@ def split_examples(examples: Examples, rng: np.random.Generator) -> npt.NDArray[
 def split_groups(
     examples: Examples, groups: Sequence[Hashable], rng: np.random.Generator
 ) -> npt.NDArray[np.bool_]:
-    """Hold out a fifth of the groups as a whole, at least one; shape (n,).
+    """Hold out a fifth of the groups as a whole, at least one, but none with most of the texts; shape (n,).
 
     Parameters
     ----------
@@ -74,10 +75,11 @@ def split_groups(
     TooLittleError
         If there is one group only.
     """
-    names = list(dict.fromkeys(groups))
-    if len(names) < 2:
-        raise TooLittleError(f"expected at least 2 groups, one of which is held out, got {names}")
-    chosen = {names[place] for place in rng.permutation(len(names))[: max(1, len(names) // _HELD_OUT)]}
+    sizes = Counter(groups)
+    names = [name for name, size in sizes.items() if 2 * size <= len(groups)]
+    if len(sizes) < 2:
+        raise TooLittleError(f"expected at least 2 groups, one of which is held out, got {list(sizes)}")
+    chosen = {names[place] for place in rng.permutation(len(names))[: max(1, len(sizes) // _HELD_OUT)]}
     held_out = np.zeros(len(examples.texts), dtype=bool)
     held_out[: examples.n_examples] = [group in chosen for group in groups]
     return held_out
@@ -142,7 +144,9 @@ def mean_average_precision(vectors: Vectors, labels: Ints, queries: npt.NDArray[
 
 
 def neighbour_r2(vectors: Vectors, targets: Floats, queries: npt.NDArray[np.bool_]) -> float:
-    """Share of the queries' variance explained by the mean target of the ten nearest other texts.
+    """Share of the error of the mean target of all that the mean of the ten nearest other texts takes away.
+
+    It is 0 where the mean of all makes no error.
 
     Parameters
     ----------
@@ -157,5 +161,5 @@ def neighbour_r2(vectors: Vectors, targets: Floats, queries: npt.NDArray[np.bool
     n_near = min(_N_NEIGHBOURS, len(known))
     near = np.argsort(-(vectors[queries] @ vectors[~queries].T), axis=1, kind="stable")[:, :n_near]
     errors = targets[queries] - known[near].mean(axis=1)
-    spread = targets[queries] - targets[queries].mean(axis=0)
-    return float(1.0 - np.square(errors).sum() / max(np.square(spread).sum(), np.finfo(np.float64).tiny))
+    plain = float(np.square(targets[queries] - known.mean(axis=0)).sum())
+    return float(1.0 - np.square(errors).sum() / plain) if plain > 0.0 else 0.0

@@ -11,6 +11,7 @@ from zeroshot_core.encoders import HashEncoder, load_encoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.index import VectorIndex
 from zeroshot_core.prediction import tuned_jointly
+from zeroshot_core.prediction.ensemble import Ensemble
 from zeroshot_core.training import JointResult, JointSettings
 from zeroshot_core.training.joint_training import Trainer
 
@@ -114,6 +115,20 @@ def test_rounds_leave_the_models_version_alone_beside_those_before(tmp_path):
     again = load_model(tmp_path / "model")
     np.testing.assert_allclose(again.predict(ITEMS[:5]), expected, rtol=1e-6)
     again.close()
+
+
+@pytest.mark.slow
+def test_rounds_that_gain_are_given_up_where_forecasts_do_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(Ensemble, "error", 1.0)
+    targets = [float(KINDS.index(label)) for label in LABELS]
+    encoder = HashEncoder(32)
+    with VectorIndex.connect(str(tmp_path / "index.db")) as index:
+        model = ZeroShotRegressor(encoder, index=index, tune="joint", top_k=5).fit(ITEMS, targets)
+        assert any(report.is_kept for report in model.tuning_.rounds)
+        assert not model.tuning_.is_improved
+        assert model.tuning_.verdict.startswith("base kept: forecasts do not gain")
+        assert model.encoder_ is encoder
+        assert [info.id for info in index.versions()] == [model.version_.info.id] == [model.tuning_.version]
 
 
 def test_too_little_for_joint_rounds_is_refused():

@@ -154,6 +154,12 @@ def test_neighbour_r2_compares_with_the_mean():
     assert neighbour_r2(vectors, np.array([[0.0], [1.0], [0.0], [1.0]]), held_out) == pytest.approx(0.0)
 
 
+def test_one_held_out_text_is_scored_too():
+    vectors, held_out = np.eye(3, dtype=np.float32), np.array([False, False, True])
+    assert neighbour_r2(vectors, np.array([[0.0], [2.0], [3.0]]), held_out) == pytest.approx(0.0)
+    assert neighbour_r2(vectors, np.array([[1.0], [1.0], [1.0]]), held_out) == 0.0
+
+
 def test_a_tenth_of_many_labels_is_held_out_as_a_whole():
     labels = [f"label {i % 12}" for i in range(120)]
     examples = check_examples([f"text {i}" for i in range(120)], labels)
