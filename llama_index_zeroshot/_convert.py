@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -40,6 +40,11 @@ class ModelSource(BaseModel):
     @cached_property
     def _opened(self) -> serving.Opened:
         return serving.Opened(self.model, self.uri, self.token)
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Name in serialised pipelines."""
+        return cls.__name__
 
 
 def to_item(query: QueryBundle) -> Item:
@@ -103,10 +108,10 @@ def _stored(hit: Hit) -> BaseNode:
     return TextNode(id_=hit.id, text=hit.text, metadata=dict(hit.metadata))
 
 
-def to_response(prediction: Prediction, words: str) -> Response:
+def to_response(prediction: Prediction, words: Callable[[Prediction], str]) -> Response:
     """Response of a prediction: reasons in words, evidence as source nodes, numbers as metadata."""
     metadata = serving.evidence_attributes(prediction.evidence) | serving.prediction_attributes(prediction)
-    return Response(words, _nodes(prediction.evidence), metadata)
+    return Response(words(prediction), _nodes(prediction.evidence), metadata)
 
 
 def to_stream(evidence: Evidence, drafts: Iterator[Prediction]) -> StreamingResponse:
@@ -127,8 +132,8 @@ def _nodes(evidence: Evidence) -> list[NodeWithScore]:
 
 def to_entity(concept: Concept, **properties: str) -> EntityNode:
     """Entity named by the id of a concept."""
-    own = concept_attributes(concept)
-    return EntityNode(name=concept.id, label=concept.type, properties=own | properties)
+    properties = concept_attributes(concept) | properties
+    return EntityNode(name=concept.id, label=concept.type, properties=properties)
 
 
 def to_concept(entity: LabelledNode) -> Concept:
@@ -141,10 +146,11 @@ def key_of(node: LabelledNode) -> str:
     return node.name if isinstance(node, EntityNode) else node.id
 
 
-def to_triple(relation: Relation, source_id: str, target_id: str) -> Triple:
-    """Relation of LlamaIndex's between entities of these ids."""
+def to_triple(relation: Relation) -> Triple:
+    """Relation of LlamaIndex's between entities."""
+    start, end = EntityNode(name=relation.head).id, EntityNode(name=relation.tail).id
     properties = relation_attributes(relation)
-    return Triple(label=relation.type, source_id=source_id, target_id=target_id, properties=properties)
+    return Triple(label=relation.type, source_id=start, target_id=end, properties=properties)
 
 
 def to_relation(triple: Triple, ids: Mapping[str, str]) -> Relation:
@@ -164,8 +170,7 @@ def to_fact(fact: Fact) -> tuple[EntityNode, Triple, EntityNode]:
     """Triplet of a fact; LlamaIndex looks for its source at its head."""
     head, relation, tail = fact
     source = {TRIPLET_SOURCE_KEY: relation.sources[0]} if relation.sources else {}
-    start, end = to_entity(head, **source), to_entity(tail)
-    return start, to_triple(relation, start.id, end.id), end
+    return to_entity(head, **source), to_triple(relation), to_entity(tail)
 
 
 def to_filter(filters: MetadataFilters | Filter | Mapping[str, Any] | None) -> Filter | None:

@@ -36,11 +36,6 @@ class ZeroShotEmbedding(ModelSource, BaseEmbedding):
             self.model_name = self.model if isinstance(self.model, str) else self._opened.encoder.name
         return self
 
-    @classmethod
-    def class_name(cls) -> str:
-        """Name in serialised pipelines."""
-        return "ZeroShotEmbedding"
-
     def _get_query_embedding(self, query: str) -> Embedding:
         return cast("Embedding", self._opened.encoder.encode([query], role="query")[0].tolist())
 

@@ -24,6 +24,7 @@ from llama_index_zeroshot import _convert as convert
 
 Ids: TypeAlias = list[str] | None
 Known: TypeAlias = dict[str, Any] | None
+Nodes: TypeAlias = Iterable[graphs.LabelledNode]
 Near: TypeAlias = tuple[list[graphs.LabelledNode], list[float]]
 
 
@@ -47,16 +48,11 @@ def to_property_graph(graph: KnowledgeGraph) -> graphs.LabelledPropertyGraph:
     for relation in relations:
         copy.add_relation(relation)
     if len(copy.nodes) < len(graph) or len(copy.relations) < len(graph.relations):
-        raise InvalidInputError(
-            "expected ids that LlamaIndex tells apart, got concepts or relations that share a key "
-            "once quotes are blanks and head, type and tail are joined by '_'; give them other ids"
-        )
+        raise InvalidInputError("expected ids that LlamaIndex tells apart, got some of one key; give others")
     return copy
 
 
-def from_entities(
-    nodes: Iterable[graphs.LabelledNode], relations: Iterable[graphs.Relation]
-) -> KnowledgeGraph:
+def from_entities(nodes: Nodes, relations: Iterable[graphs.Relation]) -> KnowledgeGraph:
     """Unite entities and relations, which stay as they are.
 
     Entities of the same id become one concept, with the properties name, synonyms and description where they
@@ -74,20 +70,14 @@ def from_entities(
     entities = [node for node in nodes if node.id not in chunks]
     ids = {node.id: convert.key_of(node) for node in entities}
     kept = (each for each in relations if not {each.source_id, each.target_id} & chunks)
-    return KnowledgeGraph(
-        merge_concepts(map(convert.to_concept, entities)),
-        merge_relations(convert.to_relation(each, ids) for each in kept),
-    )
+    found = merge_relations(convert.to_relation(each, ids) for each in kept)
+    return KnowledgeGraph(merge_concepts(map(convert.to_concept, entities)), found)
 
 
 def to_entities(graph: KnowledgeGraph) -> tuple[list[graphs.EntityNode], list[graphs.Relation]]:
     """Copy concepts into entities named by their ids, and relations into LlamaIndex's."""
-    entities = {id_: convert.to_entity(concept) for id_, concept in graph.concepts.items()}
-    relations = [
-        convert.to_triple(relation, entities[relation.head].id, entities[relation.tail].id)
-        for relation in graph.relations
-    ]
-    return [*entities.values()], relations
+    entities = [convert.to_entity(concept) for concept in graph.concepts.values()]
+    return entities, [convert.to_triple(relation) for relation in graph.relations]
 
 
 class ZeroShotPropertyGraphStore(graphs.PropertyGraphStore):
@@ -166,10 +156,7 @@ class ZeroShotPropertyGraphStore(graphs.PropertyGraphStore):
         return await off_loop(self.vector_query)(query)
 
     def _refuse(self, *args: object, **kwargs: object) -> NoReturn:
-        raise InvalidInputError(
-            "expected a read, got a write or a query of its own language: the graph belongs to the index; "
-            "extend it with ZeroShotGraphBuilder or from_entities, and fit a model with it"
-        )
+        raise InvalidInputError("expected a read, got a write; extend it with ZeroShotGraphBuilder and fit")
 
     upsert_nodes = upsert_relations = delete = structured_query = _refuse
 
@@ -202,11 +189,10 @@ class ZeroShotGraphBuilder(GraphBuilder[LLM | TransformComponent, BaseNode]):
     def _extract(self, texts: Sequence[str]) -> Sequence[Any]:
         if not isinstance(self.llm, TransformComponent):
             return super()._extract(texts)
+        nodes = [TextNode(text=text) for text in texts]
         # It opens an event loop of its own, for which the caller's thread may have no room.
         with ThreadPoolExecutor(1) as pool:
-            return [
-                _triples(node) for node in pool.submit(self.llm, [TextNode(text=t) for t in texts]).result()
-            ]
+            return [*map(_triples, pool.submit(self.llm, nodes).result())]
 
     def _answers(self, prompts: list[str], schema: dict[str, Any]) -> Sequence[Any]:
         output_cls, llm = convert.to_class(schema), cast("LLM", self.llm)
@@ -224,9 +210,9 @@ class ZeroShotGraphBuilder(GraphBuilder[LLM | TransformComponent, BaseNode]):
 
 def _triples(node: BaseNode) -> list[dict[str, str]]:
     entities = {entity.id: entity for entity in node.metadata.get(graphs.KG_NODES_KEY, [])}
-    triples = []
-    for relation in node.metadata.get(graphs.KG_RELATIONS_KEY, []):
-        head, tail = entities[relation.source_id], entities[relation.target_id]
-        ends = {"head": head.name, "head_type": head.label, "tail": tail.name, "tail_type": tail.label}
-        triples.append({**ends, "relation": relation.label})
-    return triples
+    relations = node.metadata.get(graphs.KG_RELATIONS_KEY, [])
+    ends = [(one, entities[one.source_id], entities[one.target_id]) for one in relations]
+    return [
+        {"head": h.name, "head_type": h.label, "relation": r.label, "tail": t.name, "tail_type": t.label}
+        for r, h, t in ends
+    ]

@@ -77,25 +77,19 @@ class ZeroShotQueryEngine(BaseQueryEngine):
         super().__init__(callback_manager=callback_manager)
 
     def _query(self, query_bundle: QueryBundle) -> Response | StreamingResponse:
-        asked = self._look_up(query_bundle)
+        asked, asker = self._look_up(query_bundle), _LabelAsker(self.llm, self._template)
         if self.streaming:
-            return to_stream(asked.prediction.evidence, asked.stream(self._asker.stream))
-        prediction = asked.ask(self._asker.ask)
-        return to_response(prediction, self._words(prediction))
+            return to_stream(asked.prediction.evidence, asked.stream(asker.stream))
+        return to_response(asked.ask(asker.ask), self._words)
 
     async def _aquery(self, query_bundle: QueryBundle) -> Response | AsyncStreamingResponse:
-        asked = await off_loop(self._look_up)(query_bundle)
+        asked, asker = await off_loop(self._look_up)(query_bundle), _LabelAsker(self.llm, self._template)
         if self.streaming:
-            return to_async_stream(asked.prediction.evidence, asked.astream(self._asker.astream))
-        prediction = await asked.aask(self._asker.aask)
-        return to_response(prediction, self._words(prediction))
+            return to_async_stream(asked.prediction.evidence, asked.astream(asker.astream))
+        return to_response(await asked.aask(asker.aask), self._words)
 
     def _look_up(self, query: QueryBundle) -> Asked:
         return question_of(self, self._opened.model, to_item(query))
-
-    @property
-    def _asker(self) -> _LabelAsker:
-        return _LabelAsker(self.llm, self._template)
 
     def _get_prompts(self) -> dict[str, BasePromptTemplate]:
         return {} if self.llm is None else {"label_template": self._template}

@@ -14,12 +14,11 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.core.vector_stores import MetadataFilters
 from llama_index.core.vector_stores.types import BasePydanticVectorStore
 from pydantic import Field, SecretStr
-from zeroshot_core.encoders import joint_vector
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import Filter
 from zeroshot_core.index.existing import CollectionFields
-from zeroshot_core.prediction.serving import Opened, Served, async_twin
+from zeroshot_core.prediction.serving import Opened, Served, async_twin, hits_of
 from zeroshot_core.retrieval import Retriever, rerank
 from zeroshot_core.retrieval.existing import existing_retriever
 
@@ -104,15 +103,8 @@ class ZeroShotRetriever(BaseRetriever):
         return cls(core, **settings)
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        retriever, asked = self._opened.retriever, query_bundle.custom_embedding_strs or ()
-        hits = retriever.retrieve(
-            [query_bundle.query_str],
-            top_k=self.k,
-            graph_weight=self.graph_weight,
-            filter=self.filter,
-            vectors=joint_vector(retriever.encoder, asked, vector=query_bundle.embedding),
-        )
-        return [to_node(hit) for hit in hits[0]]
+        told = {"texts": query_bundle.custom_embedding_strs, "vector": query_bundle.embedding}
+        return [*map(to_node, hits_of(self, self._opened.retriever, query_bundle.query_str, **told))]
 
     _aretrieve = async_twin(_retrieve)
 
@@ -137,11 +129,6 @@ class ZeroShotRerank(ModelSource, BaseNodePostprocessor):
 
     top_n: int = Field(default=10, ge=1)
     graph_weight: float | None = Field(default=None, ge=0, le=1)
-
-    @classmethod
-    def class_name(cls) -> str:
-        """Name in serialised pipelines."""
-        return "ZeroShotRerank"
 
     def _postprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None

@@ -14,8 +14,6 @@ from llama_index_zeroshot._convert import to_node
 from llama_index_zeroshot.predictor import ZeroShotQueryEngine
 from llama_index_zeroshot.retriever import ZeroShotRetriever
 
-_K, _MUCH = 5, 10
-
 
 def zero_shot_tools(
     model: Served, *, uri: str | None = None, token: SecretStr | str | None = None
@@ -33,9 +31,9 @@ def zero_shot_tools(
     predict, retrieve, explain, related = (ToolMetadata(told, name) for name, told in TOOLS.items())
     return [
         QueryEngineTool(ZeroShotQueryEngine(**source), predict),
-        _LookUp(ZeroShotRetriever(k=_K, **source), retrieve),
-        QueryEngineTool(_ExplainingEngine(top_k=_MUCH, **source), explain),
-        _LookUp(_ConceptRetriever(k=_K, **source), related),
+        _LookUp(ZeroShotRetriever(k=5, **source), retrieve),
+        QueryEngineTool(_ExplainingEngine(top_k=10, **source), explain),
+        _LookUp(_ConceptRetriever(k=5, **source), related),
     ]
 
 
@@ -46,7 +44,7 @@ class _ExplainingEngine(ZeroShotQueryEngine):
 class _ConceptRetriever(ZeroShotRetriever):
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         hits = self._opened.retriever.related_concepts([query_bundle.query_str], top_k=self.k)
-        return [to_node(hit) for hit in hits[0]]
+        return [*map(to_node, hits[0])]
 
     _aretrieve = async_twin(_retrieve)
 

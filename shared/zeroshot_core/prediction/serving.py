@@ -24,8 +24,9 @@ from typing import Any, Concatenate, Protocol, TypeAlias, TypeVar
 
 from typing_extensions import ParamSpec
 
-from zeroshot_core.encoders import Encoder
+from zeroshot_core.encoders import Encoder, joint_vector
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.index import Filter
 from zeroshot_core.prediction.loading import Model
 from zeroshot_core.prediction.opening import open_encoder, open_model, open_retriever
 from zeroshot_core.prediction.prompted import PromptedClassifier
@@ -41,6 +42,7 @@ __all__ = [
     "Asker",
     "Call",
     "Opened",
+    "Searching",
     "Served",
     "Serving",
     "Settled",
@@ -49,6 +51,7 @@ __all__ = [
     "evidence_attributes",
     "hit_attributes",
     "hit_reasons",
+    "hits_of",
     "item_of",
     "off_loop",
     "prediction_attributes",
@@ -253,6 +256,32 @@ def question_of(serving: Serving, model: Any, item: Item) -> Asked:
         "prompting": serving.prompting,
     }
     return questions(model, [item], is_prompted=serving.llm is not None, **options)[0]
+
+
+class Searching(Protocol):
+    """What searches a model: for how many items, by what share of the graph, and for which."""
+
+    k: int
+    graph_weight: float | None
+    filter: Filter | None
+
+
+def hits_of(
+    searching: Searching,
+    retriever: Retriever,
+    query: str,
+    *,
+    texts: Sequence[str] | None = None,
+    vector: Sequence[float] | None = None,
+) -> list[Hit]:
+    """Retrieve for one query, by its vector or several texts where it is told in these (`joint_vector`)."""
+    return retriever.retrieve(
+        [query],
+        top_k=searching.k,
+        graph_weight=searching.graph_weight,
+        filter=searching.filter,
+        vectors=joint_vector(retriever.encoder, texts or (), vector=vector),
+    )[0]
 
 
 Call: TypeAlias = tuple[Callable[[], Any], bool]
