@@ -41,11 +41,14 @@ class LabelHierarchy:
         Shape (c, k): 1 where a label is directly one of the concept's kind.
     within
         Shape (c, k): 1 where a label is the concept, or below it.
+    depths
+        Shape (k,): how many of the concepts each is below, itself too.
     """
 
     ids: tuple[str, ...]
     parents: sparse.csr_matrix
     within: sparse.csr_matrix
+    depths: Floats
 
     def with_kin(self, vectors: Vectors) -> Vectors:
         """Add to each label's vector half the mean of the labels of its kind, shape (c, d), unit rows.
@@ -60,8 +63,8 @@ class LabelHierarchy:
     def narrowest(self, probabilities: Floats, confidence: float) -> npt.NDArray[np.str_]:
         """Concept of fewest labels whose probability is at least `confidence`, shape (q,); ``""`` if none is.
 
-        The probability of a concept is the sum over its labels; of concepts with as many labels the most
-        probable is taken.
+        The probability of a concept is the sum over its labels; of concepts with as many labels the deepest
+        is taken, then the most probable.
 
         Parameters
         ----------
@@ -69,8 +72,9 @@ class LabelHierarchy:
             Of the labels, shape (q, c).
         """
         sums = np.asarray(probabilities @ self.within)
-        # A probability only breaks ties between widths, which are whole numbers.
-        ranks = np.where(sums >= confidence - _ROUNDING, self._widths() - sums / 2, np.inf)
+        # Widths and depths are whole numbers: the latter only break ties of the former, probabilities theirs.
+        ties = (self.depths + sums / 2) / (self.depths.max(initial=0.0) + 1)
+        ranks = np.where(sums >= confidence - _ROUNDING, self._widths() - ties, np.inf)
         found = np.array(self.ids)[ranks.argmin(axis=1)]
         return np.where(np.isfinite(ranks).any(axis=1), found, "")
 
@@ -105,7 +109,17 @@ def label_hierarchy(labels: Sequence[str], graph: KnowledgeGraph) -> LabelHierar
 
     # A label that is not in the graph is only itself.
     within = placed(closure).maximum(sparse.eye(*shape, format="csr"))
-    return LabelHierarchy(ids=ids, parents=placed(parents), within=sparse.csr_matrix(within))
+    return LabelHierarchy(
+        ids=ids,
+        parents=placed(parents),
+        within=sparse.csr_matrix(within),
+        depths=_depths(ids, graph, closure),
+    )
+
+
+def _depths(ids: Sequence[str], graph: KnowledgeGraph, closure: sparse.csr_matrix) -> Floats:
+    wider = np.asarray(closure.sum(axis=1)).ravel()
+    return np.array([wider[graph.positions[id_]] if id_ in graph else 1.0 for id_ in ids], dtype=np.float64)
 
 
 def check_confidence(confidence: Any) -> None:

@@ -33,6 +33,12 @@ def test_the_answer_is_the_narrowest_concept_that_is_sure_enough():
     assert hierarchy.narrowest(shares, 1.0).tolist() == ["fish", "life", "life"]
 
 
+def test_of_concepts_over_the_same_labels_the_nearest_answers():
+    found = label_hierarchy(("lost", "broken"), kinds({"lost": "card", "broken": "card", "card": "account"}))
+
+    assert found.narrowest(np.array([[0.5, 0.5]]), 0.9).tolist() == ["card"]
+
+
 def test_without_a_wider_concept_the_answer_may_be_none_of_these():
     hierarchy = label_hierarchy(LABELS, kinds({"trout": "fish", "salmon": "fish"}))
     shares = np.array([[0.1, 0.1, 0.4, 0.4], [0.5, 0.4, 0.1, 0.0]])
