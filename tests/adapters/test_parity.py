@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import inspect
+import io
 import subprocess
 import sys
 import threading
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,29 @@ def test_both_offer_tools_of_the_same_names_and_descriptions(saved_model: Path) 
     ]
 
 
+def test_the_tools_of_both_find_and_say_the_same(saved_model: Path) -> None:
+    langchain = langchain_zeroshot.zero_shot_tools(saved_model)
+    llama_index = llama_index_zeroshot.zero_shot_tools(saved_model)
+    for one, other in zip(langchain, llama_index, strict=True):
+        name = next(name for name in ("text", "query") if name in one.args)
+        call = {"name": one.name, "args": {name: QUERIES[0]}, "id": "1", "type": "tool_call"}
+        message, output = one.invoke(call), other.call(input=QUERIES[0])
+        if name == "text":
+            assert message.content == output.content
+        else:
+            assert [d.id for d in message.artifact] == [n.node_id for n in output.raw_output]
+
+
+def test_both_read_the_same_filters(saved_model: Path) -> None:
+    filter = {"$or": [{"rank": {"$gte": 3}}, {"concepts": {"$all": ["kind:pasta"]}}], "size": "large"}
+    options = {"k": 60, "graph_weight": 0.0, "filter": filter}
+    documents = langchain_zeroshot.ZeroShotRetriever(model=saved_model, **options).invoke(QUERIES[0])
+    nodes = llama_index_zeroshot.ZeroShotRetriever(saved_model, **options).retrieve(QUERIES[0])
+    assert [d.id for d in documents] == [n.node_id for n in nodes]
+    assert len(nodes) == 15
+    assert all(n.metadata["rank"] >= 3 or n.metadata["concepts"] == ["kind:pasta"] for n in nodes)
+
+
 def test_all_objects_over_one_folder_share_one_loaded_model(saved_model: Path) -> None:
     opened: list[object] = []
     threads = [threading.Thread(target=lambda: opened.append(open_model(saved_model))) for _ in range(8)]
@@ -108,6 +133,25 @@ def test_adapters_only_convert(adapter: object) -> None:
     }
     other = {module.__name__ for module in ADAPTERS if module is not adapter}
     assert not imported & {"numpy", "pymilvus", "torch", "transformers", *other}
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_adapters_stay_short(adapter: object) -> None:
+    files = Path(adapter.__file__).parent.glob("*.py")
+    assert sum(lines_of_code(file.read_text()) for file in files) <= 450
+
+
+def lines_of_code(source: str) -> int:
+    """Lines that are neither blank nor a comment nor of a docstring."""
+    code: set[int] = set()
+    docstrings: set[int] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(getattr(node.value, "value", None), str):
+            docstrings.update(range(node.lineno, node.end_lineno + 1))
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.string.strip() and token.type != tokenize.COMMENT:
+            code.update(range(token.start[0], token.end[0] + 1))
+    return len(code - docstrings)
 
 
 @pytest.mark.parametrize(
