@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -14,10 +17,11 @@ import numpy as np
 from zeroshot_core.errors import ArtifactError, require
 
 if TYPE_CHECKING:
-    from zeroshot_core.types import Vectors
+    from zeroshot_core.types import Ints, Vectors
 
-__all__ = ["GRAPH", "Agreement", "OnnxSession", "Runtime"]
+__all__ = ["GRAPH", "Agreement", "OnnxSession", "Runtime", "in_order"]
 
+Features: TypeAlias = Mapping[str, Any]
 Runtime: TypeAlias = Literal["torch", "onnx", "onnx-int8"]
 
 GRAPH, _AGREEMENT = "model.onnx", "agreement.json"
@@ -80,10 +84,37 @@ class OnnxSession:
         """How near the graph's vectors are to those of torch."""
         return Agreement.read(self.folder)
 
-    def run(self, features: Mapping[str, Any]) -> Vectors:
+    def run(self, features: Features) -> Vectors:
         """Turn padded features of n texts into vectors, shape (n, d)."""
         rows = self._session.run(None, {name: np.asarray(features[name]) for name in self._inputs})[0]
         return np.asarray(rows, np.float32)
+
+
+def in_order(
+    run: Callable[[Features], Vectors], batches: Iterable[tuple[Ints, Features]]
+) -> Iterator[tuple[Ints, Vectors]]:
+    """Run batches side by side, one on each thread of torch, and give them in their order.
+
+    Several batches at once leave no thread waiting for another within an operator: at two threads that takes
+    a fifth less processor time than one batch at a time on both. The batches to come are tokenised meanwhile.
+    """
+    import torch
+
+    source = iter(batches)
+    head = list(islice(source, 2))
+    n_threads = torch.get_num_threads() if len(head) == 2 else 1
+    if n_threads == 1:
+        yield from ((positions, run(features)) for positions, features in chain(head, source))
+        return
+    waiting: deque[tuple[Ints, Future[Vectors]]] = deque()
+    with ThreadPoolExecutor(n_threads, thread_name_prefix="encoder") as pool:
+        for positions, features in chain(head, source):
+            waiting.append((positions, pool.submit(run, features)))
+            if len(waiting) > 2 * n_threads:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        for first, future in waiting:
+            yield first, future.result()
 
 
 def _open(path: Path) -> Any:
@@ -94,6 +125,8 @@ def _open(path: Path) -> Any:
     options = runtime.SessionOptions()
     # Follows OMP_NUM_THREADS and torch.set_num_threads, like the torch model.
     options.intra_op_num_threads = torch.get_num_threads()
+    # A thread that spins between operators takes the processor from the batch beside it.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     try:
         return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

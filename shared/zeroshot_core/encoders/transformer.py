@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from zeroshot_core.encoders.batching import feature_batches
 from zeroshot_core.encoders.contents import check_role, digest, unique_texts, unit_rows
 from zeroshot_core.encoders.drafting import drafted_folder
 from zeroshot_core.encoders.fingerprinting import model_fingerprint
-from zeroshot_core.encoders.onnx_session import Agreement, OnnxSession, Runtime
+from zeroshot_core.encoders.onnx_session import Agreement, OnnxSession, Runtime, in_order
 from zeroshot_core.encoders.quiet import no_library_bars
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.types import Content
@@ -30,7 +30,7 @@ __all__ = ["BATCH_TOKENS", "TransformerEncoder", "runtime_fingerprint"]
 
 BATCH_TOKENS = 1024
 # Texts tokenised at a time: bounds the memory of the token lists and the wait of other threads.
-_SHARD = 8192
+_SHARD = 4096
 
 
 class TransformerEncoder(Encoder):
@@ -197,15 +197,24 @@ class TransformerEncoder(Encoder):
     def _encode_unique(self, texts: list[str], prompt: str) -> Iterator[tuple[Ints, Vectors]]:
         for start in range(0, len(texts), _SHARD):
             shard = texts[start : start + _SHARD]
-            batches = feature_batches(self._model, shard, prompt=prompt, budget=self._batch_tokens)
-            while True:
-                # The fast tokenizers are not re-entrant; between batches other threads get their turn.
-                with self._lock:
-                    step = next(batches, None)
-                if step is None:
-                    break
-                vectors = self._session.run(step[1]) if self._session else self._forward(step[1])
-                yield step[0] + start, unit_rows(vectors, [shard[i] for i in step[0]])
+            batches = self._batches(shard, prompt)
+            run = in_order(self._session.run, batches) if self._session else self._forward_each(batches)
+            for positions, vectors in run:
+                yield positions + start, unit_rows(vectors, [shard[i] for i in positions])
+
+    def _batches(self, texts: list[str], prompt: str) -> Iterator[tuple[Ints, dict[str, Any]]]:
+        batches = feature_batches(self._model, texts, prompt=prompt, budget=self._batch_tokens)
+        while True:
+            # The fast tokenizers are not re-entrant; between batches other threads get their turn.
+            with self._lock:
+                step = next(batches, None)
+            if step is None:
+                return
+            yield step
+
+    def _forward_each(self, batches: Iterable[tuple[Ints, dict[str, Any]]]) -> Iterator[tuple[Ints, Vectors]]:
+        for positions, features in batches:
+            yield positions, self._forward(features)
 
     def _forward(self, features: Mapping[str, Any]) -> Vectors:
         import torch

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -55,6 +56,26 @@ def test_exact_graph_gives_the_vectors_and_the_fingerprint_of_torch(folder, batc
     assert exact.fingerprint == plain.fingerprint
     assert (plain.runtime, plain.agreement) == ("torch", None)
     assert (exact.runtime, exact.agreement.lowest) == ("onnx", pytest.approx(1.0, abs=1e-4))
+
+
+def test_batches_run_side_by_side_come_back_in_their_places(folder, monkeypatch):
+    exact = load_encoder(folder, runtime="onnx", batch_tokens=20)
+    many = [f"{word} {'soup ' * (i % 5)}" for i, word in enumerate(["milk", "bicycle", "sea", "ship"] * 10)]
+    expected = exact.encode(many)
+    inside, most = [], []
+    run = OnnxSession.run
+
+    def counted(self, features):
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.002)
+        inside.pop()
+        return run(self, features)
+
+    monkeypatch.setattr(OnnxSession, "run", counted)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    np.testing.assert_allclose(exact.encode(many), expected, atol=1e-5)
+    assert 1 < max(most) <= 3
 
 
 def test_quantised_graph_has_a_fingerprint_of_its_own_and_tells_its_loss(folder):
