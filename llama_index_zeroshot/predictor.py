@@ -111,7 +111,7 @@ class _LabelAsker(Asker):
 
     def _call(self, question: LabelQuestion, *, is_async: bool, is_streamed: bool) -> Call:
         """Hold the model to the schema where it can be: by tools or in a way of its own."""
-        template = self._template.partial_format()  # a copy: a program writes into it
+        template = self._template.model_copy()  # a program writes into it
         prefix = "a" if is_async else ""
         held = f"{prefix}{'stream_' if is_streamed else ''}structured_predict"
         is_its_own = getattr_static(type(self._llm), held) is not getattr_static(LLM, held)
