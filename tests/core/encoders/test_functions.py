@@ -149,3 +149,13 @@ def test_other_encoder_than_the_config_says_is_refused(minilm, hash_encoder):
 def test_configs_of_nothing_known_are_refused(config, message):
     with pytest.raises(ArtifactError, match=message):
         encoder_from_config(config)
+
+
+def test_queries_may_have_a_function_of_their_own():
+    encoder = FunctionEncoder(
+        lambda texts: [[1.0, 0.0]] * len(texts),
+        name="two",
+        query_function=lambda texts: [[0.0, 2.0]] * len(texts),
+    )
+    assert encoder.encode(["wine"]).tolist() == [[1.0, 0.0]]
+    assert encoder.encode(["wine"], role="query").tolist() == [[0.0, 1.0]]

@@ -1,0 +1,65 @@
+"""What is asked comes in several forms, and many inputs through one call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from zeroshot_core import InvalidInputError, Item
+from zeroshot_core.prediction.inputs import answer_all, item_from
+
+WINE = Item(id="7", text="wine", concepts=("kind:wine",), metadata={"price": 3.0})
+
+
+@pytest.mark.parametrize(
+    ("value", "item"),
+    [
+        ("wine", Item(id="new", text="wine")),
+        (WINE, WINE),
+        ({"text": "wine"}, Item(id="new", text="wine")),
+        ({"text": "wine", "id": "7", "concepts": ["kind:wine"], "metadata": {"price": 3.0}}, WINE),
+        ({"text": "wine", "id": None, "concepts": None, "metadata": None}, Item(id="new", text="wine")),
+    ],
+)
+def test_every_form_makes_an_item(value: Any, item: Item) -> None:
+    assert item_from(value, "new") == item
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (7, "or an item, got int"),
+        ({}, "got no text"),
+        ({"text": 3}, "a text that is 3"),
+        ({"text": "wine", "colour": "red"}, "an unknown 'colour'"),
+        ({"text": "wine", "concepts": "kind:wine"}, "no list of ids"),
+        ({"text": "wine", "metadata": {"tags": ["a"]}}, "no plain values"),
+        ({"text": " "}, "non-empty text"),
+    ],
+)
+def test_what_is_wrong_is_said(value: Any, told: str) -> None:
+    with pytest.raises(InvalidInputError, match=told):
+        item_from(value, "new")
+
+
+def test_wrong_inputs_cost_the_good_ones_nothing_if_asked_apart() -> None:
+    calls: list[list[int]] = []
+
+    def halves(numbers: list[int]) -> list[int]:
+        calls.append(numbers)
+        if any(number % 2 for number in numbers):
+            raise InvalidInputError(f"expected even numbers, got {numbers}")
+        return [number // 2 for number in numbers]
+
+    assert answer_all(halves, [2, 4], apart=True) == [1, 2]
+    one, wrong, three = answer_all(halves, [2, 3, 6], apart=True)
+    assert (one, str(wrong), three) == (1, "expected even numbers, got [3]", 3)
+    assert all(isinstance(answer, InvalidInputError) for answer in answer_all(halves, [2, 3], apart=False))
+    assert calls == [[2, 4], [2, 3, 6], [2], [3], [6], [2, 3]]
+
+
+def test_a_model_that_is_down_is_asked_once() -> None:
+    def fail(numbers: list[int]) -> list[int]:
+        raise ConnectionError(f"down at {len(numbers)}")
+
+    assert [str(error) for error in answer_all(fail, [1, 2, 3], apart=True)] == ["down at 3"] * 3
