@@ -30,7 +30,7 @@ from zeroshot_core.types import Item
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders.base import Encoder
-    from zeroshot_core.types import Floats, Vectors
+    from zeroshot_core.types import Floats
 
 __all__ = ["DemandReport", "Regressor", "Scores", "TunedScores", "evaluate_demand", "linked_items", "score"]
 
@@ -134,23 +134,18 @@ def evaluate_demand(
     parts = split_product_lines(lines, split, seed)
     reader = RememberingEncoder(base)
     start = perf_counter()
-    vectors = reader.encode([item.text for item in lines.items], show_progress=show_progress)
-    encoding_seconds = perf_counter() - start
-    baselines = _baseline_scores(lines, vectors, parts)
+    reader.encode([item.text for item in lines.items], show_progress=show_progress)
     graph = KnowledgeGraph.from_table(lines.rows, lines.graph_columns, lines.graph_edges)
     make = regressor or default_regressor(seed, show_progress)
     trial = Trial(items=linked_items(lines), parts=parts)
-    start = perf_counter()
     model, forecast = trial.run(make(reader, graph))
-    seconds = encoding_seconds + perf_counter() - start
+    seconds = perf_counter() - start
     _, no_graph = replace(trial, items=lines.items).run(make(reader, None))
     tuned = None
     if tune != "none":
-        make_tuned = default_regressor(seed, show_progress, tune=tune, budget_s=budget_s)
+        tuning = default_regressor(seed, show_progress, tune=tune, budget_s=budget_s)
         # Only a head is trained over vectors; else weights must be within reach.
-        tuned = tuned_scores(
-            trial, make_tuned(reader if tune == "head" else base, graph), tune, forecast, seed
-        )
+        tuned = tuned_scores(trial, tuning(reader if tune == "head" else base, graph), tune, forecast, seed)
     truth = parts.target[parts.test]
     return DemandReport(
         split=split,
@@ -159,7 +154,7 @@ def evaluate_demand(
         n_test=len(parts.test),
         scores=score(truth, forecast),
         seconds=seconds,
-        baselines=baselines,
+        baselines=_baseline_scores(lines, reader, parts),
         no_graph=score(truth, no_graph),
         difference=log_error_difference(truth, forecast, no_graph, seed),
         curve_wape=trial.curve_wape(make(reader, graph), lines.launch_units) if split == "launch" else {},
@@ -184,7 +179,8 @@ def _encoder(encoder: str | Encoder) -> Encoder:
     return load_encoder(encoder) if isinstance(encoder, str) else encoder
 
 
-def _baseline_scores(lines: ProductLines, vectors: Vectors, parts: Split) -> dict[str, Scores]:
+def _baseline_scores(lines: ProductLines, encoder: Encoder, parts: Split) -> dict[str, Scores]:
+    vectors = encoder.encode([item.text for item in lines.items])
     features = LineFeatures(rows=lines.rows, vectors=vectors)
     known, new = features.take(parts.train), features.take(parts.test)
     units, truth = parts.target[parts.train], parts.target[parts.test]

@@ -29,6 +29,7 @@ _PARAMETERS = (
     "random_state",
     "show_progress",
 )
+_CALIBRATION = ("edges", "residuals", "starts")
 
 
 def regressor_state(parameters: Mapping[str, Any], ids: Sequence[str], ensemble: Ensemble) -> ModelState:
@@ -44,16 +45,11 @@ def regressor_state(parameters: Mapping[str, Any], ids: Sequence[str], ensemble:
         arrays[f"totals.{place}"], arrays[f"counts.{place}"] = sums.totals, sums.counts
     for place, pair in enumerate(tables.groupings.pairs):
         arrays[f"keys.{place}"] = tables.groupings.keys[pair]
-    estimators = {}
+    estimators: dict[str, Any] = {}
     for place, head in enumerate(ensemble.heads):
-        for part in ("edges", "residuals", "starts"):
-            arrays[f"{part}.{place}"] = getattr(head.calibration, part)
-        estimators[f"scale-{place}"] = head.scale
-        estimators |= {f"head-{place}-{i}": model for i, model in enumerate(head.models)}
-        if head.networks is not None:
-            arrays[f"gaps.{place}"] = head.networks.gaps
-            arrays |= {f"network.{place}.{name}": value for name, value in head.networks.weights.items()}
-            estimators[f"scaler-{place}"] = head.networks.scaler
+        own_arrays, own_estimators = _head_parts(head, place)
+        arrays |= own_arrays
+        estimators |= own_estimators
     config = {
         "parameters": {name: parameters[name] for name in _PARAMETERS},
         "ids": list(ids),
@@ -69,6 +65,18 @@ def regressor_state(parameters: Mapping[str, Any], ids: Sequence[str], ensemble:
     }
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     return ModelState(kind="regressor", config=config, arrays=contiguous, estimators=estimators)
+
+
+def _head_parts(head: Head, place: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Name the arrays and the estimators of one head."""
+    arrays = {f"{part}.{place}": getattr(head.calibration, part) for part in _CALIBRATION}
+    estimators = {f"head-{place}-{i}": model for i, model in enumerate(head.models)}
+    estimators[f"scale-{place}"] = head.scale
+    if head.networks is not None:
+        arrays[f"gaps.{place}"] = head.networks.gaps
+        arrays |= {f"network.{place}.{name}": value for name, value in head.networks.weights.items()}
+        estimators[f"scaler-{place}"] = head.networks.scaler
+    return arrays, estimators
 
 
 def restore_regressor(state: ModelState) -> tuple[dict[str, Any], list[str], Ensemble]:
@@ -106,9 +114,7 @@ def _tables(config: Mapping[str, Any], arrays: Mapping[str, Any]) -> FeatureTabl
 
 
 def _head(state: ModelState, place: int) -> Head:
-    parts: dict[str, Any] = {
-        part: state.arrays[f"{part}.{place}"] for part in ("edges", "residuals", "starts")
-    }
+    parts: dict[str, Any] = {part: state.arrays[f"{part}.{place}"] for part in _CALIBRATION}
     n_models = state.config["n_models"][place]
     return Head(
         models=tuple(state.estimators[f"head-{place}-{i}"] for i in range(n_models)),

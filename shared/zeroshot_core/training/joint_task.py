@@ -90,11 +90,7 @@ class JointTask:
             If the graph lacks a label.
         """
         texts = _checked_texts(items, labels_or_targets)
-        known = [place for place, value in enumerate(labels_or_targets) if value is not None]
-        examples = check_examples(
-            [texts[place] for place in known],
-            labels_or_targets if len(known) == len(texts) else [labels_or_targets[place] for place in known],
-        )
+        examples = _known_examples(texts, labels_or_targets)
         first = {text: place for place, text in reversed(list(enumerate(texts)))}
         places = [first[text] for text in examples.texts]
         labels = [examples.names[code] for code in examples.values.tolist()] if examples.is_labelled else []
@@ -102,11 +98,11 @@ class JointTask:
             graph.require(sorted(set(labels)))
         if label_texts:
             examples = with_label_texts(examples, label_texts)
+        if groups is not None and len(groups) != len(texts):
+            raise InvalidInputError(f"expected {len(texts)} groups, one for each item, got {len(groups)}")
         rng = np.random.default_rng(random_state)
         held_out = split_examples(examples, rng)
         if groups is not None:
-            if len(groups) != len(texts):
-                raise InvalidInputError(f"expected {len(texts)} groups, one for each item, got {len(groups)}")
             held_out = split_groups(examples, [groups[place] for place in places], rng)
         n = examples.n_examples
         probed = np.sort(rng.permutation(n)[:_MOST_PROBED])
@@ -207,6 +203,13 @@ def mine_others(version: OpenVersion, task: JointTask, settings: JointSettings) 
     start = len(task.training.texts)
     row_of |= {id_: start + place for place, id_ in enumerate(task.others)}
     return mine_neighbours(version, list(task.others), row_of, n_neighbours=settings.n_neighbours)
+
+
+def _known_examples(texts: Sequence[str], labels_or_targets: Any) -> Examples:
+    known = [place for place, value in enumerate(labels_or_targets) if value is not None]
+    if len(known) == len(texts):
+        return check_examples(texts, labels_or_targets)
+    return check_examples([texts[place] for place in known], [labels_or_targets[place] for place in known])
 
 
 def _checked_texts(items: Sequence[Item], labels_or_targets: Any) -> list[str]:
