@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -58,7 +59,8 @@ class GrowingClassifier:
         Parameters
         ----------
         X, y
-            Examples and their labels, shape (n,); ids that are known replace the old items.
+            Examples and their labels, shape (n,); ids that are known, or the same texts again, replace the
+            old items.
         labels
             New labels; those of `y` need not be given.
 
@@ -70,7 +72,7 @@ class GrowingClassifier:
             If labels or examples are wrong, or there is neither; nothing has been changed then.
         """
         self._check_fitted()
-        items, names = checked_examples(X, y, prefix=f"added-{self.version_.count()}-")
+        items, names = checked_examples(X, y, prefix=f"added-{_digest(X)}-")
         given = [*(labels or ()), *(name for name in names or () if name not in self.classes_)]
         if not given and not items:
             raise InvalidInputError("expected new labels or examples for partial_fit, got neither")
@@ -127,6 +129,12 @@ def _take_in(
         known = version.known_concepts(set(names))
         version.upsert([_noted(*pair, known) for pair in zip(items, names, strict=True)], encoder)
     return head
+
+
+def _digest(X: Any) -> str:
+    """Eight digits for examples, lest texts get ids of others; to count the index would take seconds."""
+    told = "\0".join(map(str, X)) if hasattr(X, "__iter__") else ""
+    return blake2b(told.encode("utf-8", "replace"), digest_size=4).hexdigest()
 
 
 def _new_vectors(

@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["LabelHead", "coefficients", "fit_label_head"]
 
-# Sentence similarities among labels differ by about a tenth.
-_TEMPERATURE = 0.05
+# Temperature over the root of how much cosines between labels differ: on training texts of three sets 0.131,
+# 0.133 and 0.139 make cosines as sure as they are right.
+_TEMPERATURE = 0.135
+# How much they differ in general, counted as five labels of those given.
+_SPREAD, _N_SPREAD = 0.1, 5
+_MOST_COMPARED = 1000
 _INVERSE_REGULARISATION = 10.0
 # With fewer texts held out, weights say more of these texts than of the evidence.
 _FEWEST_HELD_OUT = 8
@@ -32,9 +36,6 @@ _UNLEARNED = Stacking(
     unseen_weights=np.array([8.0, 2.0]),
     offset=0.0,
     penalty=0.0,
-)
-_WITHOUT_EXAMPLES = Stacking(
-    seen_weights=np.zeros(2), unseen_weights=np.array([1.0 / _TEMPERATURE, 0.0]), offset=0.0, penalty=0.0
 )
 
 
@@ -103,13 +104,23 @@ def fit_label_head(
     """
     has_examples = np.bincount(codes, minlength=len(labels)) > 0
     if not len(codes):
-        coef, intercept, stacking = np.zeros(labels.shape), np.zeros(len(labels)), _WITHOUT_EXAMPLES
+        coef, intercept, stacking = np.zeros(labels.shape), np.zeros(len(labels)), _without_examples(labels)
     else:
         coef, intercept = _logistic(labels, vectors, codes)
         stacking = _learned(*(untaught or (labels, vectors)), codes, random_state)
     return LabelHead(
         labels=labels, coef=coef, intercept=intercept, stacking=stacking, has_examples=has_examples
     )
+
+
+def _without_examples(labels: Vectors) -> Stacking:
+    """Cosines alone, the sharper the less those between labels differ."""
+    some = labels[:: max(1, len(labels) // _MOST_COMPARED)].astype(np.float64)
+    cosines = (some @ some.T)[~np.eye(len(some), dtype=np.bool_)].reshape(len(some), -1)
+    own = float(cosines.std(axis=1).mean())
+    spread = (len(some) * own + _N_SPREAD * _SPREAD) / (len(some) + _N_SPREAD)
+    weights = np.array([1.0 / (_TEMPERATURE * np.sqrt(spread)), 0.0])
+    return Stacking(seen_weights=np.zeros(2), unseen_weights=weights, offset=0.0, penalty=0.0)
 
 
 def _logistic(labels: Vectors, vectors: Vectors, codes: Ints) -> tuple[Floats, Floats]:

@@ -38,6 +38,15 @@ def test_new_examples_move_an_old_label(few_shot):
     assert few_shot.predict(TEXTS).tolist() == Y
 
 
+def test_the_same_texts_given_again_are_there_once(hash_encoder):
+    model = ZeroShotClassifier(hash_encoder).fit(["dog", "hammer"], ["animal", "tool"])
+    for _ in range(2):
+        model.partial_fit(["a cat", "a saw"], ["animal", "tool"])
+    assert model.version_.count() == 4
+    model.partial_fit(["a cow", "a drill"], ["animal", "tool"])
+    assert model.version_.count() == 6
+
+
 def test_what_is_wrong_changes_nothing(few_shot, hash_encoder):
     with pytest.raises(InvalidInputError, match="labels or examples for partial_fit, got neither"):
         few_shot.partial_fit()

@@ -29,10 +29,20 @@ def accuracy(head, vectors, codes):
 def test_without_examples_only_nearness_counts():
     labels, vectors, codes = cloud()
     head = fit_label_head(labels, vectors[:0], codes[:0], 0)
-    powers = np.exp((vectors @ labels.T).astype(np.float64) / 0.05)
+    found = np.log(head.probabilities(vectors))
+    cosines = (vectors @ labels.T).astype(np.float64)
+    sharpness = (found[0, 0] - found[0, 1]) / (cosines[0, 0] - cosines[0, 1])
     np.testing.assert_allclose(
-        head.probabilities(vectors), powers / powers.sum(axis=1, keepdims=True), rtol=1e-4
+        found - found[:, :1], sharpness * (cosines - cosines[:, :1]), rtol=1e-3, atol=1e-4
     )
+
+
+def test_labels_that_differ_less_are_told_apart_more_sharply():
+    labels, vectors, codes = cloud()
+    close = unit(labels + 3 * labels.mean(axis=0)).astype(np.float32)
+    wide, narrow = (fit_label_head(each, vectors[:0], codes[:0], 0).stacking for each in (labels, close))
+    assert narrow.unseen_weights[0] > 1.2 * wide.unseen_weights[0]
+    assert np.isfinite(fit_label_head(labels[:2], vectors[:0], codes[:0], 0).stacking.unseen_weights).all()
 
 
 def test_examples_make_better_predictions_and_better_probabilities():
