@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
     from zeroshot_core.types import Floats
 
-__all__ = ["ClassificationReport", "ClassificationScores", "evaluate_few_shot", "evaluate_zero_shot"]
+__all__ = [
+    "ClassificationReport",
+    "ClassificationScores",
+    "draw_examples",
+    "evaluate_few_shot",
+    "evaluate_zero_shot",
+]
 
 _N_RESAMPLES = 1000
 _PROBE_REGULARISATION = 10.0
@@ -125,7 +131,7 @@ def evaluate_few_shot(
     """
     if n_per_label < 1:
         raise InvalidInputError(f"expected at least 1 example of each label, got {n_per_label}")
-    texts, labels = _drawn(data, n_per_label, seed)
+    texts, labels = draw_examples(data, n_per_label, seed)
     started = time.perf_counter()
     scores = {}
     for name, others in {"examples": None, "with_unlabelled_texts": data.train_texts}.items():
@@ -176,7 +182,7 @@ def _report(
     )
 
 
-def _drawn(data: LabelledTexts, n_per_label: int, seed: int) -> tuple[list[str], list[str]]:
+def draw_examples(data: LabelledTexts, n_per_label: int, seed: int) -> tuple[list[str], list[str]]:
     """Draw training texts of each label; a label with fewer gives all it has."""
     counts: dict[str, int] = {}
     rows = []
