@@ -16,7 +16,7 @@ PROMISED = {
         "delivery (",
         "payment (",
         "returns (",
-        "jobs and careers",
+        "careers",
         "returns: The shoes are to go back",
     ],
     "demand": ["orangeade from Liguria: ", "80% between ", "nearest known: red wine"],
