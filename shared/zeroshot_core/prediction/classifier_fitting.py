@@ -11,8 +11,9 @@ from zeroshot_core.prediction.label_head import LabelHead, fit_label_head
 from zeroshot_core.prediction.label_vectors import label_texts, label_vectors
 from zeroshot_core.prediction.self_labelled import self_labelled
 from zeroshot_core.prediction.transduced_head import fit_transduced_head
-from zeroshot_core.prediction.transduction import neighbour_graph
+from zeroshot_core.prediction.transduction import TUNED_TEMPERATURE, neighbour_graph
 from zeroshot_core.prediction.tuned import tuned_encoder, untaught
+from zeroshot_core.training.assignment import TEMPERATURE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,7 +99,9 @@ class LabelTask:
         if self.others:
             known = np.concatenate([codes, np.full(len(self.others), -1)])
             graph = neighbour_graph(version, ids, vectors)
-            return fit_transduced_head(labels, vectors, graph, known, random_state)
+            is_tuned = encoder.fingerprint != base.fingerprint
+            temperature = TUNED_TEMPERATURE if is_tuned else TEMPERATURE
+            return fit_transduced_head(labels, vectors, graph, known, random_state, temperature=temperature)
         untouched = None
         if encoder.fingerprint != base.fingerprint:
             before = untaught(encoder, base)

@@ -10,6 +10,7 @@ import numpy as np
 from zeroshot_core.prediction.label_head import LabelHead, coefficients
 from zeroshot_core.prediction.stacking import Stacking
 from zeroshot_core.prediction.transduction import assign_labels, expected_accuracy, share_of_texts
+from zeroshot_core.training.assignment import TEMPERATURE
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -25,7 +26,13 @@ _SHARPEST, _FLATTEST, _N_HALVINGS = 8.0, 0.125, 24
 
 
 def fit_transduced_head(
-    labels: Vectors, vectors: Vectors, graph: csr_matrix, known: Ints, random_state: int
+    labels: Vectors,
+    vectors: Vectors,
+    graph: csr_matrix,
+    known: Ints,
+    random_state: int,
+    *,
+    temperature: float = TEMPERATURE,
 ) -> LabelHead:
     """Learn from texts, of which few or none have labels.
 
@@ -42,18 +49,23 @@ def fit_transduced_head(
         Of the texts' neighbours, shape (n, n).
     known
         Shape (n,): the label of a text, or -1.
+    temperature
+        Of the assignment.
 
     Raises
     ------
     InvalidInputError
         If there are fewer texts than labels.
     """
-    assigned = assign_labels(labels, vectors, graph, known)
+    assigned = assign_labels(labels, vectors, graph, known, temperature=temperature)
     coef, intercept = _logistic(labels, vectors, assigned)
     share = share_of_texts(len(vectors), len(labels))
     near, learned = (vectors @ labels.T).astype(np.float64), vectors @ coef.T + intercept
     floor = _mean_confidence(near / _TEMPERATURE)
-    expected = max(floor, expected_accuracy(labels, vectors, graph, known, random_state=random_state))
+    expected = expected_accuracy(
+        labels, vectors, graph, known, temperature=temperature, random_state=random_state
+    )
+    expected = max(floor, expected)
     scale = _scale((1 - share) * near / _TEMPERATURE + share * learned, expected)
     weights = np.array([(1 - share) / _TEMPERATURE, share]) * scale
     return LabelHead(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.training.assignment import assigned, unit_rows
+from zeroshot_core.training.assignment import TEMPERATURE, assigned, unit_rows
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     from zeroshot_core.index import OpenVersion
     from zeroshot_core.types import Floats, Ints, Vectors
 
-__all__ = ["assign_labels", "expected_accuracy", "neighbour_graph", "share_of_texts"]
+__all__ = ["TUNED_TEMPERATURE", "assign_labels", "expected_accuracy", "neighbour_graph", "share_of_texts"]
 
+# Tuned vectors lie further apart, on CLINC150's training texts by a factor of 1.4: .852 of these get their
+# label by this temperature, .845 by that of plain vectors.
+TUNED_TEMPERATURE = 0.05
 # Of a label's own vector in its prototype, counted in texts.
 _LABEL_WEIGHT = 40.0
 # Errors for each disagreement of two halves: on three sets of training texts 1.7, 2.0 and 2.3.
@@ -65,7 +68,14 @@ def neighbour_graph(version: OpenVersion, ids: list[str], vectors: Vectors) -> c
     return csr_matrix(scale @ graph @ scale)
 
 
-def assign_labels(labels: Vectors, vectors: Vectors, graph: csr_matrix, known: Ints | None = None) -> Floats:
+def assign_labels(
+    labels: Vectors,
+    vectors: Vectors,
+    graph: csr_matrix,
+    known: Ints | None = None,
+    *,
+    temperature: float = TEMPERATURE,
+) -> Floats:
     """Say how much of each label is in each text, shape (n, c); rows sum to 1.
 
     Labels are taken to be about equally frequent, as far as nothing else is known of them.
@@ -78,6 +88,8 @@ def assign_labels(labels: Vectors, vectors: Vectors, graph: csr_matrix, known: I
         Of `neighbour_graph`, shape (n, n).
     known
         Shape (n,): the label of a text, or -1 where it is not known.
+    temperature
+        Of the similarities; `TUNED_TEMPERATURE` for vectors of an encoder tuned on these labels.
 
     Raises
     ------
@@ -94,7 +106,11 @@ def assign_labels(labels: Vectors, vectors: Vectors, graph: csr_matrix, known: I
     fixed = None if known is None else (known >= 0, np.eye(len(labels))[np.maximum(known, 0)])
     found = [
         assigned(
-            unit_rows(_smoothed(rows, graph, damping)), anchors, anchor_weight=_LABEL_WEIGHT, fixed=fixed
+            unit_rows(_smoothed(rows, graph, damping)),
+            anchors,
+            temperature=temperature,
+            anchor_weight=_LABEL_WEIGHT,
+            fixed=fixed,
         )
         for damping in _DAMPINGS
     ]
@@ -102,7 +118,13 @@ def assign_labels(labels: Vectors, vectors: Vectors, graph: csr_matrix, known: I
 
 
 def expected_accuracy(
-    labels: Vectors, vectors: Vectors, graph: csr_matrix, known: Ints, *, random_state: int
+    labels: Vectors,
+    vectors: Vectors,
+    graph: csr_matrix,
+    known: Ints,
+    *,
+    temperature: float = TEMPERATURE,
+    random_state: int,
 ) -> float:
     """Estimate how many texts get the right label, in [0, 1].
 
@@ -114,7 +136,7 @@ def expected_accuracy(
 
     Parameters
     ----------
-    labels, vectors, graph
+    labels, vectors, graph, temperature
         As in `assign_labels`.
     known
         Shape (n,): the label of a text, or -1.
@@ -123,11 +145,14 @@ def expected_accuracy(
     taught = rng.permutation(np.flatnonzero(known >= 0))
     if len(taught) >= _FEWEST_KNOWN:
         right = [
-            _right_when_hidden(labels, vectors, graph, known, taught[k::_N_PARTS]) for k in range(_N_PARTS)
+            _right_when_hidden(labels, vectors, graph, known, taught[k::_N_PARTS], temperature)
+            for k in range(_N_PARTS)
         ]
         return float(np.concatenate(right).mean())
     halves = [rng.permutation(len(vectors)) for _ in range(_N_PARTS)]
-    disagreement = float(np.mean([_disagreement(labels, vectors, graph, order) for order in halves]))
+    disagreement = float(
+        np.mean([_disagreement(labels, vectors, graph, each, temperature) for each in halves])
+    )
     share = share_of_texts(len(vectors) // 2, len(labels))
     return max(0.0, 1.0 - _ERRORS_PER_DISAGREEMENT * disagreement / share)
 
@@ -138,20 +163,22 @@ def share_of_texts(n_texts: int, n_labels: int) -> float:
 
 
 def _right_when_hidden(
-    labels: Vectors, vectors: Vectors, graph: csr_matrix, known: Ints, hidden: Ints
+    labels: Vectors, vectors: Vectors, graph: csr_matrix, known: Ints, hidden: Ints, temperature: float
 ) -> npt.NDArray[np.bool_]:
     """Whether texts get their labels while these are hidden, shape of `hidden`."""
     left = known.copy()
     left[hidden] = -1
-    shares = assign_labels(labels, vectors, graph, left)
+    shares = assign_labels(labels, vectors, graph, left, temperature=temperature)
     return np.asarray(shares[hidden].argmax(axis=1) == known[hidden])
 
 
-def _disagreement(labels: Vectors, vectors: Vectors, graph: csr_matrix, order: Ints) -> float:
+def _disagreement(
+    labels: Vectors, vectors: Vectors, graph: csr_matrix, order: Ints, temperature: float
+) -> float:
     """Share of the texts to which prototypes of two halves, dealt in this order, give different labels."""
     best = []
     for half in (np.sort(order[0::2]), np.sort(order[1::2])):
-        shares = assign_labels(labels, vectors[half], graph[half][:, half])
+        shares = assign_labels(labels, vectors[half], graph[half][:, half], temperature=temperature)
         centre = vectors[half].mean(axis=0)
         rows = unit_rows(vectors[half] - centre)
         prototypes = unit_rows(shares.T @ rows + _LABEL_WEIGHT * unit_rows(labels - labels.mean(axis=0)))

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
     from zeroshot_core.types import Floats, Vectors
 
-__all__ = ["assigned", "unit_rows"]
+__all__ = ["TEMPERATURE", "assigned", "unit_rows"]
 
-_TEMPERATURE = 0.03
+TEMPERATURE = 0.03
 _N_ROUNDS = 15
 _N_BALANCINGS = 3
 
@@ -22,6 +22,7 @@ def assigned(
     rows: Floats,
     anchors: Floats,
     *,
+    temperature: float = TEMPERATURE,
     anchor_weight: float = 0.0,
     fixed: tuple[npt.NDArray[np.bool_], Floats] | None = None,
 ) -> Floats:
@@ -34,6 +35,8 @@ def assigned(
     ----------
     rows, anchors
         Of texts and labels, shapes (n, d) and (c, d), centred unit rows; prototypes begin at the latter.
+    temperature
+        Of the similarities.
     anchor_weight
         Of a label's own vector in its prototype, counted in texts.
     fixed
@@ -45,7 +48,7 @@ def assigned(
     """
     prototypes, shares = anchors, np.zeros((len(rows), len(anchors)))
     for _ in range(_N_ROUNDS):
-        shares = _balanced(rows @ prototypes.T / _TEMPERATURE)
+        shares = _balanced(rows @ prototypes.T / temperature)
         if fixed is not None:
             shares[fixed[0]] = fixed[1][fixed[0]]
         prototypes = unit_rows(shares.T @ rows + anchor_weight * anchors)
