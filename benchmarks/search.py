@@ -1,0 +1,170 @@
+"""Searches of Milvus: the bare client, langchain-milvus, and this package with and without the graph.
+
+    python benchmarks/search.py [--items 10000 100000] [--uri http://...] [--rounds 30]
+
+Vectors of 384 dimensions lie in clusters, the graph has a concept for every 50 items and two levels above.
+All ask the same collection for ten hits with their texts, one query or 64 at a time, their vectors given.
+On a server (`scripts/milvus_server.py run -- python benchmarks/search.py --uri ...`) the index is HNSW;
+recall is measured against exact search. langchain-milvus searches a copy of its own, query after query.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from langchain_core.embeddings import Embeddings
+from langchain_milvus import Milvus
+from timing import print_table, race, versions
+from zeroshot_core import KnowledgeGraph
+from zeroshot_core.encoders import Encoder
+from zeroshot_core.index import IndexParams, VectorIndex
+from zeroshot_core.retrieval import Retriever
+from zeroshot_core.types import Concept, Item, Relation
+
+_DIMENSION, _TOP_K, _PER_CONCEPT = 384, 10, 50
+_FIELDS = ["id", "text", "concepts", "metadata"]
+
+
+class Clustered(Encoder):
+    """Vectors by the number at the end of a text: a centre for each concept, and noise."""
+
+    name, dimension, fingerprint = "clustered", _DIMENSION, "c1c5e8ed00000001"
+
+    def encode(self, contents: Sequence[Any], *, role: str = "document", show_progress: bool = False) -> Any:
+        """Make the vectors anew from the seed in each text."""
+        rows = np.stack([_vector(int(text.rsplit(" ", 1)[1])) for text in contents])
+        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+    def to_config(self) -> dict[str, Any]:
+        """Describe itself; nothing opens it again."""
+        return {
+            "kind": "function",
+            "name": self.name,
+            "dimension": _DIMENSION,
+            "fingerprint": self.fingerprint,
+        }
+
+
+class _Numbered(Embeddings):
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return Clustered().encode(texts).tolist()
+
+    def embed_query(self, text: str) -> list[float]:
+        return self.embed_documents([text])[0]
+
+
+def main() -> None:
+    """Build, compare, and fit how the cost grows."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--items", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--uri")
+    parser.add_argument("--rounds", type=int, default=30)
+    options = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    print(versions("pymilvus", "milvus-lite", "langchain-milvus"))
+    print(
+        "| search | contestant | rate | clock a query | processor a query | ratio, clock | ratio, processor |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    costs = [_compare(n, options.uri, options.rounds) for n in options.items]
+    if len(costs) > 1:
+        slope = np.polyfit(np.log(options.items), np.log(costs), 1)[0]
+        print(f"one query, vectors only: cost grows with the size to the power of {slope:.2f}")
+
+
+def _compare(n: int, uri: str | None, rounds: int) -> float:
+    """Compare on n items; median seconds of one query of ours by vectors only."""
+    items, graph, encoder = _items(n), _graph(n), Clustered()
+    params = IndexParams(index_type="HNSW", build={"M": 16, "efConstruction": 200}, search={"ef": 128})
+    with tempfile.TemporaryDirectory() as folder:
+        place = uri or f"{folder}/ours.db"
+        with VectorIndex.connect(place, name=f"bench{n}", params=params if uri else None) as index:
+            index.activate(index.build(items, encoder, graph))
+            version = index.open(fingerprint=encoder.fingerprint)
+            ours = Retriever(version, encoder, graph, top_k=_TOP_K)
+            theirs = (
+                None if uri else _langchain(f"{folder}/langchain.db", [item.text or "" for item in items])
+            )
+            cost = 0.0
+            for n_queries in (1, 64):
+                times = _race(version, ours, theirs, n, n_queries, rounds if n_queries == 1 else rounds // 5)
+                print_table(f"{n_queries} in {n:,}", times, n_queries, "pymilvus")
+                cost = cost or float(np.median(times["ours, vectors only"].wall))
+            _print_recall(version, items, encoder)
+    return cost
+
+
+def _race(version: Any, ours: Retriever, theirs: Milvus | None, n: int, n_queries: int, rounds: int) -> Any:
+    queries = [f"query {1_000_000_000 + 7919 * i % n}" for i in range(n_queries)]
+    vectors = Clustered().encode(queries)
+    client, name = version._catalog.connection._client, version._items._collection
+    options = version.info.params.search_options(_TOP_K)
+
+    def bare() -> Any:
+        return client.search(
+            name,
+            data=list(vectors),
+            anns_field="vector",
+            limit=_TOP_K,
+            output_fields=_FIELDS,
+            search_params=options,
+        )
+
+    contestants = {
+        "pymilvus": bare,
+        "ours, vectors only": lambda: ours.retrieve(queries, graph_weight=0.0, vectors=vectors),
+        "ours, with the graph": lambda: ours.retrieve(queries, vectors=vectors),
+    }
+    if theirs is not None:
+        contestants["langchain-milvus"] = lambda: [
+            theirs.similarity_search_with_score_by_vector(vector.tolist(), k=_TOP_K) for vector in vectors
+        ]
+    return race(contestants, max(3, rounds))
+
+
+def _langchain(uri: str, texts: list[str]) -> Milvus:
+    store = Milvus(
+        _Numbered(),
+        connection_args={"uri": uri},
+        index_params={"index_type": "FLAT", "metric_type": "COSINE"},
+    )
+    store.add_texts(texts)
+    store.client.flush(store.collection_name)
+    return store
+
+
+def _print_recall(version: Any, items: Sequence[Item], encoder: Encoder) -> None:
+    everything = encoder.encode([item.text for item in items])
+    queries = encoder.encode([f"query {1_000_000_000 + 104_729 * i % len(items)}" for i in range(100)])
+    exact = np.argsort(-(queries @ everything.T), axis=1)[:, :_TOP_K]
+    found = version.search_items(queries, _TOP_K).ids
+    hits = [len({items[row].id for row in rows} & set(ids)) for rows, ids in zip(exact, found, strict=True)]
+    print(f"{len(items):,} items: recall@{_TOP_K} {sum(hits) / (_TOP_K * len(queries)):.3f}", flush=True)
+
+
+def _vector(number: int) -> Any:
+    row = number % 1_000_000_000
+    centre = np.random.default_rng(row // _PER_CONCEPT).standard_normal(_DIMENSION)
+    return centre + 0.7 * np.random.default_rng(10**10 + number).standard_normal(_DIMENSION)
+
+
+def _items(n: int) -> list[Item]:
+    return [Item(id=f"i{i}", text=f"item {i}", concepts=(f"c{i // _PER_CONCEPT}",)) for i in range(n)]
+
+
+def _graph(n: int) -> KnowledgeGraph:
+    n_concepts = -(-n // _PER_CONCEPT)
+    levels = [(f"c{i}", f"d{i // 20}") for i in range(n_concepts)]
+    levels += [(f"d{i}", f"e{i // 20}") for i in range(-(-n_concepts // 20))]
+    names = dict.fromkeys(id_ for pair in levels for id_ in pair)
+    concepts = [Concept(id=id_, name=f"concept {_PER_CONCEPT * int(id_[1:])}", type=id_[0]) for id_ in names]
+    return KnowledgeGraph(concepts, [Relation(head=low, type="is_a", tail=high) for low, high in levels])
+
+
+if __name__ == "__main__":
+    main()
