@@ -88,34 +88,56 @@ class Table(Generic[Record]):
         if not 1 <= top_k <= MAX_TOP_K:
             raise InvalidInputError(f"expected top_k in 1-{MAX_TOP_K}, got {top_k}")
         expression = render(filter)
-        if self._connection.is_lite and len(queries) * top_k >= _MIRROR_HITS:
+        n_hits = len(queries) * top_k
+        if self._connection.is_lite and n_hits >= _MIRROR_HITS:
             allowed = self.keys(expression) if expression else None
-            ids, scores = self.mirrored().search(queries, top_k, allowed)
-        else:
-            ids, scores = self._search_milvus(queries, top_k, expression)
-        return self._with_records(ids, scores)
+            return self._with_records(*self.mirrored().search(queries, top_k, allowed))
+        fields = output_fields(self._kind)
+        if n_hits <= self._rows_per_read(fields) and not self._reads_mirror(()):
+            return self._search_whole(queries, top_k, expression, fields)
+        return self._with_records(*self._search_ids(queries, top_k, expression))
 
-    def _search_milvus(
+    def _search_whole(
+        self, queries: Vectors, top_k: int, expression: str, fields: list[str]
+    ) -> SearchResult[Record]:
+        """Search and read the records in one call."""
+        answer = self._hits(queries, top_k, expression, fields)
+        known: dict[str, Record] = {}
+        for hit in chain.from_iterable(answer):
+            if hit["id"] not in known:
+                known[hit["id"]] = self._record(hit["entity"])
+        ids = [[hit["id"] for hit in hits] for hits in answer]
+        return SearchResult(
+            ids=ids, scores=self._scores(answer), records=[[known[key] for key in found] for found in ids]
+        )
+
+    def _search_ids(
         self, queries: Vectors, top_k: int, expression: str
     ) -> tuple[list[list[str]], list[Floats]]:
+        """Search so many hits that their records, of which many are the same, had better be read once."""
         ids: list[list[str]] = []
         scores: list[Floats] = []
         step = min(_QUERIES_PER_CALL, max(1, _HITS_PER_CALL // top_k))
         for start in range(0, len(queries), step):
-            answer = self._call(
-                "search",
-                data=list(queries[start : start + step]),
-                anns_field="vector",
-                limit=top_k,
-                filter=expression,
-                output_fields=["id"],
-                search_params=self._params.search_options(top_k),
-            )
-            for hits in answer:
-                ids.append([hit["id"] for hit in hits])
-                distances = np.asarray([hit["distance"] for hit in hits], dtype=np.float64)
-                scores.append(to_scores(distances, self._params.metric))
+            answer = self._hits(queries[start : start + step], top_k, expression, ["id"])
+            ids += [[hit["id"] for hit in hits] for hits in answer]
+            scores += self._scores(answer)
         return ids, scores
+
+    def _hits(self, queries: Vectors, top_k: int, expression: str, fields: list[str]) -> Any:
+        return self._call(
+            "search",
+            data=list(queries),
+            anns_field="vector",
+            limit=top_k,
+            filter=expression,
+            output_fields=fields,
+            search_params=self._params.search_options(top_k),
+        )
+
+    def _scores(self, answer: Any) -> list[Floats]:
+        distances = [np.asarray([hit["distance"] for hit in hits], dtype=np.float64) for hits in answer]
+        return [to_scores(each, self._params.metric) for each in distances]
 
     def _with_records(self, ids: list[list[str]], scores: list[Floats]) -> SearchResult[Record]:
         records = self.get({key for found in ids for key in found})
