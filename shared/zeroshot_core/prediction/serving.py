@@ -27,6 +27,7 @@ from typing_extensions import ParamSpec
 from zeroshot_core.encoders import Encoder, joint_vector
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.index import Filter
+from zeroshot_core.prediction.classifier import ZeroShotClassifier
 from zeroshot_core.prediction.loading import Model
 from zeroshot_core.prediction.opening import open_encoder, open_model, open_retriever
 from zeroshot_core.prediction.prompted import PromptedClassifier
@@ -226,17 +227,31 @@ def questions(
     top_k: int,
     is_prompted: bool,
     prompting: Prompting | None = None,
+    reject: bool = False,
 ) -> list[Asked]:
     """Look up predictions for all items by one call of the model; if prompted, questions about them.
+
+    Parameters
+    ----------
+    reject
+        Whether ``""``, none of the labels, may be the answer.
 
     Raises
     ------
     InvalidInputError
-        If an item is wrong, or a language model is to choose among the labels of a model without labels.
+        If an item is wrong, or a language model is to choose among the labels of a model without labels, or
+        such a model is to reject.
     """
     if is_prompted:
-        return [*label_questions(model, items, top_k=top_k, prompting=prompting)]
-    return [Settled(prediction=one) for one in model.explain(items, top_k=top_k, coverage=coverage)]
+        return [*label_questions(model, items, top_k=top_k, prompting=prompting, reject=reject)]
+    if reject and not isinstance(model, ZeroShotClassifier | PromptedClassifier):
+        raise InvalidInputError(
+            f"expected a classifier, whose labels a text can be none of, got {type(model).__name__}; "
+            "leave reject out"
+        )
+    options = {"reject": True} if reject else {}
+    found = model.explain(items, top_k=top_k, coverage=coverage, **options)
+    return [Settled(prediction=one) for one in found]
 
 
 class Serving(Protocol):
@@ -270,7 +285,6 @@ def hits_of(
     searching: Searching,
     retriever: Retriever,
     query: str,
-    *,
     texts: Sequence[str] | None = None,
     vector: Sequence[float] | None = None,
 ) -> list[Hit]:

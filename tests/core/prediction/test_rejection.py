@@ -8,6 +8,8 @@ from zeroshot_core import ZeroShotClassifier
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.prediction import PromptedClassifier, Prompting, label_questions
+from zeroshot_core.prediction.indexing import as_items
+from zeroshot_core.prediction.serving import questions
 from zeroshot_core.prediction.wording import prediction_in_words
 
 KINDS = ("red wine", "cat food", "garden tools", "dental care")
@@ -131,6 +133,19 @@ def test_a_label_that_is_called_none_of_these_is_told_apart():
 
     assert set(question.labels) == {"wine", "None of these (None of these)", "none of these"}
     assert question.settle({"reason": "", "label": "none of these"}).value == ""
+
+
+def test_adapters_ask_for_rejection_with_a_language_model_and_without(model):
+    options = {"coverage": 0.9, "top_k": 3, "reject": True}
+    items = as_items([NEW[0], "fine red wine"], prefix="q")
+
+    plain = [one.prediction.value for one in questions(model, items, is_prompted=False, **options)]
+    asked = questions(model, items, is_prompted=True, **options)
+
+    assert plain == ["", "red wine"]
+    assert [one.settle({"reason": "", "label": "none of these"}).value for one in asked] == ["", ""]
+    with pytest.raises(InvalidInputError, match="whose labels a text can be none of, got object"):
+        questions(object(), items, is_prompted=False, **options)
 
 
 @pytest.mark.slow
