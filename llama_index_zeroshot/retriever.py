@@ -103,8 +103,8 @@ class ZeroShotRetriever(BaseRetriever):
         return cls(core, **settings)
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        told = {"texts": query_bundle.custom_embedding_strs, "vector": query_bundle.embedding}
-        return [*map(to_node, hits_of(self, self._opened.retriever, query_bundle.query_str, **told))]
+        told = query_bundle.custom_embedding_strs, query_bundle.embedding
+        return [*map(to_node, hits_of(self, self._opened.retriever, query_bundle.query_str, *told))]
 
     _aretrieve = async_twin(_retrieve)
 
