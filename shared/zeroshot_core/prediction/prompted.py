@@ -93,9 +93,21 @@ class PromptedClassifier:
         reject
             Whether the model may choose "none of these", whose label is ``""``; where it does not answer, the
             classifier decides as its own `predict` does.
+
+        Raises
+        ------
+        InvalidInputError
+            If a text is wrong, or `max_concurrency` is no whole number of at least 1; never for what the
+            model does.
         """
+        most = self.max_concurrency
+        if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+            raise InvalidInputError(
+                f"expected max_concurrency as a whole number of at least 1, got {most!r}; "
+                "it is how many calls of ask run at a time"
+            )
         questions = label_questions(self.classifier, X, top_k=top_k, prompting=self.prompting, reject=reject)
-        with ThreadPoolExecutor(self.max_concurrency) as pool:
+        with ThreadPoolExecutor(most) as pool:
             return list(pool.map(lambda question: question.ask(self._answer), questions))
 
     def stream(

@@ -286,6 +286,10 @@ def test_a_stream_that_breaks_off_falls_back(classifier: ZeroShotClassifier) -> 
             lambda c: PromptedClassifier(c, answering("")).stream(TEXT),
             "expected a language model that streams",
         ),
+        (
+            lambda c: PromptedClassifier(c, answering(""), max_concurrency=0).explain([TEXT]),
+            "expected max_concurrency as a whole number of at least 1, got 0",
+        ),
         (lambda c: PromptedClassifier(c, answering("")).explain([" "]), "expected a non-empty text"),
         (lambda c: label_questions(answering(""), [TEXT]), "expected a ZeroShotClassifier .* got function"),
     ],
