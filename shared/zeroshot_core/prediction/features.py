@@ -12,7 +12,7 @@ from scipy import sparse
 
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.prediction.concept_neighbours import near_concept_weights, near_means, nearest_columns
-from zeroshot_core.prediction.links import Groupings, TypeLinks, link_types
+from zeroshot_core.prediction.links import Groupings, TypeLinks, TypeReach
 from zeroshot_core.prediction.neighbours import Neighbours, neighbour_features, neighbour_names
 from zeroshot_core.prediction.statistics import GroupSums, fold_sums, outside, shrink
 from zeroshot_core.types import Item
@@ -59,9 +59,13 @@ class ConceptSpace:
         """Weights of the concepts near each other concept, by type."""
         return {type_: nearest_columns(v, v, skip_self=True) for type_, v in self.named.items()}
 
+    @cached_property
+    def _reach(self) -> TypeReach:
+        return TypeReach.of(self.graph, self.n_hops)
+
     def link(self, items: Sequence[Item]) -> TypeLinks:
         """Link items to concepts by type."""
-        return link_types(items, self.graph, n_hops=self.n_hops)
+        return self._reach.link(items)
 
 
 @dataclass(frozen=True, kw_only=True)

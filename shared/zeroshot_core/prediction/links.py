@@ -16,7 +16,7 @@ from zeroshot_core.types import Item
 if TYPE_CHECKING:
     from zeroshot_core.types import Ints
 
-__all__ = ["Groupings", "TypeLinks", "link_types", "pair_keys"]
+__all__ = ["Groupings", "TypeLinks", "TypeReach", "link_types", "pair_keys"]
 
 _MAX_PAIRS = 15
 _NESTED = 1.05
@@ -47,23 +47,51 @@ class TypeLinks:
         return bool((np.diff(self.by_type[type_].indptr) == 1).all())
 
 
-def link_types(items: Sequence[Item], graph: KnowledgeGraph, *, n_hops: int) -> TypeLinks:
-    """Link items to concepts by type; where an item has none of a type, those it reaches from head to tail.
+@dataclass(frozen=True, kw_only=True)
+class TypeReach:
+    """What links are read from: made once for a graph, it takes longer than to link an item.
 
-    Raises
-    ------
-    UnknownConceptError
-        If an item names a concept that the graph does not hold.
+    Parameters
+    ----------
+    closure
+        Ones where a concept reaches another from head to tail, shape (n_concepts, n_concepts).
+    columns
+        Rows in the graph of the concepts of each type.
     """
-    own = activations(graph, [item.concepts for item in items])
-    reached = sparse.csr_matrix(own @ closure_matrix(graph, n_hops).astype(np.float64))
-    by_type = {}
-    for type_, columns in _columns_by_type(graph).items():
-        block, wider = own[:, columns], reached[:, columns]
-        empty = np.diff(block.indptr) == 0
-        block = block + sparse.diags(empty.astype(np.float64)) @ wider
-        by_type[type_] = _with_none(sparse.csr_matrix(block))
-    return TypeLinks(by_type=by_type)
+
+    graph: KnowledgeGraph
+    closure: sparse.csr_matrix
+    columns: dict[str, Ints]
+
+    @classmethod
+    def of(cls, graph: KnowledgeGraph, n_hops: int) -> TypeReach:
+        """Find what the concepts of a graph reach within `n_hops`."""
+        closure = closure_matrix(graph, n_hops).astype(np.float64)
+        return cls(graph=graph, closure=closure, columns=_columns_by_type(graph))
+
+    def link(self, items: Sequence[Item]) -> TypeLinks:
+        """Link items to concepts by type; where one has none of a type, those it reaches from head to tail.
+
+        Raises
+        ------
+        UnknownConceptError
+            If an item names a concept that the graph does not hold.
+        """
+        own = activations(self.graph, [item.concepts for item in items])
+        reached = sparse.csr_matrix(own @ self.closure)
+        by_type = {}
+        for type_, columns in self.columns.items():
+            block = own[:, columns]
+            empty = np.diff(block.indptr) == 0
+            if empty.any():
+                block = block + sparse.diags(empty.astype(np.float64)) @ reached[:, columns]
+            by_type[type_] = _with_none(sparse.csr_matrix(block))
+        return TypeLinks(by_type=by_type)
+
+
+def link_types(items: Sequence[Item], graph: KnowledgeGraph, *, n_hops: int) -> TypeLinks:
+    """Link items to concepts by type over a graph met once; see `TypeReach.link`."""
+    return TypeReach.of(graph, n_hops).link(items)
 
 
 def _columns_by_type(graph: KnowledgeGraph) -> dict[str, Ints]:
