@@ -14,7 +14,11 @@ from zeroshot_core.training.fitting import fit_learner
 from zeroshot_core.training.joint_batches import hard_batches
 from zeroshot_core.training.joint_learner import Method, Values, learner_of
 from zeroshot_core.training.joint_neighbours import Neighbourhoods, draw_pairs, neighbour_loss
-from zeroshot_core.training.objectives import graded_similarity_loss, supervised_contrastive_loss
+from zeroshot_core.training.objectives import (
+    GRADED_TEMPERATURE,
+    graded_similarity_loss,
+    supervised_contrastive_loss,
+)
 from zeroshot_core.training.plan import TrainingPlan
 from zeroshot_core.training.tasks import Step
 
@@ -174,7 +178,8 @@ def _step(training: Examples, rows: Ints, near: Neighbourhoods) -> Step:
             codes = np.where(is_known, training.values[np.where(is_known, rows, 0)], -1)
             return neighbour_loss(vectors, rows, codes, near, _TEMPERATURE)
         known = torch.as_tensor(training.values[rows], device=vectors.device)
-        objective = supervised_contrastive_loss if training.is_labelled else graded_similarity_loss
-        return objective(vectors, known, _TEMPERATURE)
+        if training.is_labelled:
+            return supervised_contrastive_loss(vectors, known, _TEMPERATURE)
+        return graded_similarity_loss(vectors, known, GRADED_TEMPERATURE)
 
     return Step(rows=rows, loss=loss)

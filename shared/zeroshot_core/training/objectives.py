@@ -9,7 +9,10 @@ from zeroshot_core.errors import InvalidInputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["constraint_loss", "graded_similarity_loss", "supervised_contrastive_loss"]
+__all__ = ["GRADED_TEMPERATURE", "constraint_loss", "graded_similarity_loss", "supervised_contrastive_loss"]
+
+# Targets tell less of each other than labels do. As cold as for labels, the best answer is vectors all alike.
+GRADED_TEMPERATURE = 1.0
 
 
 def supervised_contrastive_loss(vectors: Tensor, labels: Tensor, temperature: float) -> Tensor:

@@ -11,6 +11,7 @@ import numpy as np
 from zeroshot_core.training.constraints import Constraints, SideExamples
 from zeroshot_core.training.examples import Examples, check_examples
 from zeroshot_core.training.objectives import (
+    GRADED_TEMPERATURE,
     constraint_loss,
     graded_similarity_loss,
     supervised_contrastive_loss,
@@ -108,8 +109,9 @@ def _example_step(rows: Ints, values: Ints | Floats, is_labelled: bool) -> Step:
         import torch
 
         known = torch.as_tensor(values, device=vectors.device)
-        objective = supervised_contrastive_loss if is_labelled else graded_similarity_loss
-        return objective(vectors, known, _TEMPERATURE)
+        if is_labelled:
+            return supervised_contrastive_loss(vectors, known, _TEMPERATURE)
+        return graded_similarity_loss(vectors, known, GRADED_TEMPERATURE)
 
     return Step(rows=rows, loss=loss)
 

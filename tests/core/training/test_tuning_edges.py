@@ -5,6 +5,7 @@ import pytest
 from zeroshot_core.encoders import FunctionEncoder, HashEncoder
 from zeroshot_core.errors import InvalidInputError, TooLittleError
 from zeroshot_core.training import TrainingPlan, tune_head
+from zeroshot_core.training.probing import spread
 
 ENCODER = HashEncoder(32)
 TREES = ("oak", "elm", "ash", "fir")
@@ -58,3 +59,13 @@ def test_a_function_whose_vectors_changed_their_length_is_named():
     length[0] = 16
     with pytest.raises(InvalidInputError, match="expected vectors of length 32 from 'service', got 16"):
         tune_head(service, TEXTS, LABELS, plan=PLAN)
+
+
+def test_targets_that_are_mostly_noise_do_not_bring_all_vectors_together():
+    rng = np.random.default_rng(0)
+    texts = [f"{TREES[i % 4]} {TREES[i // 4 % 4]} {i}" for i in range(400)]
+    targets = np.arange(400) % 4 + 2.0 * rng.normal(size=400)
+    plan = TrainingPlan(epochs=15, learning_rate=3e-3, batch_size=128, patience=15)
+    tuned, report = tune_head(ENCODER, texts, targets, plan=plan)
+    assert report.is_improved
+    assert spread(tuned.encode(texts)) > 0.2 * spread(ENCODER.encode(texts))
