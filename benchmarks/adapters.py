@@ -10,7 +10,6 @@ nothing. The model is a regressor with the default encoder over Milvus Lite; tex
 from __future__ import annotations
 
 import argparse
-import importlib
 import importlib.util
 import itertools
 import random
@@ -75,12 +74,14 @@ def pairs(folder: Path) -> Iterator[tuple[str, Batch, Batch]]:
         return model.retriever_.encoder.encode(queries)
 
     if importlib.util.find_spec("langchain_core"):
-        langchain = importlib.import_module("langchain_zeroshot")
+        import langchain_zeroshot as langchain
+
         yield "LangChain, embeddings", embed, langchain.ZeroShotEmbeddings(model=folder).embed_documents
         yield "LangChain, retriever", retrieve, langchain.ZeroShotRetriever(model=folder).batch
         yield "LangChain, predictor", predict, langchain.ZeroShotPredictor(model=folder).batch
     if importlib.util.find_spec("llama_index"):
-        llama_index = importlib.import_module("llama_index_zeroshot")
+        import llama_index_zeroshot as llama_index
+
         embedding = llama_index.ZeroShotEmbedding(model=folder)
         yield "LlamaIndex, embedding", embed, embedding.get_text_embedding_batch
         # LlamaIndex asks one by one, so the core is asked one by one too.
