@@ -130,10 +130,9 @@ def _nodes(evidence: Evidence) -> list[NodeWithScore]:
     return [to_node(hit) for hit in (*evidence.items, *evidence.concepts)]
 
 
-def to_entity(concept: Concept, **properties: str) -> EntityNode:
-    """Entity named by the id of a concept."""
-    properties = concept_attributes(concept) | properties
-    return EntityNode(name=concept.id, label=concept.type, properties=properties)
+def to_entity(concept: Concept, **more: str) -> EntityNode:
+    """Entity named by the id of a concept, with more properties than the concept's own."""
+    return EntityNode(name=concept.id, label=concept.type, properties=concept_attributes(concept) | more)
 
 
 def to_concept(entity: LabelledNode) -> Concept:

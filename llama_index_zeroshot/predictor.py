@@ -49,6 +49,8 @@ class ZeroShotQueryEngine(BaseQueryEngine):
     streaming
         Whether responses are read as the language model writes them; the metadata that it decides are there
         when the text has been read to its end.
+    reject
+        Whether a classifier may answer ``""``, none of the labels.
     """
 
     _words = staticmethod(prediction_in_words)
@@ -65,6 +67,7 @@ class ZeroShotQueryEngine(BaseQueryEngine):
         token: SecretStr | str | None = None,
         callback_manager: CallbackManager | None = None,
         streaming: bool = False,
+        reject: bool = False,
     ) -> None:
         self.model = model
         self.coverage = coverage
@@ -72,6 +75,7 @@ class ZeroShotQueryEngine(BaseQueryEngine):
         self.llm = llm
         self.prompting = prompting
         self.streaming = streaming
+        self.reject = reject
         self._opened = Opened(model, uri, token)
         self._template: BasePromptTemplate = PromptTemplate("{question}")
         super().__init__(callback_manager=callback_manager)
@@ -111,8 +115,8 @@ class _LabelAsker(Asker):
 
     def _call(self, question: LabelQuestion, *, is_async: bool, is_streamed: bool) -> Call:
         """Hold the model to the schema where it can be: by tools or in a way of its own."""
-        template = self._template.model_copy()  # a program writes into it
-        prefix = "a" if is_async else ""
+        # A program writes into its template: each call has its own.
+        template, prefix = self._template.model_copy(), "a" if is_async else ""
         held = f"{prefix}{'stream_' if is_streamed else ''}structured_predict"
         is_its_own = getattr_static(type(self._llm), held) is not getattr_static(LLM, held)
         if self._llm.metadata.is_function_calling_model or is_its_own:

@@ -137,3 +137,16 @@ def test_works_as_steps_of_a_workflow(saved_model: Path) -> None:
     nearest, value = asyncio.run(run())
     assert nearest.startswith("red wine/")
     assert value == pytest.approx(ZeroShotQueryEngine(saved_model).query(WINE).metadata["value"])
+
+
+def test_a_classifier_may_answer_none_of_the_labels(saved_classifier: Path) -> None:
+    engine = ZeroShotQueryEngine(saved_classifier, reject=True)
+    assert engine.query(WINE).metadata["value"] == "red wine"
+    response = engine.query("quarterly report of the tax office")
+    assert response.metadata["value"] == ""
+    assert str(response).startswith("Predicted none of the labels")
+
+
+def test_a_regressor_cannot_reject(saved_model: Path) -> None:
+    with pytest.raises(InvalidInputError, match="expected a classifier"):
+        ZeroShotQueryEngine(saved_model, reject=True).query(WINE)

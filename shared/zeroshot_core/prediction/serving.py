@@ -261,6 +261,7 @@ class Serving(Protocol):
     top_k: int
     llm: Any
     prompting: Prompting | None
+    reject: bool
 
 
 def question_of(serving: Serving, model: Any, item: Item) -> Asked:
@@ -269,6 +270,7 @@ def question_of(serving: Serving, model: Any, item: Item) -> Asked:
         "coverage": serving.coverage,
         "top_k": serving.top_k,
         "prompting": serving.prompting,
+        "reject": serving.reject,
     }
     return questions(model, [item], is_prompted=serving.llm is not None, **options)[0]
 
