@@ -119,6 +119,12 @@ def test_batch_may_return_the_error_of_a_bad_query_in_its_place(retriever: ZeroS
         retriever.batch(["dry red wine", " "])
 
 
+def test_the_loop_keeps_turning_while_a_search_runs(retriever: ZeroShotRetriever, ticks_during: Any) -> None:
+    core = open_retriever(retriever.model)
+    assert ticks_during(core, "retrieve", lambda: retriever.ainvoke("dry red wine")) >= 5
+    assert ticks_during(core, "retrieve", lambda: retriever.abatch(["dry red wine", "pasta"])) >= 5
+
+
 def test_batch_of_nothing_is_nothing(retriever: ZeroShotRetriever) -> None:
     assert retriever.batch([]) == []
 
