@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from zeroshot_core.encoders.base import Encoder
     from zeroshot_core.index.rows import ConceptName
     from zeroshot_core.index.versions import VersionCatalog, VersionInfo
-    from zeroshot_core.types import Vectors
+    from zeroshot_core.types import Floats, Vectors
 
 __all__ = ["OpenVersion"]
 
@@ -50,6 +50,10 @@ class OpenVersion:
             If the vectors have another dimension than the index, or `top_k` is not in 1-16384.
         """
         return self._items.search(vectors, top_k, filter)
+
+    def nearest_items(self, vectors: Vectors, top_k: int) -> tuple[list[list[str]], list[Floats]]:
+        """Ids and scores alone of the nearest items of each query vector, as of `search_items`."""
+        return self._items.nearest(vectors, top_k)
 
     def search_concepts(self, vectors: Vectors, top_k: int) -> SearchResult[Concept]:
         """Nearest concepts of each query vector, shape (q, d)."""

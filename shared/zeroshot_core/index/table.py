@@ -84,18 +84,25 @@ class Table(Generic[Record]):
         InvalidInputError
             If the vectors have another dimension than the index, or `top_k` is out of range.
         """
-        queries = self._checked_queries(vectors)
-        if not 1 <= top_k <= MAX_TOP_K:
-            raise InvalidInputError(f"expected top_k in 1-{MAX_TOP_K}, got {top_k}")
-        expression = render(filter)
+        queries = self._checked_queries(vectors, top_k)
+        expression, fields = render(filter), output_fields(self._kind)
         n_hits = len(queries) * top_k
-        if self._connection.is_lite and n_hits >= _MIRROR_HITS:
+        if self._is_for_copy(n_hits) or n_hits > self._rows_per_read(fields) or self._reads_mirror(()):
+            return self._with_records(*self._nearest(queries, top_k, expression))
+        return self._search_whole(queries, top_k, expression, fields)
+
+    def nearest(self, vectors: Vectors, top_k: int) -> tuple[list[list[str]], list[Floats]]:
+        """Ids and scores alone of the nearest records of each query vector; see `search`."""
+        return self._nearest(self._checked_queries(vectors, top_k), top_k, "")
+
+    def _is_for_copy(self, n_hits: int) -> bool:
+        return self._connection.is_lite and n_hits >= _MIRROR_HITS
+
+    def _nearest(self, queries: Vectors, top_k: int, expression: str) -> tuple[list[list[str]], list[Floats]]:
+        if self._is_for_copy(len(queries) * top_k):
             allowed = self.keys(expression) if expression else None
-            return self._with_records(*self.mirrored().search(queries, top_k, allowed))
-        fields = output_fields(self._kind)
-        if n_hits <= self._rows_per_read(fields) and not self._reads_mirror(()):
-            return self._search_whole(queries, top_k, expression, fields)
-        return self._with_records(*self._search_ids(queries, top_k, expression))
+            return self.mirrored().search(queries, top_k, allowed)
+        return self._search_ids(queries, top_k, expression)
 
     def _search_whole(
         self, queries: Vectors, top_k: int, expression: str, fields: list[str]
@@ -280,13 +287,15 @@ class Table(Generic[Record]):
         size += 4 * self._dimension * ("vector" in fields)
         return min(_MAX_ROWS, max(1, bound // size))
 
-    def _checked_queries(self, vectors: Vectors) -> Vectors:
+    def _checked_queries(self, vectors: Vectors, top_k: int) -> Vectors:
         queries = np.ascontiguousarray(vectors, dtype=np.float32)
         if queries.ndim != 2 or queries.shape[1] != self._dimension:
             raise InvalidInputError(
                 f"expected query vectors of shape (n, {self._dimension}), got {queries.shape}; encode them "
                 "with the encoder that the index was built with"
             )
+        if not 1 <= top_k <= MAX_TOP_K:
+            raise InvalidInputError(f"expected top_k in 1-{MAX_TOP_K}, got {top_k}")
         return queries
 
     def _record(self, row: dict[str, Any]) -> Record:

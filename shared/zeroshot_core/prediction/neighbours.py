@@ -57,8 +57,7 @@ def known_neighbours(
     rows, scores = np.full((len(items), top_k), -1, dtype=np.int64), np.zeros((len(items), top_k))
     if not items:
         return Neighbours(rows=rows, scores=scores)
-    found = version.search_items(vectors, top_k + 1)
-    for query, (ids, similarity) in enumerate(zip(found.ids, found.scores, strict=True)):
+    for query, (ids, similarity) in enumerate(zip(*version.nearest_items(vectors, top_k + 1), strict=True)):
         known = [rows_by_id.get(id_, -1) if id_ != items[query].id else -1 for id_ in ids]
         # Scores differ in their last digits from batch to batch; equally near rows keep one order.
         ranks = np.lexsort((np.asarray(known), -np.round(similarity, 4)))
