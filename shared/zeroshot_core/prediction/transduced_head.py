@@ -13,6 +13,7 @@ from zeroshot_core.prediction.transduction import assign_labels, expected_accura
 from zeroshot_core.training.assignment import TEMPERATURE
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from scipy.sparse import csr_matrix
 
     from zeroshot_core.types import Floats, Ints, Vectors
@@ -22,6 +23,7 @@ __all__ = ["fit_transduced_head"]
 _TEMPERATURE = 0.07
 _INVERSE_REGULARISATION = 10.0
 _MOST_STEPS = 100
+_FEWEST_TO_SPARE = 500
 _SHARPEST, _FLATTEST, _N_HALVINGS = 8.0, 0.125, 24
 
 
@@ -39,7 +41,8 @@ def fit_transduced_head(
     A logistic regression learns the labels that `assign_labels` gives, each text weighed by how sure that is.
     It and the labels' own vectors count by the share that texts have in a prototype; both are sharpened or
     flattened until the mean confidence is the accuracy to be expected, or, if that is more, the confidence
-    of the labels' vectors alone.
+    of the labels' vectors alone. Of 500 texts without labels or more, a tenth is kept from the regression to
+    see this on, since it is less sure of texts that it has not learned.
 
     Parameters
     ----------
@@ -58,9 +61,12 @@ def fit_transduced_head(
         If there are fewer texts than labels.
     """
     assigned = assign_labels(labels, vectors, graph, known, temperature=temperature)
-    coef, intercept = _logistic(labels, vectors, assigned)
+    is_kept = _kept(known, random_state)
+    learns = ~is_kept | is_kept.all()
+    coef, intercept = _logistic(labels, vectors[learns], assigned[learns])
     share = share_of_texts(len(vectors), len(labels))
-    near, learned = (vectors @ labels.T).astype(np.float64), vectors @ coef.T + intercept
+    shown = vectors[is_kept]
+    near, learned = (shown @ labels.T).astype(np.float64), shown @ coef.T + intercept
     floor = _mean_confidence(near / _TEMPERATURE)
     expected = expected_accuracy(
         labels, vectors, graph, known, temperature=temperature, random_state=random_state
@@ -75,6 +81,16 @@ def fit_transduced_head(
         stacking=Stacking(seen_weights=weights, unseen_weights=weights, offset=0.0, penalty=0.0),
         has_examples=np.bincount(known[known >= 0], minlength=len(labels)) > 0,
     )
+
+
+def _kept(known: Ints, random_state: int) -> npt.NDArray[np.bool_]:
+    """Texts to match confidence on, shape (n,): a tenth of those without labels, or of few texts all."""
+    without = np.flatnonzero(known < 0)
+    is_kept = np.ones(len(known), dtype=np.bool_)
+    if len(without) >= _FEWEST_TO_SPARE:
+        is_kept[:] = False
+        is_kept[np.random.default_rng(random_state).permutation(without)[: len(without) // 10]] = True
+    return is_kept
 
 
 def _logistic(labels: Vectors, vectors: Vectors, assigned: Floats) -> tuple[Floats, Floats]:
