@@ -73,7 +73,9 @@ def quantise_graph(source: Path, path: Path) -> None:
     """Write the graph with the weights of its matrix products in 8 bits, activations quantised as they come.
 
     Weights take 7 of the 8 bits: processors without VNNI add pairs of products in 16 bits, which would
-    overflow. Each output channel has a scale of its own; embeddings stay as they are.
+    overflow. Each output channel has a scale of its own. Embeddings stay as they are, and so do products that
+    narrow: they follow the activation function, whose few large values would leave the others few bits. On
+    MiniLM that halves the loss of cosine, from .008 to .004, for a tenth more time.
     """
     onnx: Any = require("onnx", extra="onnx")
     quantization: Any = require("onnxruntime.quantization", extra="onnx")
@@ -86,9 +88,19 @@ def quantise_graph(source: Path, path: Path) -> None:
         op_types_to_quantize=["MatMul"],
         per_channel=True,
         reduce_range=True,
+        nodes_to_exclude=_narrowing(graph),
         weight_type=quantization.QuantType.QInt8,
         use_external_data_format=graph.ByteSize() > _LARGE,
     )
+
+
+def _narrowing(graph: Any) -> list[str]:
+    """Names of the products whose weights have more rows than columns."""
+    shapes = {each.name: tuple(each.dims) for each in graph.graph.initializer}
+    products = [
+        (node.name, shapes.get(node.input[1], ())) for node in graph.graph.node if node.op_type == "MatMul"
+    ]
+    return [name for name, shape in products if len(shape) == 2 and shape[0] > shape[1]]
 
 
 def _sentence_vectors(model: SentenceTransformer) -> torch.nn.Module:
