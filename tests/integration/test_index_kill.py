@@ -4,6 +4,7 @@ import multiprocessing
 import time
 
 import numpy as np
+import pytest
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import VectorIndex, builder, ingestion
@@ -71,6 +72,7 @@ class Worker:
         self.pipe.close()
 
 
+@pytest.mark.slow
 def test_ten_kills_of_a_rebuild_lose_nothing(tmp_path):
     uri = str(tmp_path / "killed.db")
     context = multiprocessing.get_context("forkserver")

@@ -6,6 +6,7 @@ from cli_samples import Run
 
 
 @pytest.mark.usefixtures("few_lines")
+@pytest.mark.slow
 def test_the_demo_tells_forecasts_and_metrics_and_leaves_a_page_and_a_model(run: Run, tmp_path: Path) -> None:
     page, model = tmp_path / "out" / "report.html", tmp_path / "model"
 
