@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from zeroshot_core.prediction.indexing import ModelIndex
     from zeroshot_core.prediction.label_hierarchy import LabelHierarchy
     from zeroshot_core.prediction.tuned import Report
-    from zeroshot_core.types import Concept, Item, Vectors
+    from zeroshot_core.types import Concept, Ints, Item, Vectors
 
 __all__ = ["LabelTask"]
 
@@ -96,12 +96,30 @@ class LabelTask:
         ids = [item.id for item in self.items]
         labels, vectors = self._labels(encoder), version.item_vectors(ids)
         codes = np.searchsorted([concept.id for concept in self.concepts], self.y).astype(np.int64)
-        if self.others:
-            known = np.concatenate([codes, np.full(len(self.others), -1)])
-            graph = neighbour_graph(version, ids, vectors)
-            is_tuned = encoder.fingerprint != base.fingerprint
-            temperature = TUNED_TEMPERATURE if is_tuned else TEMPERATURE
-            return fit_transduced_head(labels, vectors, graph, known, random_state, temperature=temperature)
+        if not self.others:
+            return self._taught_head(labels, vectors, codes, encoder, base, random_state)
+        taught = None
+        if self.examples:
+            own = vectors[: len(codes)]
+            taught = self._taught_head(labels, own, codes, encoder, base, random_state)
+        known = np.concatenate([codes, np.full(len(self.others), -1)])
+        graph = neighbour_graph(version, ids, vectors)
+        is_tuned = encoder.fingerprint != base.fingerprint
+        temperature = TUNED_TEMPERATURE if is_tuned else TEMPERATURE
+        return fit_transduced_head(
+            labels, vectors, graph, known, random_state, temperature=temperature, taught=taught
+        )
+
+    def _taught_head(
+        self,
+        labels: Vectors,
+        vectors: Vectors,
+        codes: Ints,
+        encoder: Encoder,
+        base: Encoder,
+        random_state: int,
+    ) -> LabelHead:
+        """Learn a head from the examples alone."""
         untouched = None
         if encoder.fingerprint != base.fingerprint:
             before = untaught(encoder, base)

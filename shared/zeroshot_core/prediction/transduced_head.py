@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,14 +36,16 @@ def fit_transduced_head(
     random_state: int,
     *,
     temperature: float = TEMPERATURE,
+    taught: LabelHead | None = None,
 ) -> LabelHead:
     """Learn from texts, of which few or none have labels.
 
     A logistic regression learns the labels that `assign_labels` gives, each text weighed by how sure that is.
-    It and the labels' own vectors count by the share that texts have in a prototype; both are sharpened or
-    flattened until the mean confidence is the accuracy to be expected, or, if that is more, the confidence
-    of the labels' vectors alone. Of 500 texts without labels or more, a tenth is kept from the regression to
-    see this on, since it is less sure of texts that it has not learned.
+    It and what is known without these texts, which is the labels' own vectors or what the examples taught,
+    count by the share that texts have in a prototype. Both are sharpened or flattened until the mean
+    confidence is the accuracy to be expected, or, if that is more, the confidence of what is known. Of 500
+    texts without labels or more, a tenth is kept from the regression to see this on, since it is less sure of
+    texts that it has not learned.
 
     Parameters
     ----------
@@ -54,32 +57,59 @@ def fit_transduced_head(
         Shape (n,): the label of a text, or -1.
     temperature
         Of the assignment.
+    taught
+        Learned from the examples alone, where there are any; the assignment leans toward it as well.
 
     Raises
     ------
     InvalidInputError
         If there are fewer texts than labels.
     """
-    assigned = assign_labels(labels, vectors, graph, known, temperature=temperature)
+    before = taught or _untaught(labels)
+    leaning = None if taught is None else taught.scores(vectors)
+    assigned = assign_labels(labels, vectors, graph, known, temperature=temperature, leaning=leaning)
     is_kept = _kept(known, random_state)
     learns = ~is_kept | is_kept.all()
     coef, intercept = _logistic(labels, vectors[learns], assigned[learns])
     share = share_of_texts(len(vectors), len(labels))
     shown = vectors[is_kept]
-    near, learned = (shown @ labels.T).astype(np.float64), shown @ coef.T + intercept
-    floor = _mean_confidence(near / _TEMPERATURE)
+    scores = before.scores(shown)
     expected = expected_accuracy(
         labels, vectors, graph, known, temperature=temperature, random_state=random_state
     )
-    expected = max(floor, expected)
-    scale = _scale((1 - share) * near / _TEMPERATURE + share * learned, expected)
-    weights = np.array([(1 - share) / _TEMPERATURE, share]) * scale
+    scale = _scale(
+        (1 - share) * scores + share * (shown @ coef.T + intercept), max(_mean_confidence(scores), expected)
+    )
+    return _joined(before, (1 - share) * scale, coef, intercept, share * scale)
+
+
+def _untaught(labels: Vectors) -> LabelHead:
+    """Cosines alone."""
+    weights = np.array([1.0 / _TEMPERATURE, 1.0])
     return LabelHead(
         labels=labels,
-        coef=coef,
-        intercept=intercept,
+        coef=np.zeros(labels.shape),
+        intercept=np.zeros(len(labels)),
         stacking=Stacking(seen_weights=weights, unseen_weights=weights, offset=0.0, penalty=0.0),
-        has_examples=np.bincount(known[known >= 0], minlength=len(labels)) > 0,
+        has_examples=np.zeros(len(labels), dtype=np.bool_),
+    )
+
+
+def _joined(head: LabelHead, weight: float, coef: Floats, intercept: Floats, own_weight: float) -> LabelHead:
+    """Add the scores of a regression to those of a head, each weighed, as one head."""
+    known = head.stacking
+    ratios = np.where(head.has_examples, known.seen_weights[1], known.unseen_weights[1]) * weight / own_weight
+    return replace(
+        head,
+        # Coefficients keep the regression's scale, in which later examples are learned.
+        coef=coef + ratios[:, None] * head.coef,
+        intercept=intercept + ratios * head.intercept,
+        stacking=Stacking(
+            seen_weights=np.array([known.seen_weights[0] * weight, own_weight]),
+            unseen_weights=np.array([known.unseen_weights[0] * weight, own_weight]),
+            offset=known.offset * weight,
+            penalty=known.penalty * weight,
+        ),
     )
 
 

@@ -75,10 +75,12 @@ def assign_labels(
     known: Ints | None = None,
     *,
     temperature: float = TEMPERATURE,
+    leaning: Floats | None = None,
 ) -> Floats:
     """Say how much of each label is in each text, shape (n, c); rows sum to 1.
 
-    Labels are taken to be about equally frequent, as far as nothing else is known of them.
+    Labels are taken to be about equally frequent, as far as nothing else is known of them. A label's own
+    vector and the mean of the texts known to have it count alike for where it lies.
 
     Parameters
     ----------
@@ -90,6 +92,8 @@ def assign_labels(
         Shape (n,): the label of a text, or -1 where it is not known.
     temperature
         Of the similarities; `TUNED_TEMPERATURE` for vectors of an encoder tuned on these labels.
+    leaning
+        Logarithms of probabilities that labelled texts give, shape (n, c); None for none.
 
     Raises
     ------
@@ -102,7 +106,7 @@ def assign_labels(
             "give more in unlabelled, or leave it out"
         )
     rows = unit_rows(vectors - vectors.mean(axis=0))
-    anchors = unit_rows(labels - labels.mean(axis=0))
+    anchors = _anchors(labels, rows, known)
     fixed = None if known is None else (known >= 0, np.eye(len(labels))[np.maximum(known, 0)])
     found = [
         assigned(
@@ -111,10 +115,21 @@ def assign_labels(
             temperature=temperature,
             anchor_weight=_LABEL_WEIGHT,
             fixed=fixed,
+            leaning=leaning,
         )
         for damping in _DAMPINGS
     ]
     return np.asarray(np.mean(found, axis=0))
+
+
+def _anchors(labels: Vectors, rows: Floats, known: Ints | None) -> Floats:
+    """Where labels lie before any text is assigned, unit rows (c, d)."""
+    anchors = unit_rows(labels - labels.mean(axis=0))
+    if known is None or not (known >= 0).any():
+        return anchors
+    sums = np.zeros_like(anchors)
+    np.add.at(sums, known[known >= 0], rows[known >= 0])
+    return unit_rows(anchors + unit_rows(sums))
 
 
 def expected_accuracy(

@@ -25,6 +25,7 @@ def assigned(
     temperature: float = TEMPERATURE,
     anchor_weight: float = 0.0,
     fixed: tuple[npt.NDArray[np.bool_], Floats] | None = None,
+    leaning: Floats | None = None,
 ) -> Floats:
     """Say how much of each label is in each text, shape (n, c); rows sum to 1.
 
@@ -41,6 +42,8 @@ def assigned(
         Of a label's own vector in its prototype, counted in texts.
     fixed
         Which texts have labels, shape (n,), and their shares, shape (n, c).
+    leaning
+        Logarithms of what else speaks for each label in each text, shape (n, c).
 
     References
     ----------
@@ -48,7 +51,8 @@ def assigned(
     """
     prototypes, shares = anchors, np.zeros((len(rows), len(anchors)))
     for _ in range(_N_ROUNDS):
-        shares = _balanced(rows @ prototypes.T / temperature)
+        logits = rows @ prototypes.T / temperature
+        shares = _balanced(logits if leaning is None else logits + leaning)
         if fixed is not None:
             shares[fixed[0]] = fixed[1][fixed[0]]
         prototypes = unit_rows(shares.T @ rows + anchor_weight * anchors)
