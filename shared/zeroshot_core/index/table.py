@@ -35,6 +35,8 @@ _QUERIES_PER_CALL = 1024
 # From here on, reading all rows of a local file once costs less than reading these one by one.
 _MIRROR_HITS = 20_000
 _MIRROR_KEYS = 4096
+# Rows written since the last flush that Lite may be left to scan.
+_MOST_UNSEALED = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +70,7 @@ class Table(Generic[Record]):
         self._dimension = dimension
         self._params = params
         self._mirror: Mirror[Record] | None = None
+        self._n_unsealed = 0
 
     def search(self, vectors: Vectors, top_k: int, filter: Filter | None = None) -> SearchResult[Record]:
         """Nearest records of each query vector.
@@ -216,6 +219,7 @@ class Table(Generic[Record]):
         for start in range(0, len(rows), step):
             part = zip(rows[start : start + step], vectors[start : start + step], strict=True)
             self._call(method, [{**row, "vector": vector} for row, vector in part])
+        self._n_unsealed += len(rows)
         self._connection.note_write()
 
     def delete(self, ids: Sequence[str]) -> None:
@@ -225,9 +229,12 @@ class Table(Generic[Record]):
         self._connection.note_write()
 
     def wait_for_writes(self) -> None:
-        """Return when a read sees all writes so far."""
+        """Return when a read sees all writes so far, and finds them fast: Lite scans what is not flushed."""
         if not self._connection.is_lite:
             self.count()
+        elif self._n_unsealed >= _MOST_UNSEALED:
+            self._call("flush")
+            self._n_unsealed = 0
 
     def mirrored(self) -> Mirror[Record]:
         """All rows of a local file, read once and again after a write: no other process has it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from types import TracebackType
@@ -34,7 +35,7 @@ class VectorIndex:
     @classmethod
     def connect(
         cls,
-        uri: str = "zeroshot.db",
+        uri: str | os.PathLike[str] = "zeroshot.db",
         *,
         name: str = "zeroshot",
         token: str | None = None,
@@ -65,7 +66,7 @@ class VectorIndex:
             raise InvalidInputError(
                 f"expected a name of letters, digits and underscores that begins with no digit, got {name!r}"
             )
-        params = params or IndexParams()
+        uri, params = os.fspath(uri), params or IndexParams()
         params.check_target(is_lite=not re.match(r"https?://", uri))
         return cls(Connection.open(uri, token=token, db_name=db_name), name=name, params=params)
 
