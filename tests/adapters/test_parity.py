@@ -179,7 +179,10 @@ except ImportError as error:
 
 @pytest.mark.parametrize(
     ("adapter", "framework"),
-    [("langchain_zeroshot", "langchain_core.language_models"), ("llama_index_zeroshot", "llama_index.core")],
+    [
+        ("langchain_zeroshot", "langchain_core.language_models.base"),
+        ("llama_index_zeroshot", "llama_index.core"),
+    ],
 )
 def test_importing_an_adapter_opens_neither_torch_nor_milvus(adapter: str, framework: str) -> None:
     script = (
