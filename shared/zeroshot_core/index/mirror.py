@@ -1,8 +1,8 @@
 """A copy of one collection in memory, searched exactly.
 
 Milvus Lite hands out its hits one Python object at a time, about a tenth of a millisecond each, and answers
-a filter on an array by walking all rows. So large batches on a local file are answered from the rows, read
-once and compared exactly; a server answers all by itself.
+a filter on an array by walking all rows. So on a local file a large batch, and single searches once they add
+up to one, are answered from the rows, read once and compared exactly; a server answers all by itself.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Mirror", "nearest_rows"]
 
 _BLOCK_VALUES = 16_000_000
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,12 +60,14 @@ class Mirror(Generic[Record]):
         self, queries: Vectors, top_k: int, allowed: Iterable[str] | None
     ) -> tuple[list[list[str]], list[Floats]]:
         """Ids and scores of the nearest rows for each query, best first, among `allowed` ids if given."""
-        kept = range(len(self.ids)) if allowed is None else sorted(self.rows[key] for key in allowed)
-        rows = np.fromiter(kept, dtype=np.int64)
+        names, vectors = self.ids, self.vectors
+        if allowed is not None:
+            rows = sorted(self.rows[key] for key in allowed)
+            names, vectors = tuple(names[row] for row in rows), vectors[rows]
         ids: list[list[str]] = []
         scores: list[Floats] = []
-        for found, similarities in nearest_rows(queries, self.vectors[rows], top_k):
-            ids.append([self.ids[row] for row in rows[found].tolist()])
+        for found, similarities in nearest_rows(queries, vectors, top_k):
+            ids.append([names[row] for row in found.tolist()])
             scores.append(similarities)
         return ids, scores
 
@@ -81,15 +84,20 @@ def nearest_rows(queries: Vectors, vectors: Vectors, top_k: int) -> Iterator[tup
     """
     step = max(1, _BLOCK_VALUES // max(1, len(vectors)))
     for start in range(0, len(queries), step):
-        for row in queries[start : start + step] @ vectors.T:
-            yield _largest(row, top_k)
+        block = queries[start : start + step]
+        for query, products in zip(block, block @ vectors.T, strict=True):
+            places = _candidates(products, top_k)
+            exact = np.einsum("nd,d->n", vectors[places], query, dtype=np.float64)
+            order = np.lexsort((places, -exact))[:top_k]
+            yield places[order], exact[order]
 
 
-def _largest(values: Vectors, top_k: int) -> tuple[Ints, Floats]:
-    """Places of the largest values, ties in order of their places."""
-    if top_k < len(values):
-        places: Ints = np.argpartition(values, -top_k)[-top_k:]
-    else:
-        places = np.arange(len(values))
-    order = places[np.lexsort((places, -values[places]))]
-    return order, values[order].astype(np.float64)
+def _candidates(products: Vectors, top_k: int) -> Ints:
+    """Places of the largest products and of all that are as large but for rounding.
+
+    Products of a batch differ in their last digits from those of one query.
+    """
+    if top_k >= len(products):
+        return np.arange(len(products))
+    least = np.partition(products, -top_k)[-top_k]
+    return np.flatnonzero(products >= least - _ROUNDING)

@@ -71,6 +71,7 @@ class Table(Generic[Record]):
         self._params = params
         self._mirror: Mirror[Record] | None = None
         self._n_unsealed = 0
+        self._n_hits = 0
 
     def search(self, vectors: Vectors, top_k: int, filter: Filter | None = None) -> SearchResult[Record]:
         """Nearest records of each query vector.
@@ -90,7 +91,8 @@ class Table(Generic[Record]):
         queries = self._checked_queries(vectors, top_k)
         expression, fields = render(filter), output_fields(self._kind)
         n_hits = len(queries) * top_k
-        if self._is_for_copy(n_hits) or n_hits > self._rows_per_read(fields) or self._reads_mirror(()):
+        is_large = n_hits > self._rows_per_read(fields)
+        if is_large or self._reads_mirror(()) or self._is_for_copy(n_hits, expression):
             return self._with_records(*self._nearest(queries, top_k, expression))
         return self._search_whole(queries, top_k, expression, fields)
 
@@ -98,11 +100,16 @@ class Table(Generic[Record]):
         """Ids and scores alone of the nearest records of each query vector; see `search`."""
         return self._nearest(self._checked_queries(vectors, top_k), top_k, "")
 
-    def _is_for_copy(self, n_hits: int) -> bool:
-        return self._connection.is_lite and n_hits >= _MIRROR_HITS
+    def _is_for_copy(self, n_hits: int, expression: str) -> bool:
+        """Whether the copy answers: it is there, or hits asked so far would have paid for reading it."""
+        if not self._connection.is_lite:
+            return False
+        # Lite finds the rows for which a filter holds by walking all, however few hits are asked for.
+        is_cheap = not expression and (self._reads_mirror(()) or self._n_hits + n_hits >= _MIRROR_HITS)
+        return is_cheap or n_hits >= _MIRROR_HITS
 
     def _nearest(self, queries: Vectors, top_k: int, expression: str) -> tuple[list[list[str]], list[Floats]]:
-        if self._is_for_copy(len(queries) * top_k):
+        if self._is_for_copy(len(queries) * top_k, expression):
             allowed = self.keys(expression) if expression else None
             return self.mirrored().search(queries, top_k, allowed)
         return self._search_ids(queries, top_k, expression)
@@ -135,6 +142,7 @@ class Table(Generic[Record]):
         return ids, scores
 
     def _hits(self, queries: Vectors, top_k: int, expression: str, fields: list[str]) -> Any:
+        self._n_hits += len(queries) * top_k
         return self._call(
             "search",
             data=list(queries),
@@ -251,6 +259,7 @@ class Table(Generic[Record]):
             self._mirror = Mirror(
                 ids=tuple(ids), vectors=np.concatenate(vectors), records=tuple(records), stamp=stamp
             )
+            self._n_hits = 0
         return self._mirror
 
     def _reads_mirror(self, ids: Collection[str]) -> bool:

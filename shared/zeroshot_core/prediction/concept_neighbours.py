@@ -57,12 +57,12 @@ def near_concept_weights(
     links
         Shape (n, 1 + c), as in `TypeLinks`.
     near
-        Shape (c, c), from `nearest_columns`.
+        Shape (1 + c, c): an empty row for 'none', then those of `nearest_columns`.
     concepts, items
         Vectors, shapes (c, d) and (n, d).
     """
-    weights = sparse.csr_matrix(links[:, 1:] @ near)
-    bare = np.flatnonzero(links[:, [0]].toarray().ravel() > 0)
+    weights = sparse.csr_matrix(links @ near)
+    bare = np.flatnonzero(links.indices[links.indptr[:-1]] == 0)
     if not len(bare):
         return weights
     rows = sparse.csr_matrix(

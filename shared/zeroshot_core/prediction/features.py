@@ -56,8 +56,13 @@ class ConceptSpace:
 
     @cached_property
     def near(self) -> dict[str, sparse.csr_matrix]:
-        """Weights of the concepts near each other concept, by type."""
-        return {type_: nearest_columns(v, v, skip_self=True) for type_, v in self.named.items()}
+        """Weights of the concepts near each other concept, by type; the first row, of 'none', is empty."""
+        return {
+            type_: sparse.vstack(
+                [sparse.csr_matrix((1, len(v))), nearest_columns(v, v, skip_self=True)], format="csr"
+            )
+            for type_, v in self.named.items()
+        }
 
     @cached_property
     def _reach(self) -> TypeReach:

@@ -55,19 +55,30 @@ class TypeReach:
     ----------
     closure
         Ones where a concept reaches another from head to tail, shape (n_concepts, n_concepts).
-    columns
-        Rows in the graph of the concepts of each type.
+    types
+        Types in the order of the graph.
+    type_of, places
+        Shapes (n_concepts,): the type of each concept by number, and its place among those of its type.
     """
 
     graph: KnowledgeGraph
     closure: sparse.csr_matrix
-    columns: dict[str, Ints]
+    types: tuple[str, ...]
+    type_of: Ints
+    places: Ints
 
     @classmethod
     def of(cls, graph: KnowledgeGraph, n_hops: int) -> TypeReach:
         """Find what the concepts of a graph reach within `n_hops`."""
         closure = closure_matrix(graph, n_hops).astype(np.float64)
-        return cls(graph=graph, closure=closure, columns=_columns_by_type(graph))
+        names = [concept.type for concept in graph.concepts.values()]
+        types = tuple(dict.fromkeys(names))
+        numbers = {type_: number for number, type_ in enumerate(types)}
+        type_of = np.asarray([numbers[name] for name in names], dtype=np.int64)
+        places = np.empty_like(type_of)
+        for number in range(len(types)):
+            places[type_of == number] = np.arange((type_of == number).sum())
+        return cls(graph=graph, closure=closure, types=types, type_of=type_of, places=places)
 
     def link(self, items: Sequence[Item]) -> TypeLinks:
         """Link items to concepts by type; where one has none of a type, those it reaches from head to tail.
@@ -78,14 +89,18 @@ class TypeReach:
             If an item names a concept that the graph does not hold.
         """
         own = activations(self.graph, [item.concepts for item in items])
-        reached = sparse.csr_matrix(own @ self.closure)
-        by_type = {}
-        for type_, columns in self.columns.items():
-            block = own[:, columns]
-            empty = np.diff(block.indptr) == 0
-            if empty.any():
-                block = block + sparse.diags(empty.astype(np.float64)) @ reached[:, columns]
-            by_type[type_] = _with_none(sparse.csr_matrix(block))
+        own_rows, named = own.nonzero()
+        has = np.zeros((len(items), len(self.types)), dtype=bool)
+        has[own_rows, self.type_of[named]] = True
+        other_rows, others = sparse.csr_matrix(own @ self.closure).nonzero()
+        needed = ~has[other_rows, self.type_of[others]]
+        rows: Ints = np.append(own_rows, other_rows[needed]).astype(np.int64)
+        concepts: Ints = np.append(named, others[needed]).astype(np.int64)
+        kinds, by_type = self.type_of[concepts], {}
+        for number, type_ in enumerate(self.types):
+            of_type = np.flatnonzero(kinds == number)
+            shape = (len(items), int((self.type_of == number).sum()))
+            by_type[type_] = _shares(rows[of_type], self.places[concepts[of_type]], shape)
         return TypeLinks(by_type=by_type)
 
 
@@ -94,22 +109,14 @@ def link_types(items: Sequence[Item], graph: KnowledgeGraph, *, n_hops: int) -> 
     return TypeReach.of(graph, n_hops).link(items)
 
 
-def _columns_by_type(graph: KnowledgeGraph) -> dict[str, Ints]:
-    columns: dict[str, list[int]] = {}
-    for position, concept in enumerate(graph.concepts.values()):
-        columns.setdefault(concept.type, []).append(position)
-    return {type_: np.asarray(found, dtype=np.int64) for type_, found in columns.items()}
-
-
-def _with_none(block: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Prepend the column for 'none' and make rows sum to 1."""
-    block.eliminate_zeros()
-    block.data = np.ones_like(block.data)
-    counts = np.diff(block.indptr)
-    none = sparse.csr_matrix((counts == 0).astype(np.float64)[:, None])
-    joined = sparse.csr_matrix(sparse.hstack([none, block], format="csr"))
-    joined.sort_indices()
-    return sparse.csr_matrix(sparse.diags(1.0 / np.maximum(counts, 1)) @ joined)
+def _shares(rows: Ints, columns: Ints, shape: tuple[int, int]) -> sparse.csr_matrix:
+    """Rows of equal shares that sum to 1, with the column for 'none' before the others."""
+    without = np.setdiff1d(np.arange(shape[0]), rows)
+    rows, columns = np.append(without, rows), np.append(np.zeros_like(without), columns + 1)
+    order = np.lexsort((columns, rows))
+    counts = np.bincount(rows, minlength=shape[0])
+    data, ends = 1.0 / counts[rows[order]], np.append(0, np.cumsum(counts))
+    return sparse.csr_matrix((data, columns[order], ends), shape=(shape[0], 1 + shape[1]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,9 +166,10 @@ class Groupings:
     def _pair_matrix(self, links: TypeLinks, pair: tuple[str, str]) -> sparse.csr_matrix:
         wanted, known = pair_keys(links, *pair), self.keys[pair]
         places = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-        rows = np.flatnonzero(known[places] == wanted)
+        is_known = known[places] == wanted
+        ends = np.append(0, np.cumsum(is_known))
         shape = (len(wanted), len(known))
-        return sparse.csr_matrix((np.ones(len(rows)), (rows, places[rows])), shape=shape)
+        return sparse.csr_matrix((np.ones(ends[-1]), places[is_known], ends), shape=shape)
 
 
 def pair_keys(links: TypeLinks, a: str, b: str) -> Ints:

@@ -75,7 +75,8 @@ def test_an_only_concept_has_none_nearby() -> None:
 
 
 def test_an_unseen_concept_is_judged_by_its_neighbour_and_a_bare_item_by_its_text() -> None:
-    near = nearest_columns(CONCEPTS, CONCEPTS, skip_self=True)
+    none = sparse.csr_matrix((1, len(CONCEPTS)))
+    near = sparse.vstack([none, nearest_columns(CONCEPTS, CONCEPTS, skip_self=True)], format="csr")
     of_concept_0, bare = [0, 1, 0, 0], [1, 0, 0, 0]
     links = sparse.csr_matrix([of_concept_0, bare])
     texts = np.array([[0.0, 1.0], [0.0, 1.0]], dtype=np.float32)
