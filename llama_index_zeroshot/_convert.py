@@ -18,7 +18,7 @@ from zeroshot_core.graph.records import concept_attributes, concept_of, relation
 from zeroshot_core.index import Filter
 from zeroshot_core.index.mapping import filter_of
 from zeroshot_core.prediction import serving
-from zeroshot_core.retrieval import Fact, Retriever
+from zeroshot_core.retrieval import Fact
 from zeroshot_core.types import Concept, Evidence, Hit, Item, Prediction, Relation
 
 
@@ -33,7 +33,7 @@ class ModelSource(BaseModel):
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
-    model: serving.Served | Retriever | Encoder = Field(description="Folder or name, or the loaded object.")
+    model: Any = Field(description="Folder or name, or the loaded object.")
     uri: str | None = None
     token: SecretStr | None = Field(default=None, exclude=True)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder, FunctionEncoder, load_encoder
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     )
     from zeroshot_core.retrieval import Retriever
 
+from zeroshot_core.doors import opens
 from zeroshot_core.errors import (
     ArtifactError,
     ConnectionFailedError,
@@ -95,11 +95,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Open the room that holds `name` (PEP 562)."""
-    if name not in _ROOMS:
-        raise AttributeError(f"module 'zeroshot_core' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"zeroshot_core.{_ROOMS[name]}"), name)
+__getattr__ = opens(__name__, _ROOMS)
 
 
 def __dir__() -> list[str]:

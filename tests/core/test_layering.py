@@ -201,6 +201,15 @@ def test_importing_the_core_loads_nothing_heavy() -> None:
     assert not set(HEAVY) & set(loaded.stdout.split())
 
 
+@pytest.mark.parametrize("adapter", ["langchain_zeroshot", "llama_index_zeroshot"])
+def test_importing_an_adapter_loads_little_beside_its_framework(adapter: str) -> None:
+    program = f"import sys, {adapter}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    slow = {*MODELS, "pymilvus", "milvus_lite", "sklearn", "pandas", "scipy.stats"}
+    assert not slow & set(loaded.stdout.split())
+
+
 def test_importing_the_core_is_quick() -> None:
     # Seconds of the processor: on a busy machine those of the clock say nothing.
     program = (

@@ -77,11 +77,12 @@ def novelty(
     split = split_novelty(texts, seed, known=known)
     base = load_encoder()
     encoder: Encoder = base
+    unread = None
     if tune is not _Tune.NONE:
         note(f"training on texts of {len(split.labels)} labels")
-        encoder, found = tuned_on_known(base, texts, split, layers=tune is _Tune.FULL, seed=seed)
+        encoder, found, unread = tuned_on_known(base, texts, split, layers=tune is _Tune.FULL, seed=seed)
         note(found.verdict)
-    report = evaluate_novelty(texts, split, encoder=encoder, seed=seed, false_alarm_rate=rate)
+    report = evaluate_novelty(texts, split, encoder=encoder, unread=unread, seed=seed, false_alarm_rate=rate)
     if json:
         write_json(report.to_dict())
     else:

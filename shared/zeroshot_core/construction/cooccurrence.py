@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.special import gammaln
 
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
@@ -125,6 +124,8 @@ def _chance(n_items: int, heads: Floats, tails: Floats, both: Floats) -> Floats:
 
 
 def _log_choose(n: Floats, k: Floats) -> Floats:
+    from scipy.special import gammaln
+
     result: Floats = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
     return result
 

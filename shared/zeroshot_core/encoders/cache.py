@@ -15,7 +15,7 @@ import numpy as np
 from zeroshot_core.encoders.base import Encoder, Role
 from zeroshot_core.encoders.contents import check_role, unique_texts
 from zeroshot_core.encoders.wrapping import WrappingEncoder
-from zeroshot_core.errors import ArtifactError
+from zeroshot_core.errors import ArtifactError, InvalidInputError
 from zeroshot_core.types import Content
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ __all__ = ["CachedEncoder"]
 _CHUNK = 1024
 # Most keys in one query of SQLite.
 _KEYS = 500
+_TABLE = "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB)"
+_TRIM = "DELETE FROM vectors WHERE rowid <= (SELECT max(rowid) FROM vectors) - ?"
 
 
 class CachedEncoder(WrappingEncoder):
@@ -40,11 +42,23 @@ class CachedEncoder(WrappingEncoder):
         What encodes the texts not met before.
     path
         Of the file; made at the first use.
+    max_vectors
+        Most vectors to keep, at least 1; the oldest go first. A million of 384 numbers take 1.6 GB.
+
+    Raises
+    ------
+    InvalidInputError
+        If `max_vectors` is below 1.
     """
 
-    def __init__(self, encoder: Encoder, path: str | os.PathLike[str]) -> None:
+    def __init__(
+        self, encoder: Encoder, path: str | os.PathLike[str], *, max_vectors: int = 1_000_000
+    ) -> None:
+        if max_vectors < 1:
+            raise InvalidInputError(f"expected max_vectors of at least 1, got {max_vectors}")
         super().__init__(encoder)
         self._path = Path(path)
+        self._max_vectors = max_vectors
 
     def encode(
         self, contents: Sequence[Content], *, role: Role = "document", show_progress: bool = False
@@ -62,8 +76,10 @@ class CachedEncoder(WrappingEncoder):
         texts, where = unique_texts(contents, self.name)
         keys = [self._key(text, role) for text in texts]
         rows = np.empty((len(texts), self.dimension), dtype=np.float32)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with closing(self._open()) as file:
+            with closing(sqlite3.connect(self._path, timeout=60)) as file:
+                file.execute(_TABLE)
                 known = _read(file, keys)
                 new = [place for place, key in enumerate(keys) if key not in known]
                 for place, key in enumerate(keys):
@@ -79,6 +95,7 @@ class CachedEncoder(WrappingEncoder):
                             "INSERT OR REPLACE INTO vectors VALUES (?, ?)",
                             [(keys[place], rows[place].astype("<f4").tobytes()) for place in chunk],
                         )
+                        file.execute(_TRIM, (self._max_vectors,))
         except sqlite3.DatabaseError as error:
             raise ArtifactError(
                 f"expected a cache of vectors in {self._path}, got {error}; give another path, or delete it"
@@ -88,12 +105,6 @@ class CachedEncoder(WrappingEncoder):
     def _key(self, text: str, role: Role) -> bytes:
         whole = f"{self.fingerprint}\0{role}\0{text}".encode("utf-8", "surrogatepass")
         return blake2b(whole, digest_size=16).digest()
-
-    def _open(self) -> sqlite3.Connection:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        file = sqlite3.connect(self._path, timeout=60)
-        file.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID")
-        return file
 
 
 def _read(file: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, bytes]:

@@ -100,6 +100,7 @@ def evaluate_novelty(
     split: NoveltySplit,
     *,
     encoder: Encoder,
+    unread: npt.NDArray[np.bool_] | None = None,
     seed: int = 0,
     false_alarm_rate: float | str = "auto",
 ) -> NoveltyReport:
@@ -107,6 +108,8 @@ def evaluate_novelty(
 
     Parameters
     ----------
+    unread
+        Which known texts a tuned encoder was not trained on; None for all.
     false_alarm_rate
         Share of known texts that may be called new; ``"auto"`` learns it from labels held out.
     """
@@ -118,8 +121,8 @@ def evaluate_novelty(
         vectors = version.item_vectors([item.id for item in items])
         queries = encoder.encode(split.test_texts, role="query")
         similarities = nearest_similarities(version, queries)
-    novelty = fit_novelty(vectors, split.codes, random_state=seed)
-    unlabelled = fit_novelty(vectors, random_state=seed)
+    novelty = fit_novelty(vectors, split.codes, unread=unread, random_state=seed)
+    unlabelled = fit_novelty(vectors, unread=unread, random_state=seed)
     is_new = split.test_codes == NEW
     scores = novelty.score(queries, similarities)
     kinds = novelty.labels.evidence(queries, similarities)

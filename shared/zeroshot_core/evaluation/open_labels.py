@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.prediction.unread import kept_from_tuning
 from zeroshot_core.training import TrainingPlan, tune_encoder, tune_head
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from zeroshot_core.datasets import LabelledTexts
     from zeroshot_core.encoders import Encoder, TransformerEncoder
     from zeroshot_core.training import TuningReport
@@ -91,28 +94,37 @@ def split_novelty(data: LabelledTexts, seed: int, *, known: float | None = None)
 
 def tuned_on_known(
     encoder: TransformerEncoder, data: LabelledTexts, split: NoveltySplit, *, layers: bool, seed: int
-) -> tuple[Encoder, TuningReport]:
+) -> tuple[Encoder, TuningReport, npt.NDArray[np.bool_]]:
     """Train the encoder's upper layers, or a head over all of it, on texts of the known labels alone.
 
     Parameters
     ----------
     layers
         Whether layers are trained, on at most 40 texts of a label and 4,000 in all; otherwise a linear head
-        is, on all texts.
+        is, on nine tenths of the texts.
+
+    Returns
+    -------
+    Encoder, TuningReport, mask
+        The last says which of the known texts were not trained on, shape of `split.rows`.
     """
     rng = np.random.default_rng(seed)
     n_labels = len(split.labels)
     most = min(_MOST_PER_LABEL, _MOST_TEXTS // n_labels) if layers else len(split.rows)
+    kept = kept_from_tuning([str(row) for row in split.rows.tolist()]) & (not layers)
     # One text may stand under two labels, and then teaches neither.
     torn = _torn([data.train_texts[row] for row in split.rows.tolist()], split.codes)
-    drawn = [rng.permutation(np.flatnonzero(split.codes == code))[:most] for code in range(n_labels)]
+    drawn = [
+        rng.permutation(np.flatnonzero((split.codes == code) & ~kept))[:most] for code in range(n_labels)
+    ]
     places = [place for place in np.concatenate(drawn).tolist() if place not in torn]
     texts = [data.train_texts[split.rows[place]] for place in places]
     labels = [split.labels[split.codes[place]] for place in places]
+    unread = ~np.isin(split.rows, split.rows[places])
     if not layers:
-        return tune_head(encoder, texts, labels, kind="linear")
+        return *tune_head(encoder, texts, labels, kind="linear"), unread
     plan = TrainingPlan(epochs=4, learning_rate=1e-4, batch_size=128, random_state=seed)
-    return tune_encoder(encoder, texts, labels, trained_layers=_TRAINED_LAYERS, plan=plan)
+    return *tune_encoder(encoder, texts, labels, trained_layers=_TRAINED_LAYERS, plan=plan), unread
 
 
 def _torn(texts: Sequence[str], codes: Ints) -> set[int]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse import csgraph
 
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph.knowledge_graph import KnowledgeGraph
@@ -31,6 +30,8 @@ def check_hierarchy(graph: KnowledgeGraph, types: Sequence[str] = ("is_a",)) -> 
     heads, tails, _, _ = edge_arrays(graph, types)
     n = len(graph)
     step = sparse.csr_matrix((np.ones(len(heads)), (heads, tails)), shape=(n, n))
+    from scipy.sparse import csgraph
+
     _, component = csgraph.connected_components(step, connection="strong")
     # Concepts that reach each other are one strong component, so an edge within a component lies on a cycle.
     within = component[heads] == component[tails]

@@ -10,6 +10,7 @@ from zeroshot_core.errors import NotFittedError
 from zeroshot_core.prediction.indexing import as_items
 from zeroshot_core.prediction.label_hierarchy import check_confidence
 from zeroshot_core.prediction.rejection import NONE_OF_THESE, learn_usual, novelty_scores
+from zeroshot_core.prediction.unread import spares_examples
 from zeroshot_core.types import Evidence, Prediction
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class AnsweringClassifier:
     random_state: int
     retriever_: Retriever
     show_progress: bool
+    tune: str
     version_: OpenVersion
     _novelty: Novelty | None
 
@@ -147,7 +149,12 @@ class AnsweringClassifier:
     def _usual(self) -> Novelty:
         """Learn what is usual from the index when first asked for."""
         if self._novelty is None:
-            self._novelty = learn_usual(self.version_, self.classes_.tolist(), random_state=self.random_state)
+            self._novelty = learn_usual(
+                self.version_,
+                self.classes_.tolist(),
+                is_tuned=spares_examples(self.tune),
+                random_state=self.random_state,
+            )
         return self._novelty
 
     def _is_new(self, vectors: Vectors) -> npt.NDArray[np.bool_]:

@@ -13,6 +13,7 @@ from zeroshot_core.prediction.self_labelled import self_labelled
 from zeroshot_core.prediction.transduced_head import fit_transduced_head
 from zeroshot_core.prediction.transduction import TUNED_TEMPERATURE, neighbour_graph
 from zeroshot_core.prediction.tuned import tuned_encoder, untaught
+from zeroshot_core.prediction.unread import kept_from_tuning, spares_examples
 from zeroshot_core.training.assignment import TEMPERATURE
 
 if TYPE_CHECKING:
@@ -68,10 +69,13 @@ class LabelTask:
     ) -> tuple[Encoder, Report | None]:
         """Tune an encoder on the examples, and on the surest guesses for the texts without labels.
 
-        Joint rounds also read the other texts, whose neighbours in the live version they learn from.
+        Of about 1,000 examples or more a tenth is not read, so that it shows what new texts look like. Joint
+        rounds read them all, and the other texts too, whose neighbours in the live version they learn from.
         """
-        taught: list[Item] = list(self.examples)
-        names: list[str | None] = list(self.y)
+        kept = kept_from_tuning([item.id for item in self.examples]) & spares_examples(tune)
+        read = np.flatnonzero(~kept).tolist()
+        taught: list[Item] = [self.examples[row] for row in read]
+        names: list[str | None] = [self.y[row] for row in read]
         if self.others and tune != "none":
             labels, ids = self._labels(base), [concept.id for concept in self.concepts]
             guessed = self_labelled(self.others, labels, ids, base, graph, model_index)

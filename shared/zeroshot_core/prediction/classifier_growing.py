@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from zeroshot_core.index import OpenVersion
     from zeroshot_core.prediction.label_head import LabelHead
     from zeroshot_core.prediction.label_hierarchy import LabelHierarchy
+    from zeroshot_core.prediction.novelty import Novelty
     from zeroshot_core.types import Concept, Ints, Item, Vectors
 
 __all__ = ["GrowingClassifier"]
@@ -43,6 +44,7 @@ class GrowingClassifier:
     hierarchy_: LabelHierarchy
     template: str | None
     version_: OpenVersion
+    _novelty: Novelty | None
 
     def partial_fit(
         self,
@@ -54,7 +56,8 @@ class GrowingClassifier:
 
         Examples are written into the live version and found at once. Only the rows of labels that have
         something new are learned, against their neighbours in Milvus; a new label counts as one without
-        examples in the stacking, and an example of it names its label in its metadata, until `fit`.
+        examples in the stacking, and an example of it names its label in its metadata, until `fit`. What is
+        usual is learned anew when it is next asked for.
 
         Parameters
         ----------
@@ -82,6 +85,7 @@ class GrowingClassifier:
         hierarchy = label_hierarchy(ids, graph)
         head = _take_in(self, items, names or [], hierarchy, graph)
         self.graph_, self.classes_, self.head_, self.hierarchy_ = graph, np.array(ids), head, hierarchy
+        self._novelty = None
         return self
 
     @abstractmethod

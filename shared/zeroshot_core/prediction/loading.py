@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from zeroshot_core.encoders import Encoder
 from zeroshot_core.errors import ArtifactError
-from zeroshot_core.prediction.classifier import ZeroShotClassifier
-from zeroshot_core.prediction.ranker import ZeroShotRanker
-from zeroshot_core.prediction.regressor import ZeroShotRegressor
 from zeroshot_core.prediction.saved import MANIFEST, read_manifest
+
+if TYPE_CHECKING:
+    from zeroshot_core.prediction.classifier import ZeroShotClassifier
+    from zeroshot_core.prediction.ranker import ZeroShotRanker
+    from zeroshot_core.prediction.regressor import ZeroShotRegressor
 
 __all__ = ["Model", "load_model"]
 
-Model: TypeAlias = ZeroShotRegressor | ZeroShotClassifier | ZeroShotRanker
-_KINDS: dict[str, type[Model]] = {
-    "regressor": ZeroShotRegressor,
-    "classifier": ZeroShotClassifier,
-    "ranker": ZeroShotRanker,
-}
+Model: TypeAlias = "ZeroShotRegressor | ZeroShotClassifier | ZeroShotRanker"
 
 
 def load_model(
@@ -34,7 +31,15 @@ def load_model(
     FingerprintMismatchError
         If the encoder is not the one that the model was fitted with.
     """
-    kind = read_manifest(Path(folder))["kind"]
-    if kind not in _KINDS:
-        raise ArtifactError(f"{Path(folder) / MANIFEST}: expected kind {', '.join(_KINDS)}, got {kind!r}")
-    return _KINDS[kind].load(folder, encoder=encoder, uri=uri, token=token)
+    kind, kinds = read_manifest(Path(folder))["kind"], _kinds()
+    if kind not in kinds:
+        raise ArtifactError(f"{Path(folder) / MANIFEST}: expected kind {', '.join(kinds)}, got {kind!r}")
+    return kinds[kind].load(folder, encoder=encoder, uri=uri, token=token)
+
+
+def _kinds() -> dict[str, type[Model]]:
+    from zeroshot_core.prediction.classifier import ZeroShotClassifier
+    from zeroshot_core.prediction.ranker import ZeroShotRanker
+    from zeroshot_core.prediction.regressor import ZeroShotRegressor
+
+    return {"regressor": ZeroShotRegressor, "classifier": ZeroShotClassifier, "ranker": ZeroShotRanker}

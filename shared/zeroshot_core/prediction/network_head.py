@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import ndtri
 
 from zeroshot_core.training.networks import apply_networks, fit_networks
 
@@ -68,6 +67,8 @@ def fit_network_head(
 
 
 def _inputs(scaler: Any, gaps: Ints, features: Floats, vectors: Vectors) -> Vectors:
+    from scipy.special import ndtri
+
     ranks = np.clip(scaler.transform(features), _LOWEST_RANK, 1.0 - _LOWEST_RANK)
     # Normal scores in one call: the transformer's own take most of a single forecast's time.
     scores = np.nan_to_num(ndtri(ranks))

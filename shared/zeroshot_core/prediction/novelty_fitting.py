@@ -12,6 +12,7 @@ from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.prediction.known_labels import KINDS, fit_known_labels
 from zeroshot_core.prediction.novelty import FEWEST_TEXTS, N_NEIGHBOURS, Novelty
 from zeroshot_core.prediction.stacking import hold_out_labels
+from zeroshot_core.prediction.unread import FEWEST_UNREAD
 from zeroshot_core.retrieval import fold_neighbours
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ class _Answers:
     is_new: Mask
 
 
-def fit_novelty(vectors: Vectors, codes: Ints | None = None, *, random_state: int = 0) -> Novelty:
+def fit_novelty(
+    vectors: Vectors, codes: Ints | None = None, *, unread: Mask | None = None, random_state: int = 0
+) -> Novelty:
     """Learn what is usual from known texts, with labels or without.
 
     Parameters
@@ -53,6 +56,9 @@ def fit_novelty(vectors: Vectors, codes: Ints | None = None, *, random_state: in
     codes
         Numbers of the labels, shape (n,). None, or fewer than two labels with two texts, makes about
         ``sqrt(n)`` clusters, which stand in for labels.
+    unread
+        Texts that the encoder was not tuned on, shape (n,). At least 100 of them alone say what is usual:
+        those it was tuned on lie nearer to their labels than new texts of these will. None for all.
 
     Raises
     ------
@@ -66,8 +72,10 @@ def fit_novelty(vectors: Vectors, codes: Ints | None = None, *, random_state: in
         )
     if codes is None or (np.unique(codes, return_counts=True)[1] > 1).sum() < 2:
         codes = cluster_codes(vectors, random_state=random_state)
+    if unread is None or unread.sum() < FEWEST_UNREAD:
+        unread = np.ones(len(codes), dtype=np.bool_)
     rng = np.random.default_rng(random_state)
-    usual = _joined(_asked(vectors, codes, _folds(len(codes), random_state), rng, _MOST_ASKED)).evidence
+    usual = _joined(_asked(vectors, codes, _folds(unread, random_state), rng, _MOST_ASKED)).evidence
     centres, scales = usual.mean(axis=0), np.maximum(usual.std(axis=0), 1e-9)
     games = []
     for share in _SHARES_OF_LABELS:
@@ -89,7 +97,7 @@ def held_out_scores(novelty: Novelty, vectors: Vectors, codes: Ints, *, random_s
     """Score known vectors (n, d), a fifth at a time, by what the others teach with their labels (n,)."""
     scores = np.empty(len(vectors))
     rng = np.random.default_rng(random_state)
-    for training, held in _folds(len(codes), random_state):
+    for training, held in _folds(np.ones(len(codes), dtype=np.bool_), random_state):
         (found,) = _asked(vectors, codes, [(training, held)], rng, len(codes))
         scores[held] = novelty.weighed(found.evidence)
     return scores
@@ -104,10 +112,13 @@ def cluster_codes(vectors: Vectors, *, random_state: int = 0) -> Ints:
     return np.asarray(clusters, dtype=np.int64)
 
 
-def _folds(n: int, random_state: int) -> Iterator[tuple[Mask, Mask]]:
-    """Deal rows into fifths; what may be learned from, and what is asked."""
-    folds = np.random.default_rng(random_state).permutation(n) % _N_FOLDS
-    return ((folds != fold, folds == fold) for fold in range(_N_FOLDS))
+def _folds(is_asked: Mask, random_state: int) -> Iterator[tuple[Mask, Mask]]:
+    """Deal rows that may be asked into parts of about a fifth of all; what teaches, and what is asked."""
+    asked = np.flatnonzero(is_asked)
+    n_folds = max(1, round(_N_FOLDS * len(asked) / len(is_asked)))
+    folds = np.full(len(is_asked), -1)
+    folds[asked] = np.random.default_rng(random_state).permutation(len(asked)) % n_folds
+    return ((folds != fold, folds == fold) for fold in range(n_folds))
 
 
 def _asked(

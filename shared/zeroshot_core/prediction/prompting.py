@@ -10,7 +10,6 @@ from itertools import accumulate, chain, zip_longest
 from typing import TYPE_CHECKING
 
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.prediction.classifier import ZeroShotClassifier
 from zeroshot_core.prediction.indexing import as_items
 from zeroshot_core.prediction.novelty import FEWEST_TEXTS
 from zeroshot_core.prediction.questions import ANSWER_FORMAT, LabelQuestion
@@ -20,6 +19,7 @@ from zeroshot_core.types import Concept, Hit, Item, Prediction
 
 if TYPE_CHECKING:
     from zeroshot_core.graph import KnowledgeGraph
+    from zeroshot_core.prediction.classifier import ZeroShotClassifier
 
 __all__ = ["Prompting", "label_questions"]
 
@@ -101,6 +101,8 @@ def label_questions(
     NotFittedError
         Before `fit`.
     """
+    from zeroshot_core.prediction.classifier import ZeroShotClassifier
+
     if not isinstance(classifier, ZeroShotClassifier):
         raise InvalidInputError(
             "expected a ZeroShotClassifier among whose labels a language model can choose, got "

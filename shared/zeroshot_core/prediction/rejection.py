@@ -9,6 +9,7 @@ import numpy as np
 
 from zeroshot_core.prediction.novelty import Novelty, nearest_similarities
 from zeroshot_core.prediction.novelty_fitting import fit_novelty
+from zeroshot_core.prediction.unread import kept_from_tuning
 
 if TYPE_CHECKING:
     from zeroshot_core.index import OpenVersion
@@ -20,10 +21,15 @@ __all__ = ["NONE_OF_THESE", "learn_usual", "novelty_scores"]
 NONE_OF_THESE = ""
 
 
-def learn_usual(version: OpenVersion, labels: Sequence[str], *, random_state: int) -> Novelty:
+def learn_usual(version: OpenVersion, labels: Sequence[str], *, is_tuned: bool, random_state: int) -> Novelty:
     """Learn what is usual from all items of a version, linked to their labels or not.
 
     Where some have no label, clusters stand in for the labels.
+
+    Parameters
+    ----------
+    is_tuned
+        Whether the encoder was tuned on the labelled items, but for those that `kept_from_tuning` chooses.
 
     Raises
     ------
@@ -36,9 +42,13 @@ def learn_usual(version: OpenVersion, labels: Sequence[str], *, random_state: in
         [max((number.get(c, -1) for c in item.concepts), default=-1) for item in version.items(ids)],
         dtype=np.int64,
     )
-    is_labelled = bool(len(codes)) and bool((codes >= 0).all())
-    vectors = version.item_vectors(ids)
-    return fit_novelty(vectors, codes if is_labelled else None, random_state=random_state)
+    is_labelled = codes >= 0
+    unread = None
+    if is_tuned:
+        unread = is_labelled.copy()
+        unread[is_labelled] = kept_from_tuning([ids[row] for row in np.flatnonzero(is_labelled).tolist()])
+    known = codes if len(codes) and is_labelled.all() else None
+    return fit_novelty(version.item_vectors(ids), known, unread=unread, random_state=random_state)
 
 
 def novelty_scores(novelty: Novelty, version: OpenVersion, vectors: Vectors) -> Floats:

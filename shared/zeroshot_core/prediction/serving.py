@@ -20,23 +20,24 @@ from functools import cached_property, wraps
 from inspect import isawaitable
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Concatenate, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Protocol, TypeAlias, TypeVar
 
 from typing_extensions import ParamSpec
 
 from zeroshot_core.encoders import Encoder, joint_vector
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.index import Filter
-from zeroshot_core.prediction.classifier import ZeroShotClassifier
-from zeroshot_core.prediction.loading import Model
 from zeroshot_core.prediction.opening import open_encoder, open_model, open_retriever
-from zeroshot_core.prediction.prompted import PromptedClassifier
 from zeroshot_core.prediction.prompting import Prompting, label_questions
 from zeroshot_core.prediction.questions import Answer, LabelQuestion
 from zeroshot_core.prediction.saved import MANIFEST, read_manifest
 from zeroshot_core.prediction.wording import path_in_words, prediction_in_words
 from zeroshot_core.retrieval import GraphView, Retriever
 from zeroshot_core.types import Evidence, Hit, Item, Prediction, Value
+
+if TYPE_CHECKING:
+    from zeroshot_core.prediction.loading import Model
+    from zeroshot_core.prediction.prompted import PromptedClassifier
 
 __all__ = [
     "Asked",
@@ -64,7 +65,7 @@ __all__ = [
 P = ParamSpec("P")
 T = TypeVar("T")
 
-Served: TypeAlias = str | Path | Model | PromptedClassifier
+Served: TypeAlias = "str | Path | Model | PromptedClassifier"
 """Folder of a saved model, or a fitted one."""
 
 _ADDED = frozenset({"score", "parts", "path", "concepts"})
@@ -242,6 +243,9 @@ def questions(
         If an item is wrong, or a language model is to choose among the labels of a model without labels, or
         such a model is to reject.
     """
+    from zeroshot_core.prediction.classifier import ZeroShotClassifier
+    from zeroshot_core.prediction.prompted import PromptedClassifier
+
     if is_prompted:
         return [*label_questions(model, items, top_k=top_k, prompting=prompting, reject=reject)]
     if reject and not isinstance(model, ZeroShotClassifier | PromptedClassifier):

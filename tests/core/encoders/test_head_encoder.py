@@ -112,6 +112,19 @@ def test_the_cache_tells_roles_and_encoders_apart(tmp_path):
     assert cached.to_config() == closed(api, dimension=64).to_config()
 
 
+def test_the_cache_keeps_the_newest_vectors_up_to_its_bound(tmp_path):
+    api = Api()
+    cached = CachedEncoder(closed(api, dimension=64), tmp_path / "vectors.db", max_vectors=3)
+    cached.encode(["a", "b", "c", "d", "e"])
+    api.asked.clear()
+    cached.encode(["c", "d", "e"])
+    assert api.asked == []
+    cached.encode(["a"])
+    assert api.asked == ["a"]
+    with pytest.raises(InvalidInputError, match="expected max_vectors of at least 1, got 0"):
+        CachedEncoder(HashEncoder(8), tmp_path / "vectors.db", max_vectors=0)
+
+
 def test_a_file_that_is_no_cache_is_refused(tmp_path):
     path = tmp_path / "notes.txt"
     path.write_text("not a database at all, but long enough to look at" * 50)
