@@ -58,6 +58,26 @@ def test_the_stated_share_of_known_texts_is_called_new(split, rate):
     assert alarms == pytest.approx(rate, abs=0.02 + rate / 4)
 
 
+def test_texts_that_the_encoder_was_not_tuned_on_set_the_threshold(texts):
+    """Of 40 texts of a label 30 are known; tuning has drawn 20 of these halfway to their label."""
+    vectors, codes = texts
+    place = np.arange(len(codes)) % N_EACH
+    means = np.array([vectors[codes == code].mean(axis=0) for code in range(N_LABELS + 4)])
+    drawn = np.where(place[:, None] < 20, vectors + means[codes], vectors)
+    drawn = (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
+    known, asked = (codes < N_LABELS) & (place < 30), (codes < N_LABELS) & (place >= 30)
+    near = np.sort(drawn[asked] @ drawn[known].T, axis=1)[:, -5:]
+
+    def alarms(unread):
+        novelty = fit_novelty(drawn[known], codes[known], unread=unread)
+        return (novelty.score(drawn[asked], near) > novelty.threshold(0.1)).mean()
+
+    assert alarms(None) > 0.2
+    assert 0.03 < alarms(place[known] >= 20) < 0.13
+    # Fewer than 100 say too little.
+    assert alarms(place[known] >= 28) == alarms(None)
+
+
 def test_weights_are_shares_and_a_seed_repeats_them(split):
     vectors, codes, asked, near, _ = split
     novelty, again = fit_novelty(vectors, codes, random_state=3), fit_novelty(vectors, codes, random_state=3)

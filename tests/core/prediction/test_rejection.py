@@ -10,6 +10,7 @@ from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.prediction import PromptedClassifier, Prompting, label_questions
 from zeroshot_core.prediction.indexing import as_items
 from zeroshot_core.prediction.serving import questions
+from zeroshot_core.prediction.unread import kept_from_tuning
 from zeroshot_core.prediction.wording import prediction_in_words
 
 KINDS = ("red wine", "cat food", "garden tools", "dental care")
@@ -66,6 +67,35 @@ def test_labels_held_out_say_at_which_rate_to_reject(model):
 
     assert (rejected[: len(NEW)] == "").all()
     assert (rejected[len(NEW) :] == "").mean() < 0.1
+
+
+def test_what_a_new_label_brings_is_usual_from_then_on():
+    zebras = [f"{size} zebra migration" for size in SIZES]
+    with closing(ZeroShotClassifier(HashEncoder(), false_alarm_rate=0.1).fit(KNOWN, LABELS)) as model:
+        before = model.predict(zebras, reject=True)
+        model.partial_fit(zebras, ["zebra migration"] * len(zebras))
+        after = model.predict(zebras, reject=True)
+
+    assert (before == "").all()
+    assert (after == "zebra migration").mean() > 0.8
+
+
+def test_of_many_examples_a_tenth_is_kept_from_tuning():
+    texts = [f"{size} {kind} number {n}" for kind in KINDS for size in SIZES for n in range(30)]
+    labels = [kind for kind in KINDS for _ in range(10 * 30)]
+    with closing(ZeroShotClassifier(HashEncoder(), tune="head", budget_s=0.1).fit(texts, labels)) as model:
+        n_read = model.tuning_.n_training + model.tuning_.n_held_out - len(KINDS)
+
+    assert 0.85 * len(texts) < n_read < 0.95 * len(texts)
+
+
+def test_examples_are_kept_from_tuning_by_their_ids_and_of_few_none():
+    ids = [f"x-{n}" for n in range(3000)]
+    is_kept = kept_from_tuning(ids)
+
+    assert is_kept.mean() == pytest.approx(0.1, abs=0.02)
+    np.testing.assert_array_equal(kept_from_tuning(ids[::-1]), is_kept[::-1])
+    assert not kept_from_tuning(ids[:500]).any()
 
 
 def test_an_explanation_rejects_as_a_prediction_does(model):
