@@ -35,7 +35,8 @@ _RC = {
 def forecast_plot(truth: Floats, forecast: Floats, unit: str) -> str:
     """Density of forecast against truth on log axes, both plus 1, with the diagonal of perfect forecasts."""
     colors = require("matplotlib.colors", extra="demo")
-    shades = colors.LinearSegmentedColormap.from_list("shades", [(_ACCENT, 0.12), (_ACCENT, 1.0)])
+    ends = [colors.to_rgba(_ACCENT, alpha) for alpha in (0.12, 1.0)]
+    shades = colors.LinearSegmentedColormap.from_list("shades", ends)
     top = float(max(truth.max(), forecast.max(), 1)) + 1
 
     def draw(axes: Any) -> None:
