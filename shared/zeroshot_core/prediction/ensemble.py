@@ -93,8 +93,9 @@ class Ensemble:
                 continue
             levels = head.level(features[asked], vectors[asked])
             curves = self.targets.curves(levels, profile[asked])
-            scale = head.spread(features[asked], levels)[:, None]
             mean[asked] += share[asked, None] * curves
+            if wanted:
+                scale = head.spread(features[asked], levels)[:, None]
             for place, q in enumerate(wanted):
                 ends_at = curves + scale * head.calibration.quantile(levels, q)
                 spread[place][asked] += share[asked, None] * ends_at
