@@ -11,8 +11,8 @@ from langchain_core.documents import Document
 from langchain_core.vectorstores import VectorStore
 from langchain_milvus import Milvus
 from zeroshot_core.index.existing import items_address
-from zeroshot_core.prediction.opening import open_retriever
-from zeroshot_core.prediction.serving import item_of, off_loop
+from zeroshot_core.prediction import inputs, open_retriever
+from zeroshot_core.prediction.serving import off_loop
 
 from langchain_zeroshot.embeddings import ZeroShotEmbeddings
 
@@ -55,12 +55,13 @@ class ZeroShotVectorStore(Milvus):
         Raises
         ------
         InvalidInputError
-            If a text is empty, or names a concept that is not in the graph; nothing is written then.
+            If a text is empty, names a concept that is not in the graph, or has metadata that are no strings,
+            numbers and booleans; nothing is written then.
         """
         texts = list(texts)
         known = [id_ or str(uuid4()) for id_ in (ids or [None] * len(texts))]
         rows = zip(known, texts, metadatas or [{}] * len(texts), strict=True)
-        self._retriever.version.upsert([item_of(*row) for row in rows], self._retriever.encoder)
+        self._retriever.version.upsert([inputs.stored_item(*row) for row in rows], self._retriever.encoder)
         return known
 
     def add_documents(self, documents: list[Document], **kwargs: Any) -> list[str]:

@@ -17,7 +17,7 @@ from zeroshot_core.encoders import Encoder, KnownVectors
 from zeroshot_core.graph.records import concept_attributes, concept_of, relation_attributes, relation_of
 from zeroshot_core.index import Filter
 from zeroshot_core.index.mapping import filter_of
-from zeroshot_core.prediction import serving
+from zeroshot_core.prediction import inputs, serving
 from zeroshot_core.retrieval import Fact
 from zeroshot_core.types import Concept, Evidence, Hit, Item, Prediction, Relation
 
@@ -62,7 +62,7 @@ def from_nodes(nodes: Iterable[BaseNode]) -> list[Item]:
     InvalidInputError
         If a node has no text, or its concepts are no list of ids.
     """
-    return [serving.item_of(node.node_id, node.get_content(), node.metadata) for node in nodes]
+    return [inputs.item_of(node.node_id, node.get_content(), node.metadata) for node in nodes]
 
 
 def reuse_vectors(nodes: Iterable[BaseNode], encoder: Encoder) -> Encoder:

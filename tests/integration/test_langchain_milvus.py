@@ -214,6 +214,9 @@ def test_what_is_written_to_the_store_the_model_finds(ours: ZeroShotVectorStore)
     assert ours.get_by_ids(["p9"]) == []
     with pytest.raises((InvalidInputError, UnknownConceptError)):
         ours.add_texts(["a robot"], [{"concepts": ["kind:robot"]}])
+    with pytest.raises(InvalidInputError, match="got 'languages' of type list; join it to a string"):
+        ours.add_texts(["a robot"], [{"languages": ["en"]}], ids=["r"])
+    assert ours.get_by_ids(["r"]) == []
 
 
 def test_the_store_goes_on_in_a_second_event_loop(ours: ZeroShotVectorStore) -> None:

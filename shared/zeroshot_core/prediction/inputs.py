@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.types import Item
 
-__all__ = ["answer_all", "item_from"]
+__all__ = ["answer_all", "item_from", "item_of", "stored_item"]
 
 In = TypeVar("In")
 Out = TypeVar("Out")
 
+_ADDED = frozenset({"score", "parts", "path", "concepts"})
 _KEYS = frozenset({"id", "text", "concepts", "metadata"})
 
 
@@ -45,6 +46,40 @@ def item_from(value: Any, default_id: str) -> Item:
         concepts=tuple(value.get("concepts") or ()),
         metadata=dict(value.get("metadata") or {}),
     )
+
+
+def item_of(id_: str, text: str, attributes: Mapping[str, Any]) -> Item:
+    """Item with the attributes that are plain values as its metadata, and those named concepts as its links.
+
+    It is the inverse of `serving.hit_attributes`: what that adds is left out.
+
+    Raises
+    ------
+    InvalidInputError
+        If the id or the text is empty, or the concepts are no list of ids.
+    """
+    concepts = attributes.get("concepts") or ()
+    if not isinstance(concepts, list | tuple) or not all(isinstance(one, str) for one in concepts):
+        raise InvalidInputError(f"item {id_!r}: expected a list of ids as concepts, got {concepts!r}")
+    own = {k: v for k, v in attributes.items() if k not in _ADDED and isinstance(v, str | int | float)}
+    return Item(id=id_, text=text, concepts=tuple(concepts), metadata=own)
+
+
+def stored_item(id_: str, text: str, attributes: Mapping[str, Any]) -> Item:
+    """Item like that of `item_of`, to be written: nothing of its attributes may be lost.
+
+    Raises
+    ------
+    InvalidInputError
+        As `item_of`; or if an attribute is neither a string, a number, a boolean nor None.
+    """
+    for key, value in attributes.items():
+        if key not in _ADDED and not (value is None or isinstance(value, str | int | float)):
+            raise InvalidInputError(
+                f"item {id_!r}: expected metadata of strings, numbers and booleans, got {key!r} of type "
+                f"{type(value).__name__}; join it to a string, or leave it out"
+            )
+    return item_of(id_, text, attributes)
 
 
 def _problem(value: Mapping[str, Any]) -> str:

@@ -12,7 +12,6 @@ from collections.abc import (
     Coroutine,
     Generator,
     Iterator,
-    Mapping,
     Sequence,
 )
 from dataclasses import dataclass
@@ -54,7 +53,6 @@ __all__ = [
     "hit_attributes",
     "hit_reasons",
     "hits_of",
-    "item_of",
     "off_loop",
     "prediction_attributes",
     "question_of",
@@ -67,8 +65,6 @@ T = TypeVar("T")
 
 Served: TypeAlias = "str | Path | Model | PromptedClassifier"
 """Folder of a saved model, or a fitted one."""
-
-_ADDED = frozenset({"score", "parts", "path", "concepts"})
 
 
 def off_loop(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
@@ -101,23 +97,6 @@ def hit_reasons(hit: Hit) -> dict[str, Any]:
         "path": path_in_words(hit.path),
         "concepts": list(hit.concepts),
     }
-
-
-def item_of(id_: str, text: str, attributes: Mapping[str, Any]) -> Item:
-    """Item with the attributes that are plain values as its metadata, and those named concepts as its links.
-
-    It is the inverse of `hit_attributes`: what that adds is left out.
-
-    Raises
-    ------
-    InvalidInputError
-        If the id or the text is empty, or the concepts are no list of ids.
-    """
-    concepts = attributes.get("concepts") or ()
-    if not isinstance(concepts, list | tuple) or not all(isinstance(one, str) for one in concepts):
-        raise InvalidInputError(f"item {id_!r}: expected a list of ids as concepts, got {concepts!r}")
-    own = {k: v for k, v in attributes.items() if k not in _ADDED and isinstance(v, str | int | float)}
-    return Item(id=id_, text=text, concepts=tuple(concepts), metadata=own)
 
 
 def prediction_attributes(prediction: Prediction) -> dict[str, Any]:
