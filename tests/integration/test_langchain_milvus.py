@@ -110,6 +110,17 @@ def test_a_store_is_searched_by_vectors_and_graph_as_it_is(
     )
 
 
+def test_only_the_partitions_of_the_store_are_searched(make_store: Callable[..., Milvus]) -> None:
+    store = make_store()
+    store.client.create_partition(store.collection_name, "new")
+    row = {"pk": "n", "text": "dry white wine", "kind": "wine", "price": 7.0, "region": "north"}
+    vector = ENCODER.encode([row["text"]])[0].tolist()
+    store.client.insert(store.collection_name, [{**row, "vector": vector}], partition_name="new")
+    store.partition_names = ["new"]
+    retriever = ZeroShotRetriever.from_milvus(store, GRAPH, concept_fields=["kind"], k=3)
+    assert texts(retriever.invoke("wine")) == ["dry white wine"]
+
+
 def test_batches_and_other_uses_of_a_retriever_work_too(make_store: Callable[..., Milvus]) -> None:
     retriever = ZeroShotRetriever.from_milvus(make_store(), GRAPH, concept_fields=["kind"], k=2)
     found = retriever.batch(["red wine", "cats"])
