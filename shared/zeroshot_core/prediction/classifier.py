@@ -77,8 +77,10 @@ class ZeroShotClassifier(
         `tuning_` says whether they did.
     false_alarm_rate
         Share of texts such as the known ones that ``predict(..., reject=True)`` may take for none of the
-        labels, above 0 and below 1; or ``"auto"``, the share at which labels that are held out are told best
-        (macro-F1 with "none of these" as one more label): fewer misses, for more false alarms.
+        labels, above 0 and below 1. With a tuned encoder it holds from about 1,000 examples on, of which a
+        tenth is kept from tuning; with fewer, or ``tune="joint"``, more are taken for none. Or ``"auto"``,
+        the share at which labels that are held out are told best (macro-F1 with "none of these" as one more
+        label): fewer misses, for more false alarms.
     budget_s
         Seconds after which no further epoch of tuning begins; None for no bound.
     checkpoints
