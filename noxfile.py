@@ -4,14 +4,15 @@ make test-matrix                    # all that is installed here of Python 3.10 
 nox -s oldest -- tests/adapters     # one of them, on some tests
 
 A Python that is missing is skipped, and said so. Where the package index offers no build of torch for the
-processor alone, each Python takes a few GB.
+processor alone, the environments take some 10 GB together.
 """
 
 from __future__ import annotations
 
 import nox
 
-nox.options.default_venv_backend = "venv"
+# uv installs in a minute what takes pip an hour, and keeps one copy of it for all environments.
+nox.options.default_venv_backend = "uv"
 nox.options.error_on_missing_interpreters = False
 nox.options.reuse_existing_virtualenvs = True
 
