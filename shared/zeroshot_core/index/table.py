@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, cast
 
 import numpy as np
@@ -70,6 +71,7 @@ class Table(Generic[Record]):
         self._dimension = dimension
         self._params = params
         self._mirror: Mirror[Record] | None = None
+        self._reading = Lock()
         self._n_unsealed = 0
         self._n_hits = 0
 
@@ -246,6 +248,10 @@ class Table(Generic[Record]):
 
     def mirrored(self) -> Mirror[Record]:
         """All rows of a local file, read once and again after a write: no other process has it."""
+        with self._reading:
+            return self._read_mirror()
+
+    def _read_mirror(self) -> Mirror[Record]:
         stamp = self._connection.n_writes
         if self._mirror is None or self._mirror.stamp != stamp:
             ids: list[str] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,8 +24,9 @@ _OVERSAMPLING = 3
 _MAX_CANDIDATES = 16384
 _N_LINKS = 3
 _LINKED_PER_CONCEPT = 100
-# A server answers for many concepts at once nearly as fast as for one, and several questions side by side.
-_CONCEPTS_PER_READ = 64
+# A server answers for some concepts at once as fast as for one, and several questions side by side. So many
+# that their items, long as they may be, fit into one answer.
+_CONCEPTS_PER_READ = 9
 _CALLS_AT_ONCE = 8
 
 
@@ -83,18 +85,22 @@ def _linked(version: OpenVersion, ids: Sequence[str], filter: Filter | None) -> 
         # A filter walks over all rows of a local file, so it is asked once for the whole batch.
         items = sorted(version.linked_items(ids, filter=filter), key=lambda item: item.id)
         return {id_: some[:_LINKED_PER_CONCEPT] for id_, some in _by_concept(items, ids).items()}
-    linked: dict[str, list[Item]] = {}
-    crowded: list[str] = []
-    for start in range(0, len(ids), _CONCEPTS_PER_READ):
-        part = ids[start : start + _CONCEPTS_PER_READ]
-        limit = len(part) * _LINKED_PER_CONCEPT + 1
-        items = version.linked_items(part, limit)
-        linked |= _by_concept(items, part)
-        is_cut = len(items) == limit
-        crowded += [id_ for id_ in part if is_cut or len(linked[id_]) > _LINKED_PER_CONCEPT]
+    parts = [ids[start : start + _CONCEPTS_PER_READ] for start in range(0, len(ids), _CONCEPTS_PER_READ)]
     with ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
-        few = pool.map(lambda id_: version.linked_items([id_], _LINKED_PER_CONCEPT), crowded)
-        return linked | dict(zip(crowded, few, strict=True))
+        linked = dict(chain.from_iterable(pool.map(lambda part: _all_linked(version, part).items(), parts)))
+        crowded = [id_ for id_ in ids if id_ not in linked]
+        some = pool.map(lambda id_: version.linked_items([id_], _LINKED_PER_CONCEPT), crowded)
+        return linked | dict(zip(crowded, some, strict=True))
+
+
+def _all_linked(version: OpenVersion, ids: Sequence[str]) -> dict[str, list[Item]]:
+    """All items of each concept by one call; concepts with many items are left out."""
+    limit = len(ids) * _LINKED_PER_CONCEPT + 1
+    items = version.linked_items(ids, limit)
+    if len(items) == limit:
+        return {}
+    linked = _by_concept(items, ids)
+    return {id_: items for id_, items in linked.items() if len(items) <= _LINKED_PER_CONCEPT}
 
 
 def _by_concept(items: Sequence[Item], ids: Sequence[str]) -> dict[str, list[Item]]:
