@@ -147,10 +147,7 @@ class FeatureTables:
         targets
             Shape (n,), transformed targets of the training items.
         """
-        evidence = [
-            (members @ sums.totals, members @ sums.counts)
-            for members, sums in zip(self._members(rows), self.sums, strict=True)
-        ]
+        evidence = [] if rows.links is None else self.groupings.sums(rows.links, self.sums)
         near = [
             near_means(weights, _without_none(self.sums[place]), self.prior)
             for place, weights in self._near_weights(rows, space)

@@ -14,7 +14,10 @@ from zeroshot_core.graph import KnowledgeGraph, activations, closure_matrix
 from zeroshot_core.types import Item
 
 if TYPE_CHECKING:
-    from zeroshot_core.types import Ints
+    import numpy.typing as npt
+
+    from zeroshot_core.prediction.statistics import GroupSums
+    from zeroshot_core.types import Floats, Ints
 
 __all__ = ["Groupings", "TypeLinks", "TypeReach", "link_types", "pair_keys"]
 
@@ -163,12 +166,33 @@ class Groupings:
             *(self._pair_matrix(links, pair) for pair in self.pairs),
         ]
 
-    def _pair_matrix(self, links: TypeLinks, pair: tuple[str, str]) -> sparse.csr_matrix:
+    def sums(self, links: TypeLinks, of_groups: Sequence[GroupSums]) -> list[tuple[Floats, Floats]]:
+        """Multiply `matrices` with totals and counts of their groups: (n,) each, and no matrix for pairs."""
+        by_type = [links.by_type[type_] for type_ in self.types]
+        of_types, of_pairs = of_groups[: len(by_type)], of_groups[len(by_type) :]
+        return [
+            *(
+                (matrix @ each.totals, matrix @ each.counts)
+                for matrix, each in zip(by_type, of_types, strict=True)
+            ),
+            *(
+                (each.totals[places] * is_known, each.counts[places] * is_known)
+                for (places, is_known), each in zip(
+                    (self._places(links, pair) for pair in self.pairs), of_pairs, strict=True
+                )
+            ),
+        ]
+
+    def _places(self, links: TypeLinks, pair: tuple[str, str]) -> tuple[Ints, npt.NDArray[np.bool_]]:
+        """Place of each item's combination among the known ones (n,), and whether it is known at all."""
         wanted, known = pair_keys(links, *pair), self.keys[pair]
         places = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-        is_known = known[places] == wanted
+        return places, known[places] == wanted
+
+    def _pair_matrix(self, links: TypeLinks, pair: tuple[str, str]) -> sparse.csr_matrix:
+        places, is_known = self._places(links, pair)
         ends = np.append(0, np.cumsum(is_known))
-        shape = (len(wanted), len(known))
+        shape = (len(places), len(self.keys[pair]))
         return sparse.csr_matrix((np.ones(ends[-1]), places[is_known], ends), shape=shape)
 
 
