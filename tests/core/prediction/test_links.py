@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from zeroshot_core import Item, KnowledgeGraph, UnknownConceptError
 from zeroshot_core.prediction.links import Groupings, link_types
+from zeroshot_core.prediction.statistics import GroupSums
 from zeroshot_core.types import Concept, Relation
 
 GRAPH = KnowledgeGraph(
@@ -57,6 +58,20 @@ def test_an_unknown_combination_is_in_no_group() -> None:
     *_, pairs = groupings.matrices(link_types([item("kind:0", "aisle:2"), crossed[0]], GRAPH, n_hops=1))
 
     assert np.asarray(pairs.sum(axis=1)).ravel().tolist() == [0.0, 1.0]
+
+
+def test_sums_of_the_groups_are_those_that_the_matrices_add_up() -> None:
+    crossed = [item(f"kind:{n % 3}", f"aisle:{n % 2}") for n in range(12)]
+    groupings = Groupings.choose(link_types(crossed, GRAPH, n_hops=1))
+    asked = link_types([item("kind:0", "aisle:2"), item("kind:0", "kind:1"), crossed[5]], GRAPH, n_hops=1)
+    matrices = groupings.matrices(asked)
+    sums = [
+        GroupSums(totals=10.0 + np.arange(m.shape[1]), counts=1.0 + np.arange(m.shape[1])) for m in matrices
+    ]
+
+    for (totals, counts), matrix, each in zip(groupings.sums(asked, sums), matrices, sums, strict=True):
+        np.testing.assert_allclose(totals, matrix @ each.totals)
+        np.testing.assert_allclose(counts, matrix @ each.counts)
 
 
 def test_a_type_that_groups_nothing_is_left_out() -> None:
