@@ -122,8 +122,10 @@ class ExistingCollection:
         opened._check_lengths()
         return opened
 
-    def search_items(self, vectors: Vectors, top_k: int, filter: Filter | None = None) -> SearchResult[Item]:
-        """Nearest items of each query vector, shape (q, d)."""
+    def search_items(
+        self, vectors: Vectors, top_k: int, filter: Filter | None = None, *, before_links: bool = False
+    ) -> SearchResult[Item]:
+        """Nearest items of each query vector, shape (q, d); Milvus finds them, whatever is asked next."""
         if not 1 <= top_k <= MAX_TOP_K:
             raise InvalidInputError(f"expected top_k in 1-{MAX_TOP_K}, got {top_k}")
         hits = list(self._search(vectors, top_k, render(filter, self._columns)))

@@ -41,15 +41,22 @@ class OpenVersion:
         self._catalog = catalog
         self._items, self._concepts, self._relations, self._names = catalog.tables(info)
 
-    def search_items(self, vectors: Vectors, top_k: int, filter: Filter | None = None) -> SearchResult[Item]:
+    def search_items(
+        self, vectors: Vectors, top_k: int, filter: Filter | None = None, *, before_links: bool = False
+    ) -> SearchResult[Item]:
         """Nearest items of each query vector, shape (q, d); all queries in one call to a server.
+
+        Parameters
+        ----------
+        before_links
+            Whether `linked_items` are asked for next: of a local file both are then found in the same copy.
 
         Raises
         ------
         InvalidInputError
             If the vectors have another dimension than the index, or `top_k` is not in 1-16384.
         """
-        return self._items.search(vectors, top_k, filter)
+        return self._items.search(vectors, top_k, filter, from_copy=before_links)
 
     def nearest_items(self, vectors: Vectors, top_k: int) -> tuple[list[list[str]], list[Floats]]:
         """Ids and scores alone of the nearest items of each query vector, as of `search_items`."""

@@ -74,8 +74,11 @@ class Table(Generic[Record]):
         self._reading = Lock()
         self._n_unsealed = 0
         self._n_hits = 0
+        self._hits_stamp = -1
 
-    def search(self, vectors: Vectors, top_k: int, filter: Filter | None = None) -> SearchResult[Record]:
+    def search(
+        self, vectors: Vectors, top_k: int, filter: Filter | None = None, *, from_copy: bool = False
+    ) -> SearchResult[Record]:
         """Nearest records of each query vector.
 
         Parameters
@@ -84,6 +87,9 @@ class Table(Generic[Record]):
             Shape (q, d), unit rows.
         top_k
             At most this many hits a query, 1 to 16384.
+        from_copy
+            Whether a local file is searched in the copy of its rows, however few hits are asked for; with a
+            filter it is not.
 
         Raises
         ------
@@ -93,6 +99,8 @@ class Table(Generic[Record]):
         queries = self._checked_queries(vectors, top_k)
         expression, fields = render(filter), output_fields(self._kind)
         n_hits = len(queries) * top_k
+        if from_copy and self._connection.is_lite and not expression:
+            return self._with_records(*self._from_copy(queries, top_k, expression))
         is_large = n_hits > self._rows_per_read(fields)
         if is_large or self._reads_mirror(()) or self._is_for_copy(n_hits, expression):
             return self._with_records(*self._nearest(queries, top_k, expression))
@@ -103,18 +111,25 @@ class Table(Generic[Record]):
         return self._nearest(self._checked_queries(vectors, top_k), top_k, "")
 
     def _is_for_copy(self, n_hits: int, expression: str) -> bool:
-        """Whether the copy answers: it is there, or hits asked so far would have paid for reading it."""
+        """Whether so many hits were asked for, now or since the last write, that reading the rows pays."""
         if not self._connection.is_lite:
             return False
+        if self._hits_stamp != self._connection.n_writes:
+            self._hits_stamp, self._n_hits = self._connection.n_writes, 0
         # Lite finds the rows for which a filter holds by walking all, however few hits are asked for.
-        is_cheap = not expression and (self._reads_mirror(()) or self._n_hits + n_hits >= _MIRROR_HITS)
-        return is_cheap or n_hits >= _MIRROR_HITS
+        asked_before = 0 if expression else self._n_hits
+        return asked_before + n_hits >= _MIRROR_HITS
 
     def _nearest(self, queries: Vectors, top_k: int, expression: str) -> tuple[list[list[str]], list[Floats]]:
         if self._is_for_copy(len(queries) * top_k, expression):
-            allowed = self.keys(expression) if expression else None
-            return self.mirrored().search(queries, top_k, allowed)
+            return self._from_copy(queries, top_k, expression)
         return self._search_ids(queries, top_k, expression)
+
+    def _from_copy(
+        self, queries: Vectors, top_k: int, expression: str
+    ) -> tuple[list[list[str]], list[Floats]]:
+        allowed = self.keys(expression) if expression else None
+        return self.mirrored().search(queries, top_k, allowed)
 
     def _search_whole(
         self, queries: Vectors, top_k: int, expression: str, fields: list[str]
@@ -265,7 +280,6 @@ class Table(Generic[Record]):
             self._mirror = Mirror(
                 ids=tuple(ids), vectors=np.concatenate(vectors), records=tuple(records), stamp=stamp
             )
-            self._n_hits = 0
         return self._mirror
 
     def _reads_mirror(self, ids: Collection[str]) -> bool:

@@ -71,7 +71,7 @@ def gather(
         Activations, shape (q, n_concepts).
     """
     n_candidates = max(top_k, min(top_k * _OVERSAMPLING, _MAX_CANDIDATES))
-    pool = nearest(version.search_items(vectors, n_candidates, filter), graph)
+    pool = nearest(version.search_items(vectors, n_candidates, filter, before_links=True), graph)
     links = best_links(pool, spread, _N_LINKS)
     ids = {row: graph.concept_ids[row] for row in np.unique(np.concatenate(links)).tolist()}
     linked = _linked(version, list(ids.values()), filter)

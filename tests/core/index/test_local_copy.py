@@ -37,6 +37,8 @@ def test_what_is_written_later_is_found_by_the_next_search(version, hash_encoder
 
 def test_a_query_finds_the_same_alone_and_among_others(version, hash_encoder):
     queries = hash_encoder.encode([f"thing of kind {i}" for i in range(20)])
+    for _ in range(4):
+        version.search_items(queries[:1], 5)
     together = version.search_items(queries, 5)
     alone = [version.search_items(queries[[row]], 5) for row in range(len(queries))]
 
