@@ -128,6 +128,7 @@ class Table(Generic[Record]):
     def _from_copy(
         self, queries: Vectors, top_k: int, expression: str
     ) -> tuple[list[list[str]], list[Floats]]:
+        self._n_hits += len(queries) * top_k
         allowed = self.keys(expression) if expression else None
         return self.mirrored().search(queries, top_k, allowed)
 

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from zeroshot_core.index import VectorIndex
 from zeroshot_core.types import Item
@@ -44,3 +45,11 @@ def test_a_query_finds_the_same_alone_and_among_others(version, hash_encoder):
 
     assert together.ids == [found.ids[0] for found in alone]
     assert [scores.tolist() for scores in together.scores] == [found.scores[0].tolist() for found in alone]
+
+
+def test_a_batch_counts_for_the_single_searches_after_it(version, hash_encoder, monkeypatch):
+    query = hash_encoder.encode(["thing 3 of kind 3"])
+    batch = version.search_items(np.repeat(query, 4, axis=0), 5)
+    monkeypatch.setattr(version._items, "_hits", None)
+
+    assert version.search_items(query, 5).ids[0] == batch.ids[0]
