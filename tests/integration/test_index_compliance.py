@@ -214,13 +214,22 @@ def test_relations_are_searched_and_expanded(shop):
     assert shop.open.relations_of([]) == []
 
 
-def test_items_linked_to_concepts(shop):
-    expected = shop.ids_where(lambda item: {"color:2", "shape:0"} & set(item.concepts))
-    assert {item.id for item in shop.open.linked_items(["color:2", "shape:0"])} == expected
-    assert len(shop.open.linked_items(["color:2"], limit=4)) == 4
-    few = shop.open.linked_items(["color:2"], filter=Condition("size", "<", 10))
-    assert {item.metadata["size"] for item in few} == {2, 9}
-    assert shop.open.linked_items([]) == shop.open.linked_items(["nowhere"]) == []
+def test_linked_items_are_the_nearest_of_those_with_a_query_s_concepts(shop):
+    queries = shop.vectors[[0, 5, 9, 11]]
+    wanted = [("color:2", "shape:0"), (), ("color:2",), ("nowhere",)]
+    small = Condition("size", "<", 10)
+    all_ids = [item.id for item in shop.items]
+    for top_k, filter in ((50, None), (4, None), (50, small)):
+        found = shop.open.search_linked(queries, wanted, top_k, filter)
+        allowed = shop.ids_where(lambda item: item.metadata["size"] < 10) if filter else {*all_ids}
+        for query, concepts, ids, scores in zip(queries, wanted, found.ids, found.scores, strict=True):
+            similarity = dict(zip(all_ids, (shop.vectors @ query).tolist(), strict=True))
+            linked = allowed & {item.id for item in shop.items if {*concepts} & {*item.concepts}}
+            expected = sorted(linked, key=lambda id_: -similarity[id_])[:top_k]
+            assert [similarity[id_] for id_ in expected] == pytest.approx(scores, abs=1e-5)
+            assert len(set(ids)) == len(ids)
+            assert set(ids) <= linked
+    assert [[item.id for item in items] for items in found.records] == found.ids
 
 
 def test_items_and_vectors_are_read_back_in_order(shop):
@@ -387,7 +396,7 @@ def test_edits_of_a_live_version_are_read_at_once(index):
         assert found.ids[0][0] == "id-040"
         assert found.scores[0][0] == pytest.approx(1.0, abs=1e-5)
         assert "extra" in found.ids[0]
-    assert "id-040" in {item.id for item in opened.linked_items(["color:6"])}
+    assert "id-040" in opened.search_linked(query, [["color:6"]], top_k=100).ids[0]
     assert opened.count() == 51
     opened.delete(["id-040", "unknown"])
     assert opened.count() == 50

@@ -11,7 +11,8 @@ from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph, concept_vectors
 from zeroshot_core.index.connection import Connection
 from zeroshot_core.index.existing_columns import CollectionFields, ForeignColumns
-from zeroshot_core.index.filters import AllOf, Condition, Filter, render
+from zeroshot_core.index.filters import Condition, Filter, render
+from zeroshot_core.index.linked import search_each
 from zeroshot_core.index.mirror import nearest_rows
 from zeroshot_core.index.params import METRICS, IndexParams, to_scores
 from zeroshot_core.index.table import MAX_TOP_K, SearchResult
@@ -29,7 +30,6 @@ __all__ = ["CollectionFields", "ExistingCollection", "ItemsAddress", "items_addr
 
 _IDS_PER_READ = 4096
 _QUERIES_PER_CALL = 1024
-_MAX_LINKED = 16384
 _N_SAMPLED = 16
 _UNIT_TOLERANCE = 1e-2
 
@@ -179,16 +179,24 @@ class ExistingCollection:
         unit: Vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return unit
 
-    def linked_items(
-        self, concept_ids: Sequence[str], limit: int | None = None, filter: Filter | None = None
-    ) -> list[Item]:
-        """Items that a field links to at least one of these concepts, at most `limit`, in no order."""
-        if not concept_ids or not self._fields.concepts:
-            return []
-        linked: Filter = Condition("concepts", "contains", tuple(concept_ids))
-        expression = render(linked if filter is None else AllOf((linked, filter)), self._columns)
-        limit = _MAX_LINKED if limit is None else limit
-        return [self._item(row) for row in self._query(expression, self._columns.output, limit=limit)]
+    def search_linked(
+        self,
+        vectors: Vectors,
+        concept_ids: Sequence[Sequence[str]],
+        top_k: int,
+        filter: Filter | None = None,
+    ) -> SearchResult[Item]:
+        """Nearest items of each query among those that a field links to at least one of its concepts.
+
+        Parameters
+        ----------
+        vectors
+            Shape (q, d).
+        concept_ids
+            For each query; without concepts it finds nothing.
+        """
+        concepts = concept_ids if self._fields.concepts else [()] * len(vectors)
+        return search_each(self.search_items, vectors, concepts, top_k, filter)
 
     def neighbourhood(self, concept_ids: Sequence[str], n_hops: int) -> KnowledgeGraph:
         """Give the graph, which is in memory."""

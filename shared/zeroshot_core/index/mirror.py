@@ -7,7 +7,7 @@ up to one, are answered from the rows, read once and compared exactly; a server 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Generic
@@ -48,13 +48,13 @@ class Mirror(Generic[Record]):
         return {key: row for row, key in enumerate(self.ids)}
 
     @cached_property
-    def links(self) -> dict[str, list[int]]:
+    def links(self) -> dict[str, Ints]:
         """Row numbers of the items by the concept they are linked to."""
         found: dict[str, list[int]] = {}
         for row, record in enumerate(self.records):
             for concept in getattr(record, "concepts", ()):
                 found.setdefault(concept, []).append(row)
-        return found
+        return {concept: np.array(rows, dtype=np.int64) for concept, rows in found.items()}
 
     def search(
         self, queries: Vectors, top_k: int, allowed: Iterable[str] | None
@@ -68,6 +68,27 @@ class Mirror(Generic[Record]):
         scores: list[Floats] = []
         for found, similarities in nearest_rows(queries, vectors, top_k):
             ids.append([names[row] for row in found.tolist()])
+            scores.append(similarities)
+        return ids, scores
+
+    def search_linked(
+        self,
+        queries: Vectors,
+        concept_ids: Sequence[Sequence[str]],
+        top_k: int,
+        allowed: Iterable[str] | None,
+    ) -> tuple[list[list[str]], list[Floats]]:
+        """Ids and scores of the nearest rows for each query among those linked to one of its concepts."""
+        is_allowed = np.full(len(self.ids), allowed is None)
+        is_allowed[[self.rows[key] for key in allowed or ()]] = True
+        ids: list[list[str]] = []
+        scores: list[Floats] = []
+        for query, concepts in zip(queries, concept_ids, strict=True):
+            over_each: list[Ints] = [self.links[concept] for concept in concepts if concept in self.links]
+            rows = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *over_each]))
+            rows = rows[is_allowed[rows]]
+            found, similarities = next(nearest_rows(query[None], self.vectors[rows], top_k))
+            ids.append([self.ids[row] for row in rows[found].tolist()])
             scores.append(similarities)
         return ids, scores
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from zeroshot_core.errors import FingerprintMismatchError, InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph, check_spread
-from zeroshot_core.index.filters import AllOf, Condition, Filter, literals, render
+from zeroshot_core.index.filters import Filter, literals
 from zeroshot_core.index.ingestion import check_concepts, checked_items, encode_checked
+from zeroshot_core.index.linked import search_each
 from zeroshot_core.index.name_search import as_names, nearest_names, sole_names
 from zeroshot_core.index.table import SearchResult
 from zeroshot_core.types import Concept, Item, Relation
@@ -49,7 +50,7 @@ class OpenVersion:
         Parameters
         ----------
         before_links
-            Whether `linked_items` are asked for next: of a local file both are then found in the same copy.
+            Whether `search_linked` is asked next: of a local file both are then found in the same copy.
 
         Raises
         ------
@@ -161,16 +162,32 @@ class OpenVersion:
         """Count the items, all writes included."""
         return self._items.count()
 
-    def linked_items(
-        self, concept_ids: Sequence[str], limit: int | None = None, filter: Filter | None = None
-    ) -> list[Item]:
-        """Items linked to at least one of these concepts, at most `limit`, in no order."""
-        if not concept_ids:
-            return []
+    def search_linked(
+        self,
+        vectors: Vectors,
+        concept_ids: Sequence[Sequence[str]],
+        top_k: int,
+        filter: Filter | None = None,
+    ) -> SearchResult[Item]:
+        """Nearest items of each query vector among those linked to at least one of the query's concepts.
+
+        A server is asked once for all queries that have the same concepts, and several times at once.
+
+        Parameters
+        ----------
+        vectors
+            Shape (q, d).
+        concept_ids
+            For each query; without concepts it finds nothing.
+
+        Raises
+        ------
+        InvalidInputError
+            As of `search_items`.
+        """
         if self._catalog.connection.is_lite:
-            return self._linked_locally(concept_ids, limit, filter)
-        condition: Filter = Condition("concepts", "contains", tuple(concept_ids))
-        return self._items.where(render(condition if filter is None else AllOf((condition, filter))), limit)
+            return self._items.search_linked(vectors, concept_ids, top_k, filter)
+        return search_each(self.search_items, vectors, concept_ids, top_k, filter)
 
     def relations_of(
         self, concept_ids: Sequence[str], direction: Literal["out", "in", "both"] = "both"
@@ -265,16 +282,6 @@ class OpenVersion:
         for ids in _parts(concept_ids):
             found |= self._concepts.placed(f"id in {literals(ids)}")
         return found
-
-    def _linked_locally(
-        self, concept_ids: Sequence[str], limit: int | None, filter: Filter | None
-    ) -> list[Item]:
-        mirror = self._items.mirrored()
-        rows = dict.fromkeys(row for concept in concept_ids for row in mirror.links.get(concept, ()))
-        if filter is not None:
-            allowed = {mirror.rows[key] for key in self._items.keys(render(filter))}
-            rows = {row: None for row in rows if row in allowed}
-        return [mirror.records[row] for row in rows][:limit]
 
     def __repr__(self) -> str:
         return (

@@ -33,6 +33,8 @@ _HITS_PER_CALL = 1_000_000
 _PAGE_BYTES = 16_000_000
 _KEYS_PER_READ = 4096
 _QUERIES_PER_CALL = 1024
+# Beyond so many, hits are read without their records, of which many are the same.
+_READS_OF_HITS = 4
 # From here on, reading all rows of a local file once costs less than reading these one by one.
 _MIRROR_HITS = 20_000
 _MIRROR_KEYS = 4096
@@ -101,7 +103,8 @@ class Table(Generic[Record]):
         n_hits = len(queries) * top_k
         if from_copy and self._connection.is_lite and not expression:
             return self._with_records(*self._from_copy(queries, top_k, expression))
-        is_large = n_hits > self._rows_per_read(fields)
+        at_once = self._rows_per_read(fields)
+        is_large = top_k > at_once or n_hits > _READS_OF_HITS * at_once
         if is_large or self._reads_mirror(()) or self._is_for_copy(n_hits, expression):
             return self._with_records(*self._nearest(queries, top_k, expression))
         return self._search_whole(queries, top_k, expression, fields)
@@ -109,6 +112,14 @@ class Table(Generic[Record]):
     def nearest(self, vectors: Vectors, top_k: int) -> tuple[list[list[str]], list[Floats]]:
         """Ids and scores alone of the nearest records of each query vector; see `search`."""
         return self._nearest(self._checked_queries(vectors, top_k), top_k, "")
+
+    def search_linked(
+        self, vectors: Vectors, concept_ids: Sequence[Sequence[str]], top_k: int, filter: Filter | None
+    ) -> SearchResult[Record]:
+        """Nearest records of each query among those linked to its concepts, in the copy of a local file."""
+        queries, expression = self._checked_queries(vectors, top_k), render(filter)
+        allowed = self.keys(expression) if expression else None
+        return self._with_records(*self.mirrored().search_linked(queries, concept_ids, top_k, allowed))
 
     def _is_for_copy(self, n_hits: int, expression: str) -> bool:
         """Whether so many hits were asked for, now or since the last write, that reading the rows pays."""
@@ -135,8 +146,10 @@ class Table(Generic[Record]):
     def _search_whole(
         self, queries: Vectors, top_k: int, expression: str, fields: list[str]
     ) -> SearchResult[Record]:
-        """Search and read the records in one call."""
-        answer = self._hits(queries, top_k, expression, fields)
+        """Search and read the records by the same calls."""
+        step = max(1, self._rows_per_read(fields) // top_k)
+        parts = (queries[start : start + step] for start in range(0, len(queries), step))
+        answer = [hits for part in parts for hits in self._hits(part, top_k, expression, fields)]
         known: dict[str, Record] = {}
         for hit in chain.from_iterable(answer):
             if hit["id"] not in known:

@@ -42,8 +42,8 @@ class Retriever:
 
     A query activates concepts: an item its own, a text the five nearest ones in the index, weighted by
     `scoring.seed_weights`. The activation spreads over the relations (`activation.Spreading`). Candidates
-    are the items nearest to the query, and items linked to three concepts that are active but rare among
-    those (`candidates.best_links`, at most 100 items each). Each candidate gets
+    are the items nearest to the query, and the nearest of those linked to three concepts that are active but
+    rare among the first (`candidates.best_links`). Each candidate gets
     ``score = (1 - graph_weight) * vector + graph_weight * graph`` from its cosine similarity and
     `scoring.overlap_scores`.
 

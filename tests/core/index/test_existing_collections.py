@@ -61,9 +61,14 @@ def test_every_read_takes_what_that_of_a_version_takes() -> None:
     shared = [
         name for name in vars(ExistingCollection) if not name.startswith("_") and hasattr(OpenVersion, name)
     ]
-    assert {"search_items", "search_concepts", "items", "known_items", "item_vectors", "linked_items"} <= set(
-        shared
-    )
+    assert {
+        "search_items",
+        "search_concepts",
+        "items",
+        "known_items",
+        "item_vectors",
+        "search_linked",
+    } <= set(shared)
     for name in shared:
         ours, theirs = (
             inspect.signature(getattr(owner, name)) for owner in (ExistingCollection, OpenVersion)
@@ -92,11 +97,11 @@ def test_search_gives_cosines(existing: ExistingCollection) -> None:
 
 
 def test_links_go_over_arrays_and_numbers(existing: ExistingCollection) -> None:
-    assert [item.id for item in existing.linked_items(["maker:7", "kind:wine"])] == ["3"]
-    assert [item.id for item in existing.linked_items(["kind:beer"])] == ["-4"]
-    assert {item.id for item in existing.linked_items(["maker:7", "maker:8"])} == {"3", "-4"}
-    assert len(existing.linked_items(["maker:7", "maker:8"], 1)) == 1
-    assert existing.linked_items(["kind:gin"]) == []
+    linked = [["maker:7", "kind:wine"], ["kind:beer"], ["maker:7", "maker:8"], ["kind:gin"], []]
+    found = existing.search_linked(ENCODER.encode(["pale ale"] * 5), linked, 2)
+    assert found.ids == [["3"], ["-4"], ["-4", "3"], [], []]
+    assert found.scores[2][0] == pytest.approx(1.0, abs=1e-5)
+    assert existing.search_linked(ENCODER.encode(["red wine"]), [["maker:7", "maker:8"]], 1).ids == [["3"]]
 
 
 @pytest.mark.parametrize(

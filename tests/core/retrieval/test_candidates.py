@@ -14,5 +14,5 @@ def test_links_are_active_concepts_that_near_items_lack():
     # First query: 1/3, 1/2 and .4, as two near items carry the first concept and one the second.
     # Second query: .5, .4 and .9/2.
     first, second = best_links(pool, spread, 2)
-    assert first.tolist() == [1, 2]
-    assert second.tolist() == [0, 3]
+    assert first == [1, 2]
+    assert second == [0, 3]

@@ -312,9 +312,8 @@ def test_a_query_gets_the_same_hits_alone_and_in_a_batch(shop):
 
 
 @pytest.mark.parametrize("filter", [None, Condition("number", "<", 200)])
-def test_a_batch_finds_over_the_graph_what_each_query_finds_alone(shop, monkeypatch, filter):
+def test_a_batch_finds_over_the_graph_what_each_query_finds_alone(shop, filter):
     retriever, items = shop
-    monkeypatch.setattr("zeroshot_core.retrieval.candidates._LINKED_PER_CONCEPT", 3)
     queries = list(items[::12])
     together = retriever.retrieve(queries, graph_weight=0.9, top_k=3, filter=filter)
     for query, hits in zip(queries, together, strict=True):
