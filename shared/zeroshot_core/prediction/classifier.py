@@ -82,7 +82,7 @@ class ZeroShotClassifier(
         the share at which labels that are held out are told best (macro-F1 with "none of these" as one more
         label): fewer misses, for more false alarms.
     budget_s
-        Seconds after which no further epoch of tuning begins; None for no bound.
+        Seconds of training, which then ends at the next step; None for no bound.
     checkpoints
         Folder of this model's own in which joint tuning keeps what each round left, so that a fit that was
         killed goes on from there; None takes one beside a local index, ``<index>-joint``, and none with a

@@ -74,8 +74,8 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         an encoder tuned without it (`cross_tuning`). If the forecasts of items not seen are no better for it,
         the base comes back after all. `tuning_` says what happened.
     budget_s
-        Seconds after which no further epoch of tuning begins, in equal shares for the four tunings of a
-        regressor; None for no bound.
+        Seconds of training, in equal shares for the four tunings of a regressor; None for no bound. Encoding
+        and the heads come on top.
     checkpoints
         Folder of this model's own in which joint tuning keeps what each round left, so that a fit that was
         killed goes on from there; None takes one beside a local index, ``<index>-joint``, and none with a

@@ -52,13 +52,19 @@ def fit_learner(
     parameters = learner.parameters()
     n_steps = len(list(steps(np.random.default_rng(0))))
     epochs = plan.n_epochs(n_steps)
-    optimizer, schedule = _optimizer(list(parameters.values()), plan.learning_rate, epochs * n_steps)
+    total = epochs * n_steps
+    optimizer, schedule = _optimizer(list(parameters.values()), plan.learning_rate, total)
     progress = checkpoints.resume(parameters, optimizer)
     started = time.perf_counter() - progress.seconds
+
+    def place_in_run(step: int) -> float:
+        """Count a step as later where more of the budget is spent than of the steps is done."""
+        if plan.budget_s is None:
+            return step
+        return max(step, total * (time.perf_counter() - started) / plan.budget_s)
+
     devices = sorted({each.device.index for each in parameters.values() if each.is_cuda})
-    bar = tqdm(
-        total=epochs * n_steps, initial=progress.epoch * n_steps, unit="step", disable=not plan.show_progress
-    )
+    bar = tqdm(total=total, initial=progress.epoch * n_steps, unit="step", disable=not plan.show_progress)
     with torch.random.fork_rng(devices), bar:
         while progress.epoch < epochs and not _is_over(progress, plan):
             epoch = progress.epoch
@@ -66,10 +72,12 @@ def fit_learner(
             seeds = np.random.SeedSequence([plan.random_state, epoch])
             torch.manual_seed(int(seeds.generate_state(1)[0]))
             learner.set_training(True)
-            losses = [
-                _stepped(learner, step, optimizer, schedule(epoch * n_steps + place), bar)
-                for place, step in enumerate(steps(np.random.default_rng(seeds)))
-            ]
+            losses: list[float] = []
+            for place, step in enumerate(steps(np.random.default_rng(seeds))):
+                now = place_in_run(epoch * n_steps + place)
+                if losses and now >= total:
+                    break
+                losses.append(_stepped(learner, step, optimizer, schedule(now), bar))
             learner.set_training(False)
             found = score() if score is not None else float(epoch)
             progress = progress.after(
@@ -132,15 +140,15 @@ def _device_state(learner: Learner) -> Tensor | None:
     return torch.cuda.get_rng_state(first.device) if first.is_cuda else None
 
 
-def _optimizer(parameters: list[Any], highest: float, total: int) -> tuple[Any, Callable[[int], float]]:
+def _optimizer(parameters: list[Any], highest: float, total: int) -> tuple[Any, Callable[[float], float]]:
     """AdamW, and a rate that rises over the first tenth of all steps and then falls, both linearly."""
     import torch
 
     optimizer = torch.optim.AdamW(parameters, lr=highest, weight_decay=_WEIGHT_DECAY)
     warm = max(1, round(_WARM_UP * total))
 
-    def rate(step: int) -> float:
-        return highest * min((step + 1) / warm, (total - step) / max(1, total - warm))
+    def rate(step: float) -> float:
+        return highest * min((step + 1) / warm, max(0.0, total - step) / max(1, total - warm))
 
     return optimizer, rate
 
@@ -153,10 +161,9 @@ def _stepped(learner: Learner, step: Step, optimizer: Any, rate: float, bar: Any
 
 
 def _is_over(progress: Progress, plan: TrainingPlan) -> bool:
-    """Whether the last epochs brought nothing, or another one would pass the budget."""
+    """Whether the last epochs brought nothing, or the budget is spent."""
     if progress.epoch == 0:
         return False
     waited = progress.epoch - 1 - int(np.argmax(progress.scores))
-    per_epoch = progress.seconds / progress.epoch
-    is_spent = plan.budget_s is not None and progress.seconds + per_epoch > plan.budget_s
+    is_spent = plan.budget_s is not None and progress.seconds >= plan.budget_s
     return waited >= plan.patience or is_spent

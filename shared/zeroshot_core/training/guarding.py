@@ -250,7 +250,7 @@ def _put(learner: Learner, values: Mapping[str, Tensor]) -> None:
 
 
 def _bounded(plan: TrainingPlan, started: float, share: float) -> TrainingPlan:
-    """Leave what remains of a share of the budget; a moment at least, in which one epoch begins."""
+    """Leave what remains of a share of the budget; a moment at least, for one step."""
     if plan.budget_s is None:
         return plan
     left = share * plan.budget_s - (time.perf_counter() - started)

@@ -112,8 +112,8 @@ def optimise_jointly(
         serves, and the same call goes on from there, a round that was cut short from its start; a call with
         more rounds goes on from a finished run, unless that was refitted.
     budget_s
-        Seconds after which no epoch and, as far as the longest round so far tells, no round begins, though
-        there is always one; where it cuts a run short, the result depends on the machine's speed.
+        Seconds after which no step is taken and, as far as the longest round so far tells, no round begins,
+        though there is always one; where it cuts a run short, the result depends on the machine's speed.
 
     Raises
     ------

@@ -154,7 +154,7 @@ class JointRun:
         left = deadline - time.monotonic()
         return self._settings.plan(
             random_state=seed,
-            # A moment at least, in which one epoch begins.
+            # A moment at least, for one step.
             budget_s=None if left == float("inf") else max(left, 1e-3),
             show_progress=self._show_progress,
         )

@@ -28,8 +28,9 @@ class TrainingPlan:
     patience
         Epochs without a better score after which training stops, at least 1.
     budget_s
-        Seconds after which no further epoch begins, though there is always one; None for no bound. Where it
-        cuts training short, the result depends on the machine's speed.
+        Seconds after which no further step is taken, though there is always one; None for no bound. The
+        learning rate falls to nothing by then. Where it cuts training short, the result depends on the
+        machine's speed.
     random_state
         Seed of split, batches and dropout: the same input and seed give the same result on one machine.
     show_progress

@@ -11,6 +11,7 @@ from zeroshot_core.training import (
     Constraints,
     SideExamples,
     TrainingPlan,
+    fitting,
     graph_constraints,
     pseudo_labels,
     self_train,
@@ -18,6 +19,7 @@ from zeroshot_core.training import (
 )
 from zeroshot_core.training.checkpoints import Checkpoints
 from zeroshot_core.training.examples import check_examples, with_label_texts
+from zeroshot_core.training.fitting import descend
 from zeroshot_core.training.guarding import pose
 from zeroshot_core.training.probing import part_scores, probe, spread
 from zeroshot_core.types import Concept, Relation
@@ -170,10 +172,14 @@ def test_checkpoints_of_another_run_and_damaged_ones_are_refused(encoder, tmp_pa
         tune_encoder(encoder, TEXTS, LABELS, plan=plan, checkpoints=tmp_path)
 
 
-def test_a_budget_leaves_one_epoch_at_least(encoder):
-    plan = TrainingPlan(epochs=50, learning_rate=1e-3, budget_s=1e-3)
+def test_a_budget_ends_an_epoch_after_one_step_at_least(encoder, monkeypatch):
+    taken = []
+    monkeypatch.setattr(fitting, "descend", lambda *parts: taken.append(1) or descend(*parts))
+    plan = TrainingPlan(epochs=50, learning_rate=1e-3, batch_size=8, budget_s=1e-3)
     _, report = tune_encoder(encoder, TEXTS, LABELS, plan=plan)
     assert len(report.losses) == 1
+    # One before the guard and, if it kept the encoder, one with the held-out texts; an epoch has several.
+    assert 1 <= len(taken) <= 2
 
 
 def test_a_collapsed_encoder_is_not_kept(encoder):
