@@ -4,6 +4,9 @@ Both take turns, and the median of the paired differences is given with its shar
 is that of the processor, all threads of the process together, so that what else the machine does counts for
 nothing. The model is a regressor with the default encoder over Milvus Lite; texts are new each round.
 
+First each adapter's import, in fresh processes that take turns, beside that of the classes of its framework
+which embeddings, a retriever, a runnable and tools derive from; medians and their ratio.
+
     python benchmarks/adapters.py [--n-queries 64] [--rounds 15] [--seed 0]
 """
 
@@ -13,6 +16,8 @@ import argparse
 import importlib.util
 import itertools
 import random
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -33,6 +38,18 @@ KINDS = {
 PLACES = ("Sicily", "Apulia", "Umbria", "Veneto", "Tuscany", "Liguria", "Calabria", "Marche")
 SIZES = ("small", "large", "double", "giant")
 WORDS = ("dry", "sweet", "fresh", "organic", "cheap", "fine", "regional", "classic", "light", "new")
+
+# What an adapter's user would import without it.
+IMPORTS = {
+    "langchain_zeroshot": """
+from langchain_core.documents import Document
+from langchain_core.embeddings import Embeddings
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import RunnableSerializable
+from langchain_core.tools import StructuredTool
+""",
+    "llama_index_zeroshot": "import llama_index.core",
+}
 
 Batch = Callable[[list[str]], object]
 
@@ -114,6 +131,27 @@ def measure(core: Batch, adapter: Batch, batches: list[list[str]]) -> tuple[floa
     return float(np.median(seconds[:, 0])), more
 
 
+def import_seconds(statements: str) -> float:
+    """Processor time of a fresh process for import statements."""
+    program = f"import time\nstart = time.process_time()\n{statements}\nprint(time.process_time() - start)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def print_imports(rounds: int) -> None:
+    """Print a line for each adapter that is installed."""
+    for adapter, framework in IMPORTS.items():
+        if not importlib.util.find_spec(framework.split()[1].split(".")[0]):
+            continue
+        seconds = [[import_seconds(framework), import_seconds(f"import {adapter}")] for _ in range(rounds)]
+        alone, ours = np.median(seconds, axis=0)
+        print(
+            f"import {adapter:20} framework {1000 * alone:6.0f} ms   "
+            f"adapter {1000 * ours:6.0f} ms   {ours / alone:.2f} times",
+            flush=True,
+        )
+
+
 def main() -> None:
     """Print a line for each adapter's call."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -122,6 +160,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     rng = random.Random(options.seed)
+    print_imports(options.rounds)
     with tempfile.TemporaryDirectory() as folder:
         model = saved_model(Path(folder) / "model", options.seed)
         print(f"batches of {options.n_queries}, {options.rounds} rounds; medians")

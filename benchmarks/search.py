@@ -6,14 +6,20 @@ Vectors of 384 dimensions lie in clusters, the graph has a concept for every 50 
 All ask the same collection for ten hits with their texts, one query or 64 at a time, their vectors given.
 On a server (`scripts/milvus_server.py run -- python benchmarks/search.py --uri ...`) the index is HNSW;
 recall is measured against exact search. langchain-milvus searches a copy of its own, query after query.
+On a server a fresh process then opens the index, searches it with the graph read from Milvus, and says how
+much memory it came to hold.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import resource
 import tempfile
 import warnings
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +33,7 @@ from zeroshot_core.retrieval import Retriever
 from zeroshot_core.types import Concept, Item, Relation
 
 _DIMENSION, _TOP_K, _PER_CONCEPT = 384, 10, 50
+_PER_PART = 20_000
 _FIELDS = ["id", "text", "concepts", "metadata"]
 
 
@@ -96,7 +103,27 @@ def _compare(n: int, uri: str | None, rounds: int) -> float:
                 print_table(f"{n_queries} in {n:,}", times, n_queries, "pymilvus")
                 cost = cost or float(np.median(times["ours, vectors only"].wall))
             _print_recall(version, items, encoder)
+    if uri:
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+            before, after = process.submit(_resident, uri, n).result()
+        print(f"{n:,} items: a fresh process holds {before:.0f} MiB, {after:.0f} after searching", flush=True)
     return cost
+
+
+def _resident(uri: str, n: int) -> tuple[float, float]:
+    """MiB that this process holds: with all imported, and after searching an index of n items."""
+    queries = [f"query {1_000_000_000 + 7919 * i % n}" for i in range(64)]
+    before = _held()
+    with VectorIndex.connect(uri, name=f"bench{n}") as index:
+        version = index.open(fingerprint=Clustered.fingerprint)
+        Retriever(version, Clustered(), "stored", top_k=_TOP_K).retrieve(queries)
+    return before, _held()
+
+
+def _held() -> float:
+    """Resident MiB, as Linux tells them."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
 
 
 def _race(version: Any, ours: Retriever, theirs: Milvus | None, n: int, n_queries: int, rounds: int) -> Any:
@@ -139,11 +166,16 @@ def _langchain(uri: str, texts: list[str]) -> Milvus:
 
 
 def _print_recall(version: Any, items: Sequence[Item], encoder: Encoder) -> None:
-    everything = encoder.encode([item.text for item in items])
     queries = encoder.encode([f"query {1_000_000_000 + 104_729 * i % len(items)}" for i in range(100)])
-    exact = np.argsort(-(queries @ everything.T), axis=1)[:, :_TOP_K]
+    best, ids = np.full((len(queries), _TOP_K), -np.inf), np.zeros((len(queries), _TOP_K), dtype=np.int64)
+    for start in range(0, len(items), _PER_PART):
+        part = encoder.encode([item.text for item in items[start : start + _PER_PART]])
+        scores = np.hstack([best, queries @ part.T])
+        rows = np.hstack([ids, np.tile(np.arange(start, start + len(part)), (len(queries), 1))])
+        order = np.argpartition(-scores, _TOP_K, axis=1)[:, :_TOP_K]
+        best, ids = np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
     found = version.search_items(queries, _TOP_K).ids
-    hits = [len({items[row].id for row in rows} & set(ids)) for rows, ids in zip(exact, found, strict=True)]
+    hits = [len({items[row].id for row in rows} & set(own)) for rows, own in zip(ids, found, strict=True)]
     print(f"{len(items):,} items: recall@{_TOP_K} {sum(hits) / (_TOP_K * len(queries)):.3f}", flush=True)
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from langchain_core.embeddings import Embeddings
-from zeroshot_core.encoders import Encoder, FunctionEncoder
-from zeroshot_core.encoders.base import Role
+from zeroshot_core.encoders import Encoder, FunctionEncoder, Role
 from zeroshot_core.errors import InvalidInputError
 
 from langchain_zeroshot._convert import ModelSource

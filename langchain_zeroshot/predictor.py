@@ -12,7 +12,7 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel, Field
-from zeroshot_core.prediction.prompting import Prompting
+from zeroshot_core.prediction.prompt_settings import Prompting
 from zeroshot_core.prediction.questions import LabelQuestion
 from zeroshot_core.prediction.serving import Asked as Question
 from zeroshot_core.prediction.serving import Asker, off_loop, questions

@@ -9,17 +9,16 @@ from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, Callba
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
 from pydantic import AfterValidator, Field
-from zeroshot_core.graph import KnowledgeGraph
-from zeroshot_core.index.existing import CollectionFields
+from zeroshot_core.index.existing_columns import CollectionFields
 from zeroshot_core.index.mapping import filter_of
 from zeroshot_core.prediction.serving import off_loop
-from zeroshot_core.retrieval.existing import existing_retriever
 
 from langchain_zeroshot._convert import Batched, to_document
 from langchain_zeroshot.embeddings import to_encoder
 
 if TYPE_CHECKING:
     from langchain_milvus import Milvus
+    from zeroshot_core.graph import KnowledgeGraph
 
 
 class RunParams(LangSmithRetrieverParams, total=False):
@@ -78,6 +77,8 @@ class ZeroShotRetriever(Batched[str, list[Document]], BaseRetriever):
         InvalidInputError
             If the store has no collection yet, several vector fields, or vectors of another dimension.
         """
+        from zeroshot_core.retrieval.existing import existing_retriever
+
         fields = CollectionFields(
             primary=store._primary_field,
             text=store._text_field,

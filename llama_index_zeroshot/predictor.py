@@ -14,7 +14,7 @@ from llama_index.core.prompts import BasePromptTemplate, PromptTemplate
 from llama_index.core.schema import QueryBundle
 from pydantic import SecretStr
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.prediction.prompting import Prompting
+from zeroshot_core.prediction.prompt_settings import Prompting
 from zeroshot_core.prediction.questions import LabelQuestion
 from zeroshot_core.prediction.serving import Asked, Asker, Call, Opened, Served, off_loop, question_of
 from zeroshot_core.prediction.wording import prediction_in_words

@@ -210,6 +210,14 @@ def test_importing_an_adapter_loads_little_beside_its_framework(adapter: str) ->
     assert not slow & set(loaded.stdout.split())
 
 
+def test_importing_the_langchain_adapter_opens_no_room_that_computes() -> None:
+    program = "import sys, langchain_zeroshot; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    rooms = {"scipy", "zeroshot_core.index.vector_index", "zeroshot_core.retrieval", "zeroshot_core.training"}
+    assert not rooms & set(loaded.stdout.split())
+
+
 def test_importing_the_core_is_quick() -> None:
     # Seconds of the processor: on a busy machine those of the clock say nothing.
     program = (

@@ -1,6 +1,9 @@
 """What every Milvus must do for us, local file and server alike: the same cases on both."""
 
 import contextlib
+import itertools
+import threading
+import time
 import uuid
 
 import numpy as np
@@ -310,6 +313,45 @@ def test_interrupted_build_is_resumed_where_it_stopped(index, monkeypatch):
     index.activate(version)
     opened = index.open(fingerprint=encoder.fingerprint)
     assert opened.count() == 120
+    assert opened.items([item.id for item in items]) == items
+
+
+def test_build_is_resumed_after_one_of_its_writes_failed(index, monkeypatch):
+    monkeypatch.setattr(ingestion, "_CONTENTS_PER_CHUNK", 16)
+    items, encoder = goods(160), CountingEncoder()
+    call, lock = index._connection.call, threading.Lock()
+    writes, under_way, most_at_once = itertools.count(1), 0, 0
+
+    def failing(method, *arguments, **options):
+        nonlocal under_way, most_at_once
+        if method not in {"insert", "upsert"}:
+            return call(method, *arguments, **options)
+        with lock:
+            number, under_way = next(writes), under_way + 1
+            most_at_once = max(most_at_once, under_way)
+        try:
+            time.sleep(0.02)
+            if number == 3:
+                raise VectorIndexError("the disk is full")
+            return call(method, *arguments, **options)
+        finally:
+            with lock:
+                under_way -= 1
+
+    with monkeypatch.context() as patch:
+        patch.setattr(index._connection, "call", failing)
+        with pytest.raises(VectorIndexError, match="the disk is full"):
+            index.build(items, encoder)
+    assert (most_at_once > 1) is not index.is_lite
+    assert most_at_once <= 4
+    assert [version.state for version in index.versions()] == ["building"]
+    encoder.encoded.clear()
+    version = index.build(items, encoder)
+    probes = 8
+    assert 16 <= len(encoder.encoded) - probes < 160
+    index.activate(version)
+    opened = index.open(fingerprint=encoder.fingerprint)
+    assert opened.count() == 160
     assert opened.items([item.id for item in items]) == items
 
 

@@ -1,15 +1,38 @@
 """Contents in, unit vectors out: transformer models, embedding functions, and hashing."""
 
-from zeroshot_core.encoders.base import Encoder, Role
-from zeroshot_core.encoders.cache import CachedEncoder
-from zeroshot_core.encoders.function import FunctionEncoder
-from zeroshot_core.encoders.hashing import HashEncoder
-from zeroshot_core.encoders.head import HeadEncoder
-from zeroshot_core.encoders.known import KnownVectors, joint_vector
-from zeroshot_core.encoders.loading import load_encoder
-from zeroshot_core.encoders.reopening import encoder_from_config
-from zeroshot_core.encoders.runtimes import in_runtime
-from zeroshot_core.encoders.transformer import TransformerEncoder
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zeroshot_core.doors import opens
+
+if TYPE_CHECKING:
+    from zeroshot_core.encoders.base import Encoder, Role
+    from zeroshot_core.encoders.cache import CachedEncoder
+    from zeroshot_core.encoders.function import FunctionEncoder
+    from zeroshot_core.encoders.hashing import HashEncoder
+    from zeroshot_core.encoders.head import HeadEncoder
+    from zeroshot_core.encoders.known import KnownVectors, joint_vector
+    from zeroshot_core.encoders.loading import load_encoder
+    from zeroshot_core.encoders.reopening import encoder_from_config
+    from zeroshot_core.encoders.runtimes import in_runtime
+    from zeroshot_core.encoders.transformer import TransformerEncoder
+
+# To name the type of an encoder needs none of what runs one.
+_MODULES = {
+    "Encoder": "base",
+    "Role": "base",
+    "CachedEncoder": "cache",
+    "FunctionEncoder": "function",
+    "HashEncoder": "hashing",
+    "HeadEncoder": "head",
+    "KnownVectors": "known",
+    "joint_vector": "known",
+    "load_encoder": "loading",
+    "encoder_from_config": "reopening",
+    "in_runtime": "runtimes",
+    "TransformerEncoder": "transformer",
+}
 
 __all__ = [
     "CachedEncoder",
@@ -25,3 +48,5 @@ __all__ = [
     "joint_vector",
     "load_encoder",
 ]
+
+__getattr__ = opens(__name__, _MODULES)

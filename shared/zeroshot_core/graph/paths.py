@@ -16,7 +16,7 @@ from zeroshot_core.types import Relation
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats, Ints
 
-__all__ = ["Path", "PathFinder"]
+__all__ = ["Path", "PathFinder", "entries_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,12 +94,12 @@ class PathFinder:
             rows = np.fromiter(layers[-1], dtype=np.int64)
             scores = np.array([layers[-1][row][0] for row in rows.tolist()])
             if hop == n_hops:
-                tails, heads, shares = _gather(self._incoming, goals)
+                tails, heads, shares = entries_of(self._incoming, goals)
                 before = np.zeros(len(self.graph))
                 before[rows] = scores
                 strength = decay * before[heads] * shares
             else:
-                heads, tails, shares = _gather(self.adjacency, rows)
+                heads, tails, shares = entries_of(self.adjacency, rows)
                 strength = decay * np.repeat(scores, np.diff(self.adjacency.indptr)[rows]) * shares
             layers.append(_strongest_ways(heads, tails, strength))
         return layers
@@ -129,9 +129,9 @@ class PathFinder:
         return self.graph.relations[int(index.data[place]) - 1]
 
 
-def _gather(matrix: sparse.csr_matrix, rows: Ints) -> tuple[Ints, Ints, Floats]:
+def entries_of(matrix: sparse.csr_matrix, rows: Ints) -> tuple[Ints, Ints, Floats]:
     """Row, column and value of every entry of the given rows, in one pass."""
-    counts = np.diff(matrix.indptr)[rows]
+    counts = matrix.indptr[rows + 1] - matrix.indptr[rows]
     starts = np.repeat(matrix.indptr[rows], counts)
     offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     entries = starts + offsets

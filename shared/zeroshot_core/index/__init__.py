@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
-from zeroshot_core.index.filters import AllOf, AnyOf, Condition, Filter, Not
-from zeroshot_core.index.open_version import OpenVersion
-from zeroshot_core.index.params import INDEX_TYPES, METRICS, IndexParams
-from zeroshot_core.index.rows import ConceptName
-from zeroshot_core.index.table import SearchResult
-from zeroshot_core.index.vector_index import VectorIndex
-from zeroshot_core.index.versions import VersionInfo
+from typing import TYPE_CHECKING
+
+from zeroshot_core.doors import opens
+
+if TYPE_CHECKING:
+    from zeroshot_core.index.filters import AllOf, AnyOf, Condition, Filter, Not
+    from zeroshot_core.index.open_version import OpenVersion
+    from zeroshot_core.index.params import INDEX_TYPES, METRICS, IndexParams
+    from zeroshot_core.index.rows import ConceptName
+    from zeroshot_core.index.table import SearchResult
+    from zeroshot_core.index.vector_index import VectorIndex
+    from zeroshot_core.index.versions import VersionInfo
+
+# A filter needs nothing of what reads and writes.
+_MODULES = {
+    "AllOf": "filters",
+    "AnyOf": "filters",
+    "Condition": "filters",
+    "Filter": "filters",
+    "Not": "filters",
+    "OpenVersion": "open_version",
+    "INDEX_TYPES": "params",
+    "METRICS": "params",
+    "IndexParams": "params",
+    "ConceptName": "rows",
+    "SearchResult": "table",
+    "VectorIndex": "vector_index",
+    "VersionInfo": "versions",
+}
 
 __all__ = [
     "INDEX_TYPES",
@@ -25,3 +47,5 @@ __all__ = [
     "VectorIndex",
     "VersionInfo",
 ]
+
+__getattr__ = opens(__name__, _MODULES)

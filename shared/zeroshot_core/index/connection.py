@@ -7,6 +7,7 @@ import shutil
 import socket
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from zeroshot_core.errors import ConnectionFailedError, IndexLockedError, Invali
 __all__ = ["Connection"]
 
 _TIMEOUT = 8.0
+_CALLS_AT_ONCE = 8
 _GONE = ("statuscode.unavailable", "deadline_exceeded", "fail connecting to server", "server unavailable")
 _REFUSED = (
     "auth check failure",
@@ -50,6 +52,7 @@ class Connection:
         self.address = address
         self.path = path
         self.db_name = db_name
+        self.workers = ThreadPoolExecutor(_CALLS_AT_ONCE)  # begins threads as calls come, and keeps them
 
     @classmethod
     def open(cls, uri: str, *, token: str | None = None, db_name: str | None = None) -> Connection:
@@ -134,6 +137,7 @@ class Connection:
         client, self._client = self._client, None
         if client is None:
             return
+        self.workers.shutdown()
         client.close()
         if self.path is not None:
             _release_lite(self.path)

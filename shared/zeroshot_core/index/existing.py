@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -122,10 +123,8 @@ class ExistingCollection:
         opened._check_lengths()
         return opened
 
-    def search_items(
-        self, vectors: Vectors, top_k: int, filter: Filter | None = None, *, before_links: bool = False
-    ) -> SearchResult[Item]:
-        """Nearest items of each query vector, shape (q, d); Milvus finds them, whatever is asked next."""
+    def search_items(self, vectors: Vectors, top_k: int, filter: Filter | None = None) -> SearchResult[Item]:
+        """Nearest items of each query vector, shape (q, d)."""
         if not 1 <= top_k <= MAX_TOP_K:
             raise InvalidInputError(f"expected top_k in 1-{MAX_TOP_K}, got {top_k}")
         hits = list(self._search(vectors, top_k, render(filter, self._columns)))
@@ -135,6 +134,12 @@ class ExistingCollection:
             scores=[self._scores([hit["distance"] for hit in row]) for row in hits],
             records=records,
         )
+
+    def begin_search(
+        self, vectors: Vectors, top_k: int, filter: Filter | None = None
+    ) -> Callable[[], SearchResult[Item]]:
+        """Give `search_items` as it is: Milvus is asked nothing else meanwhile."""
+        return partial(self.search_items, vectors, top_k, filter)
 
     def search_concepts(self, vectors: Vectors, top_k: int) -> SearchResult[Concept]:
         """Nearest concepts of each query vector, shape (q, d), exactly."""
@@ -196,7 +201,7 @@ class ExistingCollection:
             For each query; without concepts it finds nothing.
         """
         concepts = concept_ids if self._fields.concepts else [()] * len(vectors)
-        return search_each(self.search_items, vectors, concepts, top_k, filter)
+        return search_each(self.search_items, vectors, concepts, top_k, filter, self._connection.workers)
 
     def neighbourhood(self, concept_ids: Sequence[str], n_hops: int) -> KnowledgeGraph:
         """Give the graph, which is in memory."""

@@ -36,7 +36,6 @@ __all__ = [
 ]
 
 _CONTENTS_PER_CHUNK = 2048
-_WAITING_CHUNKS = 2
 
 Row = dict[str, Any]
 
@@ -128,7 +127,9 @@ def write_items(
     replace: bool,
     progress: Any,
 ) -> None:
-    """Encode and write items; while one chunk is encoded, the one before is written.
+    """Encode and write items; while one chunk is encoded, those before are written.
+
+    Chunks may end out of order: what a failure leaves out is what `unfinished` finds, wherever it lies.
 
     Parameters
     ----------
@@ -137,19 +138,20 @@ def write_items(
     progress
         Progress bar that counts items.
     """
-    waiting: deque[Future[None]] = deque()
+    waiting: deque[Future[int]] = deque()
 
-    def write(chunk: _Chunk, vectors: Vectors) -> None:
+    def write(chunk: _Chunk, vectors: Vectors) -> int:
         table.write(chunk.rows, vectors[list(chunk.positions)], replace=replace)
-        progress.update(len(chunk.rows))
+        return len(chunk.rows)
 
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="index-writer") as writer:
+    with ThreadPoolExecutor(table.n_writers, thread_name_prefix="index-writer") as writers:
         for chunk in _chunks(items, rows):
-            waiting.append(writer.submit(write, chunk, encode_checked(encoder, chunk.contents)))
-            while len(waiting) > _WAITING_CHUNKS or (waiting and waiting[0].done()):
-                waiting.popleft().result()
+            waiting.append(writers.submit(write, chunk, encode_checked(encoder, chunk.contents)))
+            # One chunk lies ready beside those being written, and memory holds no more.
+            while len(waiting) > table.n_writers + 1 or (waiting and waiting[0].done()):
+                progress.update(waiting.popleft().result())
         for future in waiting:
-            future.result()
+            progress.update(future.result())
 
 
 def graph_rows(graph: KnowledgeGraph | None, smoothing: float) -> GraphRows:

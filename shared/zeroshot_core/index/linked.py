@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["search_each"]
 
-_CALLS_AT_ONCE = 8
-
 
 def search_each(
     search: Callable[[Vectors, int, Filter], SearchResult[Item]],
@@ -26,6 +24,7 @@ def search_each(
     concept_ids: Sequence[Sequence[str]],
     top_k: int,
     filter: Filter | None,
+    workers: Executor,
 ) -> SearchResult[Item]:
     """Search once for all queries that have the same concepts, several times at once.
 
@@ -37,6 +36,8 @@ def search_each(
         Shape (q, d).
     concept_ids
         For each query; without concepts it finds nothing.
+    workers
+        Who searches where there is more than one search.
     """
     groups: dict[tuple[str, ...], list[int]] = {}
     for query, ids in enumerate(concept_ids):
@@ -54,10 +55,10 @@ def search_each(
         scores=[np.zeros(0) for _ in concept_ids],
         records=[[] for _ in concept_ids],
     )
-    with ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
-        for queries, part in zip(groups.values(), pool.map(found, groups), strict=True):
-            for place, query in enumerate(queries):
-                result.ids[query] = part.ids[place]
-                result.scores[query] = part.scores[place]
-                result.records[query] = part.records[place]
+    parts = workers.map(found, groups) if len(groups) > 1 else map(found, groups)
+    for queries, part in zip(groups.values(), parts, strict=True):
+        for place, query in enumerate(queries):
+            result.ids[query] = part.ids[place]
+            result.scores[query] = part.scores[place]
+            result.records[query] = part.records[place]
     return result

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -42,22 +43,26 @@ class OpenVersion:
         self._catalog = catalog
         self._items, self._concepts, self._relations, self._names = catalog.tables(info)
 
-    def search_items(
-        self, vectors: Vectors, top_k: int, filter: Filter | None = None, *, before_links: bool = False
-    ) -> SearchResult[Item]:
+    def search_items(self, vectors: Vectors, top_k: int, filter: Filter | None = None) -> SearchResult[Item]:
         """Nearest items of each query vector, shape (q, d); all queries in one call to a server.
-
-        Parameters
-        ----------
-        before_links
-            Whether `search_linked` is asked next: of a local file both are then found in the same copy.
 
         Raises
         ------
         InvalidInputError
             If the vectors have another dimension than the index, or `top_k` is not in 1-16384.
         """
-        return self._items.search(vectors, top_k, filter, from_copy=before_links)
+        return self._items.search(vectors, top_k, filter)
+
+    def begin_search(
+        self, vectors: Vectors, top_k: int, filter: Filter | None = None
+    ) -> Callable[[], SearchResult[Item]]:
+        """Begin `search_items`, with `search_linked` to follow: what is given back waits for the answer.
+
+        A server searches beside what else it is asked; a local file later, in the copy that links need.
+        """
+        search = partial(self._items.search, vectors, top_k, filter, from_copy=True)
+        connection = self._catalog.connection
+        return search if connection.is_lite else connection.workers.submit(search).result
 
     def nearest_items(self, vectors: Vectors, top_k: int) -> tuple[list[list[str]], list[Floats]]:
         """Ids and scores alone of the nearest items of each query vector, as of `search_items`."""
@@ -187,7 +192,8 @@ class OpenVersion:
         """
         if self._catalog.connection.is_lite:
             return self._items.search_linked(vectors, concept_ids, top_k, filter)
-        return search_each(self.search_items, vectors, concept_ids, top_k, filter)
+        workers = self._catalog.connection.workers
+        return search_each(self.search_items, vectors, concept_ids, top_k, filter, workers)
 
     def relations_of(
         self, concept_ids: Sequence[str], direction: Literal["out", "in", "both"] = "both"

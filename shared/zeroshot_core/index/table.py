@@ -38,6 +38,8 @@ _READS_OF_HITS = 4
 # From here on, reading all rows of a local file once costs less than reading these one by one.
 _MIRROR_HITS = 20_000
 _MIRROR_KEYS = 4096
+# A server answers several writes at once; a local file takes one after the other.
+_SERVER_WRITERS = 4
 # Rows written since the last flush that Lite may be left to scan.
 _MOST_UNSEALED = 2000
 
@@ -151,10 +153,10 @@ class Table(Generic[Record]):
         parts = (queries[start : start + step] for start in range(0, len(queries), step))
         answer = [hits for part in parts for hits in self._hits(part, top_k, expression, fields)]
         known: dict[str, Record] = {}
-        for hit in chain.from_iterable(answer):
-            if hit["id"] not in known:
-                known[hit["id"]] = self._record(hit["entity"])
-        ids = [[hit["id"] for hit in hits] for hits in answer]
+        ids = [list(hits.ids) for hits in answer]
+        for key, hit in zip(chain.from_iterable(ids), chain.from_iterable(answer), strict=True):
+            if key not in known:
+                known[key] = self._record(hit["entity"])
         return SearchResult(
             ids=ids, scores=self._scores(answer), records=[[known[key] for key in found] for found in ids]
         )
@@ -168,7 +170,7 @@ class Table(Generic[Record]):
         step = min(_QUERIES_PER_CALL, max(1, _HITS_PER_CALL // top_k))
         for start in range(0, len(queries), step):
             answer = self._hits(queries[start : start + step], top_k, expression, ["id"])
-            ids += [[hit["id"] for hit in hits] for hits in answer]
+            ids += [list(hits.ids) for hits in answer]
             scores += self._scores(answer)
         return ids, scores
 
@@ -185,7 +187,7 @@ class Table(Generic[Record]):
         )
 
     def _scores(self, answer: Any) -> list[Floats]:
-        distances = [np.asarray([hit["distance"] for hit in hits], dtype=np.float64) for hits in answer]
+        distances = [np.asarray(hits.distances, dtype=np.float64) for hits in answer]
         return [to_scores(each, self._params.metric) for each in distances]
 
     def _with_records(self, ids: list[list[str]], scores: list[Floats]) -> SearchResult[Record]:
@@ -250,6 +252,11 @@ class Table(Generic[Record]):
         """Count the rows, all writes included."""
         answer = self._call("query", filter="", output_fields=["count(*)"], consistency_level="Strong")
         return int(answer[0]["count(*)"])
+
+    @property
+    def n_writers(self) -> int:
+        """How many writes may be under way at once."""
+        return 1 if self._connection.is_lite else _SERVER_WRITERS
 
     def write(self, rows: Sequence[dict[str, Any]], vectors: Vectors, *, replace: bool) -> None:
         """Write rows in calls of a bounded number of bytes; `replace` for ids that may be there."""

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from zeroshot_core.prediction.findings import Findings
     from zeroshot_core.prediction.loading import load_model
     from zeroshot_core.prediction.opening import open_encoder, open_model, open_retriever
+    from zeroshot_core.prediction.prompt_settings import Prompting
     from zeroshot_core.prediction.prompted import PromptedClassifier
-    from zeroshot_core.prediction.prompting import Prompting, label_questions
+    from zeroshot_core.prediction.prompting import label_questions
     from zeroshot_core.prediction.ranker import ZeroShotRanker
     from zeroshot_core.prediction.regressor import ZeroShotRegressor
     from zeroshot_core.prediction.wording import path_in_words, prediction_in_words
@@ -30,7 +31,7 @@ _MODULES = {
     "open_model": "opening",
     "open_retriever": "opening",
     "PromptedClassifier": "prompted",
-    "Prompting": "prompting",
+    "Prompting": "prompt_settings",
     "label_questions": "prompting",
     "ZeroShotRanker": "ranker",
     "ZeroShotRegressor": "regressor",

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
+from zeroshot_core.graph.paths import entries_of
+from zeroshot_core.prediction.links import Shares
 from zeroshot_core.prediction.statistics import GroupSums
 
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats, Vectors
 
-__all__ = ["near_concept_weights", "near_means", "nearest_columns"]
+__all__ = ["near_concept_weights", "near_means", "near_means_of", "nearest_columns"]
 
 _N_NEAR = 30
 _TEMPERATURE = 0.1
 _BLOCK = 2048
+_SLIGHT = 1e-3
 
 
 def nearest_columns(queries: Vectors, concepts: Vectors, *, skip_self: bool) -> sparse.csr_matrix:
@@ -45,7 +48,7 @@ def nearest_columns(queries: Vectors, concepts: Vectors, *, skip_self: bool) -> 
 
 
 def near_concept_weights(
-    links: sparse.csr_matrix, near: sparse.csr_matrix, concepts: Vectors, items: Vectors
+    links: Shares, near: sparse.csr_matrix, concepts: Vectors, items: Vectors
 ) -> sparse.csr_matrix:
     """Weights of the concepts near each item, shape (n, c).
 
@@ -61,8 +64,8 @@ def near_concept_weights(
     concepts, items
         Vectors, shapes (c, d) and (n, d).
     """
-    weights = sparse.csr_matrix(links @ near)
-    bare = np.flatnonzero(links.indices[links.indptr[:-1]] == 0)
+    weights = sparse.csr_matrix(links.matrix @ near)
+    bare = np.flatnonzero(links.columns[links.ends[:-1]] == 0)
     if not len(bare):
         return weights
     rows = sparse.csr_matrix(
@@ -88,5 +91,22 @@ def near_means(weights: sparse.csr_matrix, sums: GroupSums, prior: float) -> Flo
     """
     roots = np.sqrt(sums.counts)
     means = sums.totals / np.maximum(sums.counts, 1.0)
-    slight = 1e-3
-    return np.asarray((weights @ (roots * means) + slight * prior) / (weights @ roots + slight))
+    return np.asarray((weights @ (roots * means) + _SLIGHT * prior) / (weights @ roots + _SLIGHT))
+
+
+def near_means_of(
+    links: Shares, near: sparse.csr_matrix, concepts: Vectors, items: Vectors, sums: GroupSums, prior: float
+) -> Floats:
+    """`near_means` by `near_concept_weights` over the entries alone: quicker for few rows, shape (n,)."""
+    counts = near.indptr[links.columns + 1] - near.indptr[links.columns]
+    _, columns, weights = entries_of(near, links.columns)
+    rows, weights = np.repeat(links.rows, counts), weights * np.repeat(links.values, counts)
+    bare = np.flatnonzero(links.columns[links.ends[:-1]] == 0)
+    if len(bare):
+        others = nearest_columns(items[bare], concepts, skip_self=False)
+        rows = np.append(rows, np.repeat(bare, np.diff(others.indptr)))
+        columns, weights = np.append(columns, others.indices), np.append(weights, others.data)
+    roots = weights * np.sqrt(sums.counts[columns])
+    means = sums.totals[columns] / np.maximum(sums.counts[columns], 1.0)
+    total, weight = (np.bincount(rows, each, len(items)) for each in (roots * means, roots))
+    return np.asarray((total + _SLIGHT * prior) / (weight + _SLIGHT))

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from scipy import sparse
 
 from zeroshot_core.graph import KnowledgeGraph
-from zeroshot_core.prediction.concept_neighbours import near_concept_weights, near_means, nearest_columns
-from zeroshot_core.prediction.links import Groupings, TypeLinks, TypeReach
+from zeroshot_core.prediction.concept_neighbours import (
+    near_concept_weights,
+    near_means,
+    near_means_of,
+    nearest_columns,
+)
+from zeroshot_core.prediction.links import Groupings, Shares, TypeLinks, TypeReach
 from zeroshot_core.prediction.neighbours import Neighbours, neighbour_features, neighbour_names
 from zeroshot_core.prediction.statistics import GroupSums, fold_sums, outside, shrink
 from zeroshot_core.types import Item
@@ -25,6 +30,7 @@ __all__ = ["ConceptSpace", "FeatureTables", "Rows", "learn_tables"]
 _SHRINKAGE = 3.0
 _N_COMPONENTS = 24
 _FEWEST_NAMED = 10
+_NearEvidence: TypeAlias = "tuple[Shares, sparse.csr_matrix, Vectors, Vectors]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +99,7 @@ class Rows:
 
     def take(self, rows: Ints) -> Rows:
         """Pick some of the rows."""
-        links = self.links and TypeLinks(by_type={t: m[rows] for t, m in self.links.by_type.items()})
+        links = self.links and self.links.take(rows)
         return Rows(links=links, vectors=self.vectors[rows], metadata=self.metadata[rows])
 
 
@@ -149,8 +155,8 @@ class FeatureTables:
         """
         evidence = [] if rows.links is None else self.groupings.sums(rows.links, self.sums)
         near = [
-            near_means(weights, _without_none(self.sums[place]), self.prior)
-            for place, weights in self._near_weights(rows, space)
+            near_means_of(*evidence_of, _without_none(self.sums[place]), self.prior)
+            for place, evidence_of in self._near_evidence(rows, space)
         ]
         return self._assemble(evidence, near, rows, found, targets)
 
@@ -187,8 +193,10 @@ class FeatureTables:
             for members, left in zip(self._members(asked), sums, strict=True)
         ]
         near = [
-            near_means(weights, _without_none(sums[place]), self.prior)[everyone, own_fold]
-            for place, weights in self._near_weights(asked, space)
+            near_means(near_concept_weights(*evidence_of), _without_none(sums[place]), self.prior)[
+                everyone, own_fold
+            ]
+            for place, evidence_of in self._near_evidence(asked, space)
         ]
         return self._assemble(evidence, near, asked, found, targets)
 
@@ -201,20 +209,17 @@ class FeatureTables:
         targets: Floats,
     ) -> tuple[Floats, Floats]:
         n = len(rows.vectors)
-        groups = [
-            column
-            for totals, counts in evidence
-            for column in (shrink(totals, counts, self.prior, _SHRINKAGE), np.log1p(np.maximum(counts, 0.0)))
-        ]
+        totals, counts = np.reshape(evidence, (len(evidence), 2, n)).transpose(1, 2, 0)
+        means, sizes = shrink(totals, counts, self.prior, _SHRINKAGE), np.log1p(np.maximum(counts, 0.0))
         blocks = [
-            *(column[:, None] for column in (*groups, *near)),
+            np.stack([means, sizes], axis=2).reshape(n, 2 * len(evidence)),
+            *(column[:, None] for column in near),
             neighbour_features(found, targets),
             (rows.vectors - self.centre) @ self.axes.T,
             rows.metadata,
         ]
-        unseen = [counts < 0.5 for _, counts in evidence[: len(self.groupings.types)]]
-        flags = np.column_stack(unseen) if unseen else np.zeros((n, 0))
-        return np.hstack(blocks), flags.astype(np.float64)
+        unseen = counts[:, : len(self.groupings.types)] < 0.5
+        return np.hstack(blocks), unseen.astype(np.float64)
 
     def _members(self, rows: Rows) -> list[sparse.csr_matrix]:
         return [] if rows.links is None else self.groupings.matrices(rows.links)
@@ -222,16 +227,14 @@ class FeatureTables:
     def _near_types(self, space: ConceptSpace | None) -> list[str]:
         return [type_ for type_ in self.groupings.types if space and type_ in space.named]
 
-    def _near_weights(self, rows: Rows, space: ConceptSpace | None) -> list[tuple[int, sparse.csr_matrix]]:
-        """Place of each named type among the groupings, and the weights of concepts near each row's."""
+    def _near_evidence(self, rows: Rows, space: ConceptSpace | None) -> list[tuple[int, _NearEvidence]]:
+        """Place of each named type among the groupings, and what tells the concepts near each row's."""
         if space is None or rows.links is None:
             return []
         return [
             (
                 self.groupings.types.index(type_),
-                near_concept_weights(
-                    rows.links.by_type[type_], space.near[type_], space.named[type_], rows.vectors
-                ),
+                (rows.links.by_type[type_], space.near[type_], space.named[type_], rows.vectors),
             )
             for type_ in self._near_types(space)
         ]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from joblib import parallel_config
 from threadpoolctl import threadpool_limits
 
+from zeroshot_core.prediction.boosted_sum import BoostedSum
 from zeroshot_core.prediction.calibration import Calibration, calibrate
 from zeroshot_core.prediction.network_head import NetworkHead, fit_network_head
 
@@ -50,21 +52,31 @@ class Head:
 
     def level(self, features: Floats, vectors: Vectors) -> Floats:
         """Forecast of the transformed target, shape (q,)."""
-        trees = np.asarray(np.mean([_levels(model, features) for model in self.models], axis=0))
+        trees = np.asarray(np.mean([levels(features) for levels in self._trees], axis=0))
         if self.networks is None:
             return trees
         return (trees + self.networks.level(features, vectors)) / 2.0
 
     def spread(self, features: Floats, level: Floats) -> Floats:
         """Forecast the absolute error, shape (q,)."""
-        errors = self.scale.predict(np.column_stack([features, level]))
+        errors = self._errors.predict(np.column_stack([features, level]))
         return np.asarray(np.maximum(errors, _LEAST_SCALE))
 
+    @cached_property
+    def _trees(self) -> tuple[Callable[[Floats], Floats], ...]:
+        """What forecasts by each model."""
+        return tuple(
+            partial(_by_forest, model) if hasattr(model, "estimators_") else BoostedSum.of(model).predict
+            for model in self.models
+        )
 
-def _levels(model: Any, features: Floats) -> Floats:
-    """Forecast by a model; a forest's own way spends more on calling its trees than they take."""
-    if not hasattr(model, "estimators_"):
-        return np.asarray(model.predict(features))
+    @cached_property
+    def _errors(self) -> BoostedSum:
+        return BoostedSum.of(self.scale)
+
+
+def _by_forest(model: Any, features: Floats) -> Floats:
+    """Forecast by a forest, whose own way spends more on calling its trees than they take."""
     rows = np.ascontiguousarray(features, dtype=np.float32)
     return np.asarray(np.mean([tree.tree_.predict(rows)[:, 0] for tree in model.estimators_], axis=0))
 

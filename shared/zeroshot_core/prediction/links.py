@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
-from zeroshot_core.graph import KnowledgeGraph, activations, closure_matrix
+from zeroshot_core.graph import KnowledgeGraph, closure_matrix
+from zeroshot_core.graph.paths import entries_of
 from zeroshot_core.types import Item
 
 if TYPE_CHECKING:
@@ -19,10 +21,49 @@ if TYPE_CHECKING:
     from zeroshot_core.prediction.statistics import GroupSums
     from zeroshot_core.types import Floats, Ints
 
-__all__ = ["Groupings", "TypeLinks", "TypeReach", "link_types", "pair_keys"]
+__all__ = ["Groupings", "Shares", "TypeLinks", "TypeReach", "link_types", "pair_keys"]
 
 _MAX_PAIRS = 15
 _NESTED = 1.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shares:
+    """A sparse matrix (n, n_columns) without empty rows; for one row scipy's own costs more than it holds.
+
+    Parameters
+    ----------
+    ends
+        Shape (n + 1,): the entries of row `i` are those from ``ends[i]`` up to ``ends[i + 1]``.
+    columns, values
+        Of each entry.
+    """
+
+    ends: Ints
+    columns: Ints
+    values: Floats
+    n_columns: int
+
+    @cached_property
+    def matrix(self) -> sparse.csr_matrix:
+        """The same for scipy."""
+        shape = (len(self.ends) - 1, self.n_columns)
+        return sparse.csr_matrix((self.values, self.columns, self.ends), shape=shape)
+
+    @property
+    def rows(self) -> Ints:
+        """Row of each entry."""
+        return np.repeat(np.arange(len(self.ends) - 1), np.diff(self.ends))
+
+    def times(self, column: Floats) -> Floats:
+        """Multiply with a column (n_columns,), giving (n,)."""
+        products = self.values * column[self.columns]
+        return np.asarray(np.bincount(self.rows, products, len(self.ends) - 1))
+
+    def take(self, rows: Ints) -> Shares:
+        """Pick some of the rows."""
+        part = self.matrix[rows]
+        return Shares(ends=part.indptr, columns=part.indices, values=part.data, n_columns=self.n_columns)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +74,7 @@ class TypeLinks:
     the order of the graph. Rows sum to 1.
     """
 
-    by_type: dict[str, sparse.csr_matrix]
+    by_type: dict[str, Shares]
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -42,12 +83,16 @@ class TypeLinks:
 
     def first(self, type_: str) -> Ints:
         """One column for each item, shape (n,): the first where it is linked to several."""
-        matrix = self.by_type[type_]
-        return np.asarray(matrix.indices[matrix.indptr[:-1]], dtype=np.int64)
+        shares = self.by_type[type_]
+        return np.asarray(shares.columns[shares.ends[:-1]], dtype=np.int64)
 
     def is_single(self, type_: str) -> bool:
         """Whether every item has at most one concept of this type."""
-        return bool((np.diff(self.by_type[type_].indptr) == 1).all())
+        return bool((np.diff(self.by_type[type_].ends) == 1).all())
+
+    def take(self, rows: Ints) -> TypeLinks:
+        """Pick some of the items."""
+        return TypeLinks(by_type={type_: shares.take(rows) for type_, shares in self.by_type.items()})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,20 +136,36 @@ class TypeReach:
         UnknownConceptError
             If an item names a concept that the graph does not hold.
         """
-        own = activations(self.graph, [item.concepts for item in items])
-        own_rows, named = own.nonzero()
+        distinct = [dict.fromkeys(item.concepts) for item in items]
+        self.graph.require(id_ for ids in distinct for id_ in ids)
+        positions = self.graph.positions
+        named = np.asarray([positions[id_] for ids in distinct for id_ in ids], dtype=np.int64)
+        own_rows = np.repeat(np.arange(len(items)), [len(ids) for ids in distinct])
         has = np.zeros((len(items), len(self.types)), dtype=bool)
         has[own_rows, self.type_of[named]] = True
-        other_rows, others = sparse.csr_matrix(own @ self.closure).nonzero()
+        other_rows, others = self._reached(own_rows, named)
         needed = ~has[other_rows, self.type_of[others]]
         rows: Ints = np.append(own_rows, other_rows[needed]).astype(np.int64)
         concepts: Ints = np.append(named, others[needed]).astype(np.int64)
         kinds, by_type = self.type_of[concepts], {}
+        has[rows, kinds] = True
         for number, type_ in enumerate(self.types):
             of_type = np.flatnonzero(kinds == number)
-            shape = (len(items), int((self.type_of == number).sum()))
-            by_type[type_] = _shares(rows[of_type], self.places[concepts[of_type]], shape)
+            columns, n_columns = 1 + self.places[concepts[of_type]], 1 + int(self._sizes[number])
+            by_type[type_] = _shares(rows[of_type], columns, has[:, number], n_columns)
         return TypeLinks(by_type=by_type)
+
+    def _reached(self, rows: Ints, concepts: Ints) -> tuple[Ints, Ints]:
+        """Rows and concepts that the concepts of each row reach, each pair once."""
+        counts = self.closure.indptr[concepts + 1] - self.closure.indptr[concepts]
+        reached = entries_of(self.closure, concepts)[1].astype(np.int64)
+        pairs = np.unique(np.repeat(rows, counts) * len(self.graph) + reached)
+        return pairs // len(self.graph), pairs % len(self.graph)
+
+    @cached_property
+    def _sizes(self) -> Ints:
+        """Number of concepts of each type."""
+        return np.bincount(self.type_of, minlength=len(self.types))
 
 
 def link_types(items: Sequence[Item], graph: KnowledgeGraph, *, n_hops: int) -> TypeLinks:
@@ -112,14 +173,18 @@ def link_types(items: Sequence[Item], graph: KnowledgeGraph, *, n_hops: int) -> 
     return TypeReach.of(graph, n_hops).link(items)
 
 
-def _shares(rows: Ints, columns: Ints, shape: tuple[int, int]) -> sparse.csr_matrix:
-    """Rows of equal shares that sum to 1, with the column for 'none' before the others."""
-    without = np.setdiff1d(np.arange(shape[0]), rows)
-    rows, columns = np.append(without, rows), np.append(np.zeros_like(without), columns + 1)
+def _shares(rows: Ints, columns: Ints, is_linked: npt.NDArray[np.bool_], n_columns: int) -> Shares:
+    """Rows of equal shares that sum to 1; column 0 is for those that are not linked."""
+    without = np.flatnonzero(~is_linked)
+    rows, columns = np.append(without, rows), np.append(np.zeros_like(without), columns)
     order = np.lexsort((columns, rows))
-    counts = np.bincount(rows, minlength=shape[0])
-    data, ends = 1.0 / counts[rows[order]], np.append(0, np.cumsum(counts))
-    return sparse.csr_matrix((data, columns[order], ends), shape=(shape[0], 1 + shape[1]))
+    counts = np.bincount(rows, minlength=len(is_linked))
+    return Shares(
+        ends=np.append(0, np.cumsum(counts)),
+        columns=columns[order],
+        values=1.0 / counts[rows[order]],
+        n_columns=n_columns,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +213,7 @@ class Groupings:
     @classmethod
     def choose(cls, links: TypeLinks) -> Groupings:
         """Keep types and pairs of types that group; a pair nested in one of its types says nothing new."""
-        types = tuple(t for t in links.types if _groups(links.by_type[t]))
+        types = tuple(t for t in links.types if _groups(links.by_type[t].matrix))
         keys: dict[tuple[str, str], Ints] = {}
         for a, b in combinations([t for t in types if links.is_single(t)], 2):
             known = np.unique(pair_keys(links, a, b))
@@ -162,7 +227,7 @@ class Groupings:
     def matrices(self, links: TypeLinks) -> list[sparse.csr_matrix]:
         """Membership of items in the groups of each grouping, in the order of `names`."""
         return [
-            *(links.by_type[type_] for type_ in self.types),
+            *(links.by_type[type_].matrix for type_ in self.types),
             *(self._pair_matrix(links, pair) for pair in self.pairs),
         ]
 
@@ -172,8 +237,8 @@ class Groupings:
         of_types, of_pairs = of_groups[: len(by_type)], of_groups[len(by_type) :]
         return [
             *(
-                (matrix @ each.totals, matrix @ each.counts)
-                for matrix, each in zip(by_type, of_types, strict=True)
+                (shares.times(each.totals), shares.times(each.counts))
+                for shares, each in zip(by_type, of_types, strict=True)
             ),
             *(
                 (each.totals[places] * is_known, each.counts[places] * is_known)
@@ -198,7 +263,7 @@ class Groupings:
 
 def pair_keys(links: TypeLinks, a: str, b: str) -> Ints:
     """One number for each item's combination of concepts of two types, shape (n,)."""
-    return np.asarray(links.first(a) * links.by_type[b].shape[1] + links.first(b))
+    return np.asarray(links.first(a) * links.by_type[b].n_columns + links.first(b))
 
 
 def _groups(matrix: sparse.csr_matrix) -> bool:

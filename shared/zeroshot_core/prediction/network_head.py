@@ -80,10 +80,37 @@ def _ranks(scaler: Any, features: Floats) -> Floats:
 
     A value that fills several quantiles gets the middle of their ranks, the ends 0 and 1.
     """
-    ranks = np.empty(features.shape)
-    for place, (column, known) in enumerate(zip(features.T, scaler.quantiles_.T, strict=True)):
-        low = np.interp(column, known, scaler.references_)
-        high = -np.interp(-column, -known[::-1], -scaler.references_[::-1])
-        inner = np.where(column >= known[-1] - _SAME, 1.0, (low + high) / 2.0)
-        ranks[:, place] = np.where(column <= known[0] + _SAME, 0.0, inner)
-    return ranks
+    known, ranks = scaler.quantiles_, scaler.references_
+    low = _between(features, known, ranks, _n_before(known, features, np.less_equal) - 1, 1)
+    high = _between(features, known, ranks, _n_before(known, features, np.less), -1)
+    inner = np.where(features >= known[-1] - _SAME, 1.0, (low + high) / 2.0)
+    return np.asarray(np.where(features <= known[0] + _SAME, 0.0, inner))
+
+
+def _n_before(known: Floats, features: Floats, is_before: np.ufunc) -> Ints:
+    """Count the quantiles before each value (q, p), all columns halving their way at once."""
+    n_steps = len(known).bit_length()
+    beyond = np.full((2**n_steps - 1 - len(known), known.shape[1]), np.inf)
+    padded, columns = np.concatenate([known, beyond]), np.arange(known.shape[1])
+    counts = np.zeros(features.shape, dtype=np.int64)
+    for step in (2**power for power in reversed(range(n_steps))):
+        counts += step * is_before(padded[counts + step - 1, columns], features)
+    return counts
+
+
+def _between(features: Floats, known: Floats, ranks: Floats, places: Ints, step: int) -> Floats:
+    """Interpolate ranks between the quantile at each place and the next in the direction of `step`.
+
+    Parameters
+    ----------
+    known, ranks
+        Shapes (n_quantiles, p) and (n_quantiles,).
+    places
+        Shape (q, p), outside of the quantiles where a value is.
+    """
+    columns, last = np.arange(known.shape[1]), len(known) - 1
+    near = np.clip(places, 0, last)
+    far = np.clip(near + step, 0, last)
+    start, width = known[near, columns], known[far, columns] - known[near, columns]
+    slopes = (ranks[far] - ranks[near]) / np.where(width == 0, 1.0, width)
+    return np.asarray(np.where(features == start, ranks[near], slopes * (features - start) + ranks[near]))

@@ -7,14 +7,12 @@ from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING
 
-from zeroshot_core.encoders import Encoder, load_encoder
 from zeroshot_core.errors import InvalidInputError, NotFittedError
-from zeroshot_core.prediction.loading import load_model
-from zeroshot_core.prediction.saved import MANIFEST
-from zeroshot_core.retrieval import Retriever
 
 if TYPE_CHECKING:
+    from zeroshot_core.encoders import Encoder
     from zeroshot_core.prediction.loading import Model
+    from zeroshot_core.retrieval import Retriever
 
 __all__ = ["open_encoder", "open_model", "open_retriever"]
 
@@ -49,6 +47,8 @@ def open_retriever(
     model: str | Path | Model | Retriever, *, uri: str | None = None, token: str | None = None
 ) -> Retriever:
     """Open the retriever of a saved or fitted model; a retriever comes back as it is."""
+    from zeroshot_core.retrieval import Retriever
+
     if isinstance(model, Retriever):
         return model
     opened = open_model(model, uri=uri, token=token)
@@ -61,6 +61,9 @@ def open_encoder(
     model: str | Path | Model | Retriever | Encoder, *, uri: str | None = None, token: str | None = None
 ) -> Encoder:
     """Open an encoder by its name, or that of a saved or fitted model; an encoder comes back as it is."""
+    from zeroshot_core.encoders import Encoder
+    from zeroshot_core.prediction.saved import MANIFEST
+
     if isinstance(model, Encoder):
         return model
     if isinstance(model, str | Path) and not (Path(model) / MANIFEST).is_file():
@@ -72,14 +75,20 @@ def open_encoder(
 # Strong references: frameworks make many short-lived objects over a folder, and none may pay the load again.
 @lru_cache(maxsize=4)
 def _load(folder: Path, stamp: int, uri: str | None, token: str | None) -> Model:
+    from zeroshot_core.prediction.loading import load_model
+
     return load_model(folder, uri=uri, token=token)
 
 
 @lru_cache(maxsize=4)
 def _load_encoder(name: str) -> Encoder:
+    from zeroshot_core.encoders import load_encoder
+
     return load_encoder(name)
 
 
 def _stamp(folder: Path) -> int:
+    from zeroshot_core.prediction.saved import MANIFEST
+
     manifest = folder / MANIFEST
     return manifest.stat().st_mtime_ns if manifest.is_file() else 0

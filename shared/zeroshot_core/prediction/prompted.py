@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.prediction.prompting import Prompting, label_questions
+from zeroshot_core.prediction.prompt_settings import Prompting
+from zeroshot_core.prediction.prompting import label_questions
 from zeroshot_core.types import Item, Prediction
 
 if TYPE_CHECKING:

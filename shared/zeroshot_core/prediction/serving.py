@@ -23,20 +23,19 @@ from typing import TYPE_CHECKING, Any, Concatenate, Protocol, TypeAlias, TypeVar
 
 from typing_extensions import ParamSpec
 
-from zeroshot_core.encoders import Encoder, joint_vector
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.index import Filter
 from zeroshot_core.prediction.opening import open_encoder, open_model, open_retriever
-from zeroshot_core.prediction.prompting import Prompting, label_questions
+from zeroshot_core.prediction.prompt_settings import Prompting
 from zeroshot_core.prediction.questions import Answer, LabelQuestion
-from zeroshot_core.prediction.saved import MANIFEST, read_manifest
 from zeroshot_core.prediction.wording import path_in_words, prediction_in_words
-from zeroshot_core.retrieval import GraphView, Retriever
 from zeroshot_core.types import Evidence, Hit, Item, Prediction, Value
 
 if TYPE_CHECKING:
+    from zeroshot_core.encoders import Encoder
     from zeroshot_core.prediction.loading import Model
     from zeroshot_core.prediction.prompted import PromptedClassifier
+    from zeroshot_core.retrieval import GraphView, Retriever
 
 __all__ = [
     "Asked",
@@ -149,11 +148,15 @@ class Opened:
     @cached_property
     def graph(self) -> GraphView:
         """Its graph."""
+        from zeroshot_core.retrieval import GraphView
+
         return GraphView(self.retriever)
 
     @property
     def encoder_name(self) -> str:
         """Name of its encoder; of a folder that was not opened yet, as its manifest has it."""
+        from zeroshot_core.prediction.saved import MANIFEST, read_manifest
+
         if "retriever" in vars(self) or not isinstance(self.source, str | Path):
             return self.retriever.encoder.name
         folder = Path(self.source)
@@ -224,6 +227,7 @@ def questions(
     """
     from zeroshot_core.prediction.classifier import ZeroShotClassifier
     from zeroshot_core.prediction.prompted import PromptedClassifier
+    from zeroshot_core.prediction.prompting import label_questions
 
     if is_prompted:
         return [*label_questions(model, items, top_k=top_k, prompting=prompting, reject=reject)]
@@ -274,6 +278,8 @@ def hits_of(
     vector: Sequence[float] | None = None,
 ) -> list[Hit]:
     """Retrieve for one query, by its vector or several texts where it is told in these (`joint_vector`)."""
+    from zeroshot_core.encoders import joint_vector
+
     return retriever.retrieve(
         [query],
         top_k=searching.k,

@@ -7,6 +7,7 @@ count. A curve is learned as its level (the sum, or the mean for signed targets)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -38,7 +39,7 @@ class Targets:
     kind: TargetKind
     is_curve: bool
 
-    @property
+    @cached_property
     def levels(self) -> Floats:
         """Transformed level of each item, shape (n,)."""
         if self.kind == "real":

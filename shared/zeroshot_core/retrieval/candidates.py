@@ -10,13 +10,14 @@ import numpy as np
 from scipy import sparse
 
 from zeroshot_core.graph import KnowledgeGraph
+from zeroshot_core.graph.paths import entries_of
 from zeroshot_core.types import Item
 
 if TYPE_CHECKING:
     from zeroshot_core.index import Filter, OpenVersion, SearchResult
     from zeroshot_core.types import Floats, Ints, Vectors
 
-__all__ = ["Pool", "add_linked", "best_links", "dense_row", "gather", "nearest"]
+__all__ = ["Pool", "add_linked", "best_links", "dense_row", "gather", "n_near", "nearest"]
 
 _OVERSAMPLING = 3
 _MAX_CANDIDATES = 16384
@@ -48,8 +49,14 @@ class Pool:
     similarities: Sequence[Floats]
 
 
+def n_near(top_k: int) -> int:
+    """How many of the nearest items are candidates for `top_k` hits."""
+    return max(top_k, min(top_k * _OVERSAMPLING, _MAX_CANDIDATES))
+
+
 def gather(
     version: OpenVersion,
+    near: SearchResult[Item],
     vectors: Vectors,
     spread: sparse.csr_matrix,
     graph: KnowledgeGraph,
@@ -60,15 +67,16 @@ def gather(
 
     Parameters
     ----------
+    near
+        The `n_near` items nearest to each query.
     vectors
         Shape (q, d).
     spread
         Activations, shape (q, n_concepts).
     """
-    n_candidates = max(top_k, min(top_k * _OVERSAMPLING, _MAX_CANDIDATES))
-    pool = nearest(version.search_items(vectors, n_candidates, filter, before_links=True), graph)
+    pool = nearest(near, graph)
     links = [[graph.concept_ids[row] for row in rows] for rows in best_links(pool, spread, _N_LINKS)]
-    linked = version.search_linked(vectors, links, max(_LEAST_LINKED, n_candidates), filter)
+    linked = version.search_linked(vectors, links, max(_LEAST_LINKED, n_near(top_k)), filter)
     return add_linked(pool, linked, graph)
 
 
@@ -100,16 +108,11 @@ def best_links(pool: Pool, spread: sparse.csr_matrix, n_links: int) -> list[list
     list of list of int
         For each query at most `n_links` rows of concepts, best first.
     """
-    ends = np.cumsum([0, *map(len, pool.rows)])
-    columns = np.concatenate([*pool.rows, np.zeros(0, dtype=np.int64)])
-    chosen = sparse.csr_matrix(
-        (np.ones(len(columns)), columns, ends), shape=(len(ends) - 1, pool.concepts.shape[0])
-    )
-    n_near = sparse.csr_matrix(chosen @ pool.concepts.sign())
     links: list[list[int]] = []
-    for query, (start, end) in enumerate(zip(spread.indptr[:-1], spread.indptr[1:], strict=True)):
+    for rows, start, end in zip(pool.rows, spread.indptr[:-1], spread.indptr[1:], strict=True):
         active = spread.indices[start:end]
-        order = np.lexsort((active, -spread.data[start:end] / (1 + dense_row(n_near, query)[active])))
+        n_linked = np.bincount(entries_of(pool.concepts, rows)[1], minlength=spread.shape[1])[active]
+        order = np.lexsort((active, -spread.data[start:end] / (1 + n_linked)))
         links.append(active[order[:n_links]].tolist())
     return links
 
@@ -129,9 +132,10 @@ def add_linked(pool: Pool, linked: SearchResult[Item], graph: KnowledgeGraph) ->
         is_fresh = np.isin(more, near, invert=True)
         rows.append(np.concatenate([near, more[is_fresh]]))
         similarities.append(np.concatenate([near_scores, scores[is_fresh]]))
+    more_concepts = sparse.vstack([pool.concepts, _links(graph, fresh)], format="csr") if fresh else None
     return Pool(
         items=[*pool.items, *fresh],
-        concepts=sparse.vstack([pool.concepts, _links(graph, fresh)], format="csr"),
+        concepts=pool.concepts if more_concepts is None else more_concepts,
         rows=rows,
         similarities=similarities,
     )

@@ -13,7 +13,7 @@ from zeroshot_core.encoders import Encoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph, check_relation_weights
 from zeroshot_core.retrieval.activation import ActivatedGraph, Reached, Spread, Spreading
-from zeroshot_core.retrieval.candidates import gather
+from zeroshot_core.retrieval.candidates import gather, n_near
 from zeroshot_core.retrieval.checks import (
     check_graph_weight,
     check_parts,
@@ -153,11 +153,8 @@ class Retriever:
         vectors = self._encode(checked) if vectors is None else check_vectors(vectors, checked, self.encoder)
         if weight == 0 or not self.has_graph:
             return self._by_vectors(vectors, top_k, filter)
-        reached = self.reach(checked, vectors)
-        return [
-            best_items(each, query, reached, weight, top_k)
-            for query, each in enumerate(self._candidates(vectors, reached, top_k, filter))
-        ]
+        reached, found = self._candidates(checked, vectors, top_k, filter)
+        return [best_items(each, query, reached, weight, top_k) for query, each in enumerate(found)]
 
     def candidates(
         self, queries: Sequence[str | Item], *, top_k: int | None = None, filter: Filter | None = None
@@ -174,8 +171,7 @@ class Retriever:
         self._require_graph()
         if not checked:
             return []
-        vectors = self._encode(checked)
-        return self._candidates(vectors, self.reach(checked, vectors), top_k, filter)
+        return self._candidates(checked, self._encode(checked), top_k, filter)[1]
 
     def related_concepts(
         self, queries: Sequence[str | Item], *, top_k: int | None = None, vectors: Vectors | None = None
@@ -289,14 +285,17 @@ class Retriever:
         ]
 
     def _candidates(
-        self, vectors: Vectors, reached: Reached, top_k: int, filter: Filter | None
-    ) -> list[Candidates]:
-        pool = gather(self.version, vectors, reached.spread, reached.on.graph, top_k, filter)
-        return [
+        self, queries: Sequence[str | Item], vectors: Vectors, top_k: int, filter: Filter | None
+    ) -> tuple[Reached, list[Candidates]]:
+        near = self.version.begin_search(vectors, n_near(top_k), filter)
+        reached = self.reach(queries, vectors)
+        pool = gather(self.version, near(), vectors, reached.spread, reached.on.graph, top_k, filter)
+        return reached, [
             Candidates(
                 items=[pool.items[row] for row in rows.tolist()],
                 vector=similarities,
-                graph=overlap_scores(reached.activation(query), pool.concepts[rows]),
+                # Those of the whole pool cost less than picking some rows of a sparse matrix.
+                graph=overlap_scores(reached.activation(query), pool.concepts)[rows],
             )
             for query, (rows, similarities) in enumerate(zip(pool.rows, pool.similarities, strict=True))
         ]

@@ -22,7 +22,7 @@ def item(*concepts: str) -> Item:
 
 
 def columns(type_: str, *items: Item, n_hops: int = 1) -> list[list[float]]:
-    return link_types(items, GRAPH, n_hops=n_hops).by_type[type_].toarray().tolist()
+    return link_types(items, GRAPH, n_hops=n_hops).by_type[type_].matrix.toarray().tolist()
 
 
 def test_a_missing_type_is_reached_from_head_to_tail() -> None:

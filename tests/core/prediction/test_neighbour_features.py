@@ -3,7 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import sparse
-from zeroshot_core.prediction.concept_neighbours import near_concept_weights, near_means, nearest_columns
+from zeroshot_core.prediction.concept_neighbours import (
+    near_concept_weights,
+    near_means,
+    near_means_of,
+    nearest_columns,
+)
+from zeroshot_core.prediction.links import Shares
 from zeroshot_core.prediction.neighbours import (
     Neighbours,
     neighbour_features,
@@ -78,13 +84,15 @@ def test_an_unseen_concept_is_judged_by_its_neighbour_and_a_bare_item_by_its_tex
     none = sparse.csr_matrix((1, len(CONCEPTS)))
     near = sparse.vstack([none, nearest_columns(CONCEPTS, CONCEPTS, skip_self=True)], format="csr")
     of_concept_0, bare = [0, 1, 0, 0], [1, 0, 0, 0]
-    links = sparse.csr_matrix([of_concept_0, bare])
+    matrix = sparse.csr_matrix([of_concept_0, bare])
+    links = Shares(ends=matrix.indptr, columns=matrix.indices, values=matrix.data, n_columns=4)
     texts = np.array([[0.0, 1.0], [0.0, 1.0]], dtype=np.float32)
 
     means = near_means(near_concept_weights(links, near, CONCEPTS, texts), SUMS, prior=0.0)
 
     assert means[0] == pytest.approx(10.0, rel=0.02)  # concept 1
     assert means[1] == pytest.approx(100.0, rel=0.02)  # concept 2
+    np.testing.assert_allclose(near_means_of(links, near, CONCEPTS, texts, SUMS, 0.0), means, rtol=1e-12)
 
 
 def test_where_nothing_is_known_nearby_the_prior_answers() -> None:
