@@ -11,15 +11,18 @@ from scipy import sparse
 
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.graph.paths import entries_of
+from zeroshot_core.retrieval.scoring import Candidates, fuse, highest_overlap, overlap_scores
 from zeroshot_core.types import Item
 
 if TYPE_CHECKING:
     from zeroshot_core.index import Filter, OpenVersion, SearchResult
+    from zeroshot_core.retrieval.activation import Reached
     from zeroshot_core.types import Floats, Ints, Vectors
 
-__all__ = ["Pool", "add_linked", "best_links", "dense_row", "gather", "n_near", "nearest"]
+__all__ = ["Pool", "add_linked", "best_links", "dense_row", "gather", "is_settled", "n_near", "nearest"]
 
-_OVERSAMPLING = 3
+# So many of the nearest items mostly hold the best hits, and show that they do: `is_settled`.
+_OVERSAMPLING = 5
 _MAX_CANDIDATES = 16384
 _N_LINKS = 3
 # What counts among linked items is their overlap too, so more of them are weighed than of the nearest.
@@ -58,12 +61,12 @@ def gather(
     version: OpenVersion,
     near: SearchResult[Item],
     vectors: Vectors,
-    spread: sparse.csr_matrix,
-    graph: KnowledgeGraph,
+    reached: Reached,
     top_k: int,
     filter: Filter | None,
-) -> Pool:
-    """Pool each query's nearest items, and the nearest linked to concepts active but rare among those.
+    graph_weight: float | None = None,
+) -> list[Candidates]:
+    """Score each query's nearest items, and the nearest linked to concepts active but rare among those.
 
     Parameters
     ----------
@@ -71,13 +74,48 @@ def gather(
         The `n_near` items nearest to each query.
     vectors
         Shape (q, d).
-    spread
-        Activations, shape (q, n_concepts).
+    graph_weight
+        Where it is given, linked items are sought only where they could change the best `top_k`.
     """
+    graph, spread = reached.on.graph, reached.spread
     pool = nearest(near, graph)
-    links = [[graph.concept_ids[row] for row in rows] for rows in best_links(pool, spread, _N_LINKS)]
+    activations = [reached.activation(query) for query in range(len(vectors))]
+    found = [_scored(pool, query, activation) for query, activation in enumerate(activations)]
+    is_open = [
+        len(each.items) >= n_near(top_k)
+        and (graph_weight is None or not is_settled(each, activation, graph_weight, top_k))
+        for each, activation in zip(found, activations, strict=True)
+    ]
+    links = [
+        [graph.concept_ids[row] for row in rows] if wanted else []
+        for rows, wanted in zip(best_links(pool, spread, _N_LINKS), is_open, strict=True)
+    ]
     linked = version.search_linked(vectors, links, max(_LEAST_LINKED, n_near(top_k)), filter)
-    return add_linked(pool, linked, graph)
+    pool = add_linked(pool, linked, graph)
+    return [
+        _scored(pool, query, activations[query]) if wanted else found[query]
+        for query, wanted in enumerate(is_open)
+    ]
+
+
+def is_settled(near: Candidates, activation: Floats, graph_weight: float, top_k: int) -> bool:
+    """Whether no item but these, which are the nearest, can come before the last of their best `top_k`.
+
+    No other is nearer than the last of them, nor overlaps more with the activation than `highest_overlap`.
+    """
+    scores = fuse(near.vector, near.graph, graph_weight)
+    least = np.partition(scores, -top_k)[-top_k]
+    most = fuse(near.vector[-1], highest_overlap(activation), graph_weight)
+    return bool(most < least)
+
+
+def _scored(pool: Pool, query: int, activation: Floats) -> Candidates:
+    rows = pool.rows[query]
+    return Candidates(
+        items=[pool.items[row] for row in rows.tolist()],
+        vector=pool.similarities[query],
+        graph=overlap_scores(activation, pool.concepts[rows]),
+    )
 
 
 def nearest(found: SearchResult[Item], graph: KnowledgeGraph) -> Pool:

@@ -25,7 +25,7 @@ from zeroshot_core.retrieval.checks import (
 )
 from zeroshot_core.retrieval.hits import item_hit
 from zeroshot_core.retrieval.ranking import best_concepts, best_items
-from zeroshot_core.retrieval.scoring import Candidates, overlap_scores, seed_weights
+from zeroshot_core.retrieval.scoring import Candidates, seed_weights
 from zeroshot_core.types import Concept, Hit, Item
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Retriever:
     A query activates concepts: an item its own, a text the five nearest ones in the index, weighted by
     `scoring.seed_weights`. The activation spreads over the relations (`activation.Spreading`). Candidates
     are the items nearest to the query, and the nearest of those linked to three concepts that are active but
-    rare among the first (`candidates.best_links`). Each candidate gets
+    rare among the first (`candidates.best_links`), where such an item could be among the hits. Each gets
     ``score = (1 - graph_weight) * vector + graph_weight * graph`` from its cosine similarity and
     `scoring.overlap_scores`.
 
@@ -153,7 +153,7 @@ class Retriever:
         vectors = self._encode(checked) if vectors is None else check_vectors(vectors, checked, self.encoder)
         if weight == 0 or not self.has_graph:
             return self._by_vectors(vectors, top_k, filter)
-        reached, found = self._candidates(checked, vectors, top_k, filter)
+        reached, found = self._candidates(checked, vectors, top_k, filter, weight)
         return [best_items(each, query, reached, weight, top_k) for query, each in enumerate(found)]
 
     def candidates(
@@ -285,17 +285,13 @@ class Retriever:
         ]
 
     def _candidates(
-        self, queries: Sequence[str | Item], vectors: Vectors, top_k: int, filter: Filter | None
+        self,
+        queries: Sequence[str | Item],
+        vectors: Vectors,
+        top_k: int,
+        filter: Filter | None,
+        graph_weight: float | None = None,
     ) -> tuple[Reached, list[Candidates]]:
         near = self.version.begin_search(vectors, n_near(top_k), filter)
         reached = self.reach(queries, vectors)
-        pool = gather(self.version, near(), vectors, reached.spread, reached.on.graph, top_k, filter)
-        return reached, [
-            Candidates(
-                items=[pool.items[row] for row in rows.tolist()],
-                vector=similarities,
-                # Those of the whole pool cost less than picking some rows of a sparse matrix.
-                graph=overlap_scores(reached.activation(query), pool.concepts)[rows],
-            )
-            for query, (rows, similarities) in enumerate(zip(pool.rows, pool.similarities, strict=True))
-        ]
+        return reached, gather(self.version, near(), vectors, reached, top_k, filter, graph_weight)

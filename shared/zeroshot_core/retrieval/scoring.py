@@ -12,7 +12,14 @@ from scipy import sparse
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats, Item
 
-__all__ = ["Candidates", "activation_length", "fuse", "overlap_scores", "seed_weights"]
+__all__ = [
+    "Candidates",
+    "activation_length",
+    "fuse",
+    "highest_overlap",
+    "overlap_scores",
+    "seed_weights",
+]
 
 # The spread of sentence similarities among near concepts; a tenth of it apart is then a clear preference.
 _TEMPERATURE = 0.05
@@ -69,11 +76,24 @@ def overlap_scores(activation: Floats, concepts: sparse.csr_matrix) -> Floats:
     return np.clip(scores, 0.0, 1.0)
 
 
+def highest_overlap(activation: Floats) -> float:
+    """Give the highest of `overlap_scores` that any item could have, in [0, 1].
+
+    ``max over m of (sum of the m largest activations) / (|activation| * sqrt(m))``.
+    """
+    length = activation_length(activation)
+    if length == 0:
+        return 0.0
+    active = np.sort(activation[activation > 0])[::-1]
+    shares = np.cumsum(active) / np.sqrt(np.arange(1, len(active) + 1))
+    return min(1.0, float(shares.max()) / length)
+
+
 def activation_length(activation: Floats) -> float:
     """Euclidean length; the same to the last digit for a part of a graph that holds all that is active."""
     return float(np.linalg.norm(activation[activation > 0]))
 
 
-def fuse(vector: Floats, graph: Floats, graph_weight: float) -> Floats:
+def fuse(vector: Floats, graph: Floats | float, graph_weight: float) -> Floats:
     """Weigh both parts: ``(1 - graph_weight) * vector + graph_weight * graph``, each of shape (m,)."""
     return (1.0 - graph_weight) * vector + graph_weight * graph

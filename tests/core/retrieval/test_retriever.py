@@ -311,6 +311,24 @@ def test_a_query_gets_the_same_hits_alone_and_in_a_batch(shop):
         assert [hit.score for hit in alone] == pytest.approx([hit.score for hit in hits], abs=1e-5)
 
 
+@pytest.mark.parametrize("graph_weight", [0.1, 0.3, 0.6, 1.0])
+def test_links_that_are_left_out_would_have_changed_no_hit(shop, monkeypatch, graph_weight):
+    retriever, items = shop
+    queries = [*items[::9], *(item.text for item in items[::11])]
+    sought = []
+    search = retriever.version.search_linked
+
+    def search_linked(vectors, concept_ids, top_k, filter):
+        sought.append(sum(map(bool, concept_ids)))
+        return search(vectors, concept_ids, top_k, filter)
+
+    monkeypatch.setattr(retriever.version, "search_linked", search_linked)
+    found = retriever.retrieve(queries, graph_weight=graph_weight, top_k=3)
+    monkeypatch.setattr("zeroshot_core.retrieval.candidates.is_settled", lambda *_: False)
+    assert found == retriever.retrieve(queries, graph_weight=graph_weight, top_k=3)
+    assert sought[0] < sought[1] == len(queries) or graph_weight == 1.0
+
+
 @pytest.mark.parametrize("filter", [None, Condition("number", "<", 200)])
 def test_a_batch_finds_over_the_graph_what_each_query_finds_alone(shop, filter):
     retriever, items = shop
