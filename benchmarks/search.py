@@ -17,6 +17,7 @@ import argparse
 import multiprocessing
 import resource
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -90,11 +91,13 @@ def main() -> None:
 def _compare(n: int, uri: str | None, rounds: int) -> float:
     """Compare on n items; median seconds of one query of ours by vectors only."""
     items, graph, encoder = _items(n), _graph(n), Clustered()
-    params = IndexParams(index_type="HNSW", build={"M": 16, "efConstruction": 200}, search={"ef": 128})
+    params = IndexParams(index_type="HNSW")
     with tempfile.TemporaryDirectory() as folder:
         place = uri or f"{folder}/ours.db"
         with VectorIndex.connect(place, name=f"bench{n}", params=params if uri else None) as index:
+            start = time.perf_counter()
             index.activate(index.build(items, encoder, graph))
+            print(f"{n:,} items: written and indexed in {time.perf_counter() - start:.0f} s", flush=True)
             version = index.open(fingerprint=encoder.fingerprint)
             ours = Retriever(version, encoder, graph, top_k=_TOP_K)
             theirs = (

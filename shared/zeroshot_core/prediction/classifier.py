@@ -171,9 +171,10 @@ class ZeroShotClassifier(
         )
         model_index = ModelIndex(self.index)
         settings = {name: getattr(self, name) for name in _TUNING}
-        encoder, report = task.tune(base, self.tune, graph=graph, model_index=model_index, settings=settings)
+        taught = task.tune(base, self.tune, graph=graph, model_index=model_index, settings=settings)
+        encoder, report = taught.encoder, taught.report
         version = model_index.build(task.items, encoder, graph, show_progress=self.show_progress)
-        head = task.head(version, encoder, base, self.random_state)
+        head = task.head(version, taught, base, self.random_state)
         model_index.publish(version)
         clear_rounds(report, model_index, version, self.checkpoints)
         self.holds_encoder_ = holds_encoder(encoder, report, self.encoder_ if self.holds_encoder_ else None)

@@ -27,7 +27,22 @@ if TYPE_CHECKING:
     from zeroshot_core.prediction.tuned import Report
     from zeroshot_core.types import Concept, Ints, Item, Vectors
 
-__all__ = ["LabelTask"]
+__all__ = ["LabelTask", "Taught"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taught:
+    """The encoder that won.
+
+    Parameters
+    ----------
+    accuracy
+        To be expected of the guesses that it was tuned on; None if it was tuned on none.
+    """
+
+    encoder: Encoder
+    report: Report | None
+    accuracy: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +81,7 @@ class LabelTask:
         graph: KnowledgeGraph,
         model_index: ModelIndex,
         settings: Mapping[str, Any],
-    ) -> tuple[Encoder, Report | None]:
+    ) -> Taught:
         """Tune an encoder on the examples, and on the surest guesses for the texts without labels.
 
         Of about 1,000 examples or more a tenth is not read, so that it shows what new texts look like. Joint
@@ -76,15 +91,18 @@ class LabelTask:
         read = np.flatnonzero(~kept).tolist()
         taught: list[Item] = [self.examples[row] for row in read]
         names: list[str | None] = [self.y[row] for row in read]
+        accuracy = None
         if self.others and tune != "none":
             labels, ids = self._labels(base), [concept.id for concept in self.concepts]
-            guessed = self_labelled(self.others, labels, ids, base, graph, model_index)
-            taught, names = taught + guessed[0], [*names, *guessed[1]]
+            guesses = self_labelled(
+                self.others, labels, ids, base, graph, model_index, settings["random_state"]
+            )
+            taught, names, accuracy = taught + guesses.items, [*names, *guesses.labels], guesses.accuracy
         if tune == "joint":
             known = {item.id for item in taught}
             rest = [item for item in self.others if item.id not in known]
             taught, names = taught + rest, [*names, *(None for _ in rest)]
-        return tuned_encoder(
+        encoder, report = tuned_encoder(
             base,
             tune,
             taught,
@@ -94,9 +112,12 @@ class LabelTask:
             model_index=model_index,
             **settings,
         )
+        is_tuned = encoder.fingerprint != base.fingerprint
+        return Taught(encoder=encoder, report=report, accuracy=accuracy if is_tuned else None)
 
-    def head(self, version: OpenVersion, encoder: Encoder, base: Encoder, random_state: int) -> LabelHead:
+    def head(self, version: OpenVersion, taught_by: Taught, base: Encoder, random_state: int) -> LabelHead:
         """Learn a head from the vectors in the index."""
+        encoder = taught_by.encoder
         ids = [item.id for item in self.items]
         labels, vectors = self._labels(encoder), version.item_vectors(ids)
         codes = np.searchsorted([concept.id for concept in self.concepts], self.y).astype(np.int64)
@@ -111,7 +132,14 @@ class LabelTask:
         is_tuned = encoder.fingerprint != base.fingerprint
         temperature = TUNED_TEMPERATURE if is_tuned else TEMPERATURE
         return fit_transduced_head(
-            labels, vectors, graph, known, random_state, temperature=temperature, taught=taught
+            labels,
+            vectors,
+            graph,
+            known,
+            random_state,
+            temperature=temperature,
+            taught=taught,
+            accuracy=taught_by.accuracy,
         )
 
     def _taught_head(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zeroshot_core.prediction.classifier_inputs import linked
-from zeroshot_core.prediction.transduction import assign_labels, neighbour_graph
+from zeroshot_core.prediction.transduction import assign_labels, expected_accuracy, neighbour_graph
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,11 +18,28 @@ if TYPE_CHECKING:
     from zeroshot_core.prediction.indexing import ModelIndex
     from zeroshot_core.types import Floats, Item, Vectors
 
-__all__ = ["self_labelled"]
+__all__ = ["Guesses", "self_labelled"]
 
 # Of each label's fair share of the texts; and texts in all, since tuning reads each of them many times.
 _SHARE = 0.5
 _MOST_TEXTS = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guesses:
+    """The surest guesses.
+
+    Parameters
+    ----------
+    items, labels
+        At most half of each label's fair share, and 2,000 in all; items are linked to their labels.
+    accuracy
+        To be expected of the guesses for all texts. An encoder tuned on guesses would agree with itself.
+    """
+
+    items: list[Item]
+    labels: list[str]
+    accuracy: float
 
 
 def self_labelled(
@@ -31,7 +49,8 @@ def self_labelled(
     encoder: Encoder,
     graph: KnowledgeGraph,
     model_index: ModelIndex,
-) -> tuple[list[Item], list[str]]:
+    random_state: int,
+) -> Guesses:
     """Guess the labels of texts as `assign_labels` does, and keep the surest of each label.
 
     Parameters
@@ -40,23 +59,23 @@ def self_labelled(
         Without labels; they are indexed for as long as this takes.
     labels, names
         Vectors (c, d) and ids of the labels.
-
-    Returns
-    -------
-    items, labels
-        At most half of each label's fair share, and 2,000 in all; items are linked to their labels.
     """
     version = model_index.build(items, encoder, graph, show_progress=False)
     ids = [item.id for item in items]
     vectors = version.item_vectors(ids)
-    shares = assign_labels(labels, vectors, neighbour_graph(version, ids, vectors))
+    links = neighbour_graph(version, ids, vectors)
     if not version.info.is_live:
         model_index.index.drop(version.info.id)
+    shares = assign_labels(labels, vectors, links)
     n_each = max(2, int(min(_SHARE * len(items), _MOST_TEXTS) / len(names)))
     rows, codes = _surest(shares, n_each)
-    return [linked(items[row], names[code]) for row, code in zip(rows, codes, strict=True)], [
-        names[code] for code in codes
-    ]
+    return Guesses(
+        items=[linked(items[row], names[code]) for row, code in zip(rows, codes, strict=True)],
+        labels=[names[code] for code in codes],
+        accuracy=expected_accuracy(
+            labels, vectors, links, np.full(len(items), -1), random_state=random_state
+        ),
+    )
 
 
 def _surest(shares: Floats, n_each: int) -> tuple[list[int], list[int]]:

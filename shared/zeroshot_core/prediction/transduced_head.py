@@ -37,6 +37,7 @@ def fit_transduced_head(
     *,
     temperature: float = TEMPERATURE,
     taught: LabelHead | None = None,
+    accuracy: float | None = None,
 ) -> LabelHead:
     """Learn from texts, of which few or none have labels.
 
@@ -59,6 +60,9 @@ def fit_transduced_head(
         Of the assignment.
     taught
         Learned from the examples alone, where there are any; the assignment leans toward it as well.
+    accuracy
+        To be expected; None estimates it by `expected_accuracy`, which vectors of an encoder tuned on guesses
+        for these texts would deceive.
 
     Raises
     ------
@@ -74,11 +78,12 @@ def fit_transduced_head(
     share = share_of_texts(len(vectors), len(labels))
     shown = vectors[is_kept]
     scores = before.scores(shown)
-    expected = expected_accuracy(
-        labels, vectors, graph, known, temperature=temperature, random_state=random_state
-    )
+    if accuracy is None:
+        accuracy = expected_accuracy(
+            labels, vectors, graph, known, temperature=temperature, random_state=random_state
+        )
     scale = _scale(
-        (1 - share) * scores + share * (shown @ coef.T + intercept), max(_mean_confidence(scores), expected)
+        (1 - share) * scores + share * (shown @ coef.T + intercept), max(_mean_confidence(scores), accuracy)
     )
     return _joined(before, (1 - share) * scale, coef, intercept, share * scale)
 

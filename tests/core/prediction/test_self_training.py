@@ -45,7 +45,8 @@ def test_the_surest_half_of_each_labels_share_is_guessed():
     items = as_items(TEXTS, prefix="text-")
     with closing(ModelIndex(None)) as model_index:
         labels = encoder.encode([graph.concepts[id_].name for id_ in ids])
-        guessed, names = self_labelled(items, labels, ids, encoder, graph, model_index)
+        guesses = self_labelled(items, labels, ids, encoder, graph, model_index, 0)
+        guessed, names = guesses.items, guesses.labels
         assert model_index.index.versions() == []
 
     assert sorted(names) == ["business"] * 6 + ["sport"] * 6

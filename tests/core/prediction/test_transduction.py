@@ -103,6 +103,14 @@ def test_a_head_is_as_sure_as_it_should_be(clusters):
     assert not head.has_examples.any()
 
 
+def test_a_head_is_as_sure_as_the_guesses_were_that_tuned_its_encoder(clusters):
+    labels, vectors, codes = clusters
+    graph, known = nearest_graph(vectors), np.full(len(codes), -1)
+    for accuracy in (0.92, 0.97):
+        head = fit_transduced_head(labels, vectors, graph, known, 0, accuracy=accuracy)
+        assert head.probabilities(vectors).max(axis=1).mean() == pytest.approx(accuracy, abs=0.02)
+
+
 def test_examples_count_where_labels_alone_mislead_the_texts(clusters):
     _, vectors, codes = clusters
     centres = np.stack([vectors[codes == code].mean(axis=0) for code in range(3)])
