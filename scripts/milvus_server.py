@@ -56,6 +56,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(command: list[str], *, server: Path, data: Path | None, port: int | None) -> int:
     """Serve while a command runs; its exit status. Without `data` the server's files are thrown away."""
+    # Ended from outside, it still has the server to end, which lives in a process group of its own.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(prefix="milvus-", ignore_cleanup_errors=True) as scratch:
         folder = data or Path(scratch)
         process, port = _serve(server, folder, port)
