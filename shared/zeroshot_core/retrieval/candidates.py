@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from zeroshot_core.retrieval.activation import Reached
     from zeroshot_core.types import Floats, Ints, Vectors
 
-__all__ = ["Pool", "add_linked", "best_links", "dense_row", "gather", "is_settled", "n_near", "nearest"]
+__all__ = ["Pool", "add_linked", "best_links", "gather", "is_settled", "n_near", "nearest"]
 
 # So many of the nearest items mostly hold the best hits, and show that they do: `is_settled`.
 _OVERSAMPLING = 5
@@ -79,22 +79,23 @@ def gather(
     """
     graph, spread = reached.on.graph, reached.spread
     pool = nearest(near, graph)
-    activations = [reached.activation(query) for query in range(len(vectors))]
-    found = [_scored(pool, query, activation) for query, activation in enumerate(activations)]
-    is_open = [
-        len(each.items) >= n_near(top_k)
-        and (graph_weight is None or not is_settled(each, activation, graph_weight, top_k))
-        for each, activation in zip(found, activations, strict=True)
-    ]
-    links = [
-        [graph.concept_ids[row] for row in rows] if wanted else []
-        for rows, wanted in zip(best_links(pool, spread, _N_LINKS), is_open, strict=True)
-    ]
+    found: list[Candidates] = []
+    links: list[list[str]] = []
+    for query in range(len(vectors)):
+        # One at a time: an activation is as long as the graph.
+        activation = reached.activation(query)
+        own = _scored(pool, query, activation)
+        is_open = len(own.items) >= n_near(top_k) and (
+            graph_weight is None or not is_settled(own, activation, graph_weight, top_k)
+        )
+        rows = best_links(pool, spread, query, _N_LINKS) if is_open else []
+        found.append(own)
+        links.append([graph.concept_ids[row] for row in rows])
     linked = version.search_linked(vectors, links, max(_LEAST_LINKED, n_near(top_k)), filter)
     pool = add_linked(pool, linked, graph)
     return [
-        _scored(pool, query, activations[query]) if wanted else found[query]
-        for query, wanted in enumerate(is_open)
+        _scored(pool, query, reached.activation(query)) if ids else found[query]
+        for query, ids in enumerate(links)
     ]
 
 
@@ -130,8 +131,8 @@ def nearest(found: SearchResult[Item], graph: KnowledgeGraph) -> Pool:
     )
 
 
-def best_links(pool: Pool, spread: sparse.csr_matrix, n_links: int) -> list[list[int]]:
-    """Choose the concepts over which more candidates are sought.
+def best_links(pool: Pool, spread: sparse.csr_matrix, query: int, n_links: int) -> list[int]:
+    """Choose the concepts over which more candidates of a query are sought.
 
     A concept that many near items carry needs no search: an activation counts ``1 / (1 + n)``, where n is the
     number of the query's candidates that are linked to the concept.
@@ -143,16 +144,16 @@ def best_links(pool: Pool, spread: sparse.csr_matrix, n_links: int) -> list[list
 
     Returns
     -------
-    list of list of int
-        For each query at most `n_links` rows of concepts, best first.
+    list of int
+        At most `n_links` rows of concepts, best first.
     """
-    links: list[list[int]] = []
-    for rows, start, end in zip(pool.rows, spread.indptr[:-1], spread.indptr[1:], strict=True):
-        active = spread.indices[start:end]
-        n_linked = np.bincount(entries_of(pool.concepts, rows)[1], minlength=spread.shape[1])[active]
-        order = np.lexsort((active, -spread.data[start:end] / (1 + n_linked)))
-        links.append(active[order[:n_links]].tolist())
-    return links
+    start, end = spread.indptr[query : query + 2]
+    active = spread.indices[start:end]
+    carried = entries_of(pool.concepts, pool.rows[query])[1]
+    n_linked = np.bincount(carried, minlength=spread.shape[1])[active]
+    order = np.lexsort((active, -spread.data[start:end] / (1 + n_linked)))
+    best: list[int] = active[order[:n_links]].tolist()
+    return best
 
 
 def add_linked(pool: Pool, linked: SearchResult[Item], graph: KnowledgeGraph) -> Pool:
@@ -189,11 +190,3 @@ def _links(graph: KnowledgeGraph, items: Sequence[Item]) -> sparse.csr_matrix:
     ends = np.concatenate([[0], np.cumsum(counts)])
     flat = np.fromiter((column for row in columns for column in row), np.int64, int(ends[-1]))
     return sparse.csr_matrix((np.repeat(1 / lengths, counts), flat, ends), shape=(len(items), len(graph)))
-
-
-def dense_row(matrix: sparse.csr_matrix, row: int) -> Floats:
-    """One row as an array; far quicker than indexing a sparse matrix."""
-    dense = np.zeros(matrix.shape[1])
-    entries = slice(matrix.indptr[row], matrix.indptr[row + 1])
-    dense[matrix.indices[entries]] = matrix.data[entries]
-    return dense
