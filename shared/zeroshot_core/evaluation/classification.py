@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zeroshot_core.encoders.remembering import RememberingEncoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.evaluation.linking import expected_calibration_error
 from zeroshot_core.prediction import ZeroShotClassifier
@@ -96,11 +97,13 @@ def evaluate_zero_shot(
         asked, truths = data.train_texts + data.test_texts, data.train_labels + data.test_labels
         unlabelled = asked
     started = time.perf_counter()
+    frozen = RememberingEncoder(encoder)
+    tuned = (encoder, tune) if tune != "none" else (frozen, tune)
+    ways = {"label_vectors": (None, (frozen, "none")), "with_unlabelled_texts": (unlabelled, tuned)}
     scores = {}
-    for name, texts in {"label_vectors": None, "with_unlabelled_texts": unlabelled}.items():
-        model = ZeroShotClassifier(
-            encoder, data.graph, tune="none" if texts is None else tune, random_state=seed
-        ).fit(labels=data.labels, unlabelled=texts)
+    for name, (texts, (reader, way)) in ways.items():
+        model = ZeroShotClassifier(reader, data.graph, tune=way, random_state=seed)
+        model.fit(labels=data.labels, unlabelled=texts)
         scores[name] = _score(model.classes_, model.predict_proba(asked), truths, seed)
         model.close()
     return _report(
@@ -109,7 +112,7 @@ def evaluate_zero_shot(
         seed,
         tune,
         scores,
-        {"label_name": _label_name(data, encoder, asked, truths, seed)},
+        {"label_name": _label_name(data, frozen, asked, truths, seed)},
         n_test=len(asked),
         n_unlabelled=len(unlabelled),
         n_per_label=0,
