@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,7 +38,7 @@ def fit_learner(
     Parameters
     ----------
     steps
-        Gives the steps of one epoch; the same for the same generator.
+        Gives the steps of one pass over the texts; the same for the same generator.
     score
         Of the learner as it is, higher is better; None trains to the end and keeps the last epoch.
 
@@ -50,8 +51,9 @@ def fit_learner(
     from tqdm import tqdm
 
     parameters = learner.parameters()
-    n_steps = len(list(steps(np.random.default_rng(0))))
-    epochs = plan.n_epochs(n_steps)
+    n_in_pass = len(list(steps(np.random.default_rng(0))))
+    epochs, n_passes = plan.n_epochs(n_in_pass), plan.n_passes(n_in_pass)
+    n_steps = n_in_pass * n_passes
     total = epochs * n_steps
     optimizer, schedule = _optimizer(list(parameters.values()), plan.learning_rate, total)
     progress = checkpoints.resume(parameters, optimizer)
@@ -73,7 +75,9 @@ def fit_learner(
             torch.manual_seed(int(seeds.generate_state(1)[0]))
             learner.set_training(True)
             losses: list[float] = []
-            for place, step in enumerate(steps(np.random.default_rng(seeds))):
+            rng = np.random.default_rng(seeds)
+            passes = chain.from_iterable(steps(rng) for _ in range(n_passes))
+            for place, step in enumerate(passes):
                 now = place_in_run(epoch * n_steps + place)
                 if losses and now >= total:
                     break

@@ -10,17 +10,20 @@ from zeroshot_core.errors import InvalidInputError
 __all__ = ["TrainingPlan"]
 
 _STEPS = 60
-_FEWEST_EPOCHS, _MOST_EPOCHS = 3, 10
+_FEWEST_PASSES, _MOST_PASSES = 3, 10
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingPlan:
     """How long and how fast to train.
 
+    An epoch is a pass over the texts, or two where a pass is a single step: after each the held-out texts are
+    scored, which may take half as long as a step.
+
     Parameters
     ----------
     epochs
-        At most, at least 1; None for as many as make 60 steps, but from 3 to 10.
+        At most, at least 1; None for as many as make 60 steps, but from 3 to 10 passes.
     learning_rate
         The highest; it rises over the first tenth of the steps and then falls, both linearly.
     batch_size
@@ -63,6 +66,11 @@ class TrainingPlan:
                 f"got {self.patience} and {self.budget_s}"
             )
 
+    def n_passes(self, n_steps: int) -> int:
+        """Count the passes over the texts in an epoch, where a pass has so many steps."""
+        return 2 if n_steps == 1 else 1
+
     def n_epochs(self, n_steps: int) -> int:
-        """Most epochs, for epochs of so many steps."""
-        return self.epochs or min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, ceil(_STEPS / n_steps)))
+        """Most epochs, where a pass over the texts has so many steps."""
+        passes = min(_MOST_PASSES, max(_FEWEST_PASSES, ceil(_STEPS / n_steps)))
+        return self.epochs or ceil(passes / self.n_passes(n_steps))
