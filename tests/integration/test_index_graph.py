@@ -17,6 +17,7 @@ from zeroshot_core.graph import (
     smooth_vectors,
 )
 from zeroshot_core.index import ConceptName, name_search
+from zeroshot_core.index.connection import Connection
 from zeroshot_core.types import Concept, Relation
 
 N_CONCEPTS = 200
@@ -212,6 +213,26 @@ def test_names_are_encoded_once_and_written_again_after_a_kill(uri):
         index.activate(version)
         found = index.open(fingerprint=encoder.fingerprint).search_names(encoder.encode(["fits"]), 1)
         assert found.records[0] == [ConceptName(concept="S1", text="fits")]
+
+
+def test_a_small_graph_sought_often_answers_from_memory_as_milvus_does(uri, graph, monkeypatch):
+    encoder = HashEncoder(16)
+    queries = encoder.encode([f"query {n}" for n in range(64)])
+    with fresh_index(uri) as index:
+        opened = index.open(index.build([], encoder, graph), fingerprint=encoder.fingerprint)
+        first = opened.search_concepts(queries, 5)
+        opened.search_concepts(queries[:1], 5)
+        monkeypatch.setattr(Connection, "call", lambda *_, **__: pytest.fail("Milvus was asked"))
+        again = opened.search_concepts(queries, 5)
+        monkeypatch.undo()
+    assert [[concept.id for concept in found] for found in again.records] == again.ids
+    # Concepts with equal scores may come in any order, so each is held to its own vector.
+    vectors = concept_vectors(graph, encoder)
+    own = [vectors[[graph.positions[id_] for id_ in found]] for found in again.ids]
+    np.testing.assert_allclose(
+        np.stack(again.scores), np.einsum("qkd,qd->qk", np.stack(own), queries), atol=1e-5
+    )
+    np.testing.assert_allclose(np.stack(again.scores), np.stack(first.scores), atol=1e-5)
 
 
 FAMILY = KnowledgeGraph(

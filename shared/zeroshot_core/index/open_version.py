@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["OpenVersion"]
 
 _IDS_PER_READ = 4096
+# So many concepts are held in memory where they are sought often: at most some 10 MB.
+_FEW_CONCEPTS = 4096
 _N_HASHES = 16**8 - 1
 
 
@@ -60,8 +62,8 @@ class OpenVersion:
 
         A server searches beside what else it is asked; a local file later, in the copy that links need.
         """
-        search = partial(self._items.search, vectors, top_k, filter, from_copy=True)
         connection = self._catalog.connection
+        search = partial(self._items.search, vectors, top_k, filter, from_copy=connection.is_lite)
         return search if connection.is_lite else connection.workers.submit(search).result
 
     def nearest_items(self, vectors: Vectors, top_k: int) -> tuple[list[list[str]], list[Floats]]:
@@ -69,8 +71,14 @@ class OpenVersion:
         return self._items.nearest(vectors, top_k)
 
     def search_concepts(self, vectors: Vectors, top_k: int) -> SearchResult[Concept]:
-        """Nearest concepts of each query vector, shape (q, d)."""
-        return self._concepts.search(vectors, top_k)
+        """Nearest concepts of each query vector, shape (q, d).
+
+        A version's concepts stay as they are, so those of a small graph are read once and compared in memory,
+        exactly, when as many hits have been asked for as there are concepts.
+        """
+        n_concepts = self.info.counts["concepts"]
+        is_sought_often = n_concepts <= min(_FEW_CONCEPTS, self._concepts.n_hits)
+        return self._concepts.search(vectors, top_k, from_copy=is_sought_often)
 
     def search_relations(self, vectors: Vectors, top_k: int) -> SearchResult[Relation]:
         """Nearest relations of each query vector, shape (q, d)."""

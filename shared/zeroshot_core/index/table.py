@@ -92,8 +92,8 @@ class Table(Generic[Record]):
         top_k
             At most this many hits a query, 1 to 16384.
         from_copy
-            Whether a local file is searched in the copy of its rows, however few hits are asked for; with a
-            filter it is not.
+            Whether to search a copy of the rows, however few hits are asked for; with a filter it is not. On
+            a server that is for rows that nobody writes any more.
 
         Raises
         ------
@@ -103,7 +103,7 @@ class Table(Generic[Record]):
         queries = self._checked_queries(vectors, top_k)
         expression, fields = render(filter), output_fields(self._kind)
         n_hits = len(queries) * top_k
-        if from_copy and self._connection.is_lite and not expression:
+        if from_copy and not expression:
             return self._with_records(*self._from_copy(queries, top_k, expression))
         at_once = self._rows_per_read(fields)
         is_large = top_k > at_once or n_hits > _READS_OF_HITS * at_once
@@ -122,6 +122,11 @@ class Table(Generic[Record]):
         queries, expression = self._checked_queries(vectors, top_k), render(filter)
         allowed = self.keys(expression) if expression else None
         return self._with_records(*self.mirrored().search_linked(queries, concept_ids, top_k, allowed))
+
+    @property
+    def n_hits(self) -> int:
+        """Hits that this table was asked for."""
+        return self._n_hits
 
     def _is_for_copy(self, n_hits: int, expression: str) -> bool:
         """Whether so many hits were asked for, now or since the last write, that reading the rows pays."""
@@ -283,12 +288,12 @@ class Table(Generic[Record]):
             self._n_unsealed = 0
 
     def mirrored(self) -> Mirror[Record]:
-        """All rows of a local file, read once and again after a write: no other process has it."""
+        """All rows, read once, and of a local file again after a write: no other process has it."""
         with self._reading:
             return self._read_mirror()
 
     def _read_mirror(self) -> Mirror[Record]:
-        stamp = self._connection.n_writes
+        stamp = self._stamp
         if self._mirror is None or self._mirror.stamp != stamp:
             ids: list[str] = []
             records: list[Record] = []
@@ -304,8 +309,13 @@ class Table(Generic[Record]):
         return self._mirror
 
     def _reads_mirror(self, ids: Collection[str]) -> bool:
-        is_fresh = self._mirror is not None and self._mirror.stamp == self._connection.n_writes
-        return self._connection.is_lite and (is_fresh or len(ids) >= _MIRROR_KEYS)
+        is_fresh = self._mirror is not None and self._mirror.stamp == self._stamp
+        return is_fresh or (self._connection.is_lite and len(ids) >= _MIRROR_KEYS)
+
+    @property
+    def _stamp(self) -> int:
+        """Tells whether a copy is stale; on a server only what stays as it is gets copied."""
+        return self._connection.n_writes if self._connection.is_lite else 0
 
     def _rows_of(self, ids: list[str], fields: list[str]) -> Iterator[dict[str, Any]]:
         for part in _parts(ids, min(_KEYS_PER_READ, self._rows_per_read(fields))):

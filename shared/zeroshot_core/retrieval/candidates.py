@@ -91,6 +91,8 @@ def gather(
         rows = best_links(pool, spread, query, _N_LINKS) if is_open else []
         found.append(own)
         links.append([graph.concept_ids[row] for row in rows])
+    if not any(links):
+        return found
     linked = version.search_linked(vectors, links, max(_LEAST_LINKED, n_near(top_k)), filter)
     pool = add_linked(pool, linked, graph)
     return [
@@ -115,7 +117,7 @@ def _scored(pool: Pool, query: int, activation: Floats) -> Candidates:
     return Candidates(
         items=[pool.items[row] for row in rows.tolist()],
         vector=pool.similarities[query],
-        graph=overlap_scores(activation, pool.concepts[rows]),
+        graph=overlap_scores(activation, pool.concepts, rows),
     )
 
 

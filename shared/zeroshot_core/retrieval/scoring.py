@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
+from zeroshot_core.graph.paths import entries_of
+
 if TYPE_CHECKING:
-    from zeroshot_core.types import Floats, Item
+    from zeroshot_core.types import Floats, Ints, Item
 
 __all__ = [
     "Candidates",
@@ -53,7 +55,7 @@ def seed_weights(similarities: Mapping[str, float]) -> dict[str, float]:
     return dict(zip(similarities, (powers / powers.sum()).tolist(), strict=True))
 
 
-def overlap_scores(activation: Floats, concepts: sparse.csr_matrix) -> Floats:
+def overlap_scores(activation: Floats, concepts: sparse.csr_matrix, rows: Ints | None = None) -> Floats:
     """How much of a query's activation falls on each item's concepts: the cosine between the two.
 
     Parameters
@@ -62,6 +64,8 @@ def overlap_scores(activation: Floats, concepts: sparse.csr_matrix) -> Floats:
         Shape (n_concepts,), not negative: what the query's concepts have spread over the graph.
     concepts
         Shape (m, n_concepts), unit rows: ``1 / sqrt(number of its concepts)`` where an item is linked to one.
+    rows
+        Of the items that count, instead of all.
 
     Returns
     -------
@@ -69,11 +73,15 @@ def overlap_scores(activation: Floats, concepts: sparse.csr_matrix) -> Floats:
         Shape (m,), ``sum(activation[c] for c of the item) / (|activation| * sqrt(number of its concepts))``,
         in [0, 1]; 0 for an item without concepts.
     """
+    rows = np.arange(concepts.shape[0]) if rows is None else rows
     length = activation_length(activation)
     if length == 0:
-        return np.zeros(concepts.shape[0])
-    scores: Floats = np.asarray(concepts @ activation, dtype=np.float64) / length
-    return np.clip(scores, 0.0, 1.0)
+        return np.zeros(len(rows))
+    counts = np.diff(concepts.indptr)[rows]
+    _, columns, shares = entries_of(concepts, rows)
+    places = np.repeat(np.arange(len(rows)), counts)
+    sums = np.bincount(places, weights=activation[columns] * shares, minlength=len(rows))
+    return np.clip(sums / length, 0.0, 1.0)
 
 
 def highest_overlap(activation: Floats) -> float:
