@@ -8,8 +8,8 @@ of one query at a time 16 different ones are asked.
 On a server (`scripts/milvus_server.py run -- python benchmarks/search.py --uri ...`) the index is HNSW, and
 nothing is measured before the server has merged its segments and indexed these anew, which it does beside the
 first searches; recall is measured against exact search. langchain-milvus searches a copy of its own, query
-after query. On a server a fresh process then opens the index, searches it with the graph read from Milvus, and says how
-much memory it came to hold.
+after query. On a server a fresh process then opens the index, searches it with the graph read from Milvus,
+and says how much memory it came to hold.
 """
 
 from __future__ import annotations

@@ -35,8 +35,10 @@ _KEYS_PER_READ = 4096
 _QUERIES_PER_CALL = 1024
 # Beyond so many, hits are read without their records, of which many are the same.
 _READS_OF_HITS = 4
-# From here on, reading all rows of a local file once costs less than reading these one by one.
+# From here on, reading all rows of a local file once costs less than reading these hits one by one, or than
+# walking all rows in so many searches.
 _MIRROR_HITS = 20_000
+_MIRROR_SEARCHES = 64
 _MIRROR_KEYS = 4096
 # A server answers several writes at once; a local file takes one after the other.
 _SERVER_WRITERS = 4
@@ -77,7 +79,7 @@ class Table(Generic[Record]):
         self._mirror: Mirror[Record] | None = None
         self._reading = Lock()
         self._n_unsealed = 0
-        self._n_hits = 0
+        self._n_hits = self._n_searches = 0
         self._hits_stamp = -1
 
     def search(
@@ -129,14 +131,15 @@ class Table(Generic[Record]):
         return self._n_hits
 
     def _is_for_copy(self, n_hits: int, expression: str) -> bool:
-        """Whether so many hits were asked for, now or since the last write, that reading the rows pays."""
+        """Whether so much was asked for, now or since the last write, that reading the rows pays."""
         if not self._connection.is_lite:
             return False
         if self._hits_stamp != self._connection.n_writes:
-            self._hits_stamp, self._n_hits = self._connection.n_writes, 0
+            self._hits_stamp, self._n_hits, self._n_searches = self._connection.n_writes, 0, 0
         # Lite finds the rows for which a filter holds by walking all, however few hits are asked for.
-        asked_before = 0 if expression else self._n_hits
-        return asked_before + n_hits >= _MIRROR_HITS
+        if expression:
+            return n_hits >= _MIRROR_HITS
+        return self._n_searches >= _MIRROR_SEARCHES or self._n_hits + n_hits >= _MIRROR_HITS
 
     def _nearest(self, queries: Vectors, top_k: int, expression: str) -> tuple[list[list[str]], list[Floats]]:
         if self._is_for_copy(len(queries) * top_k, expression):
@@ -181,6 +184,7 @@ class Table(Generic[Record]):
 
     def _hits(self, queries: Vectors, top_k: int, expression: str, fields: list[str]) -> Any:
         self._n_hits += len(queries) * top_k
+        self._n_searches += 1
         return self._call(
             "search",
             data=list(queries),

@@ -27,6 +27,15 @@ def test_single_searches_are_answered_from_memory_once_they_add_up_to_a_batch(
     assert after.scores[0] == pytest.approx(before[0].scores[0], abs=1e-6)
 
 
+def test_many_searches_for_few_hits_are_answered_from_memory_too(version, hash_encoder, monkeypatch):
+    monkeypatch.setattr("zeroshot_core.index.table._MIRROR_SEARCHES", 3)
+    query = hash_encoder.encode(["thing 3 of kind 3"])
+    before = [version.search_items(query, 1) for _ in range(3)]
+    monkeypatch.setattr(version._items, "_hits", None)
+
+    assert [found.ids for found in before] == [version.search_items(query, 1).ids] * 3
+
+
 def test_what_is_written_later_is_found_by_the_next_search(version, hash_encoder):
     query = hash_encoder.encode(["thing 3 of kind 3"])
     for _ in range(6):
