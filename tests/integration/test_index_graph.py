@@ -220,8 +220,8 @@ def test_a_small_graph_sought_often_answers_from_memory_as_milvus_does(uri, grap
     queries = encoder.encode([f"query {n}" for n in range(64)])
     with fresh_index(uri) as index:
         opened = index.open(index.build([], encoder, graph), fingerprint=encoder.fingerprint)
-        first = opened.search_concepts(queries, 5)
-        opened.search_concepts(queries[:1], 5)
+        first = opened.search_concepts(queries[:32], 5)
+        opened.search_concepts(queries[:16], 5)
         monkeypatch.setattr(Connection, "call", lambda *_, **__: pytest.fail("Milvus was asked"))
         again = opened.search_concepts(queries, 5)
         monkeypatch.undo()
@@ -232,7 +232,7 @@ def test_a_small_graph_sought_often_answers_from_memory_as_milvus_does(uri, grap
     np.testing.assert_allclose(
         np.stack(again.scores), np.einsum("qkd,qd->qk", np.stack(own), queries), atol=1e-5
     )
-    np.testing.assert_allclose(np.stack(again.scores), np.stack(first.scores), atol=1e-5)
+    np.testing.assert_allclose(np.stack(again.scores[:32]), np.stack(first.scores), atol=1e-5)
 
 
 FAMILY = KnowledgeGraph(

@@ -74,10 +74,10 @@ class OpenVersion:
         """Nearest concepts of each query vector, shape (q, d).
 
         A version's concepts stay as they are, so those of a small graph are read once and compared in memory,
-        exactly, when as many hits have been asked for as there are concepts.
+        exactly, when as many hits have been asked for, these included, as there are concepts.
         """
-        n_concepts = self.info.counts["concepts"]
-        is_sought_often = n_concepts <= min(_FEW_CONCEPTS, self._concepts.n_hits)
+        n_concepts, n_hits = self.info.counts["concepts"], self._concepts.n_hits + len(vectors) * top_k
+        is_sought_often = n_concepts <= min(_FEW_CONCEPTS, n_hits)
         return self._concepts.search(vectors, top_k, from_copy=is_sought_often)
 
     def search_relations(self, vectors: Vectors, top_k: int) -> SearchResult[Relation]:
