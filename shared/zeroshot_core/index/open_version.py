@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["OpenVersion"]
 
 _IDS_PER_READ = 4096
-# So many concepts are held in memory where they are sought often: at most some 10 MB.
+# So many concepts are held in memory: at most some 10 MB, read in about a second.
 _FEW_CONCEPTS = 4096
 _N_HASHES = 16**8 - 1
 
@@ -74,11 +74,10 @@ class OpenVersion:
         """Nearest concepts of each query vector, shape (q, d).
 
         A version's concepts stay as they are, so those of a small graph are read once and compared in memory,
-        exactly, when as many hits have been asked for, these included, as there are concepts.
+        exactly.
         """
-        n_concepts, n_hits = self.info.counts["concepts"], self._concepts.n_hits + len(vectors) * top_k
-        is_sought_often = n_concepts <= min(_FEW_CONCEPTS, n_hits)
-        return self._concepts.search(vectors, top_k, from_copy=is_sought_often)
+        is_small = self.info.counts["concepts"] <= _FEW_CONCEPTS
+        return self._concepts.search(vectors, top_k, from_copy=is_small)
 
     def search_relations(self, vectors: Vectors, top_k: int) -> SearchResult[Relation]:
         """Nearest relations of each query vector, shape (q, d)."""

@@ -113,11 +113,6 @@ class Table(StoredRows[Record]):
         allowed = self.keys(expression) if expression else None
         return self._with_records(*self.mirrored().search_linked(queries, concept_ids, top_k, allowed))
 
-    @property
-    def n_hits(self) -> int:
-        """Hits that this table was asked for."""
-        return self._n_hits
-
     def _is_for_copy(self, n_hits: int, expression: str) -> bool:
         """Whether so much was asked for, now or since the last write, that reading the rows pays."""
         if not self._connection.is_lite:
