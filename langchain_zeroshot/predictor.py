@@ -12,10 +12,10 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel, Field
+from zeroshot_core.prediction import asking
 from zeroshot_core.prediction.prompt_settings import Prompting
 from zeroshot_core.prediction.questions import LabelQuestion
-from zeroshot_core.prediction.serving import Asked as Question
-from zeroshot_core.prediction.serving import Asker, off_loop, questions
+from zeroshot_core.prediction.serving import off_loop
 
 from langchain_zeroshot._convert import Asked, Batched, PredictionInput, PredictionOutput, to_items, to_output
 
@@ -111,14 +111,14 @@ class ZeroShotPredictor(Batched[Asked, PredictionOutput]):
             async for prediction in question.astream(_ChatModel(self.llm, config).astream):
                 yield to_output(prediction)
 
-    def _look_up(self, inputs: list[Asked], **options: Any) -> list[Question]:
+    def _look_up(self, inputs: list[Asked], **options: Any) -> list[asking.Asked]:
         """Predictions, or with a chat model the questions to it, by one call of the model."""
-        given = {"coverage": self.coverage, "top_k": self.top_k, "prompting": self.prompting, **options}
-        return questions(self._opened.model, to_items(inputs), is_prompted=self.llm is not None, **given)
+        own = {"coverage": self.coverage, "top_k": self.top_k, "prompting": self.prompting, **options}
+        return asking.questions(self._opened.model, to_items(inputs), is_prompted=self.llm is not None, **own)
 
 
 @dataclass(frozen=True)
-class _ChatModel(Asker):
+class _ChatModel(asking.Asker):
     llm: Any
     config: RunnableConfig
 

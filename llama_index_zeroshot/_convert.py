@@ -17,7 +17,7 @@ from zeroshot_core.encoders import Encoder, KnownVectors
 from zeroshot_core.graph.records import concept_attributes, concept_of, relation_attributes, relation_of
 from zeroshot_core.index import Filter
 from zeroshot_core.index.mapping import filter_of
-from zeroshot_core.prediction import inputs, serving
+from zeroshot_core.prediction import asking, attributes, inputs, serving
 from zeroshot_core.retrieval import Fact
 from zeroshot_core.types import Concept, Evidence, Hit, Item, Prediction, Relation
 
@@ -94,7 +94,7 @@ def to_node(hit: Hit, found: BaseNode | None = None) -> NodeWithScore:
         The node that the hit ranks, which is copied.
     """
     node = (found or _stored(hit)).model_copy()
-    added = serving.hit_reasons(hit)
+    added = attributes.hit_reasons(hit)
     node.metadata = {**node.metadata, **added}
     node.excluded_embed_metadata_keys = [*node.excluded_embed_metadata_keys, *added]
     node.excluded_llm_metadata_keys = [*node.excluded_llm_metadata_keys, "score", "parts"]
@@ -110,20 +110,20 @@ def _stored(hit: Hit) -> BaseNode:
 
 def to_response(prediction: Prediction, words: Callable[[Prediction], str]) -> Response:
     """Response of a prediction: reasons in words, evidence as source nodes, numbers as metadata."""
-    metadata = serving.evidence_attributes(prediction.evidence) | serving.prediction_attributes(prediction)
-    return Response(words(prediction), _nodes(prediction.evidence), metadata)
+    extra = attributes.evidence_attributes(prediction.evidence) | attributes.prediction_attributes(prediction)
+    return Response(words(prediction), _nodes(prediction.evidence), extra)
 
 
 def to_stream(evidence: Evidence, drafts: Iterator[Prediction]) -> StreamingResponse:
     """Response whose text is read as it is written; most of its metadata are there at the end of it."""
-    metadata = serving.evidence_attributes(evidence)
-    return StreamingResponse(serving.stream_words(drafts, metadata), _nodes(evidence), metadata)
+    metadata = attributes.evidence_attributes(evidence)
+    return StreamingResponse(asking.stream_words(drafts, metadata), _nodes(evidence), metadata)
 
 
 def to_async_stream(evidence: Evidence, drafts: AsyncIterator[Prediction]) -> AsyncStreamingResponse:
     """Response whose text is read as it is written; most of its metadata are there at the end of it."""
-    metadata = serving.evidence_attributes(evidence)
-    return AsyncStreamingResponse(serving.astream_words(drafts, metadata), _nodes(evidence), metadata)
+    metadata = attributes.evidence_attributes(evidence)
+    return AsyncStreamingResponse(asking.astream_words(drafts, metadata), _nodes(evidence), metadata)
 
 
 def _nodes(evidence: Evidence) -> list[NodeWithScore]:

@@ -14,9 +14,9 @@ from llama_index.core.prompts import BasePromptTemplate, PromptTemplate
 from llama_index.core.schema import QueryBundle
 from pydantic import SecretStr
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.prediction import asking, serving
 from zeroshot_core.prediction.prompt_settings import Prompting
 from zeroshot_core.prediction.questions import LabelQuestion
-from zeroshot_core.prediction.serving import Asked, Asker, Call, Opened, Served, off_loop, question_of
 from zeroshot_core.prediction.wording import prediction_in_words
 
 from llama_index_zeroshot._convert import to_async_stream, to_class, to_item, to_response, to_stream
@@ -57,7 +57,7 @@ class ZeroShotQueryEngine(BaseQueryEngine):
 
     def __init__(
         self,
-        model: Served,
+        model: serving.Served,
         *,
         coverage: float = 0.9,
         top_k: int = 5,
@@ -76,24 +76,24 @@ class ZeroShotQueryEngine(BaseQueryEngine):
         self.prompting = prompting
         self.streaming = streaming
         self.reject = reject
-        self._opened = Opened(model, uri, token)
+        self._opened = serving.Opened(model, uri, token)
         self._template: BasePromptTemplate = PromptTemplate("{question}")
         super().__init__(callback_manager=callback_manager)
 
     def _query(self, query_bundle: QueryBundle) -> Response | StreamingResponse:
-        asked, asker = self._look_up(query_bundle), _LabelAsker(self.llm, self._template)
+        asked, asker = self._look_up(query_bundle), _Asker(self.llm, self._template)
         if self.streaming:
             return to_stream(asked.prediction.evidence, asked.stream(asker.stream))
         return to_response(asked.ask(asker.ask), self._words)
 
     async def _aquery(self, query_bundle: QueryBundle) -> Response | AsyncStreamingResponse:
-        asked, asker = await off_loop(self._look_up)(query_bundle), _LabelAsker(self.llm, self._template)
+        asked, asker = await serving.off_loop(self._look_up)(query_bundle), _Asker(self.llm, self._template)
         if self.streaming:
             return to_async_stream(asked.prediction.evidence, asked.astream(asker.astream))
         return to_response(await asked.aask(asker.aask), self._words)
 
-    def _look_up(self, query: QueryBundle) -> Asked:
-        return question_of(self, self._opened.model, to_item(query))
+    def _look_up(self, query: QueryBundle) -> asking.Asked:
+        return asking.question_of(self, self._opened.model, to_item(query))
 
     def _get_prompts(self) -> dict[str, BasePromptTemplate]:
         return {} if self.llm is None else {"label_template": self._template}
@@ -108,12 +108,12 @@ class ZeroShotQueryEngine(BaseQueryEngine):
         return {}
 
 
-class _LabelAsker(Asker):
+class _Asker(asking.Asker):
     def __init__(self, llm: LLM | None, template: BasePromptTemplate) -> None:
         self._llm: Any = llm
         self._template = template
 
-    def _call(self, question: LabelQuestion, *, is_async: bool, is_streamed: bool) -> Call:
+    def _call(self, question: LabelQuestion, *, is_async: bool, is_streamed: bool) -> asking.Call:
         """Hold the model to the schema where it can be: by tools or in a way of its own."""
         # A program writes into its template: each call has its own.
         template, prefix = self._template.model_copy(), "a" if is_async else ""

@@ -51,7 +51,7 @@ def item_from(value: Any, default_id: str) -> Item:
 def item_of(id_: str, text: str, attributes: Mapping[str, Any]) -> Item:
     """Item with the attributes that are plain values as its metadata, and those named concepts as its links.
 
-    It is the inverse of `serving.hit_attributes`: what that adds is left out.
+    It is the inverse of `attributes.hit_attributes`: what that adds is left out.
 
     Raises
     ------

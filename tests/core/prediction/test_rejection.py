@@ -8,8 +8,8 @@ from zeroshot_core import ZeroShotClassifier
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.prediction import PromptedClassifier, Prompting, label_questions
+from zeroshot_core.prediction.asking import questions
 from zeroshot_core.prediction.indexing import as_items
-from zeroshot_core.prediction.serving import questions
 from zeroshot_core.prediction.unread import kept_from_tuning
 from zeroshot_core.prediction.wording import prediction_in_words
 

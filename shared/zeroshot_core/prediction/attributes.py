@@ -1,0 +1,48 @@
+"""Hits and predictions as attributes that every adapter hands on: values that JSON can hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zeroshot_core.prediction.wording import path_in_words
+
+if TYPE_CHECKING:
+    from zeroshot_core.types import Evidence, Hit, Prediction, Value
+
+__all__ = ["evidence_attributes", "hit_attributes", "hit_reasons", "prediction_attributes"]
+
+
+def hit_attributes(hit: Hit) -> dict[str, Any]:
+    """Metadata of a hit as JSON-able values: the item's own, and those of `hit_reasons`."""
+    return {**hit.metadata, **hit_reasons(hit)}
+
+
+def hit_reasons(hit: Hit) -> dict[str, Any]:
+    """Score, parts, path in words and concepts of a hit as JSON-able values."""
+    return {
+        "score": float(hit.score),
+        "parts": {name: float(part) for name, part in hit.parts.items()},
+        "path": path_in_words(hit.path),
+        "concepts": list(hit.concepts),
+    }
+
+
+def prediction_attributes(prediction: Prediction) -> dict[str, Any]:
+    """Give value, uncertainty and reasons of a prediction as JSON-able values, without its evidence."""
+    return {
+        "value": _plain(prediction.value),
+        "interval": None if prediction.interval is None else [_plain(end) for end in prediction.interval],
+        "coverage": prediction.coverage,
+        "probabilities": dict(prediction.probabilities),
+        "reason": prediction.reason,
+        "fallback": prediction.fallback,
+    }
+
+
+def evidence_attributes(evidence: Evidence) -> dict[str, Any]:
+    """Give the paths to known items in words, by the items' ids."""
+    return {"paths": {hit.id: path_in_words(hit.path) for hit in evidence.items if hit.path}}
+
+
+def _plain(value: Value) -> Any:
+    return list(value) if isinstance(value, tuple) else value
