@@ -99,7 +99,7 @@ class OpenVersion:
             `ids` are those of concepts, each once; `records` say by which name they were found.
         """
         if not self.info.counts["names"]:
-            return as_names(self._concepts.search(vectors, top_k))
+            return as_names(self.search_concepts(vectors, top_k))
         return nearest_names(self._names, vectors, top_k, without)
 
     def sole_names(self, texts: Collection[str]) -> dict[str, ConceptName]:
