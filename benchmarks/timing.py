@@ -26,9 +26,11 @@ class Times:
         return float(clock), float(np.median(np.divide(other.cpu, self.cpu)))
 
 
-def race(contestants: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, Times]:
-    """Run each contestant once to warm up, then all in turns, each round in another order."""
-    for run in contestants.values():
+def race(
+    contestants: Mapping[str, Callable[[], Any]], rounds: int, *, is_warm: bool = False
+) -> dict[str, Times]:
+    """Run each contestant once unless all are warm, then all in turns, each round in another order."""
+    for run in () if is_warm else contestants.values():
         run()
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in contestants}
     rng = np.random.default_rng(0)

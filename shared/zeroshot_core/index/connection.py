@@ -6,15 +6,20 @@ import re
 import shutil
 import socket
 import threading
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from zeroshot_core.errors import ConnectionFailedError, IndexLockedError, InvalidInputError, VectorIndexError
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "begin_each"]
+
+Part = TypeVar("Part")
+Answer = TypeVar("Answer")
 
 _TIMEOUT = 8.0
 _CALLS_AT_ONCE = 8
@@ -52,7 +57,6 @@ class Connection:
         self.address = address
         self.path = path
         self.db_name = db_name
-        self.workers = ThreadPoolExecutor(_CALLS_AT_ONCE)  # begins threads as calls come, and keeps them
 
     @classmethod
     def open(cls, uri: str, *, token: str | None = None, db_name: str | None = None) -> Connection:
@@ -117,6 +121,28 @@ class Connection:
         except (MilvusException, RpcError) as error:
             raise _translated(error, self.address, method) from error
 
+    def begin(self, method: str, /, *args: Any, **kwargs: Any) -> Callable[[], Any]:
+        """Send a search to a server; what is given back waits for the answer.
+
+        A local file is asked only then, for it would be this process that works meanwhile. A server that
+        fails is asked again by `call`, which retries and says what is wrong.
+        """
+        from grpc import RpcError
+        from pymilvus.exceptions import MilvusException
+
+        ask = partial(self.call, method, *args, **kwargs)
+        if self.is_lite:
+            return ask
+        pending = self.call(method, *args, **kwargs, _async=True)
+
+        def answer() -> Any:
+            try:
+                return pending.result()
+            except (MilvusException, RpcError):
+                return ask()
+
+        return answer
+
     def clear_remnant(self, collection: str) -> None:
         """Remove from a local file what a kill has left of a collection that is not there.
 
@@ -137,7 +163,6 @@ class Connection:
         client, self._client = self._client, None
         if client is None:
             return
-        self.workers.shutdown()
         client.close()
         if self.path is not None:
             _release_lite(self.path)
@@ -154,6 +179,20 @@ class Connection:
 
     def __repr__(self) -> str:
         return f"Connection({self.address!r})"
+
+
+def begin_each(begin: Callable[[Part], Callable[[], Answer]], parts: Iterable[Part]) -> Iterator[Answer]:
+    """Begin a call for each part now, at most eight at once, and give their answers in order."""
+    source = iter(parts)
+    begun = deque(begin(part) for part in islice(source, _CALLS_AT_ONCE))
+
+    def answers() -> Iterator[Answer]:
+        while begun:
+            answer = begun.popleft()()
+            begun.extend(begin(part) for part in islice(source, 1))
+            yield answer
+
+    return answers()
 
 
 def _open_server(uri: str, token: str | None, db_name: str | None) -> Connection:

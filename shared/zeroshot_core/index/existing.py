@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph, concept_vectors
-from zeroshot_core.index.connection import Connection
+from zeroshot_core.index.connection import Connection, begin_each
 from zeroshot_core.index.existing_columns import CollectionFields, ForeignColumns
 from zeroshot_core.index.filters import Condition, Filter, render
 from zeroshot_core.index.linked import search_each
@@ -125,21 +124,20 @@ class ExistingCollection:
 
     def search_items(self, vectors: Vectors, top_k: int, filter: Filter | None = None) -> SearchResult[Item]:
         """Nearest items of each query vector, shape (q, d)."""
-        if not 1 <= top_k <= MAX_TOP_K:
-            raise InvalidInputError(f"expected top_k in 1-{MAX_TOP_K}, got {top_k}")
-        hits = list(self._search(vectors, top_k, render(filter, self._columns)))
-        records = [[self._item(hit["entity"]) for hit in row] for row in hits]
-        return SearchResult(
-            ids=[[item.id for item in row] for row in records],
-            scores=[self._scores([hit["distance"] for hit in row]) for row in hits],
-            records=records,
-        )
+        return self.begin_search(vectors, top_k, filter)()
 
     def begin_search(
         self, vectors: Vectors, top_k: int, filter: Filter | None = None
     ) -> Callable[[], SearchResult[Item]]:
-        """Give `search_items` as it is: Milvus is asked nothing else meanwhile."""
-        return partial(self.search_items, vectors, top_k, filter)
+        """Begin `search_items`: what is given back waits for a server's answer, or searches a local file."""
+        if not 1 <= top_k <= MAX_TOP_K:
+            raise InvalidInputError(f"expected top_k in 1-{MAX_TOP_K}, got {top_k}")
+        expression, queries = render(filter, self._columns), np.asarray(vectors, dtype=np.float32)
+        parts = (
+            queries[start : start + _QUERIES_PER_CALL] for start in range(0, len(queries), _QUERIES_PER_CALL)
+        )
+        begun = begin_each(lambda part: self._begin_hits(part, top_k, expression), parts)
+        return lambda: self._result([hits for answer in begun for hits in answer])
 
     def search_concepts(self, vectors: Vectors, top_k: int) -> SearchResult[Concept]:
         """Nearest concepts of each query vector, shape (q, d), exactly."""
@@ -201,24 +199,31 @@ class ExistingCollection:
             For each query; without concepts it finds nothing.
         """
         concepts = concept_ids if self._fields.concepts else [()] * len(vectors)
-        return search_each(self.search_items, vectors, concepts, top_k, filter, self._connection.workers)
+        return search_each(self.begin_search, vectors, concepts, top_k, filter)
 
     def neighbourhood(self, concept_ids: Sequence[str], n_hops: int) -> KnowledgeGraph:
         """Give the graph, which is in memory."""
         return self._graph
 
-    def _search(self, vectors: Vectors, top_k: int, expression: str) -> Iterator[list[Any]]:
-        for start in range(0, len(vectors), _QUERIES_PER_CALL):
-            yield from self._connection.call(
-                "search",
-                self.info.id,
-                data=list(np.asarray(vectors[start : start + _QUERIES_PER_CALL], dtype=np.float32)),
-                anns_field=self._fields.vector,
-                limit=top_k,
-                filter=expression,
-                output_fields=self._columns.output,
-                **self._options,
-            )
+    def _begin_hits(self, queries: Vectors, top_k: int, expression: str) -> Callable[[], Any]:
+        return self._connection.begin(
+            "search",
+            self.info.id,
+            data=list(queries),
+            anns_field=self._fields.vector,
+            limit=top_k,
+            filter=expression,
+            output_fields=self._columns.output,
+            **self._options,
+        )
+
+    def _result(self, answer: Sequence[Any]) -> SearchResult[Item]:
+        records = [[self._item(hit["entity"]) for hit in hits] for hits in answer]
+        return SearchResult(
+            ids=[[item.id for item in row] for row in records],
+            scores=[self._scores([hit["distance"] for hit in hits]) for hits in answer],
+            records=records,
+        )
 
     def _rows_of(self, ids: list[str], output: list[str]) -> Iterator[Mapping[str, Any]]:
         for start in range(0, len(ids), _IDS_PER_READ):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zeroshot_core.index.connection import begin_each
 from zeroshot_core.index.filters import AllOf, Condition, Filter
 from zeroshot_core.index.table import SearchResult
 from zeroshot_core.types import Item
@@ -19,34 +19,31 @@ __all__ = ["search_each"]
 
 
 def search_each(
-    search: Callable[[Vectors, int, Filter], SearchResult[Item]],
+    begin_search: Callable[[Vectors, int, Filter], Callable[[], SearchResult[Item]]],
     vectors: Vectors,
     concept_ids: Sequence[Sequence[str]],
     top_k: int,
     filter: Filter | None,
-    workers: Executor,
 ) -> SearchResult[Item]:
     """Search once for all queries that have the same concepts, several times at once.
 
     Parameters
     ----------
-    search
-        Finds the nearest items of query vectors under a filter.
+    begin_search
+        Begins to find the nearest items of query vectors under a filter.
     vectors
         Shape (q, d).
     concept_ids
         For each query; without concepts it finds nothing.
-    workers
-        Who searches where there is more than one search.
     """
     groups: dict[tuple[str, ...], list[int]] = {}
     for query, ids in enumerate(concept_ids):
         if ids:
             groups.setdefault(tuple(sorted(ids)), []).append(query)
 
-    def found(ids: tuple[str, ...]) -> SearchResult[Item]:
+    def begin(ids: tuple[str, ...]) -> Callable[[], SearchResult[Item]]:
         condition: Filter = Condition("concepts", "contains", ids)
-        return search(
+        return begin_search(
             vectors[groups[ids]], top_k, condition if filter is None else AllOf((condition, filter))
         )
 
@@ -55,8 +52,7 @@ def search_each(
         scores=[np.zeros(0) for _ in concept_ids],
         records=[[] for _ in concept_ids],
     )
-    parts = workers.map(found, groups) if len(groups) > 1 else map(found, groups)
-    for queries, part in zip(groups.values(), parts, strict=True):
+    for queries, part in zip(groups.values(), begin_each(begin, groups), strict=True):
         for place, query in enumerate(queries):
             result.ids[query] = part.ids[place]
             result.scores[query] = part.scores[place]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -60,11 +59,10 @@ class OpenVersion:
     ) -> Callable[[], SearchResult[Item]]:
         """Begin `search_items`, with `search_linked` to follow: what is given back waits for the answer.
 
-        A server searches beside what else it is asked; a local file later, in the copy that links need.
+        A server searches meanwhile; a local file is searched then, in the copy that links need.
         """
-        connection = self._catalog.connection
-        search = partial(self._items.search, vectors, top_k, filter, from_copy=connection.is_lite)
-        return search if connection.is_lite else connection.workers.submit(search).result
+        from_copy = self._catalog.connection.is_lite
+        return self._items.begin_search(vectors, top_k, filter, from_copy=from_copy)
 
     def nearest_items(self, vectors: Vectors, top_k: int) -> tuple[list[list[str]], list[Floats]]:
         """Ids and scores alone of the nearest items of each query vector, as of `search_items`."""
@@ -199,8 +197,7 @@ class OpenVersion:
         """
         if self._catalog.connection.is_lite:
             return self._items.search_linked(vectors, concept_ids, top_k, filter)
-        workers = self._catalog.connection.workers
-        return search_each(self.search_items, vectors, concept_ids, top_k, filter, workers)
+        return search_each(self._items.begin_search, vectors, concept_ids, top_k, filter)
 
     def relations_of(
         self, concept_ids: Sequence[str], direction: Literal["out", "in", "both"] = "both"

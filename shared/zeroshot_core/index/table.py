@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from threading import Lock
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic
 import numpy as np
 
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.index.connection import begin_each
 from zeroshot_core.index.filters import Filter, render
 from zeroshot_core.index.mirror import Mirror
 from zeroshot_core.index.params import to_scores
@@ -90,16 +91,22 @@ class Table(StoredRows[Record]):
         InvalidInputError
             If the vectors have another dimension than the index, or `top_k` is out of range.
         """
+        return self.begin_search(vectors, top_k, filter, from_copy=from_copy)()
+
+    def begin_search(
+        self, vectors: Vectors, top_k: int, filter: Filter | None = None, *, from_copy: bool = False
+    ) -> Callable[[], SearchResult[Record]]:
+        """Begin a `search`: what is given back waits for a server's answer, or searches a local file."""
         queries = self._checked_queries(vectors, top_k)
         expression, fields = render(filter), output_fields(self._kind)
         n_hits = len(queries) * top_k
         if from_copy and not expression:
-            return self._with_records(*self._from_copy(queries, top_k, expression))
+            return lambda: self._with_records(*self._from_copy(queries, top_k, expression))
         at_once = self._rows_per_read(fields)
         is_large = top_k > at_once or n_hits > _READS_OF_HITS * at_once
         if is_large or self._reads_mirror(()) or self._is_for_copy(n_hits, expression):
-            return self._with_records(*self._nearest(queries, top_k, expression))
-        return self._search_whole(queries, top_k, expression, fields)
+            return lambda: self._with_records(*self._nearest(queries, top_k, expression))
+        return self._begin_whole(queries, top_k, expression, fields)
 
     def nearest(self, vectors: Vectors, top_k: int) -> tuple[list[list[str]], list[Floats]]:
         """Ids and scores alone of the nearest records of each query vector; see `search`."""
@@ -136,13 +143,16 @@ class Table(StoredRows[Record]):
         allowed = self.keys(expression) if expression else None
         return self.mirrored().search(queries, top_k, allowed)
 
-    def _search_whole(
+    def _begin_whole(
         self, queries: Vectors, top_k: int, expression: str, fields: list[str]
-    ) -> SearchResult[Record]:
-        """Search and read the records by the same calls."""
+    ) -> Callable[[], SearchResult[Record]]:
+        """Search and read the records by the same calls; a server is asked the later ones meanwhile."""
         step = max(1, self._rows_per_read(fields) // top_k)
         parts = (queries[start : start + step] for start in range(0, len(queries), step))
-        answer = [hits for part in parts for hits in self._hits(part, top_k, expression, fields)]
+        begun = begin_each(lambda part: self._begin_hits(part, top_k, expression, fields), parts)
+        return lambda: self._whole([hits for answer in begun for hits in answer])
+
+    def _whole(self, answer: Sequence[Any]) -> SearchResult[Record]:
         known: dict[str, Record] = {}
         ids = [list(hits.ids) for hits in answer]
         for key, hit in zip(chain.from_iterable(ids), chain.from_iterable(answer), strict=True):
@@ -160,16 +170,19 @@ class Table(StoredRows[Record]):
         scores: list[Floats] = []
         step = min(_QUERIES_PER_CALL, max(1, _HITS_PER_CALL // top_k))
         for start in range(0, len(queries), step):
-            answer = self._hits(queries[start : start + step], top_k, expression, ["id"])
+            answer = self._begin_hits(queries[start : start + step], top_k, expression, ["id"])()
             ids += [list(hits.ids) for hits in answer]
             scores += self._scores(answer)
         return ids, scores
 
-    def _hits(self, queries: Vectors, top_k: int, expression: str, fields: list[str]) -> Any:
+    def _begin_hits(
+        self, queries: Vectors, top_k: int, expression: str, fields: list[str]
+    ) -> Callable[[], Any]:
         self._n_hits += len(queries) * top_k
         self._n_searches += 1
-        return self._call(
+        return self._connection.begin(
             "search",
+            self._collection,
             data=list(queries),
             anns_field="vector",
             limit=top_k,

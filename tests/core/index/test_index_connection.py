@@ -9,6 +9,7 @@ from concurrent import futures
 import grpc
 import pytest
 from pymilvus import MilvusClient
+from pymilvus.exceptions import MilvusException
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.errors import (
     ConnectionFailedError,
@@ -17,6 +18,7 @@ from zeroshot_core.errors import (
     VectorIndexError,
 )
 from zeroshot_core.index import VectorIndex
+from zeroshot_core.index.connection import Connection, begin_each
 from zeroshot_core.types import Item
 
 OPEN = """
@@ -178,3 +180,43 @@ def test_description_shows_the_place_and_no_secret(tmp_path):
         encoder = HashEncoder()
         version = index.build([Item(id="a", text="x")], encoder)
         assert version in repr(index.open(version, fingerprint=encoder.fingerprint))
+
+
+class Flaky:
+    """A server's client whose searches under way fail, and those asked at once as often as told."""
+
+    def __init__(self, failures):
+        self.failures = failures
+
+    def search(self, name, *, _async=False):
+        if _async:
+            pending = futures.Future()
+            pending.set_exception(MilvusException(message="channel closed"))
+            return pending
+        if self.failures:
+            raise MilvusException(message="out of memory")
+        return [name]
+
+
+def flaky(failures):
+    return Connection(Flaky(failures), address="http://somewhere", path=None, db_name=None)
+
+
+def test_search_that_fails_under_way_is_asked_again():
+    assert flaky(failures=False).begin("search", "items")() == ["items"]
+
+
+def test_search_that_fails_again_says_what_is_wrong():
+    answer = flaky(failures=True).begin("search", "items")
+    with pytest.raises(VectorIndexError, match="http://somewhere failed in search: out of memory"):
+        answer()
+
+
+def test_calls_begin_at_once_but_no_more_than_eight():
+    begun = []
+    answers = begin_each(lambda part: begun.append(part) or (lambda: 10 * part), range(20))
+    assert begun == list(range(8))
+    assert next(answers) == 0
+    assert len(begun) == 9
+    assert list(answers) == [10 * part for part in range(1, 20)]
+    assert begun == list(range(20))

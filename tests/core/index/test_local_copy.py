@@ -19,7 +19,7 @@ def test_single_searches_are_answered_from_memory_once_they_add_up_to_a_batch(
 ):
     query = hash_encoder.encode(["thing 3 of kind 3"])
     before = [version.search_items(query, 5) for _ in range(3)]
-    monkeypatch.setattr(version._items, "_hits", None)  # Milvus is asked no more
+    monkeypatch.setattr(version._items, "_begin_hits", None)  # Milvus is asked no more
     after = version.search_items(query, 5)
 
     assert [found.ids for found in before] == [after.ids] * 3
@@ -31,7 +31,7 @@ def test_many_searches_for_few_hits_are_answered_from_memory_too(version, hash_e
     monkeypatch.setattr("zeroshot_core.index.table._MIRROR_SEARCHES", 3)
     query = hash_encoder.encode(["thing 3 of kind 3"])
     before = [version.search_items(query, 1) for _ in range(3)]
-    monkeypatch.setattr(version._items, "_hits", None)
+    monkeypatch.setattr(version._items, "_begin_hits", None)
 
     assert [found.ids for found in before] == [version.search_items(query, 1).ids] * 3
 
@@ -59,6 +59,6 @@ def test_a_query_finds_the_same_alone_and_among_others(version, hash_encoder):
 def test_a_batch_counts_for_the_single_searches_after_it(version, hash_encoder, monkeypatch):
     query = hash_encoder.encode(["thing 3 of kind 3"])
     batch = version.search_items(np.repeat(query, 4, axis=0), 5)
-    monkeypatch.setattr(version._items, "_hits", None)
+    monkeypatch.setattr(version._items, "_begin_hits", None)
 
     assert version.search_items(query, 5).ids[0] == batch.ids[0]
