@@ -17,7 +17,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from timing import print_table, race, versions
+from timing import print_head, print_table, race, versions
 from zeroshot_core.datasets import load_labelled_texts, load_product_lines
 from zeroshot_core.encoders import in_runtime, load_encoder
 
@@ -38,8 +38,7 @@ def main() -> None:
     base = load_encoder()
     ours = {runtime: in_runtime(base, runtime) for runtime in ("torch", "onnx", "onnx-int8")}
     print(versions("sentence-transformers", "torch", "transformers", "onnxruntime"))
-    print("| texts | contestant | rate | clock a text | processor a text | ratio, clock | ratio, processor |")
-    print("|---|---|---|---|---|---|---|")
+    print_head("texts", "text")
     for kind, texts in _texts(options.texts).items():
         size = _best_batch_size(base, texts[: max(64, len(texts) // 5)])
         for n in (1, 32, len(texts)):

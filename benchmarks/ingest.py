@@ -23,7 +23,7 @@ from langchain_milvus import Milvus
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.schema import TextNode
-from timing import print_table, race, versions
+from timing import print_head, print_table, race, versions
 from zeroshot_core.datasets import load_product_lines
 from zeroshot_core.encoders import Encoder, in_runtime, load_encoder
 from zeroshot_core.index import VectorIndex
@@ -80,8 +80,7 @@ def main() -> None:
     print(
         versions("langchain-milvus", "llama-index-core", "sentence-transformers", "pymilvus", "milvus-lite")
     )
-    print("| texts | contestant | rate | clock a text | processor a text | ratio, clock | ratio, processor |")
-    print("|---|---|---|---|---|---|---|")
+    print_head("texts", "text")
 
     def contestants(given: list[str]) -> dict[str, Callable[[], Any]]:
         return {

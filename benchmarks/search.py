@@ -28,17 +28,20 @@ from typing import Any
 import numpy as np
 from langchain_core.embeddings import Embeddings
 from langchain_milvus import Milvus
-from timing import print_table, race, versions
+from timing import Times, print_head, print_table, race, versions
 from zeroshot_core import KnowledgeGraph
 from zeroshot_core.encoders import Encoder
 from zeroshot_core.index import IndexParams, VectorIndex
 from zeroshot_core.retrieval import Retriever
 from zeroshot_core.types import Concept, Item, Relation
 
+__all__ = ["BASELINE", "ONE_BY_ONE", "race_searches", "wait_until_settled"]
+
+BASELINE = "pymilvus"
 _DIMENSION, _TOP_K, _PER_CONCEPT = 384, 10, 50
 _PER_PART = 20_000
 # Where queries are asked one at a time, so many different ones are.
-_ONE_BY_ONE = 16
+ONE_BY_ONE = 16
 # A server begins to merge segments within a minute or so.
 _STILL_SECONDS, _POLL_SECONDS = 90.0, 2.0
 _FIELDS = ["id", "text", "concepts", "metadata"]
@@ -81,10 +84,7 @@ def main() -> None:
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
     print(versions("pymilvus", "milvus-lite", "langchain-milvus"))
-    print(
-        "| search | contestant | rate | clock a query | processor a query | ratio, clock | ratio, processor |"
-    )
-    print("|---|---|---|---|---|---|---|")
+    print_head("search", "query")
     costs = [_compare(n, options.uri, options.rounds) for n in options.items]
     if len(costs) > 1:
         slope = np.polyfit(np.log(options.items), np.log(costs), 1)[0]
@@ -103,7 +103,7 @@ def _compare(n: int, uri: str | None, rounds: int) -> float:
             print(f"{n:,} items: written and indexed in {time.perf_counter() - start:.0f} s", flush=True)
             version = index.open(fingerprint=encoder.fingerprint)
             if uri:
-                _wait_until_settled(version)
+                wait_until_settled(version)
                 print(f"{n:,} items: settled after {time.perf_counter() - start:.0f} s", flush=True)
             ours = Retriever(version, encoder, graph, top_k=_TOP_K)
             theirs = (
@@ -111,8 +111,10 @@ def _compare(n: int, uri: str | None, rounds: int) -> float:
             )
             cost = 0.0
             for at_once in (1, 64):
-                times = _race(version, ours, theirs, n, at_once, rounds // 5)
-                print_table(f"{at_once} in {n:,}", times, max(at_once, _ONE_BY_ONE), "pymilvus")
+                queries = _queries(n, max(at_once, ONE_BY_ONE))
+                vectors = encoder.encode(queries)
+                times = race_searches(ours, queries, vectors, at_once, max(3, rounds // 5), theirs=theirs)
+                print_table(f"{at_once} in {n:,}", times, len(queries), BASELINE)
                 cost = cost or float(np.median(times["ours, vectors only"].wall))
             _print_recall(version, items, encoder)
     if uri:
@@ -122,7 +124,7 @@ def _compare(n: int, uri: str | None, rounds: int) -> float:
     return cost
 
 
-def _wait_until_settled(version: Any) -> None:
+def wait_until_settled(version: Any) -> None:
     """Return when a server has had nothing left to index for some time."""
     client, name = version._catalog.connection._client, version._items._collection
     still_since = time.monotonic()
@@ -134,7 +136,7 @@ def _wait_until_settled(version: Any) -> None:
 
 def _resident(uri: str, n: int) -> tuple[float, float]:
     """MiB that this process holds: with all imported, and after searching an index of n items."""
-    queries = [f"query {1_000_000_000 + 7919 * i % n}" for i in range(64)]
+    queries = _queries(n, 64)
     before = _held()
     with VectorIndex.connect(uri, name=f"bench{n}") as index:
         version = index.open(fingerprint=Clustered.fingerprint)
@@ -148,10 +150,17 @@ def _held() -> float:
     return pages * resource.getpagesize() / 2**20
 
 
-def _race(version: Any, ours: Retriever, theirs: Milvus | None, n: int, at_once: int, rounds: int) -> Any:
-    """Ask the same queries by each contestant, so many at once."""
-    queries = [f"query {1_000_000_000 + 7919 * i % n}" for i in range(max(at_once, _ONE_BY_ONE))]
-    vectors = Clustered().encode(queries)
+def race_searches(
+    ours: Retriever,
+    queries: Sequence[str | Item],
+    vectors: Any,
+    at_once: int,
+    rounds: int,
+    *,
+    theirs: Any = None,
+) -> dict[str, Times]:
+    """Ask the same queries by each contestant, so many at once; `theirs` is a langchain-milvus store."""
+    version = ours.version
     client, name = version._catalog.connection._client, version._items._collection
     options = version.info.params.search_options(_TOP_K)
 
@@ -170,7 +179,7 @@ def _race(version: Any, ours: Retriever, theirs: Milvus | None, n: int, at_once:
             theirs.similarity_search_with_score_by_vector(vector.tolist(), k=_TOP_K)
 
     searches: dict[str, Callable[[slice], Any]] = {
-        "pymilvus": bare,
+        BASELINE: bare,
         "ours, vectors only": lambda part: ours.retrieve(
             queries[part], graph_weight=0.0, vectors=vectors[part]
         ),
@@ -182,7 +191,7 @@ def _race(version: Any, ours: Retriever, theirs: Milvus | None, n: int, at_once:
     contestants = {
         title: lambda search=search: [search(part) for part in parts] for title, search in searches.items()
     }
-    return race(contestants, max(3, rounds))
+    return race(contestants, rounds)
 
 
 def _langchain(uri: str, texts: list[str]) -> Milvus:
@@ -214,6 +223,10 @@ def _vector(number: int) -> Any:
     row = number % 1_000_000_000
     centre = np.random.default_rng(row // _PER_CONCEPT).standard_normal(_DIMENSION)
     return centre + 0.7 * np.random.default_rng(10**10 + number).standard_normal(_DIMENSION)
+
+
+def _queries(n: int, number: int) -> list[str]:
+    return [f"query {1_000_000_000 + 7919 * i % n}" for i in range(number)]
 
 
 def _items(n: int) -> list[Item]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Times", "print_table", "race", "versions"]
+__all__ = ["Times", "print_head", "print_table", "race", "versions"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +43,15 @@ def race(
         name: Times(wall=tuple(wall for wall, _ in rows), cpu=tuple(cpu for _, cpu in rows))
         for name, rows in found.items()
     }
+
+
+def print_head(things: str, unit: str) -> None:
+    """Print the head of the tables that follow, of times a unit."""
+    print(
+        f"| {things} | contestant | rate | clock a {unit} | processor a {unit} "
+        "| ratio, clock | ratio, processor |"
+    )
+    print("|---|---|---|---|---|---|---|")
 
 
 def print_table(title: str, times: Mapping[str, Times], n: int, baseline: str) -> None:
