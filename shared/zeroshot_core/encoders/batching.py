@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from zeroshot_core.types import Ints
 
-__all__ = ["feature_batches", "length_sorted_batches", "plain_tokenizer"]
+__all__ = ["even_budget", "feature_batches", "length_sorted_batches", "plain_tokenizer"]
 
 
 def length_sorted_batches(lengths: Sequence[int], budget: int) -> Iterator[Ints]:
@@ -40,6 +40,29 @@ def length_sorted_batches(lengths: Sequence[int], budget: int) -> Iterator[Ints]
         start += count
 
 
+def even_budget(lengths: Sequence[int], budget: int, n_at_once: int) -> int:
+    """Lower a budget until its batches, of which so many are run at once, end together.
+
+    Returns
+    -------
+    int
+        The lowest with as many batches as at `budget`, or up to the next multiple of `n_at_once`.
+    """
+    rounds = -(-_n_batches(lengths, budget) // n_at_once)
+    least, most = 1, budget
+    while least < most:
+        middle = (least + most) // 2
+        if _n_batches(lengths, middle) <= rounds * n_at_once:
+            most = middle
+        else:
+            least = middle + 1
+    return most
+
+
+def _n_batches(lengths: Sequence[int], budget: int) -> int:
+    return sum(1 for _ in length_sorted_batches(lengths, budget))
+
+
 def plain_tokenizer(model: SentenceTransformer) -> PreTrainedTokenizerBase | None:
     """Tokenizer of a model that takes its padded output as it is.
 
@@ -59,11 +82,16 @@ def plain_tokenizer(model: SentenceTransformer) -> PreTrainedTokenizerBase | Non
 
 
 def feature_batches(
-    model: SentenceTransformer, texts: Sequence[str], *, prompt: str, budget: int
+    model: SentenceTransformer, texts: Sequence[str], *, prompt: str, budget: int, n_at_once: int = 1
 ) -> Iterator[tuple[Ints, dict[str, Any]]]:
     """Turn texts into the padded features of `model`, in batches of at most `budget` tokens.
 
     Where the model needs its own preprocessing, characters stand for tokens; they are seldom fewer.
+
+    Parameters
+    ----------
+    n_at_once
+        Batches that are run side by side; see `even_budget`.
 
     Yields
     ------
@@ -72,11 +100,13 @@ def feature_batches(
     """
     tokenizer = plain_tokenizer(model)
     if tokenizer is None:
-        for batch in length_sorted_batches([len(prompt + text) for text in texts], budget):
+        sizes = [len(prompt + text) for text in texts]
+        for batch in length_sorted_batches(sizes, even_budget(sizes, budget, n_at_once)):
             yield batch, model.preprocess([texts[i] for i in batch], prompt=prompt or None)
         return
     tokens = tokenizer([prompt + text for text in texts], truncation=True, return_attention_mask=True).data
-    for batch in length_sorted_batches([len(ids) for ids in tokens["input_ids"]], budget):
+    lengths = [len(ids) for ids in tokens["input_ids"]]
+    for batch in length_sorted_batches(lengths, even_budget(lengths, budget, n_at_once)):
         yield batch, _padded({key: [values[i] for i in batch] for key, values in tokens.items()}, tokenizer)
 
 

@@ -18,7 +18,7 @@ from zeroshot_core.encoders.settings import (
     set_pooling,
     set_prompts,
 )
-from zeroshot_core.encoders.transformer import BATCH_TOKENS, TransformerEncoder
+from zeroshot_core.encoders.transformer import TransformerEncoder
 from zeroshot_core.errors import ArtifactError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def load_encoder(
     max_length: int | None = None,
     prompts: Mapping[str, str] | None = None,
     device: str | None = None,
-    batch_tokens: int = BATCH_TOKENS,
+    batch_tokens: int | None = None,
     runtime: Runtime = "torch",
 ) -> TransformerEncoder:
     """Open a text encoder: a folder, an installed model package, or a model of the Hugging Face hub.
@@ -60,7 +60,7 @@ def load_encoder(
     device
         ``"cpu"``, ``"cuda"``, ...; by default the fastest there is.
     batch_tokens
-        Most tokens in one forward pass, padding included.
+        Most tokens in one forward pass, padding included; by default 1,024 in torch and 256 in a graph.
     runtime
         ``"torch"``; ``"onnx"``, the same vectors faster on a processor; or ``"onnx-int8"``, faster still and
         slightly off (see `TransformerEncoder.agreement`), with a fingerprint of its own. The graph is

@@ -78,6 +78,14 @@ def test_batches_run_side_by_side_come_back_in_their_places(folder, monkeypatch)
     assert 1 < max(most) <= 3
 
 
+def test_open_graph_outlives_its_folder(folder, tmp_path):
+    moved = shutil.copytree(folder, tmp_path / "model")
+    exact = load_encoder(moved, runtime="onnx", batch_tokens=20)
+    alone = np.concatenate([exact.encode([text]) for text in TEXTS])
+    shutil.rmtree(moved)
+    np.testing.assert_allclose(exact.encode(TEXTS), alone, atol=1e-5)
+
+
 def test_quantised_graph_has_a_fingerprint_of_its_own_and_tells_its_loss(folder):
     plain, small = load_encoder(folder), load_encoder(folder, runtime="onnx-int8")
     found = cosines(small.encode(TEXTS), plain.encode(TEXTS))

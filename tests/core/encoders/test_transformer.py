@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from zeroshot_core.encoders import TransformerEncoder, load_encoder
-from zeroshot_core.encoders.batching import length_sorted_batches
+from zeroshot_core.encoders.batching import even_budget, length_sorted_batches
 from zeroshot_core.errors import InvalidInputError
 
 TEXTS = [f"{'very ' * (i % 7)}{noun} of size {i}" for i in range(12) for noun in ("soup", "bicycle", "novel")]
@@ -66,6 +66,23 @@ def test_batches_keep_to_the_token_budget(minilm, forwarded):
 def test_batches_hold_every_position_once_and_longest_first():
     batches = [batch.tolist() for batch in length_sorted_batches([3, 9, 1, 2, 50, 2], budget=10)]
     assert batches == [[4], [1], [0, 3, 5], [2]]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "n_at_once", "sizes"),
+    [
+        ([20] * 32, 1, [32]),
+        ([20] * 32, 2, [16, 16]),
+        ([20] * 64, 2, [32, 32]),
+        ([20] * 150, 2, [38, 38, 38, 36]),
+        ([20], 2, [1]),
+        ([2000, 10, 10], 2, [1, 2]),
+    ],
+)
+def test_batches_that_run_at_once_end_together(lengths, n_at_once, sizes):
+    budget = even_budget(lengths, 1024, n_at_once)
+    assert budget <= 1024
+    assert [len(batch) for batch in length_sorted_batches(lengths, budget)] == sizes
 
 
 def test_text_beyond_max_length_is_cut(forwarded):
