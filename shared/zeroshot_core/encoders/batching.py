@@ -49,7 +49,9 @@ def even_budget(lengths: Sequence[int], budget: int, n_at_once: int) -> int:
         The lowest with as many batches as at `budget`, or up to the next multiple of `n_at_once`.
     """
     rounds = -(-_n_batches(lengths, budget) // n_at_once)
-    least, most = 1, budget
+    longest = max([1, *lengths])
+    most = min(budget, longest * len(lengths))
+    least = min(longest, most)
     while least < most:
         middle = (least + most) // 2
         if _n_batches(lengths, middle) <= rounds * n_at_once:
