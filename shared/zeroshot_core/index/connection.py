@@ -121,8 +121,10 @@ class Connection:
         except (MilvusException, RpcError) as error:
             raise _translated(error, self.address, method) from error
 
-    def begin(self, method: str, /, *args: Any, **kwargs: Any) -> Callable[[], Any]:
+    def begin(self, method: str, /, *args: Any, is_alone: bool, **kwargs: Any) -> Callable[[], Any]:
         """Send a search to a server; what is given back waits for the answer.
+
+        One that `is_alone`, for nothing else is done meanwhile, is sent only then, which costs less.
 
         A local file is asked only then, for it would be this process that works meanwhile. A server that
         fails is asked again by `call`, which retries and says what is wrong.
@@ -131,7 +133,7 @@ class Connection:
         from pymilvus.exceptions import MilvusException
 
         ask = partial(self.call, method, *args, **kwargs)
-        if self.is_lite:
+        if self.is_lite or is_alone:
             return ask
         pending = self.call(method, *args, **kwargs, _async=True)
 

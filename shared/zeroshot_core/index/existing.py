@@ -124,20 +124,13 @@ class ExistingCollection:
 
     def search_items(self, vectors: Vectors, top_k: int, filter: Filter | None = None) -> SearchResult[Item]:
         """Nearest items of each query vector, shape (q, d)."""
-        return self.begin_search(vectors, top_k, filter)()
+        return self._begin_search(vectors, top_k, filter, is_alone=True)()
 
     def begin_search(
         self, vectors: Vectors, top_k: int, filter: Filter | None = None
     ) -> Callable[[], SearchResult[Item]]:
         """Begin `search_items`: what is given back waits for a server's answer, or searches a local file."""
-        if not 1 <= top_k <= MAX_TOP_K:
-            raise InvalidInputError(f"expected top_k in 1-{MAX_TOP_K}, got {top_k}")
-        expression, queries = render(filter, self._columns), np.asarray(vectors, dtype=np.float32)
-        parts = (
-            queries[start : start + _QUERIES_PER_CALL] for start in range(0, len(queries), _QUERIES_PER_CALL)
-        )
-        begun = begin_each(lambda part: self._begin_hits(part, top_k, expression), parts)
-        return lambda: self._result([hits for answer in begun for hits in answer])
+        return self._begin_search(vectors, top_k, filter, is_alone=False)
 
     def search_concepts(self, vectors: Vectors, top_k: int) -> SearchResult[Concept]:
         """Nearest concepts of each query vector, shape (q, d), exactly."""
@@ -205,10 +198,26 @@ class ExistingCollection:
         """Give the graph, which is in memory."""
         return self._graph
 
-    def _begin_hits(self, queries: Vectors, top_k: int, expression: str) -> Callable[[], Any]:
+    def _begin_search(
+        self, vectors: Vectors, top_k: int, filter: Filter | None, *, is_alone: bool
+    ) -> Callable[[], SearchResult[Item]]:
+        if not 1 <= top_k <= MAX_TOP_K:
+            raise InvalidInputError(f"expected top_k in 1-{MAX_TOP_K}, got {top_k}")
+        expression, queries = render(filter, self._columns), np.asarray(vectors, dtype=np.float32)
+        parts = (
+            queries[start : start + _QUERIES_PER_CALL] for start in range(0, len(queries), _QUERIES_PER_CALL)
+        )
+        is_alone = is_alone and len(queries) <= _QUERIES_PER_CALL
+        begun = begin_each(lambda part: self._begin_hits(part, top_k, expression, is_alone=is_alone), parts)
+        return lambda: self._result([hits for answer in begun for hits in answer])
+
+    def _begin_hits(
+        self, queries: Vectors, top_k: int, expression: str, *, is_alone: bool
+    ) -> Callable[[], Any]:
         return self._connection.begin(
             "search",
             self.info.id,
+            is_alone=is_alone,
             data=list(queries),
             anns_field=self._fields.vector,
             limit=top_k,

@@ -91,12 +91,24 @@ class Table(StoredRows[Record]):
         InvalidInputError
             If the vectors have another dimension than the index, or `top_k` is out of range.
         """
-        return self.begin_search(vectors, top_k, filter, from_copy=from_copy)()
+        return self.begin_search(vectors, top_k, filter, from_copy=from_copy, is_alone=True)()
 
     def begin_search(
-        self, vectors: Vectors, top_k: int, filter: Filter | None = None, *, from_copy: bool = False
+        self,
+        vectors: Vectors,
+        top_k: int,
+        filter: Filter | None = None,
+        *,
+        from_copy: bool = False,
+        is_alone: bool = False,
     ) -> Callable[[], SearchResult[Record]]:
-        """Begin a `search`: what is given back waits for a server's answer, or searches a local file."""
+        """Begin a `search`: what is given back waits for a server's answer, or searches a local file.
+
+        Parameters
+        ----------
+        is_alone
+            Whether nothing else is done meanwhile.
+        """
         queries = self._checked_queries(vectors, top_k)
         expression, fields = render(filter), output_fields(self._kind)
         n_hits = len(queries) * top_k
@@ -106,7 +118,7 @@ class Table(StoredRows[Record]):
         is_large = top_k > at_once or n_hits > _READS_OF_HITS * at_once
         if is_large or self._reads_mirror(()) or self._is_for_copy(n_hits, expression):
             return lambda: self._with_records(*self._nearest(queries, top_k, expression))
-        return self._begin_whole(queries, top_k, expression, fields)
+        return self._begin_whole(queries, top_k, expression, fields, is_alone=is_alone)
 
     def nearest(self, vectors: Vectors, top_k: int) -> tuple[list[list[str]], list[Floats]]:
         """Ids and scores alone of the nearest records of each query vector; see `search`."""
@@ -144,12 +156,15 @@ class Table(StoredRows[Record]):
         return self.mirrored().search(queries, top_k, allowed)
 
     def _begin_whole(
-        self, queries: Vectors, top_k: int, expression: str, fields: list[str]
+        self, queries: Vectors, top_k: int, expression: str, fields: list[str], *, is_alone: bool
     ) -> Callable[[], SearchResult[Record]]:
         """Search and read the records by the same calls; a server is asked the later ones meanwhile."""
         step = max(1, self._rows_per_read(fields) // top_k)
         parts = (queries[start : start + step] for start in range(0, len(queries), step))
-        begun = begin_each(lambda part: self._begin_hits(part, top_k, expression, fields), parts)
+        is_alone = is_alone and len(queries) <= step
+        begun = begin_each(
+            lambda part: self._begin_hits(part, top_k, expression, fields, is_alone=is_alone), parts
+        )
         return lambda: self._whole([hits for answer in begun for hits in answer])
 
     def _whole(self, answer: Sequence[Any]) -> SearchResult[Record]:
@@ -170,19 +185,21 @@ class Table(StoredRows[Record]):
         scores: list[Floats] = []
         step = min(_QUERIES_PER_CALL, max(1, _HITS_PER_CALL // top_k))
         for start in range(0, len(queries), step):
-            answer = self._begin_hits(queries[start : start + step], top_k, expression, ["id"])()
+            part = queries[start : start + step]
+            answer = self._begin_hits(part, top_k, expression, ["id"], is_alone=True)()
             ids += [list(hits.ids) for hits in answer]
             scores += self._scores(answer)
         return ids, scores
 
     def _begin_hits(
-        self, queries: Vectors, top_k: int, expression: str, fields: list[str]
+        self, queries: Vectors, top_k: int, expression: str, fields: list[str], *, is_alone: bool
     ) -> Callable[[], Any]:
         self._n_hits += len(queries) * top_k
         self._n_searches += 1
         return self._connection.begin(
             "search",
             self._collection,
+            is_alone=is_alone,
             data=list(queries),
             anns_field="vector",
             limit=top_k,
