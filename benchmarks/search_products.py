@@ -1,7 +1,7 @@
 """Searches of product lines and the graph of their attributes, on a server.
 
     python scripts/milvus_server.py run -- bash -c \
-        'python benchmarks/search_products.py --uri $ZEROSHOT_TEST_URI' [--rounds 10]
+        'python benchmarks/search_products.py --uri $ZEROSHOT_TEST_URI [--rounds 10]'
 
 All product lines of Complete Journey but 64 are indexed. The 64 are the queries, their vectors given: once as
 items that know their attributes, once as bare texts, whose concepts are sought. The bare client and this

@@ -60,7 +60,7 @@ def load_encoder(
     device
         ``"cpu"``, ``"cuda"``, ...; by default the fastest there is.
     batch_tokens
-        Most tokens in one forward pass, padding included; by default 1,024 in torch and 256 in a graph.
+        Most tokens in one forward pass, padding included; by default 1,024 in torch and 256 in ONNX.
     runtime
         ``"torch"``; ``"onnx"``, the same vectors faster on a processor; or ``"onnx-int8"``, faster still and
         slightly off (see `TransformerEncoder.agreement`), with a fingerprint of its own. The graph is

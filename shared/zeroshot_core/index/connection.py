@@ -124,10 +124,9 @@ class Connection:
     def begin(self, method: str, /, *args: Any, is_alone: bool, **kwargs: Any) -> Callable[[], Any]:
         """Send a search to a server; what is given back waits for the answer.
 
-        One that `is_alone`, for nothing else is done meanwhile, is sent only then, which costs less.
-
-        A local file is asked only then, for it would be this process that works meanwhile. A server that
-        fails is asked again by `call`, which retries and says what is wrong.
+        It is sent only when the answer is waited for where nothing else is done meanwhile (`is_alone`), which
+        costs less, and to a local file, for which this process works itself. A server that fails is asked
+        again by `call`, which retries and says what is wrong.
         """
         from grpc import RpcError
         from pymilvus.exceptions import MilvusException

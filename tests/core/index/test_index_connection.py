@@ -183,7 +183,7 @@ def test_description_shows_the_place_and_no_secret(tmp_path):
 
 
 class Flaky:
-    """A server's client whose searches under way fail, and those asked at once as often as told."""
+    """A server's client whose searches under way fail, and those asked at once only if told to."""
 
     def __init__(self, failures):
         self.failures = failures
