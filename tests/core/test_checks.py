@@ -1,0 +1,83 @@
+"""One rule and one wording for each kind of parameter."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from zeroshot_core import InvalidInputError, checks
+
+
+@pytest.mark.parametrize("value", [5, np.int64(5), np.uint8(5)])
+def test_a_whole_number_of_numpy_counts_as_one_of_python(value: object) -> None:
+    assert checks.whole("top_k", value, least=1) == 5
+    assert type(checks.whole("top_k", value, least=1)) is int
+
+
+@pytest.mark.parametrize("value", [True, np.bool_(True), 5.0, "5", None, 0])
+def test_what_is_no_whole_number_in_range_is_refused(value: object) -> None:
+    with pytest.raises(InvalidInputError, match=r"expected top_k as a whole number of at least 1, got"):
+        checks.whole("top_k", value, least=1)
+
+
+@pytest.mark.parametrize("value", [0.5, np.float32(0.5), np.float64(0.5)])
+def test_a_number_of_numpy_counts_as_one_of_python(value: object) -> None:
+    assert type(checks.real("share", value, least=0, most=1)) is float
+
+
+@pytest.mark.parametrize("value", [True, float("nan"), float("inf"), "0.5", 1.5])
+def test_what_is_no_number_in_range_is_refused(value: object) -> None:
+    with pytest.raises(InvalidInputError, match=r"expected share as a number from 0 to 1, got"):
+        checks.real("share", value, least=0, most=1)
+
+
+def test_bounds_that_are_excluded_are_said_so() -> None:
+    with pytest.raises(InvalidInputError, match=r"expected q as a number above 0 and below 1, got 1"):
+        checks.real("q", 1, above=0, below=1)
+
+
+def test_a_wrong_choice_is_told_the_nearest_right_one() -> None:
+    with pytest.raises(InvalidInputError, match=r"one of 'none', 'full', got 'ful'; did you mean 'full'\?"):
+        checks.choice("tune", "ful", ["none", "full"])
+
+
+def test_an_unknown_name_is_told_the_nearest_known_one() -> None:
+    with pytest.raises(
+        InvalidInputError, match=r"Retriever does not know 'filters'; did you mean 'filter'\?"
+    ):
+        checks.known_names("Retriever", ["filters"], ["filter", "k"])
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("wine", "got one: 'wine'; wrap it in a list"),
+        ({"a": 1}, "got a dict"),
+        ({"a"}, "got a set"),
+        (pd.DataFrame({"name": ["wine"]}), r"got a DataFrame with columns \['name'\]"),
+        (5, "got 5"),
+    ],
+)
+def test_what_is_no_list_is_refused_by_its_kind(value: object, told: str) -> None:
+    with pytest.raises(InvalidInputError, match=told):
+        checks.sequence("X", value, of="texts")
+
+
+def test_sequences_of_any_kind_become_lists() -> None:
+    for value in (("a", "b"), np.array(["a", "b"]), pd.Series(["a", "b"], index=[7, 3]), iter(["a", "b"])):
+        assert checks.sequence("X", value, of="texts") == ["a", "b"]
+
+
+def test_vectors_of_another_shape_are_refused_with_both_shapes() -> None:
+    with pytest.raises(InvalidInputError, match=r"finite numbers of shape \(any, 3\), got shape \(1, 2\)"):
+        checks.vectors("vectors", [[1, 2]], (None, 3))
+
+
+def test_vectors_that_are_not_finite_are_refused() -> None:
+    with pytest.raises(InvalidInputError, match="values that are not finite"):
+        checks.vectors("vectors", [[1, float("nan")]], (1, 2))
+
+
+def test_a_message_never_repeats_more_than_200_characters_of_a_value() -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        checks.whole("top_k", "x" * 5000)
+
+    assert len(str(refused.value)) < 300
