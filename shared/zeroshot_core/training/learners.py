@@ -71,6 +71,7 @@ class TransformerLearner:
         self._texts = list(texts)
         self._prompt = encoder.prompts["document"]
         self._model = copy.deepcopy(encoder.model)
+        self._is_training = False
         self._features, self._lengths = self._tokenised()
         self._upper, self._lower = self._divided(trained_layers)
         self._states: list[Tensor] | None = None
@@ -87,7 +88,8 @@ class TransformerLearner:
         return [rows[places] for places in length_sorted_batches(self._lengths[rows].tolist(), _STEP_TOKENS)]
 
     def set_training(self, is_training: bool) -> None:
-        """Switch dropout on or off in the trained layers; below there is none."""
+        """Switch dropout and half precision on or off in the trained layers; below there is none."""
+        self._is_training = is_training
         for module in self._upper:
             module.train(is_training)
 
@@ -109,7 +111,9 @@ class TransformerLearner:
         import torch
 
         features = self._padded(rows)
-        with self._resumed(rows, features), _fast_arithmetic(self._model.device):
+        # What the guard measures is the encoder as it will be used, in full precision.
+        arithmetic = _fast_arithmetic(self._model.device) if self._is_training else nullcontext()
+        with self._resumed(rows, features), arithmetic:
             embedding = self._model(features)["sentence_embedding"][:, : self._base.dimension]
         return torch.nn.functional.normalize(embedding.float(), dim=1)
 
@@ -172,7 +176,7 @@ class TransformerLearner:
         import torch
 
         states: list[Any] = [None] * len(self._texts)
-        with torch.no_grad(), _fast_arithmetic(self._model.device):
+        with torch.no_grad():
             for rows in self.parts(np.arange(len(self._texts))):
                 features = self._padded(rows)
                 hidden = lower.states(self._model, dict(features))
