@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 from zeroshot_core import Item, KnowledgeGraph, ZeroShotRegressor
-from zeroshot_core.prediction.opening import open_model
+from zeroshot_core.serving.loading import open_model
 
 KINDS = {
     "red wine": ("drinks", 9.0),

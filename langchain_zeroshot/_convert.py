@@ -12,11 +12,11 @@ from langchain_core.load.serializable import Serializable
 from langchain_core.runnables import RunnableConfig, RunnableSerializable
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.prediction.attributes import hit_attributes, prediction_attributes
-from zeroshot_core.prediction.inputs import answer_all, item_from, item_of
-from zeroshot_core.prediction.serving import Opened, off_loop
-from zeroshot_core.prediction.tooling import ARGUMENTS
-from zeroshot_core.prediction.wording import prediction_in_words
+from zeroshot_core.explain.attributes import hit_attributes, prediction_attributes
+from zeroshot_core.explain.paths import prediction_in_words
+from zeroshot_core.serving.handles import Opened, off_loop
+from zeroshot_core.serving.inputs import answer_all, item_from, item_of
+from zeroshot_core.serving.tools import ARGUMENTS
 from zeroshot_core.types import Hit, Item, Prediction
 
 Asked: TypeAlias = str | dict[str, Any] | Document | Item

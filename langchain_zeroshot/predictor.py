@@ -12,10 +12,10 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel, Field
-from zeroshot_core.prediction import asking
-from zeroshot_core.prediction.prompt_settings import Prompting
-from zeroshot_core.prediction.questions import LabelQuestion
-from zeroshot_core.prediction.serving import off_loop
+from zeroshot_core.prompting.answers import LabelQuestion
+from zeroshot_core.prompting.prompt_settings import Prompting
+from zeroshot_core.serving import asking
+from zeroshot_core.serving.handles import off_loop
 
 from langchain_zeroshot._convert import Asked, Batched, PredictionInput, PredictionOutput, to_items, to_output
 

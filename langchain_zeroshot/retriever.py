@@ -11,7 +11,7 @@ from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
 from pydantic import AfterValidator, Field
 from zeroshot_core.index.existing_columns import CollectionFields
 from zeroshot_core.index.mapping import filter_of
-from zeroshot_core.prediction.serving import off_loop
+from zeroshot_core.serving.handles import off_loop
 
 from langchain_zeroshot._convert import Batched, to_document
 from langchain_zeroshot.embeddings import to_encoder

@@ -9,8 +9,8 @@ from langchain_core.documents import Document
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from pydantic import BaseModel, Field
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.prediction.serving import off_loop
-from zeroshot_core.prediction.tooling import ARGUMENTS, TOOLS, ModelTools
+from zeroshot_core.serving.handles import off_loop
+from zeroshot_core.serving.tools import ARGUMENTS, TOOLS, ModelTools
 from zeroshot_core.types import Prediction
 
 from langchain_zeroshot._convert import PredictionInput, PredictionOutput, to_document, to_output

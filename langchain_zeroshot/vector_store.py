@@ -11,8 +11,9 @@ from langchain_core.documents import Document
 from langchain_core.vectorstores import VectorStore
 from langchain_milvus import Milvus
 from zeroshot_core.index.existing import items_address
-from zeroshot_core.prediction import inputs, open_retriever
-from zeroshot_core.prediction.serving import off_loop
+from zeroshot_core.serving import inputs
+from zeroshot_core.serving.handles import off_loop
+from zeroshot_core.serving.loading import open_retriever
 
 from langchain_zeroshot.embeddings import ZeroShotEmbeddings
 

@@ -14,11 +14,12 @@ from llama_index.core.vector_stores import FilterCondition, MetadataFilter, Meta
 from llama_index.core.vector_stores.utils import metadata_dict_to_node
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, WithJsonSchema, create_model
 from zeroshot_core.encoders import Encoder, KnownVectors
+from zeroshot_core.explain import attributes
 from zeroshot_core.graph.records import concept_attributes, concept_of, relation_attributes, relation_of
 from zeroshot_core.index import Filter
 from zeroshot_core.index.mapping import filter_of
-from zeroshot_core.prediction import asking, attributes, inputs, serving
 from zeroshot_core.retrieval import Fact
+from zeroshot_core.serving import asking, handles, inputs
 from zeroshot_core.types import Concept, Evidence, Hit, Item, Prediction, Relation
 
 
@@ -38,8 +39,8 @@ class ModelSource(BaseModel):
     token: SecretStr | None = Field(default=None, exclude=True)
 
     @cached_property
-    def _opened(self) -> serving.Opened:
-        return serving.Opened(self.model, self.uri, self.token)
+    def _opened(self) -> handles.Opened:
+        return handles.Opened(self.model, self.uri, self.token)
 
     @classmethod
     def class_name(cls) -> str:

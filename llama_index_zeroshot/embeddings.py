@@ -9,7 +9,7 @@ from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
 from pydantic import Field, model_validator
 from typing_extensions import Self
 from zeroshot_core.encoders import Encoder, FunctionEncoder
-from zeroshot_core.prediction.serving import async_twin
+from zeroshot_core.serving.handles import async_twin
 
 from llama_index_zeroshot._convert import ModelSource
 

@@ -16,8 +16,8 @@ from zeroshot_core.construction import GraphBuilder, ask_all
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.graph.records import merge_concepts, merge_relations
-from zeroshot_core.prediction.serving import Opened, Served, async_twin, off_loop
 from zeroshot_core.retrieval import Retriever
+from zeroshot_core.serving.handles import Opened, Served, async_twin, off_loop
 from zeroshot_core.types import Item
 
 from llama_index_zeroshot import _convert as convert

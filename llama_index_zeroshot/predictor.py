@@ -14,10 +14,10 @@ from llama_index.core.prompts import BasePromptTemplate, PromptTemplate
 from llama_index.core.schema import QueryBundle
 from pydantic import SecretStr
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.prediction import asking, serving
-from zeroshot_core.prediction.prompt_settings import Prompting
-from zeroshot_core.prediction.questions import LabelQuestion
-from zeroshot_core.prediction.wording import prediction_in_words
+from zeroshot_core.explain.paths import prediction_in_words
+from zeroshot_core.prompting.answers import LabelQuestion
+from zeroshot_core.prompting.prompt_settings import Prompting
+from zeroshot_core.serving import asking, handles
 
 from llama_index_zeroshot._convert import to_async_stream, to_class, to_item, to_response, to_stream
 
@@ -57,7 +57,7 @@ class ZeroShotQueryEngine(BaseQueryEngine):
 
     def __init__(
         self,
-        model: serving.Served,
+        model: handles.Served,
         *,
         coverage: float = 0.9,
         top_k: int = 5,
@@ -76,7 +76,7 @@ class ZeroShotQueryEngine(BaseQueryEngine):
         self.prompting = prompting
         self.streaming = streaming
         self.reject = reject
-        self._opened = serving.Opened(model, uri, token)
+        self._opened = handles.Opened(model, uri, token)
         self._template: BasePromptTemplate = PromptTemplate("{question}")
         super().__init__(callback_manager=callback_manager)
 
@@ -87,7 +87,7 @@ class ZeroShotQueryEngine(BaseQueryEngine):
         return to_response(asked.ask(asker.ask), self._words)
 
     async def _aquery(self, query_bundle: QueryBundle) -> Response | AsyncStreamingResponse:
-        asked, asker = await serving.off_loop(self._look_up)(query_bundle), _Asker(self.llm, self._template)
+        asked, asker = await handles.off_loop(self._look_up)(query_bundle), _Asker(self.llm, self._template)
         if self.streaming:
             return to_async_stream(asked.prediction.evidence, asked.astream(asker.astream))
         return to_response(await asked.aask(asker.aask), self._words)

@@ -18,9 +18,9 @@ from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import Filter
 from zeroshot_core.index.existing import CollectionFields
-from zeroshot_core.prediction.serving import Opened, Served, async_twin, hits_of
 from zeroshot_core.retrieval import Retriever, rerank
 from zeroshot_core.retrieval.existing import existing_retriever
+from zeroshot_core.serving.handles import Opened, Served, async_twin, hits_of
 
 from llama_index_zeroshot._convert import ModelSource, from_nodes, to_filter, to_node
 from llama_index_zeroshot.embeddings import to_encoder

@@ -7,8 +7,8 @@ from typing import Any
 from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.core.tools import QueryEngineTool, RetrieverTool, ToolMetadata, ToolOutput
 from pydantic import SecretStr
-from zeroshot_core.prediction.serving import Served, async_twin
-from zeroshot_core.prediction.tooling import TOOLS, evidence_in_words
+from zeroshot_core.serving.handles import Served, async_twin
+from zeroshot_core.serving.tools import TOOLS, evidence_in_words
 
 from llama_index_zeroshot._convert import to_node
 from llama_index_zeroshot.predictor import ZeroShotQueryEngine

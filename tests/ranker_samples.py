@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from zeroshot_core import Concept, KnowledgeGraph, Relation
-from zeroshot_core.prediction.findings import Findings
+from zeroshot_core.ranking.findings import Findings
 
 FINDINGS = {
     "F:all": ("Abnormality", ()),

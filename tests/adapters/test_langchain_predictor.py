@@ -12,7 +12,7 @@ from langchain_core.load import dumps, loads
 from langchain_core.runnables import ConfigurableField
 from toy_shop import toy_products
 from zeroshot_core import InvalidInputError, Item
-from zeroshot_core.prediction.opening import open_model
+from zeroshot_core.serving.loading import open_model
 
 from langchain_zeroshot import PredictionOutput, ZeroShotPredictor, ZeroShotRetriever
 from langchain_zeroshot._convert import to_items

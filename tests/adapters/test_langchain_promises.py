@@ -17,7 +17,7 @@ import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables import ConfigurableField, Runnable
 from zeroshot_core import InvalidInputError
-from zeroshot_core.prediction.opening import open_model, open_retriever
+from zeroshot_core.serving.loading import open_model, open_retriever
 
 from langchain_zeroshot import ZeroShotEmbeddings, ZeroShotPredictor, ZeroShotRetriever
 

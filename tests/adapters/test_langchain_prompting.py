@@ -19,7 +19,7 @@ from recorded_llms import RecordedChatModel
 from zeroshot_core import InvalidInputError, ZeroShotRegressor
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.prediction import Prompting
-from zeroshot_core.prediction.opening import open_model
+from zeroshot_core.serving.loading import open_model
 
 from langchain_zeroshot import PredictionOutput, ZeroShotPredictor
 

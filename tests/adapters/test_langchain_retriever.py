@@ -12,7 +12,7 @@ from langchain_core.load import dumps, loads
 from langchain_core.runnables import RunnableLambda
 from zeroshot_core import InvalidInputError
 from zeroshot_core.index import Condition
-from zeroshot_core.prediction.opening import open_retriever
+from zeroshot_core.serving.loading import open_retriever
 
 from langchain_zeroshot import ZeroShotRetriever
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from toy_shop import KINDS, toy_products
-from zeroshot_core.prediction.opening import open_model
+from zeroshot_core.serving.loading import open_model
 
 from llama_index_zeroshot import ZeroShotEmbedding, ZeroShotQueryEngine, ZeroShotRerank, ZeroShotRetriever
 

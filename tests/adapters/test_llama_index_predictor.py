@@ -16,7 +16,7 @@ from llama_index.core.schema import QueryBundle
 from llama_index.core.tools import QueryEngineTool, ToolMetadata
 from llama_index.core.workflow import Event, StartEvent, StopEvent, Workflow, step
 from zeroshot_core import InvalidInputError
-from zeroshot_core.prediction.opening import open_model
+from zeroshot_core.serving.loading import open_model
 
 from llama_index_zeroshot import ZeroShotQueryEngine, ZeroShotRetriever, zero_shot_tools
 

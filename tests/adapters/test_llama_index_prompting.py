@@ -21,7 +21,7 @@ from recorded_llms import RecordedLLM
 from zeroshot_core import InvalidInputError, ZeroShotRegressor
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.prediction import Prompting
-from zeroshot_core.prediction.opening import open_model
+from zeroshot_core.serving.loading import open_model
 
 from llama_index_zeroshot import ZeroShotQueryEngine
 

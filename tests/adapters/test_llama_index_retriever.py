@@ -11,7 +11,7 @@ from llama_index.core.schema import MetadataMode, QueryBundle
 from llama_index.core.vector_stores import FilterCondition, FilterOperator, MetadataFilter, MetadataFilters
 from zeroshot_core import InvalidInputError
 from zeroshot_core.index import Condition
-from zeroshot_core.prediction.opening import open_retriever
+from zeroshot_core.serving.loading import open_retriever
 
 from llama_index_zeroshot import ZeroShotEmbedding, ZeroShotRetriever
 

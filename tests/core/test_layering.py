@@ -50,7 +50,7 @@ def floors() -> dict[str, int]:
     """Floor by room, read from the table in the document."""
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     table = {}
-    for floor, rooms in re.findall(r"^\| (\d) \| (.*) \|$", text, flags=re.MULTILINE):
+    for floor, rooms in re.findall(r"^\| (\d+) \| (.*) \|$", text, flags=re.MULTILINE):
         table |= {room_of(name): int(floor) for name in re.findall(r"`([a-z_.]+)`", rooms)}
     return table
 
@@ -127,7 +127,7 @@ def test_no_room_of_the_core_opens_its_own_front_door() -> None:
         str(each)
         for each in imports()
         if each.room in floors()
-        and floors()[each.room] < 8
+        and floors()[each.room] < floors()["langchain_zeroshot"]
         and each.target.split(".")[0] == "zeroshot_core"
         and (each.target == "zeroshot_core" or each.target.split(".")[1] in doors)
     ]

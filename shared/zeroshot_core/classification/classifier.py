@@ -9,32 +9,32 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from zeroshot_core.prediction.classifier_answering import AnsweringClassifier
-from zeroshot_core.prediction.classifier_fitting import LabelTask
-from zeroshot_core.prediction.classifier_growing import GrowingClassifier
-from zeroshot_core.prediction.classifier_inputs import (
+from zeroshot_core.classification.classifier_answering import AnsweringClassifier
+from zeroshot_core.classification.classifier_fitting import LabelTask
+from zeroshot_core.classification.classifier_growing import GrowingClassifier
+from zeroshot_core.classification.classifier_inputs import (
     check_settings,
     checked_examples,
     checked_unlabelled,
     linked,
 )
-from zeroshot_core.prediction.classifier_state import classifier_state, restore_classifier
-from zeroshot_core.prediction.indexing import ModelIndex, resolve_encoder
-from zeroshot_core.prediction.label_hierarchy import label_hierarchy
-from zeroshot_core.prediction.label_vectors import label_graph
-from zeroshot_core.prediction.persistence import SavedModel
-from zeroshot_core.prediction.tuned import check_tune, holds_encoder, settled
-from zeroshot_core.prediction.tuned_jointly import clear_rounds
+from zeroshot_core.classification.classifier_state import classifier_state, restore_classifier
+from zeroshot_core.classification.label_hierarchy import label_hierarchy
+from zeroshot_core.classification.label_vectors import label_graph
+from zeroshot_core.estimators.base import SavedModel
+from zeroshot_core.estimators.encoder_tuning import check_tune, holds_encoder, settled
+from zeroshot_core.estimators.indexing import ModelIndex, resolve_encoder
+from zeroshot_core.estimators.tuned_jointly import clear_rounds
 from zeroshot_core.retrieval import Retriever
 from zeroshot_core.types import Concept, Item
 
 if TYPE_CHECKING:
+    from zeroshot_core.classification.label_head import LabelHead
     from zeroshot_core.encoders import Encoder
+    from zeroshot_core.estimators.saving import ModelState, Opened
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion, VectorIndex
-    from zeroshot_core.prediction.label_head import LabelHead
-    from zeroshot_core.prediction.novelty import Novelty
-    from zeroshot_core.prediction.saved import ModelState, Opened
+    from zeroshot_core.novelty.scores import Novelty
 
 __all__ = ["ZeroShotClassifier"]
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zeroshot_core.classification.label_hierarchy import check_confidence
 from zeroshot_core.errors import NotFittedError
-from zeroshot_core.prediction.indexing import as_items
-from zeroshot_core.prediction.label_hierarchy import check_confidence
-from zeroshot_core.prediction.rejection import NONE_OF_THESE, learn_usual, novelty_scores
-from zeroshot_core.prediction.unread import spares_examples
+from zeroshot_core.estimators.calibration_split import spares_examples
+from zeroshot_core.estimators.indexing import as_items
+from zeroshot_core.novelty.rejection import NONE_OF_THESE, learn_usual, novelty_scores
 from zeroshot_core.types import Evidence, Prediction
 
 if TYPE_CHECKING:
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from zeroshot_core.classification.label_head import LabelHead
+    from zeroshot_core.classification.label_hierarchy import LabelHierarchy
     from zeroshot_core.encoders import Encoder
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion
-    from zeroshot_core.prediction.label_head import LabelHead
-    from zeroshot_core.prediction.label_hierarchy import LabelHierarchy
-    from zeroshot_core.prediction.novelty import Novelty
+    from zeroshot_core.novelty.scores import Novelty
     from zeroshot_core.retrieval import Retriever
     from zeroshot_core.types import Floats, Item, Vectors
 

@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zeroshot_core.prediction.label_head import LabelHead, fit_label_head
-from zeroshot_core.prediction.label_vectors import label_texts, label_vectors
-from zeroshot_core.prediction.self_labelled import self_labelled
-from zeroshot_core.prediction.transduced_head import fit_transduced_head
-from zeroshot_core.prediction.transduction import TUNED_TEMPERATURE, neighbour_graph
-from zeroshot_core.prediction.tuned import tuned_encoder, untaught
-from zeroshot_core.prediction.unread import kept_from_tuning, spares_examples
+from zeroshot_core.classification.label_head import LabelHead, fit_label_head
+from zeroshot_core.classification.label_vectors import label_texts, label_vectors
+from zeroshot_core.classification.pseudo_labels import self_labelled
+from zeroshot_core.classification.transduced_head import fit_transduced_head
+from zeroshot_core.classification.transduction import TUNED_TEMPERATURE, neighbour_graph
+from zeroshot_core.estimators.calibration_split import kept_from_tuning, spares_examples
+from zeroshot_core.estimators.encoder_tuning import tuned_encoder, untaught
 from zeroshot_core.training.assignment import TEMPERATURE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from zeroshot_core.classification.label_hierarchy import LabelHierarchy
     from zeroshot_core.encoders import Encoder
+    from zeroshot_core.estimators.encoder_tuning import Report
+    from zeroshot_core.estimators.indexing import ModelIndex
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion
-    from zeroshot_core.prediction.indexing import ModelIndex
-    from zeroshot_core.prediction.label_hierarchy import LabelHierarchy
-    from zeroshot_core.prediction.tuned import Report
     from zeroshot_core.types import Concept, Ints, Item, Vectors
 
 __all__ = ["LabelTask", "Taught"]

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zeroshot_core.classification.classifier_inputs import checked_examples, linked
+from zeroshot_core.classification.label_hierarchy import label_hierarchy
+from zeroshot_core.classification.label_vectors import label_graph, label_vectors
+from zeroshot_core.classification.partial_fit import grown
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.prediction.classifier_inputs import checked_examples, linked
-from zeroshot_core.prediction.growing import grown
-from zeroshot_core.prediction.label_hierarchy import label_hierarchy
-from zeroshot_core.prediction.label_vectors import label_graph, label_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from typing_extensions import Self
 
+    from zeroshot_core.classification.label_head import LabelHead
+    from zeroshot_core.classification.label_hierarchy import LabelHierarchy
     from zeroshot_core.encoders import Encoder
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion
-    from zeroshot_core.prediction.label_head import LabelHead
-    from zeroshot_core.prediction.label_hierarchy import LabelHierarchy
-    from zeroshot_core.prediction.novelty import Novelty
+    from zeroshot_core.novelty.scores import Novelty
     from zeroshot_core.types import Concept, Ints, Item, Vectors
 
 __all__ = ["GrowingClassifier"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from zeroshot_core.classification.label_vectors import check_template
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.prediction.indexing import as_items
-from zeroshot_core.prediction.label_vectors import check_template
-from zeroshot_core.prediction.novelty import check_false_alarm_rate
+from zeroshot_core.estimators.indexing import as_items
+from zeroshot_core.novelty.scores import check_false_alarm_rate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

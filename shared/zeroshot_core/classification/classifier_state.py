@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from zeroshot_core.prediction.label_head import LabelHead
-from zeroshot_core.prediction.saved import ModelState
-from zeroshot_core.prediction.stacking import Stacking
+from zeroshot_core.classification.label_head import LabelHead
+from zeroshot_core.estimators.saving import ModelState
+from zeroshot_core.estimators.stacking import Stacking
 
 __all__ = ["classifier_state", "restore_classifier"]
 

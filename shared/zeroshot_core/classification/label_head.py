@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zeroshot_core.prediction.stacking import SHARE_OF_LABELS, Stacking, fit_stacking, hold_out_labels
+from zeroshot_core.estimators.logistic import coefficients
+from zeroshot_core.estimators.stacking import SHARE_OF_LABELS, Stacking, fit_stacking, hold_out_labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     Mask = npt.NDArray[np.bool_]
 
-__all__ = ["LabelHead", "coefficients", "fit_label_head"]
+__all__ = ["LabelHead", "fit_label_head"]
 
 # Temperature over the root of how much cosines between labels differ: on training texts of three sets 0.131,
 # 0.133 and 0.139 make cosines as sure as they are right.
@@ -142,14 +143,6 @@ def _logistic(labels: Vectors, vectors: Vectors, codes: Ints) -> tuple[Floats, F
             sample_weight=np.concatenate([weights, np.ones(len(codes))]),
         )
     return coefficients(model)
-
-
-def coefficients(model: Any) -> tuple[Floats, Floats]:
-    """Coefficients (c, d) and intercepts (c,) of a fitted logistic regression, for two labels as for more."""
-    if len(model.coef_) > 1:
-        return model.coef_, model.intercept_
-    # Two labels get one row of coefficients, the log-odds of the second.
-    return np.vstack([np.zeros_like(model.coef_), model.coef_]), np.array([0.0, model.intercept_[0]])
 
 
 def _learned(labels: Vectors, vectors: Vectors, codes: Ints, random_state: int) -> Stacking:

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zeroshot_core.prediction.label_head import LabelHead
+    from zeroshot_core.classification.label_head import LabelHead
     from zeroshot_core.types import Floats, Ints, Vectors
 
 __all__ = ["grown"]

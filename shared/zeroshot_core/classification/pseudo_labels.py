@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zeroshot_core.prediction.classifier_inputs import linked
-from zeroshot_core.prediction.transduction import assign_labels, expected_accuracy, neighbour_graph
+from zeroshot_core.classification.classifier_inputs import linked
+from zeroshot_core.classification.transduction import assign_labels, expected_accuracy, neighbour_graph
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zeroshot_core.encoders import Encoder
+    from zeroshot_core.estimators.indexing import ModelIndex
     from zeroshot_core.graph import KnowledgeGraph
-    from zeroshot_core.prediction.indexing import ModelIndex
     from zeroshot_core.types import Floats, Item, Vectors
 
 __all__ = ["Guesses", "self_labelled"]

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zeroshot_core.prediction.label_head import LabelHead, coefficients
-from zeroshot_core.prediction.stacking import Stacking
-from zeroshot_core.prediction.transduction import assign_labels, expected_accuracy, share_of_texts
+from zeroshot_core.classification.label_head import LabelHead
+from zeroshot_core.classification.transduction import assign_labels, expected_accuracy, share_of_texts
+from zeroshot_core.estimators.logistic import coefficients
+from zeroshot_core.estimators.stacking import Stacking
 from zeroshot_core.training.assignment import TEMPERATURE
 
 if TYPE_CHECKING:

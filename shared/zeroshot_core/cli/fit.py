@@ -99,7 +99,7 @@ def local_index(folder: Path) -> str:
     ArtifactError
         If the folder holds other files.
     """
-    from zeroshot_core.prediction.saved import check_overwrite
+    from zeroshot_core.estimators.saving import check_overwrite
 
     check_overwrite(folder, overwrite=True)
     folder.mkdir(parents=True, exist_ok=True)

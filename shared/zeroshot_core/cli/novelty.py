@@ -34,7 +34,7 @@ def _open_share(share: float | None) -> float | None:
 
 
 def _rate(given: str) -> float | str:
-    from zeroshot_core.prediction.novelty import AUTO, check_false_alarm_rate
+    from zeroshot_core.novelty.scores import AUTO, check_false_alarm_rate
 
     try:
         rate = given if given == AUTO else float(given)

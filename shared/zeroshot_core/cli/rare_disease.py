@@ -84,8 +84,8 @@ def rare_disease(
 
 def _ranker(database: _Database, exclude_references: Path | None, folder: Path | None) -> ZeroShotRanker:
     """Open the ranker that a folder keeps, or fit one and keep it there."""
+    from zeroshot_core.estimators.saving import MANIFEST
     from zeroshot_core.prediction import ZeroShotRanker
-    from zeroshot_core.prediction.saved import MANIFEST
 
     excluded = sorted(set(exclude_references.read_text("utf-8").split())) if exclude_references else []
     digest = hashlib.sha256("\n".join(excluded).encode()).hexdigest()[:16] if excluded else ""

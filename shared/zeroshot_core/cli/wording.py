@@ -38,7 +38,7 @@ def nearest(prediction: Prediction) -> str:
 def because(prediction: Prediction) -> str:
     """Write the concepts and relations that lead to the best concept, or to an item where there is none."""
     # The room of prediction opens slowly; --help and usage errors do without it.
-    from zeroshot_core.prediction.wording import path_in_words
+    from zeroshot_core.explain.paths import path_in_words
 
     evidence = prediction.evidence
     paths = (hit.path for hit in (*evidence.concepts, *evidence.items) if hit.path)

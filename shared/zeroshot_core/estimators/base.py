@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from zeroshot_core.errors import ArtifactError
-from zeroshot_core.prediction.saved import (
+from zeroshot_core.estimators.saving import (
     ModelState,
     Opened,
     check_overwrite,
@@ -18,10 +18,10 @@ from zeroshot_core.prediction.saved import (
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
+    from zeroshot_core.estimators.encoder_tuning import Report
+    from zeroshot_core.estimators.indexing import ModelIndex
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion
-    from zeroshot_core.prediction.indexing import ModelIndex
-    from zeroshot_core.prediction.tuned import Report
 
 __all__ = ["SavedModel"]
 
@@ -31,9 +31,11 @@ Model = TypeVar("Model", bound="SavedModel")
 class SavedModel:
     """A fitted model that can be written into a folder and opened again.
 
-    A model names its `_kind`, and turns what it learned into a `ModelState` and back.
+    A model names its `_kind`, by which `load_model` finds it, and turns what it learned into a `ModelState`
+    and back.
     """
 
+    kinds: ClassVar[dict[str, type[SavedModel]]] = {}
     _kind: ClassVar[str]
     encoder_: Encoder
     model_index_: ModelIndex
@@ -43,6 +45,11 @@ class SavedModel:
     holds_encoder_: bool = False
     # What tuning did in `fit`; None without it, and after loading.
     tuning_: Report | None = None
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if "_kind" in vars(cls):
+            SavedModel.kinds[cls._kind] = cls
 
     def save(
         self, folder: str | Path, *, overwrite: bool = False, extra: dict[str, Any] | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from zeroshot_core.encoders import Encoder, HeadEncoder, TransformerEncoder
 from zeroshot_core.encoders.remembering import RememberingEncoder
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.prediction.tuned_jointly import tuned_jointly
+from zeroshot_core.estimators.tuned_jointly import tuned_jointly
 from zeroshot_core.training import (
     HEAD_PLAN,
     JointResult,
@@ -20,8 +20,8 @@ from zeroshot_core.training import (
 )
 
 if TYPE_CHECKING:
+    from zeroshot_core.estimators.indexing import ModelIndex
     from zeroshot_core.graph import KnowledgeGraph
-    from zeroshot_core.prediction.indexing import ModelIndex
     from zeroshot_core.types import Item
 
 __all__ = ["Report", "check_tune", "holds_encoder", "refused", "settled", "tuned_encoder", "untaught"]

@@ -28,10 +28,10 @@ from typing import TYPE_CHECKING, Any
 
 from zeroshot_core.encoders import Encoder, encoder_from_config
 from zeroshot_core.errors import ArtifactError, VersionNotFoundError
+from zeroshot_core.estimators.held_encoder import encoder_config, write_encoder
+from zeroshot_core.estimators.indexing import ModelIndex
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import OpenVersion, VectorIndex
-from zeroshot_core.prediction.held_encoder import encoder_config, write_encoder
-from zeroshot_core.prediction.indexing import ModelIndex
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,9 +15,9 @@ from zeroshot_core.training.joint import HEAD_SETTINGS
 from zeroshot_core.training.joint_checkpoint import remove_checkpoint, written_versions
 
 if TYPE_CHECKING:
+    from zeroshot_core.estimators.indexing import ModelIndex
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion
-    from zeroshot_core.prediction.indexing import ModelIndex
     from zeroshot_core.types import Item
 
 __all__ = ["clear_rounds", "tuned_jointly"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zeroshot_core.datasets import ProductLines, load_product_lines
 from zeroshot_core.encoders.remembering import RememberingEncoder
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.estimators.encoder_tuning import check_tune
 from zeroshot_core.evaluation import metrics
 from zeroshot_core.evaluation.baselines import BASELINES, Forecast, LineFeatures
 from zeroshot_core.evaluation.splits import Split, split_product_lines
@@ -25,7 +26,6 @@ from zeroshot_core.evaluation.trials import (
     tuned_scores,
 )
 from zeroshot_core.graph import KnowledgeGraph, table_concepts
-from zeroshot_core.prediction.tuned import check_tune
 from zeroshot_core.types import Item
 
 if TYPE_CHECKING:

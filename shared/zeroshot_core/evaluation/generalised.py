@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zeroshot_core.classification.label_head import fit_label_head
+from zeroshot_core.classification.label_vectors import label_vectors
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.prediction.label_head import fit_label_head
-from zeroshot_core.prediction.label_vectors import label_vectors
-from zeroshot_core.prediction.stacking import harmonic_mean, seen_unseen_curve
+from zeroshot_core.estimators.stacking import harmonic_mean, seen_unseen_curve
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.evaluation.open_labels import NEW, NoveltySplit
 from zeroshot_core.index import VectorIndex
-from zeroshot_core.prediction.known_labels import KINDS
-from zeroshot_core.prediction.novelty import check_false_alarm_rate, nearest_similarities
-from zeroshot_core.prediction.novelty_fitting import fit_novelty
+from zeroshot_core.novelty.known_labels import KINDS
+from zeroshot_core.novelty.novelty_fitting import fit_novelty
+from zeroshot_core.novelty.scores import check_false_alarm_rate, nearest_similarities
 from zeroshot_core.types import Item
 
 if TYPE_CHECKING:

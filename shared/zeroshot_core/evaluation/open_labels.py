@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.prediction.unread import kept_from_tuning
+from zeroshot_core.estimators.calibration_split import kept_from_tuning
 from zeroshot_core.training import TrainingPlan, tune_encoder, tune_head
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.evaluation.semantic_baselines import semantic_baselines
-from zeroshot_core.prediction.findings import Findings
+from zeroshot_core.ranking.findings import Findings
 
 if TYPE_CHECKING:
     from zeroshot_core.evaluation.patients import Patient

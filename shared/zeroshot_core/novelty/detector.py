@@ -9,19 +9,19 @@ import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin
 
 from zeroshot_core.errors import InvalidInputError, NotFittedError
-from zeroshot_core.prediction.indexing import ModelIndex, as_items, resolve_encoder
-from zeroshot_core.prediction.novelty import FEWEST_TEXTS, check_false_alarm_rate
-from zeroshot_core.prediction.novelty_fitting import cluster_codes, fit_novelty, held_out_scores
-from zeroshot_core.prediction.persistence import SavedModel
-from zeroshot_core.prediction.rejection import novelty_scores
-from zeroshot_core.prediction.saved import ModelState
+from zeroshot_core.estimators.base import SavedModel
+from zeroshot_core.estimators.indexing import ModelIndex, as_items, resolve_encoder
+from zeroshot_core.estimators.saving import ModelState
+from zeroshot_core.novelty.novelty_fitting import cluster_codes, fit_novelty, held_out_scores
+from zeroshot_core.novelty.rejection import novelty_scores
+from zeroshot_core.novelty.scores import FEWEST_TEXTS, check_false_alarm_rate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zeroshot_core.encoders import Encoder
+    from zeroshot_core.estimators.saving import Opened
     from zeroshot_core.index import OpenVersion, VectorIndex
-    from zeroshot_core.prediction.saved import Opened
     from zeroshot_core.types import Floats, Ints, Item
 
 __all__ = ["NoveltyDetector"]
@@ -34,7 +34,7 @@ class NoveltyDetector(SavedModel, OutlierMixin, BaseEstimator):  # type: ignore[
     """Tells texts that are unlike the known ones, of which nothing but the texts is known.
 
     Known texts are indexed in Milvus and put into about as many clusters as the root of their number, which
-    stand in for labels; the evidence is that of `zeroshot_core.prediction.novelty`.
+    stand in for labels; the evidence is that of `zeroshot_core.novelty.scores`.
 
     Parameters
     ----------

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zeroshot_core.prediction.class_gaussians import ClassGaussians, fit_class_gaussians
-from zeroshot_core.prediction.label_head import coefficients
+from zeroshot_core.estimators.logistic import coefficients
+from zeroshot_core.novelty.class_gaussians import ClassGaussians, fit_class_gaussians
 
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats, Ints, Vectors

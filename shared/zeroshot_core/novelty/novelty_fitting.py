@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.prediction.known_labels import KINDS, fit_known_labels
-from zeroshot_core.prediction.novelty import FEWEST_TEXTS, N_NEIGHBOURS, Novelty
-from zeroshot_core.prediction.stacking import hold_out_labels
-from zeroshot_core.prediction.unread import FEWEST_UNREAD
+from zeroshot_core.estimators.calibration_split import FEWEST_UNREAD
+from zeroshot_core.estimators.stacking import hold_out_labels
+from zeroshot_core.novelty.known_labels import KINDS, fit_known_labels
+from zeroshot_core.novelty.scores import FEWEST_TEXTS, N_NEIGHBOURS, Novelty
 from zeroshot_core.retrieval import fold_neighbours
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zeroshot_core.prediction.novelty import Novelty, nearest_similarities
-from zeroshot_core.prediction.novelty_fitting import fit_novelty
-from zeroshot_core.prediction.unread import kept_from_tuning
+from zeroshot_core.estimators.calibration_split import kept_from_tuning
+from zeroshot_core.novelty.novelty_fitting import fit_novelty
+from zeroshot_core.novelty.scores import Novelty, nearest_similarities
 
 if TYPE_CHECKING:
     from zeroshot_core.index import OpenVersion

@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.prediction.calibration import conformal_quantile
+from zeroshot_core.estimators.calibration import conformal_quantile
 
 if TYPE_CHECKING:
     from zeroshot_core.index import OpenVersion
-    from zeroshot_core.prediction.known_labels import KnownLabels
+    from zeroshot_core.novelty.known_labels import KnownLabels
     from zeroshot_core.types import Floats, Vectors
 
 __all__ = [

@@ -7,36 +7,35 @@ from typing import TYPE_CHECKING
 from zeroshot_core.doors import opens
 
 if TYPE_CHECKING:
-    from zeroshot_core.prediction.classifier import ZeroShotClassifier
-    from zeroshot_core.prediction.detector import NoveltyDetector
-    from zeroshot_core.prediction.finding_likelihood import Telling
-    from zeroshot_core.prediction.findings import Findings
-    from zeroshot_core.prediction.loading import load_model
-    from zeroshot_core.prediction.opening import open_encoder, open_model, open_retriever
-    from zeroshot_core.prediction.prompt_settings import Prompting
-    from zeroshot_core.prediction.prompted import PromptedClassifier
-    from zeroshot_core.prediction.prompting import label_questions
-    from zeroshot_core.prediction.ranker import ZeroShotRanker
-    from zeroshot_core.prediction.regressor import ZeroShotRegressor
-    from zeroshot_core.prediction.wording import path_in_words, prediction_in_words
+    from zeroshot_core.classification.classifier import ZeroShotClassifier
+    from zeroshot_core.explain.paths import path_in_words, prediction_in_words
+    from zeroshot_core.novelty.detector import NoveltyDetector
+    from zeroshot_core.prompting.label_questions import label_questions
+    from zeroshot_core.prompting.prompt_settings import Prompting
+    from zeroshot_core.prompting.prompted_classifier import PromptedClassifier
+    from zeroshot_core.ranking.findings import Findings
+    from zeroshot_core.ranking.likelihood import Telling
+    from zeroshot_core.ranking.ranker import ZeroShotRanker
+    from zeroshot_core.regression.regressor import ZeroShotRegressor
+    from zeroshot_core.serving.loading import load_model, open_encoder, open_model, open_retriever
 
 # The estimators stand on scikit-learn, which takes longer to import than a framework does.
 _MODULES = {
-    "ZeroShotClassifier": "classifier",
-    "NoveltyDetector": "detector",
-    "Telling": "finding_likelihood",
-    "Findings": "findings",
-    "load_model": "loading",
-    "open_encoder": "opening",
-    "open_model": "opening",
-    "open_retriever": "opening",
-    "PromptedClassifier": "prompted",
-    "Prompting": "prompt_settings",
-    "label_questions": "prompting",
-    "ZeroShotRanker": "ranker",
-    "ZeroShotRegressor": "regressor",
-    "path_in_words": "wording",
-    "prediction_in_words": "wording",
+    "ZeroShotClassifier": "classification.classifier",
+    "NoveltyDetector": "novelty.detector",
+    "Telling": "ranking.likelihood",
+    "Findings": "ranking.findings",
+    "load_model": "serving.loading",
+    "open_encoder": "serving.loading",
+    "open_model": "serving.loading",
+    "open_retriever": "serving.loading",
+    "PromptedClassifier": "prompting.prompted_classifier",
+    "Prompting": "prompting.prompt_settings",
+    "label_questions": "prompting.label_questions",
+    "ZeroShotRanker": "ranking.ranker",
+    "ZeroShotRegressor": "regression.regressor",
+    "path_in_words": "explain.paths",
+    "prediction_in_words": "explain.paths",
 }
 
 __all__ = [
@@ -57,4 +56,4 @@ __all__ = [
     "prediction_in_words",
 ]
 
-__getattr__ = opens(__name__, _MODULES)
+__getattr__ = opens("zeroshot_core", _MODULES)

@@ -10,17 +10,17 @@ from itertools import accumulate, chain, zip_longest
 from typing import TYPE_CHECKING
 
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.prediction.indexing import as_items
-from zeroshot_core.prediction.novelty import FEWEST_TEXTS
-from zeroshot_core.prediction.prompt_settings import Prompting
-from zeroshot_core.prediction.questions import ANSWER_FORMAT, LabelQuestion
-from zeroshot_core.prediction.rejection import NONE_OF_THESE
+from zeroshot_core.estimators.indexing import as_items
+from zeroshot_core.novelty.rejection import NONE_OF_THESE
+from zeroshot_core.novelty.scores import FEWEST_TEXTS
+from zeroshot_core.prompting.answers import ANSWER_FORMAT, LabelQuestion
+from zeroshot_core.prompting.prompt_settings import Prompting
 from zeroshot_core.retrieval import hit_in_words
 from zeroshot_core.types import Concept, Hit, Item, Prediction
 
 if TYPE_CHECKING:
+    from zeroshot_core.classification.classifier import ZeroShotClassifier
     from zeroshot_core.graph import KnowledgeGraph
-    from zeroshot_core.prediction.classifier import ZeroShotClassifier
 
 __all__ = ["label_questions"]
 
@@ -59,7 +59,7 @@ def label_questions(
     NotFittedError
         Before `fit`.
     """
-    from zeroshot_core.prediction.classifier import ZeroShotClassifier
+    from zeroshot_core.classification.classifier import ZeroShotClassifier
 
     if not isinstance(classifier, ZeroShotClassifier):
         raise InvalidInputError(

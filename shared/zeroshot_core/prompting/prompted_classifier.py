@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.prediction.prompt_settings import Prompting
-from zeroshot_core.prediction.prompting import label_questions
+from zeroshot_core.prompting.label_questions import label_questions
+from zeroshot_core.prompting.prompt_settings import Prompting
 from zeroshot_core.types import Item, Prediction
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from zeroshot_core.prediction.classifier import ZeroShotClassifier
-    from zeroshot_core.prediction.questions import LabelQuestion
+    from zeroshot_core.classification.classifier import ZeroShotClassifier
+    from zeroshot_core.prompting.answers import LabelQuestion
     from zeroshot_core.retrieval import Retriever
 
 __all__ = ["PromptedClassifier"]

@@ -12,8 +12,8 @@ from zeroshot_core.graph.ontology import information_content, way_up
 from zeroshot_core.types import Hit, Relation
 
 if TYPE_CHECKING:
-    from zeroshot_core.prediction.findings import Case
-    from zeroshot_core.prediction.ranker_state import Annotations
+    from zeroshot_core.ranking.findings import Case
+    from zeroshot_core.ranking.ranker_state import Annotations
     from zeroshot_core.types import Floats, Ints
 
 __all__ = ["HitWriter"]

@@ -10,19 +10,19 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from zeroshot_core.errors import InvalidInputError, NotFittedError
+from zeroshot_core.estimators.base import SavedModel
+from zeroshot_core.estimators.indexing import ModelIndex, resolve_encoder
 from zeroshot_core.graph import KnowledgeGraph
-from zeroshot_core.prediction.finding_likelihood import (
+from zeroshot_core.ranking.findings import Case, Findings, as_findings, link_cases
+from zeroshot_core.ranking.likelihood import (
     Telling,
     excluded_scores,
     finding_ratios,
     finding_weights,
     learn_findings,
 )
-from zeroshot_core.prediction.findings import Case, Findings, as_findings, link_cases
-from zeroshot_core.prediction.indexing import ModelIndex, resolve_encoder
-from zeroshot_core.prediction.persistence import SavedModel
-from zeroshot_core.prediction.ranked_hits import HitWriter
-from zeroshot_core.prediction.ranker_state import Annotations, ranker_state, restore_ranker
+from zeroshot_core.ranking.ranked_hits import HitWriter
+from zeroshot_core.ranking.ranker_state import Annotations, ranker_state, restore_ranker
 from zeroshot_core.retrieval import Retriever
 from zeroshot_core.retrieval.checks import check_top_k
 from zeroshot_core.retrieval.linking import Linker
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from zeroshot_core.encoders import Encoder
+    from zeroshot_core.estimators.saving import ModelState, Opened
     from zeroshot_core.index import OpenVersion, VectorIndex
-    from zeroshot_core.prediction.finding_likelihood import FindingModel
-    from zeroshot_core.prediction.saved import ModelState, Opened
+    from zeroshot_core.ranking.likelihood import FindingModel
     from zeroshot_core.types import Floats
 
 __all__ = ["ZeroShotRanker"]

@@ -8,8 +8,8 @@ import numpy as np
 from scipy import sparse
 
 from zeroshot_core.graph.paths import entries_of
-from zeroshot_core.prediction.links import Shares
-from zeroshot_core.prediction.statistics import GroupSums
+from zeroshot_core.regression.links import Shares
+from zeroshot_core.regression.target_encoding import GroupSums
 
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats, Vectors

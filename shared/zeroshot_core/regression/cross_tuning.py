@@ -15,15 +15,15 @@ import numpy as np
 
 from zeroshot_core.encoders import TransformerEncoder
 from zeroshot_core.errors import TooLittleError
+from zeroshot_core.estimators.encoder_tuning import tuned_encoder
 from zeroshot_core.graph import concept_vectors
-from zeroshot_core.prediction.features import ConceptSpace
-from zeroshot_core.prediction.schemes import deal_folds
-from zeroshot_core.prediction.tuned import tuned_encoder
+from zeroshot_core.regression.features import ConceptSpace
+from zeroshot_core.regression.schemes import deal_folds
 from zeroshot_core.types import Item
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
-    from zeroshot_core.prediction.indexing import ModelIndex
+    from zeroshot_core.estimators.indexing import ModelIndex
     from zeroshot_core.types import Floats, Ints, Vectors
 
 __all__ = ["View", "share", "tuned_views"]

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zeroshot_core.prediction.cross_tuning import View
-from zeroshot_core.prediction.features import ConceptSpace, FeatureTables, Rows, learn_tables
-from zeroshot_core.prediction.heads import Head, fit_head
-from zeroshot_core.prediction.neighbours import Neighbours, neighbour_profile
-from zeroshot_core.prediction.schemes import Scheme, choose_schemes, posterior
-from zeroshot_core.prediction.targets import Targets
+from zeroshot_core.regression.cross_tuning import View
+from zeroshot_core.regression.features import ConceptSpace, FeatureTables, Rows, learn_tables
+from zeroshot_core.regression.heads import Head, fit_head
+from zeroshot_core.regression.neighbours import Neighbours, neighbour_profile
+from zeroshot_core.regression.schemes import Scheme, choose_schemes, posterior
+from zeroshot_core.regression.targets import Targets
 from zeroshot_core.retrieval.neighbours import fold_neighbours
 from zeroshot_core.types import Item
 

@@ -11,15 +11,15 @@ import numpy as np
 from scipy import sparse
 
 from zeroshot_core.graph import KnowledgeGraph
-from zeroshot_core.prediction.concept_neighbours import (
+from zeroshot_core.regression.concept_neighbours import (
     near_concept_weights,
     near_means,
     near_means_of,
     nearest_columns,
 )
-from zeroshot_core.prediction.links import Groupings, Shares, TypeLinks, TypeReach
-from zeroshot_core.prediction.neighbours import Neighbours, neighbour_features, neighbour_names
-from zeroshot_core.prediction.statistics import GroupSums, fold_sums, outside, shrink
+from zeroshot_core.regression.links import Groupings, Shares, TypeLinks, TypeReach
+from zeroshot_core.regression.neighbours import Neighbours, neighbour_features, neighbour_names
+from zeroshot_core.regression.target_encoding import GroupSums, fold_sums, outside, shrink
 from zeroshot_core.types import Item
 
 if TYPE_CHECKING:

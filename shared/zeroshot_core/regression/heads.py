@@ -11,9 +11,9 @@ import numpy as np
 from joblib import parallel_config
 from threadpoolctl import threadpool_limits
 
-from zeroshot_core.prediction.boosted_sum import BoostedSum
-from zeroshot_core.prediction.calibration import Calibration, calibrate
-from zeroshot_core.prediction.network_head import NetworkHead, fit_network_head
+from zeroshot_core.estimators.calibration import Calibration, calibrate
+from zeroshot_core.regression.boosted_sum import BoostedSum
+from zeroshot_core.regression.network import NetworkHead, fit_network_head
 
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats, Ints, Vectors

@@ -18,7 +18,7 @@ from zeroshot_core.types import Item
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from zeroshot_core.prediction.statistics import GroupSums
+    from zeroshot_core.regression.target_encoding import GroupSums
     from zeroshot_core.types import Floats, Ints
 
 __all__ = ["Groupings", "Shares", "TypeLinks", "TypeReach", "link_types", "pair_keys"]

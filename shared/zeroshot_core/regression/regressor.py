@@ -10,26 +10,26 @@ import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from zeroshot_core.errors import NotFittedError
-from zeroshot_core.prediction.ensemble import Ensemble
-from zeroshot_core.prediction.features import ConceptSpace
-from zeroshot_core.prediction.indexing import ModelIndex, as_items, resolve_encoder
-from zeroshot_core.prediction.neighbours import known_neighbours
-from zeroshot_core.prediction.persistence import SavedModel
-from zeroshot_core.prediction.regressor_fitting import NumberTask, concept_space
-from zeroshot_core.prediction.regressor_inputs import check_learning, check_probability
-from zeroshot_core.prediction.regressor_state import regressor_state, restore_regressor
-from zeroshot_core.prediction.targets import check_targets
-from zeroshot_core.prediction.tuned import check_tune, holds_encoder, settled
-from zeroshot_core.prediction.tuned_jointly import clear_rounds
+from zeroshot_core.estimators.base import SavedModel
+from zeroshot_core.estimators.encoder_tuning import check_tune, holds_encoder, settled
+from zeroshot_core.estimators.indexing import ModelIndex, as_items, resolve_encoder
+from zeroshot_core.estimators.tuned_jointly import clear_rounds
+from zeroshot_core.regression.ensemble import Ensemble
+from zeroshot_core.regression.features import ConceptSpace
+from zeroshot_core.regression.neighbours import known_neighbours
+from zeroshot_core.regression.regressor_fitting import NumberTask, concept_space
+from zeroshot_core.regression.regressor_inputs import check_learning, check_probability
+from zeroshot_core.regression.regressor_state import regressor_state, restore_regressor
+from zeroshot_core.regression.targets import check_targets
 from zeroshot_core.retrieval import Retriever
 from zeroshot_core.types import Evidence, Item, Prediction
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
+    from zeroshot_core.estimators.saving import ModelState, Opened
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion, VectorIndex
-    from zeroshot_core.prediction.ensemble import Forecast
-    from zeroshot_core.prediction.saved import ModelState, Opened
+    from zeroshot_core.regression.ensemble import Forecast
     from zeroshot_core.types import Floats, Hit, Vectors
 
 __all__ = ["ZeroShotRegressor"]

@@ -7,19 +7,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from zeroshot_core.encoders.remembering import RememberingEncoder
-from zeroshot_core.prediction.cross_tuning import share, tuned_views
-from zeroshot_core.prediction.ensemble import Ensemble, fit_ensemble
-from zeroshot_core.prediction.features import ConceptSpace
-from zeroshot_core.prediction.tuned import refused, tuned_encoder
+from zeroshot_core.estimators.encoder_tuning import refused, tuned_encoder
+from zeroshot_core.regression.cross_tuning import share, tuned_views
+from zeroshot_core.regression.ensemble import Ensemble, fit_ensemble
+from zeroshot_core.regression.features import ConceptSpace
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
+    from zeroshot_core.estimators.encoder_tuning import Report
+    from zeroshot_core.estimators.indexing import ModelIndex
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion
-    from zeroshot_core.prediction.cross_tuning import View
-    from zeroshot_core.prediction.indexing import ModelIndex
-    from zeroshot_core.prediction.targets import Targets
-    from zeroshot_core.prediction.tuned import Report
+    from zeroshot_core.regression.cross_tuning import View
+    from zeroshot_core.regression.targets import Targets
     from zeroshot_core.types import Item, Vectors
 
 __all__ = ["Learned", "NumberTask", "concept_space"]

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from zeroshot_core.prediction.calibration import Calibration
-from zeroshot_core.prediction.ensemble import Ensemble
-from zeroshot_core.prediction.features import FeatureTables
-from zeroshot_core.prediction.heads import Head
-from zeroshot_core.prediction.links import Groupings
-from zeroshot_core.prediction.network_head import NetworkHead
-from zeroshot_core.prediction.saved import ModelState
-from zeroshot_core.prediction.statistics import GroupSums
-from zeroshot_core.prediction.targets import Targets
+from zeroshot_core.estimators.calibration import Calibration
+from zeroshot_core.estimators.saving import ModelState
+from zeroshot_core.regression.ensemble import Ensemble
+from zeroshot_core.regression.features import FeatureTables
+from zeroshot_core.regression.heads import Head
+from zeroshot_core.regression.links import Groupings
+from zeroshot_core.regression.network import NetworkHead
+from zeroshot_core.regression.target_encoding import GroupSums
+from zeroshot_core.regression.targets import Targets
 
 __all__ = ["regressor_state", "restore_regressor"]
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zeroshot_core.prediction.links import TypeLinks
+from zeroshot_core.regression.links import TypeLinks
 
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats, Ints

@@ -10,10 +10,10 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.prediction.attributes import prediction_attributes
-from zeroshot_core.prediction.prompt_settings import Prompting
-from zeroshot_core.prediction.questions import Answer, LabelQuestion
-from zeroshot_core.prediction.wording import prediction_in_words
+from zeroshot_core.explain.attributes import prediction_attributes
+from zeroshot_core.explain.paths import prediction_in_words
+from zeroshot_core.prompting.answers import Answer, LabelQuestion
+from zeroshot_core.prompting.prompt_settings import Prompting
 
 if TYPE_CHECKING:
     from zeroshot_core.types import Item, Prediction
@@ -82,9 +82,9 @@ def questions(
         If an item is wrong, or a language model is to choose among the labels of a model without labels, or
         such a model is to reject.
     """
-    from zeroshot_core.prediction.classifier import ZeroShotClassifier
-    from zeroshot_core.prediction.prompted import PromptedClassifier
-    from zeroshot_core.prediction.prompting import label_questions
+    from zeroshot_core.classification.classifier import ZeroShotClassifier
+    from zeroshot_core.prompting.label_questions import label_questions
+    from zeroshot_core.prompting.prompted_classifier import PromptedClassifier
 
     if is_prompted:
         return [*label_questions(model, items, top_k=top_k, prompting=prompting, reject=reject)]

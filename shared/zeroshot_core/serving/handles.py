@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, Concatenate, Protocol, TypeAlias, TypeVar
 from typing_extensions import ParamSpec
 
 from zeroshot_core.index import Filter
-from zeroshot_core.prediction.opening import open_encoder, open_model, open_retriever
+from zeroshot_core.serving.loading import open_encoder, open_model, open_retriever
 from zeroshot_core.types import Hit
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
-    from zeroshot_core.prediction.loading import Model
-    from zeroshot_core.prediction.prompted import PromptedClassifier
+    from zeroshot_core.prompting.prompted_classifier import PromptedClassifier
     from zeroshot_core.retrieval import GraphView, Retriever
+    from zeroshot_core.serving.loading import Model
 
 __all__ = ["Opened", "Searching", "Served", "async_twin", "hits_of", "off_loop"]
 
@@ -91,7 +91,7 @@ class Opened:
     @property
     def encoder_name(self) -> str:
         """Name of its encoder; of a folder that was not opened yet, as its manifest has it."""
-        from zeroshot_core.prediction.saved import MANIFEST, read_manifest
+        from zeroshot_core.estimators.saving import MANIFEST, read_manifest
 
         if "retriever" in vars(self) or not isinstance(self.source, str | Path):
             return self.retriever.encoder.name

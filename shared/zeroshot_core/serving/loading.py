@@ -1,22 +1,59 @@
-"""One loaded model per folder and process, for everything that names a model by its folder."""
+"""Opening saved models: of whichever kind, and once per folder and process."""
 
 from __future__ import annotations
 
+import importlib
 from functools import lru_cache
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from zeroshot_core.errors import InvalidInputError, NotFittedError
+from zeroshot_core.errors import ArtifactError, InvalidInputError, NotFittedError
 
 if TYPE_CHECKING:
+    from zeroshot_core.classification.classifier import ZeroShotClassifier
     from zeroshot_core.encoders import Encoder
-    from zeroshot_core.prediction.loading import Model
+    from zeroshot_core.novelty.detector import NoveltyDetector
+    from zeroshot_core.ranking.ranker import ZeroShotRanker
+    from zeroshot_core.regression.regressor import ZeroShotRegressor
     from zeroshot_core.retrieval import Retriever
 
-__all__ = ["open_encoder", "open_model", "open_retriever"]
+__all__ = ["Model", "load_model", "open_encoder", "open_model", "open_retriever"]
 
+Model: TypeAlias = "ZeroShotRegressor | ZeroShotClassifier | ZeroShotRanker | NoveltyDetector"
+
+# Where the kinds of the package register themselves: only the one that is needed is imported.
+_MODULES = {
+    "regressor": "zeroshot_core.regression.regressor",
+    "classifier": "zeroshot_core.classification.classifier",
+    "ranker": "zeroshot_core.ranking.ranker",
+    "detector": "zeroshot_core.novelty.detector",
+}
 _LOCK = RLock()
+
+
+def load_model(
+    folder: str | Path, *, encoder: Encoder | None = None, uri: str | None = None, token: str | None = None
+) -> Model:
+    """Open the model that a folder holds; the arguments are those of its `load`.
+
+    Raises
+    ------
+    ArtifactError
+        If the folder holds no model, a damaged one, or one of another kind; the message says what is wrong.
+    FingerprintMismatchError
+        If the encoder is not the one that the model was fitted with.
+    """
+    from zeroshot_core.estimators.base import SavedModel
+    from zeroshot_core.estimators.saving import MANIFEST, read_manifest
+
+    kind = read_manifest(Path(folder))["kind"]
+    if kind in _MODULES:
+        importlib.import_module(_MODULES[kind])
+    if kind not in SavedModel.kinds:
+        known = ", ".join({**_MODULES, **SavedModel.kinds})
+        raise ArtifactError(f"{Path(folder) / MANIFEST}: expected kind {known}, got {kind!r}")
+    return SavedModel.kinds[kind].load(folder, encoder=encoder, uri=uri, token=token)  # type: ignore[return-value]
 
 
 def open_model(model: str | Path | Model, *, uri: str | None = None, token: str | None = None) -> Model:
@@ -62,7 +99,7 @@ def open_encoder(
 ) -> Encoder:
     """Open an encoder by its name, or that of a saved or fitted model; an encoder comes back as it is."""
     from zeroshot_core.encoders import Encoder
-    from zeroshot_core.prediction.saved import MANIFEST
+    from zeroshot_core.estimators.saving import MANIFEST
 
     if isinstance(model, Encoder):
         return model
@@ -75,8 +112,6 @@ def open_encoder(
 # Strong references: frameworks make many short-lived objects over a folder, and none may pay the load again.
 @lru_cache(maxsize=4)
 def _load(folder: Path, stamp: int, uri: str | None, token: str | None) -> Model:
-    from zeroshot_core.prediction.loading import load_model
-
     return load_model(folder, uri=uri, token=token)
 
 
@@ -88,7 +123,7 @@ def _load_encoder(name: str) -> Encoder:
 
 
 def _stamp(folder: Path) -> int:
-    from zeroshot_core.prediction.saved import MANIFEST
+    from zeroshot_core.estimators.saving import MANIFEST
 
     manifest = folder / MANIFEST
     return manifest.stat().st_mtime_ns if manifest.is_file() else 0

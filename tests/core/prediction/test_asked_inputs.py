@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from zeroshot_core import InvalidInputError, Item
-from zeroshot_core.prediction.inputs import answer_all, item_from
+from zeroshot_core.serving.inputs import answer_all, item_from
 
 WINE = Item(id="7", text="wine", concepts=("kind:wine",), metadata={"price": 3.0})
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingRegressor
-from zeroshot_core.prediction.boosted_sum import BoostedSum
+from zeroshot_core.regression.boosted_sum import BoostedSum
 
 RNG = np.random.default_rng(0)
 FEATURES = RNG.standard_normal((400, 6))

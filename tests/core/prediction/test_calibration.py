@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from zeroshot_core.prediction.calibration import calibrate, conformal_quantile
+from zeroshot_core.estimators.calibration import calibrate, conformal_quantile
 
 
 def test_quantiles_take_the_wide_rank() -> None:

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from sklearn.base import clone
+from zeroshot_core.classification.classifier import ZeroShotClassifier
 from zeroshot_core.encoders import FunctionEncoder
 from zeroshot_core.errors import ArtifactError, InvalidInputError, NotFittedError, UnknownConceptError
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import VectorIndex
-from zeroshot_core.prediction.classifier import ZeroShotClassifier
 from zeroshot_core.types import Concept, Item, Relation
 
 LABELS = ["sports", "cooking", "finance"]

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from zeroshot_core.encoders import HashEncoder, HeadEncoder
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.estimators.indexing import ModelIndex
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import VectorIndex
-from zeroshot_core.prediction import ZeroShotRegressor, cross_tuning, regressor_fitting
-from zeroshot_core.prediction.cross_tuning import share, tuned_views
-from zeroshot_core.prediction.features import ConceptSpace
-from zeroshot_core.prediction.indexing import ModelIndex
+from zeroshot_core.prediction import ZeroShotRegressor
+from zeroshot_core.regression import cross_tuning, regressor_fitting
+from zeroshot_core.regression.cross_tuning import share, tuned_views
+from zeroshot_core.regression.features import ConceptSpace
 from zeroshot_core.training import TuningReport
 from zeroshot_core.types import Item
 

@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.graph.ontology import hierarchy_of
-from zeroshot_core.prediction.finding_likelihood import (
+from zeroshot_core.ranking.likelihood import (
     Telling,
     excluded_scores,
     finding_ratios,

@@ -10,8 +10,8 @@ from zeroshot_core import Item
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.index import VectorIndex
-from zeroshot_core.prediction.findings import Case, Findings, as_findings, link_cases
-from zeroshot_core.prediction.ranker_state import Annotations
+from zeroshot_core.ranking.findings import Case, Findings, as_findings, link_cases
+from zeroshot_core.ranking.ranker_state import Annotations
 from zeroshot_core.retrieval.linking import Linker
 
 NOTE = "Tall stature and long slender fingers. No seizures; cataract was ruled out."

@@ -1,8 +1,8 @@
 """New labels and examples of a fitted classifier, without building the index anew."""
 
 import pytest
+from zeroshot_core.classification.classifier import ZeroShotClassifier
 from zeroshot_core.errors import InvalidInputError, NotFittedError
-from zeroshot_core.prediction.classifier import ZeroShotClassifier
 
 TEXTS = ["a red apple", "a green pear", "a steel hammer", "an iron saw"]
 Y = ["fruit", "fruit", "tools", "tools"]

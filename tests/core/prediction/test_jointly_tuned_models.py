@@ -9,9 +9,9 @@ from joint_samples import stock, tiny_bert
 from zeroshot_core import ZeroShotClassifier, ZeroShotRegressor, load_model
 from zeroshot_core.encoders import HashEncoder, load_encoder
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.estimators import tuned_jointly
 from zeroshot_core.index import VectorIndex
-from zeroshot_core.prediction import tuned_jointly
-from zeroshot_core.prediction.ensemble import Ensemble
+from zeroshot_core.regression.ensemble import Ensemble
 from zeroshot_core.training import JointResult, JointSettings
 from zeroshot_core.training.joint_training import Trainer
 

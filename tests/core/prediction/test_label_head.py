@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from zeroshot_core.prediction.label_head import fit_label_head
-from zeroshot_core.prediction.stacking import Stacking, harmonic_mean
+from zeroshot_core.classification.label_head import fit_label_head
+from zeroshot_core.estimators.stacking import Stacking, harmonic_mean
 
 
 def cloud(n_labels=12, per_label=30, dimension=24, noise=0.12):

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from zeroshot_core.classification.label_hierarchy import label_hierarchy
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.prediction import ZeroShotClassifier
-from zeroshot_core.prediction.label_hierarchy import label_hierarchy
 from zeroshot_core.types import Concept, Relation
 
 LABELS = ["trout", "salmon", "oak", "birch"]

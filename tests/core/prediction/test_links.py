@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from zeroshot_core import Item, KnowledgeGraph, UnknownConceptError
-from zeroshot_core.prediction.links import Groupings, link_types
-from zeroshot_core.prediction.statistics import GroupSums
+from zeroshot_core.regression.links import Groupings, link_types
+from zeroshot_core.regression.target_encoding import GroupSums
 from zeroshot_core.types import Concept, Relation
 
 GRAPH = KnowledgeGraph(

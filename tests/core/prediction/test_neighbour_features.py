@@ -3,20 +3,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import sparse
-from zeroshot_core.prediction.concept_neighbours import (
+from zeroshot_core.regression.concept_neighbours import (
     near_concept_weights,
     near_means,
     near_means_of,
     nearest_columns,
 )
-from zeroshot_core.prediction.links import Shares
-from zeroshot_core.prediction.neighbours import (
+from zeroshot_core.regression.links import Shares
+from zeroshot_core.regression.neighbours import (
     Neighbours,
     neighbour_features,
     neighbour_names,
     neighbour_profile,
 )
-from zeroshot_core.prediction.statistics import GroupSums
+from zeroshot_core.regression.target_encoding import GroupSums
 
 TARGETS = np.array([1.0, 3.0, 5.0])
 TWO_OF_THREE = Neighbours(rows=np.array([[2, 0, -1]]), scores=np.array([[0.8, 0.8, 0.0]]))

@@ -6,8 +6,8 @@ from prediction_samples import shop_products, shop_sales
 from sklearn.preprocessing import QuantileTransformer
 from zeroshot_core import ZeroShotRegressor, load_model
 from zeroshot_core.encoders import HashEncoder
-from zeroshot_core.prediction import heads
-from zeroshot_core.prediction.network_head import _ranks, fit_network_head
+from zeroshot_core.regression import heads
+from zeroshot_core.regression.network import _ranks, fit_network_head
 
 N = 600
 RNG = np.random.default_rng(0)

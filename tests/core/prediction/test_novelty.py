@@ -4,10 +4,10 @@ from sklearn.metrics import roc_auc_score
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.index import VectorIndex
-from zeroshot_core.prediction.class_gaussians import fit_class_gaussians
-from zeroshot_core.prediction.known_labels import energy
-from zeroshot_core.prediction.novelty import check_false_alarm_rate, nearest_similarities
-from zeroshot_core.prediction.novelty_fitting import fit_novelty
+from zeroshot_core.novelty.class_gaussians import fit_class_gaussians
+from zeroshot_core.novelty.known_labels import energy
+from zeroshot_core.novelty.novelty_fitting import fit_novelty
+from zeroshot_core.novelty.scores import check_false_alarm_rate, nearest_similarities
 from zeroshot_core.types import Item
 
 N_LABELS, N_EACH = 20, 40

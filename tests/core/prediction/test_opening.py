@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from zeroshot_core import ArtifactError, InvalidInputError, NotFittedError, ZeroShotRegressor
 from zeroshot_core.encoders import HashEncoder
-from zeroshot_core.prediction.opening import open_encoder, open_model, open_retriever
+from zeroshot_core.serving.loading import open_encoder, open_model, open_retriever
 
 TEXTS = [
     f"{colour} {thing}" for colour in ("red", "green", "blue") for thing in ("wine", "soap", "socks", "tea")

@@ -10,9 +10,9 @@ import pytest
 from ranker_samples import SHOWN, clinic_graph, found
 from zeroshot_core import Concept, Item, KnowledgeGraph
 from zeroshot_core.encoders import HashEncoder
-from zeroshot_core.prediction.finding_likelihood import Telling
-from zeroshot_core.prediction.ranker import ZeroShotRanker
-from zeroshot_core.prediction.wording import path_in_words, prediction_in_words
+from zeroshot_core.explain.paths import path_in_words, prediction_in_words
+from zeroshot_core.ranking.likelihood import Telling
+from zeroshot_core.ranking.ranker import ZeroShotRanker
 
 MARFAN = found("F:fingers", "F:tall", "F:lens", no=("F:seizure",))
 CASES = [

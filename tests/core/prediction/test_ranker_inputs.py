@@ -10,8 +10,8 @@ from sklearn.base import clone
 from zeroshot_core import Concept, KnowledgeGraph, Relation
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.errors import InvalidInputError, NotFittedError
-from zeroshot_core.prediction.finding_likelihood import Telling
-from zeroshot_core.prediction.ranker import ZeroShotRanker
+from zeroshot_core.ranking.likelihood import Telling
+from zeroshot_core.ranking.ranker import ZeroShotRanker
 
 
 def ranker_of(graph: KnowledgeGraph | None, **parameters) -> ZeroShotRanker:

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from ranker_samples import clinic_graph, found
 from zeroshot_core import Item
+from zeroshot_core.classification.classifier import ZeroShotClassifier
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.errors import ArtifactError, FingerprintMismatchError
 from zeroshot_core.index import VectorIndex
-from zeroshot_core.prediction.classifier import ZeroShotClassifier
-from zeroshot_core.prediction.finding_likelihood import Telling
-from zeroshot_core.prediction.loading import load_model
-from zeroshot_core.prediction.ranker import ZeroShotRanker
-from zeroshot_core.prediction.regressor import ZeroShotRegressor
+from zeroshot_core.ranking.likelihood import Telling
+from zeroshot_core.ranking.ranker import ZeroShotRanker
+from zeroshot_core.regression.regressor import ZeroShotRegressor
+from zeroshot_core.serving.loading import load_model
 
 TELLING = Telling(noise=0.2, kin=0.1)
 CASES = [

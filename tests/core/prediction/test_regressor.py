@@ -11,7 +11,7 @@ from prediction_samples import KINDS, product, shop_graph, shop_products, shop_s
 from sklearn.base import clone
 from zeroshot_core import Item, Prediction, ZeroShotRegressor
 from zeroshot_core.encoders import HashEncoder
-from zeroshot_core.prediction.neighbours import Neighbours, known_neighbours
+from zeroshot_core.regression.neighbours import Neighbours, known_neighbours
 from zeroshot_core.retrieval.neighbours import fold_neighbours
 
 FEW = [product(kind, "Sicily", "small", linked=False) for kind in KINDS]

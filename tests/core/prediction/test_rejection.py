@@ -7,11 +7,11 @@ import pytest
 from zeroshot_core import ZeroShotClassifier
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.estimators.calibration_split import kept_from_tuning
+from zeroshot_core.estimators.indexing import as_items
+from zeroshot_core.explain.paths import prediction_in_words
 from zeroshot_core.prediction import PromptedClassifier, Prompting, label_questions
-from zeroshot_core.prediction.asking import questions
-from zeroshot_core.prediction.indexing import as_items
-from zeroshot_core.prediction.unread import kept_from_tuning
-from zeroshot_core.prediction.wording import prediction_in_words
+from zeroshot_core.serving.asking import questions
 
 KINDS = ("red wine", "cat food", "garden tools", "dental care")
 SIZES = ("small", "large", "cheap", "fine", "new", "old", "blue", "green", "big", "best")

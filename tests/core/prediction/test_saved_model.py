@@ -15,8 +15,9 @@ from prediction_samples import product
 from zeroshot_core import Item, ZeroShotRegressor
 from zeroshot_core.encoders import FunctionEncoder, HashEncoder
 from zeroshot_core.errors import ArtifactError, FingerprintMismatchError
+from zeroshot_core.estimators import saving as saved
 from zeroshot_core.index import VectorIndex
-from zeroshot_core.prediction import load_model, saved
+from zeroshot_core.prediction import load_model
 
 TEXTS = [f"{colour} {thing}" for colour in ("red", "green") for thing in ("wine", "soap", "socks", "tea")]
 Y = [3.0, 9.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0]

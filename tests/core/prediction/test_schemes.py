@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from prediction_samples import shop_graph, shop_products
-from zeroshot_core.prediction.links import link_types
-from zeroshot_core.prediction.schemes import choose_schemes, posterior, prior_weights
+from zeroshot_core.regression.links import link_types
+from zeroshot_core.regression.schemes import choose_schemes, posterior, prior_weights
 
 ITEMS = shop_products()
 LINKS = link_types(ITEMS, shop_graph(), n_hops=1)

@@ -4,10 +4,10 @@ from contextlib import closing
 
 import numpy as np
 from zeroshot_core import ZeroShotClassifier, load_model
+from zeroshot_core.classification.label_vectors import label_graph
+from zeroshot_core.classification.pseudo_labels import self_labelled
 from zeroshot_core.encoders import HashEncoder
-from zeroshot_core.prediction.indexing import ModelIndex, as_items
-from zeroshot_core.prediction.label_vectors import label_graph
-from zeroshot_core.prediction.self_labelled import self_labelled
+from zeroshot_core.estimators.indexing import ModelIndex, as_items
 
 SPORT = ["a late goal won the sport match", "the striker scored twice", "the goalkeeper saved a penalty"]
 MARKET = ["shares fell at the close of business", "the bank raised its rates", "profits of the firm grew"]

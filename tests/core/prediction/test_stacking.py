@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+from zeroshot_core.classification.label_head import fit_label_head
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.prediction.label_head import fit_label_head
-from zeroshot_core.prediction.stacking import (
+from zeroshot_core.estimators.stacking import (
     choose_penalty,
     fit_stacking,
     harmonic_mean,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import sparse
-from zeroshot_core.prediction.statistics import fold_sums, outside, shrink
+from zeroshot_core.regression.target_encoding import fold_sums, outside, shrink
 
 # Five items in two groups; the last belongs half to each.
 MEMBERS = sparse.csr_matrix([[1, 0], [1, 0], [0, 1], [0, 1], [0.5, 0.5]])

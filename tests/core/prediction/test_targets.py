@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from zeroshot_core import InvalidInputError
-from zeroshot_core.prediction.targets import Targets, check_targets
+from zeroshot_core.regression.targets import Targets, check_targets
 
 
 @pytest.mark.parametrize(

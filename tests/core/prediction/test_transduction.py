@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from zeroshot_core.classification.classifier import ZeroShotClassifier
+from zeroshot_core.classification.label_head import fit_label_head
+from zeroshot_core.classification.transduced_head import fit_transduced_head
+from zeroshot_core.classification.transduction import assign_labels, expected_accuracy, share_of_texts
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.prediction.classifier import ZeroShotClassifier
-from zeroshot_core.prediction.label_head import fit_label_head
-from zeroshot_core.prediction.prompting import label_questions
-from zeroshot_core.prediction.transduced_head import fit_transduced_head
-from zeroshot_core.prediction.transduction import assign_labels, expected_accuracy, share_of_texts
+from zeroshot_core.prompting.label_questions import label_questions
 from zeroshot_core.types import Concept
 
 PARTS = (

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from zeroshot_core import Evidence, Hit, Prediction, Relation
-from zeroshot_core.prediction.wording import path_in_words, prediction_in_words
+from zeroshot_core.explain.paths import path_in_words, prediction_in_words
 
 
 def test_a_path_is_a_chain_in_the_direction_it_is_walked() -> None:

@@ -1,0 +1,1 @@
+"""Labels for things of which no example, or few, are known."""

@@ -1,0 +1,1 @@
+"""What every estimator stands on: saving, the index behind a model, tuning of its encoder, calibration."""

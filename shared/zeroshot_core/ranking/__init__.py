@@ -1,0 +1,1 @@
+"""Concepts ranked by what was found."""

@@ -1,0 +1,1 @@
+"""Numbers and curves for things without a history."""
