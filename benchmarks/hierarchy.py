@@ -20,6 +20,7 @@ from zeroshot_core.encoders.remembering import RememberingEncoder
 from zeroshot_core.evaluation.classification import draw_examples
 from zeroshot_core.graph import KnowledgeGraph, ancestors
 from zeroshot_core.prediction import ZeroShotClassifier
+from zeroshot_core.statistics import percentile_interval, resampled_means
 
 _N_RESAMPLES = 1000
 _FURTHEST = 20
@@ -70,8 +71,7 @@ def measured(data: LabelledTexts, best: Sequence[str], sure: Sequence[str], seed
     pairs = list(zip(best, data.test_labels, strict=True))
     is_right = np.array([found == truth for found, truth in pairs])
     is_kin = [bool((wider[found] - {found}) & wider[truth]) or found == truth for found, truth in pairs]
-    drawn = np.random.default_rng(seed).integers(len(is_right), size=(_N_RESAMPLES, len(is_right)))
-    low, high = np.quantile(is_right[drawn].mean(axis=1), [0.025, 0.975])
+    low, high = percentile_interval(resampled_means(is_right, _N_RESAMPLES, np.random.default_rng(seed)))
     answered = [(found, truth) for found, truth in zip(sure, data.test_labels, strict=True) if found]
     n_answered = max(1, len(answered))
     return [

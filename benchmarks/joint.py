@@ -38,6 +38,7 @@ import numpy.typing as npt
 from zeroshot_core.encoders import Encoder, load_encoder
 from zeroshot_core.encoders.remembering import RememberingEncoder
 from zeroshot_core.index import VectorIndex
+from zeroshot_core.statistics import percentile_interval, resampled_means
 from zeroshot_core.training import JointSettings, optimise_jointly
 from zeroshot_core.types import Item
 
@@ -228,11 +229,7 @@ def vote(names: Sequence[str], scores: npt.NDArray[np.floating[Any]]) -> str:
 
 def interval(differences: Floats) -> str:
     """Mean difference with its bootstrap interval."""
-    rng = np.random.default_rng(0)
-    means = [
-        differences[rng.integers(0, len(differences), len(differences))].mean() for _ in range(N_RESAMPLES)
-    ]
-    low, high = np.quantile(means, [0.025, 0.975])
+    low, high = percentile_interval(resampled_means(differences, N_RESAMPLES, np.random.default_rng(0)))
     return f"{differences.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
 
 

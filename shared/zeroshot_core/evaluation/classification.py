@@ -13,6 +13,7 @@ from zeroshot_core.encoders.remembering import RememberingEncoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.evaluation.linking import expected_calibration_error
 from zeroshot_core.prediction import ZeroShotClassifier
+from zeroshot_core.statistics import percentile_interval, resampled_means
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -244,13 +245,12 @@ def _scored(
     from sklearn.metrics import f1_score
 
     is_right = found == np.array(truths)
-    rng = np.random.default_rng(seed)
-    means = [is_right[rng.integers(len(is_right), size=len(is_right))].mean() for _ in range(_N_RESAMPLES)]
-    low, high = np.quantile(means, [0.025, 0.975])
+    means = resampled_means(is_right, _N_RESAMPLES, np.random.default_rng(seed))
+    low, high = percentile_interval(means)
     return ClassificationScores(
         accuracy=float(is_right.mean()),
-        low=float(low),
-        high=float(high),
+        low=low,
+        high=high,
         macro_f1=float(f1_score(truths, found, average="macro", zero_division=0)),
         calibration_error=error,
     )

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.statistics import percentile_interval, resampled_means
 
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats
@@ -141,17 +142,11 @@ def paired_bootstrap(
         Loss of each case, shape (n_cases,).
     n
         Number of resamples.
-
-    References
-    ----------
-    Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, ch. 13 (percentile interval).
     """
     a, b = _pair(loss_a, loss_b)
     difference = a - b
-    rng = np.random.default_rng(seed)
-    means = [difference[rng.integers(len(a), size=len(a))].mean() for _ in range(n)]
-    low, high = np.quantile(means, [0.025, 0.975])
-    return PairedDifference(mean=float(difference.mean()), low=float(low), high=float(high))
+    low, high = percentile_interval(resampled_means(difference, n, np.random.default_rng(seed)))
+    return PairedDifference(mean=float(difference.mean()), low=low, high=high)
 
 
 def _pair(y: npt.ArrayLike, forecast: npt.ArrayLike) -> tuple[Floats, Floats]:

@@ -16,6 +16,7 @@ from zeroshot_core.index import VectorIndex
 from zeroshot_core.novelty.known_labels import KINDS
 from zeroshot_core.novelty.novelty_fitting import fit_novelty
 from zeroshot_core.novelty.scores import check_false_alarm_rate, nearest_similarities
+from zeroshot_core.statistics import percentile_interval
 from zeroshot_core.types import Item
 
 if TYPE_CHECKING:
@@ -159,10 +160,9 @@ def detection(scores: npt.ArrayLike, is_new: npt.ArrayLike, *, seed: int = 0) ->
     rng = np.random.default_rng(seed)
     parts = np.flatnonzero(new), np.flatnonzero(~new)
     draws = (np.concatenate([rng.choice(part, len(part)) for part in parts]) for _ in range(_N_RESAMPLES))
-    low, high = np.quantile([roc_auc_score(new[rows], found[rows]) for rows in draws], [0.025, 0.975])
     return Detection(
         auroc=float(roc_auc_score(new, found)),
-        auroc_interval=(float(low), float(high)),
+        auroc_interval=percentile_interval([roc_auc_score(new[rows], found[rows]) for rows in draws]),
         fpr95=false_positive_rate(found, new),
         aupr=float(average_precision_score(new, found)),
     )
