@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
-from zeroshot_core.construction.names import label_key, name_key
+from zeroshot_core.graph.names import label_key, name_key
 
 __all__ = ["Answer", "Extractor", "Reading", "Triple", "read_answer"]
 

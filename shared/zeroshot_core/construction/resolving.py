@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from zeroshot_core.construction.names import name_key, singular_keys
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
+from zeroshot_core.graph.names import name_key, singular_keys
 from zeroshot_core.types import Concept
 
 __all__ = ["Mention", "NameLinker", "resolve"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from zeroshot_core.construction.names import label_key
 from zeroshot_core.construction.reading import Triple
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
+from zeroshot_core.graph.names import label_key
 
 __all__ = ["Vocabulary"]
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
-from zeroshot_core.retrieval.name_matching import normalised
+from zeroshot_core.graph.names import stem_key
 
 if TYPE_CHECKING:
     from zeroshot_core.types import Concept
@@ -81,8 +81,8 @@ def match_strings(graph: KnowledgeGraph, texts: Sequence[str]) -> list[list[str]
     known: dict[str, dict[str, None]] = defaultdict(dict)
     for id_, concept in graph.concepts.items():
         for name in (concept.name, *concept.synonyms):
-            known[normalised(name)][id_] = None
-    return [list(known.get(normalised(text), ())) for text in texts]
+            known[stem_key(name)][id_] = None
+    return [list(known.get(stem_key(text), ())) for text in texts]
 
 
 def accuracy_at(ranked: Sequence[Sequence[str]], truths: Sequence[str], k: int) -> float:

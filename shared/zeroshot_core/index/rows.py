@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.graph.names import case_key
 from zeroshot_core.index.schema import KEY_BYTES, MAX_STRINGS, TEXT_BYTES
 from zeroshot_core.types import Concept, Item, Relation
 
@@ -124,7 +125,7 @@ def name_rows(concepts: Sequence[Concept]) -> list[dict[str, Any]]:
     rows = []
     for concept in concepts:
         for text in dict.fromkeys((concept.name, *concept.synonyms)):
-            known = n_texts.setdefault(_folded(text), Counter())
+            known = n_texts.setdefault(case_key(text), Counter())
             known[concept.id] += 1
             key = name_id(text, len(known) - 1, known[concept.id] - 1)
             hash_ = _hash(concept.id, text)
@@ -142,7 +143,7 @@ def name_id(text: str, n_concepts: int = 0, n_texts: int = 0) -> str:
     n_texts
         Number of names before of the same concept that are the same but for these.
     """
-    return f"{_hash(_folded(text))}.{n_concepts}.{n_texts}"
+    return f"{_hash(case_key(text))}.{n_concepts}.{n_texts}"
 
 
 def to_record(kind: str, row: Mapping[str, Any]) -> Item | Concept | Relation | ConceptName:
@@ -172,10 +173,6 @@ def to_record(kind: str, row: Mapping[str, Any]) -> Item | Concept | Relation | 
         weight=row["weight"],
         sources=tuple(row["sources"]),
     )
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.casefold().split())
 
 
 def _hash(*parts: str) -> str:

@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Any, TypeAlias
 
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.graph.names import word_key
 from zeroshot_core.types import Prediction
 
 __all__ = ["ANSWER_FORMAT", "Answer", "LabelQuestion", "answer_schema", "read_answer"]
@@ -184,13 +185,9 @@ def _fields(text: Any) -> Mapping[str, Any] | None:
 def _candidate(words: str, labels: Mapping[str, str]) -> str | None:
     if words.strip() in labels:
         return labels[words.strip()]
-    folded = _folded(words)
-    alike = {id_ for name, id_ in labels.items() if folded and folded in {_folded(name), _folded(id_)}}
+    folded = word_key(words)
+    alike = {id_ for name, id_ in labels.items() if folded and folded in {word_key(name), word_key(id_)}}
     return alike.pop() if len(alike) == 1 else None
-
-
-def _folded(words: str) -> str:
-    return re.sub(r"[\W_]+", " ", words.casefold()).strip()
 
 
 def _unescaped(written: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from zeroshot_core.encoders import joint_vector
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
+from zeroshot_core.graph.names import case_key
 from zeroshot_core.graph.records import concept_attributes, relation_attributes
 from zeroshot_core.retrieval.checks import check_top_k
 from zeroshot_core.types import Concept, Relation
@@ -152,14 +153,14 @@ class GraphView:
         """Ids by name, of the names that are one concept's alone."""
         if self._version.info.counts["names"]:
             return {name: found.concept for name, found in self._version.sole_names(names).items()}
-        return {name: self._sole_names[key] for name in names if (key := _folded(name)) in self._sole_names}
+        return {name: self._sole_names[key] for name in names if (key := case_key(name)) in self._sole_names}
 
     @cached_property
     def _sole_names(self) -> dict[str, str]:
         """Ids by folded name, where no concept has several names: those are looked up in Milvus."""
         owners: dict[str, list[str]] = {}
         for concept in self._retriever.graph.concepts.values():
-            owners.setdefault(_folded(concept.name), []).append(concept.id)
+            owners.setdefault(case_key(concept.name), []).append(concept.id)
         return {name: ids[0] for name, ids in owners.items() if len(ids) == 1}
 
     def _told(self, relations: Sequence[Relation]) -> list[Fact]:
@@ -170,7 +171,3 @@ class GraphView:
 
 def _has(own: Mapping[str, Any], wanted: Mapping[str, Any] | None) -> bool:
     return not wanted or any(own.get(name) == value for name, value in wanted.items())
-
-
-def _folded(name: str) -> str:
-    return " ".join(name.casefold().split())

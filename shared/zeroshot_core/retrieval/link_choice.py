@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.retrieval.name_matching import letter_overlap, normalised, word_overlap
+from zeroshot_core.graph.names import stem_key
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from zeroshot_core.types import Floats, Ints
 
-__all__ = ["FEATURES", "LinkChoice", "candidate_features", "fit_choice"]
+__all__ = [
+    "FEATURES",
+    "LinkChoice",
+    "candidate_features",
+    "fit_choice",
+    "letter_overlap",
+    "word_overlap",
+]
 
 FEATURES = ("similarity", "letters", "words", "same")
 # Where an ontology has few synonyms to learn from; round numbers, by which only near matches are likely.
@@ -79,14 +88,36 @@ def candidate_features(text: str, names: Sequence[str], similarities: Floats) ->
     Floats
         Shape (n, 4), in the order of `FEATURES`.
     """
-    asked = normalised(text)
+    asked = stem_key(text)
     rows = []
     for name, similarity in zip(names, similarities.tolist(), strict=True):
-        known = normalised(name)
+        known = stem_key(name)
         rows.append(
             (similarity, letter_overlap(asked, known), word_overlap(asked, known), float(asked == known))
         )
     return np.array(rows, dtype=np.float64).reshape(len(rows), len(FEATURES))
+
+
+def word_overlap(one: str, other: str) -> float:
+    """Share of words that two names, as `stem_key` folds them, have in common: the Dice coefficient."""
+    return _dice(Counter(one.split()), Counter(other.split()))
+
+
+def letter_overlap(one: str, other: str) -> float:
+    """Share of letter triples that two names, as `stem_key` folds them, have in common: as above."""
+    return _dice(_triples(one), _triples(other))
+
+
+@lru_cache(maxsize=65536)
+def _triples(name: str) -> Mapping[str, int]:
+    padded = f"  {name} "
+    return Counter(padded[start : start + 3] for start in range(len(padded) - 2))
+
+
+def _dice(one: Mapping[str, int], other: Mapping[str, int]) -> float:
+    total = sum(one.values()) + sum(other.values())
+    shared = sum(min(count, other[part]) for part, count in one.items() if part in other)
+    return 2 * shared / total if total else 0.0
 
 
 def fit_choice(features: Sequence[Floats], truths: Ints, shares: Floats, *, prior: float) -> LinkChoice:
