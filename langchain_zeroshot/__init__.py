@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from zeroshot_core.errors import require
+
+if TYPE_CHECKING:
+    from langchain_zeroshot.vector_store import ZeroShotVectorStore
 
 try:
     from langchain_zeroshot._convert import PredictionInput, PredictionOutput
@@ -22,7 +27,18 @@ __all__ = [
     "ZeroShotGraphBuilder",
     "ZeroShotPredictor",
     "ZeroShotRetriever",
+    "ZeroShotVectorStore",
     "from_graph_documents",
     "to_graph_documents",
     "zero_shot_tools",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the vector store when first asked for: it stands on langchain-milvus, an extra of its own."""
+    if name != "ZeroShotVectorStore":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    require("langchain_milvus", extra="langchain-milvus")
+    from langchain_zeroshot.vector_store import ZeroShotVectorStore
+
+    return ZeroShotVectorStore

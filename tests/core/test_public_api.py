@@ -49,6 +49,7 @@ DOORS = {
         "ZeroShotGraphBuilder",
         "ZeroShotPredictor",
         "ZeroShotRetriever",
+        "ZeroShotVectorStore",
         "from_graph_documents",
         "to_graph_documents",
         "zero_shot_tools",
