@@ -31,7 +31,7 @@ from zeroshot_core.types import Concept, Item
 if TYPE_CHECKING:
     from zeroshot_core.classification.label_head import LabelHead
     from zeroshot_core.encoders import Encoder
-    from zeroshot_core.estimators.saving import ModelState, Opened
+    from zeroshot_core.estimators.saving import ModelParts, ModelState
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion, VectorIndex
     from zeroshot_core.novelty.scores import Novelty
@@ -190,7 +190,7 @@ class ZeroShotClassifier(
         return self.retriever_.graph
 
     @classmethod
-    def _restored(cls, state: ModelState, parts: Opened) -> ZeroShotClassifier:
+    def _restored(cls, state: ModelState, parts: ModelParts) -> ZeroShotClassifier:
         parameters, ids, head = restore_classifier(state)
         model = cls(parts.encoder, parts.graph, index=parts.model_index.index, **parameters)
         model._adopt(parts.model_index, parts.version, parts.encoder, parts.graph, ids, head)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from zeroshot_core.errors import ArtifactError
 from zeroshot_core.estimators.saving import (
+    ModelParts,
     ModelState,
-    Opened,
     check_overwrite,
     load_state,
     open_parts,
@@ -142,5 +142,5 @@ class SavedModel:
 
     @classmethod
     @abstractmethod
-    def _restored(cls: type[Model], state: ModelState, parts: Opened) -> Model:
+    def _restored(cls: type[Model], state: ModelState, parts: ModelParts) -> Model:
         """Make a fitted model of its parts."""

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MANIFEST",
+    "ModelParts",
     "ModelState",
-    "Opened",
     "check_overwrite",
     "load_state",
     "open_parts",
@@ -78,7 +78,7 @@ class ModelState:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opened:
+class ModelParts:
     """Encoder, graph and index of a saved model, open and checked against each other.
 
     Parameters
@@ -273,7 +273,7 @@ def open_parts(
     uri: str | None = None,
     token: str | None = None,
     graph_of: Callable[[Path], KnowledgeGraph] = KnowledgeGraph.from_jsonl,
-) -> Opened:
+) -> ModelParts:
     """Open encoder, graph and index of a saved model.
 
     Raises
@@ -308,7 +308,7 @@ def open_parts(
     except BaseException:
         model_index.close()
         raise
-    return Opened(
+    return ModelParts(
         encoder=opened,
         holds_encoder="inside" in manifest["encoder"],
         graph=graph,

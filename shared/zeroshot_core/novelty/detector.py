@@ -15,12 +15,13 @@ from zeroshot_core.estimators.saving import ModelState
 from zeroshot_core.novelty.novelty_fitting import cluster_codes, fit_novelty, held_out_scores
 from zeroshot_core.novelty.rejection import novelty_scores
 from zeroshot_core.novelty.scores import FEWEST_TEXTS, check_false_alarm_rate
+from zeroshot_core.retrieval import Retriever
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zeroshot_core.encoders import Encoder
-    from zeroshot_core.estimators.saving import Opened
+    from zeroshot_core.estimators.saving import ModelParts
     from zeroshot_core.index import OpenVersion, VectorIndex
     from zeroshot_core.types import Floats, Ints, Item
 
@@ -127,6 +128,7 @@ class NoveltyDetector(SavedModel, OutlierMixin, BaseEstimator):  # type: ignore[
     def _adopt(self, model_index: ModelIndex, version: OpenVersion, encoder: Encoder) -> None:
         vectors = version.item_vectors(version.all_ids())
         self.novelty_ = fit_novelty(vectors, random_state=self.random_state)
+        self.retriever_ = Retriever(version, encoder)
         self.model_index_, self.version_, self.encoder_ = model_index, version, encoder
 
     def _check_fitted(self) -> None:
@@ -141,7 +143,7 @@ class NoveltyDetector(SavedModel, OutlierMixin, BaseEstimator):  # type: ignore[
         return None
 
     @classmethod
-    def _restored(cls, state: ModelState, parts: Opened) -> NoveltyDetector:
+    def _restored(cls, state: ModelState, parts: ModelParts) -> NoveltyDetector:
         model = cls(parts.encoder, index=parts.model_index.index, **state.config["parameters"])
         # What is usual is in the index, and is learned from it again.
         model._adopt(parts.model_index, parts.version, parts.encoder)

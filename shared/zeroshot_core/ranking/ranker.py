@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from zeroshot_core.encoders import Encoder
-    from zeroshot_core.estimators.saving import ModelState, Opened
+    from zeroshot_core.estimators.saving import ModelParts, ModelState
     from zeroshot_core.index import OpenVersion, VectorIndex
     from zeroshot_core.ranking.likelihood import FindingModel
     from zeroshot_core.types import Floats
@@ -262,7 +262,7 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
         return self.graph_
 
     @classmethod
-    def _restored(cls, state: ModelState, parts: Opened) -> ZeroShotRanker:
+    def _restored(cls, state: ModelState, parts: ModelParts) -> ZeroShotRanker:
         findings = KnowledgeGraph() if parts.graph is None else parts.graph
         parameters, annotations, model, choice = restore_ranker(state, findings)
         ranker = cls(parts.encoder, findings, index=parts.model_index.index, **parameters)

@@ -26,7 +26,7 @@ from zeroshot_core.types import Evidence, Item, Prediction
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
-    from zeroshot_core.estimators.saving import ModelState, Opened
+    from zeroshot_core.estimators.saving import ModelParts, ModelState
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion, VectorIndex
     from zeroshot_core.regression.ensemble import Forecast
@@ -235,7 +235,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         return self.graph
 
     @classmethod
-    def _restored(cls, state: ModelState, parts: Opened) -> ZeroShotRegressor:
+    def _restored(cls, state: ModelState, parts: ModelParts) -> ZeroShotRegressor:
         parameters, ids, ensemble = restore_regressor(state)
         model = cls(parts.encoder, parts.graph, index=parts.model_index.index, **parameters)
         space = concept_space(parts.version, parts.graph, model.n_hops)

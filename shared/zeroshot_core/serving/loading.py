@@ -72,10 +72,13 @@ def open_model(model: str | Path | Model, *, uri: str | None = None, token: str 
         folder = Path(model).resolve()
         with _LOCK:
             return _load(folder, _stamp(folder), uri, token)
-    if not hasattr(model, "explain"):
+    from zeroshot_core.estimators.base import SavedModel
+
+    # What stands over a model, as a PromptedClassifier does, explains as it does.
+    if not (isinstance(model, SavedModel) or hasattr(model, "explain")):
         raise InvalidInputError(
-            "expected the folder of a saved model, a ZeroShotRegressor, ZeroShotClassifier or "
-            f"ZeroShotRanker, got {type(model).__name__}"
+            "expected the folder of a saved model, a ZeroShotRegressor, ZeroShotClassifier, ZeroShotRanker "
+            f"or NoveltyDetector, got {type(model).__name__}"
         )
     return model
 

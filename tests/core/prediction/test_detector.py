@@ -3,8 +3,8 @@ from contextlib import closing
 import numpy as np
 import pytest
 from zeroshot_core.encoders import HashEncoder
-from zeroshot_core.errors import ArtifactError, InvalidInputError, NotFittedError
-from zeroshot_core.prediction import NoveltyDetector, load_model
+from zeroshot_core.errors import InvalidInputError, NotFittedError
+from zeroshot_core.prediction import NoveltyDetector, load_model, open_retriever
 from zeroshot_core.types import Item
 
 KINDS = ("red wine", "cat food", "garden tools", "dental care")
@@ -38,10 +38,11 @@ def test_an_odd_one_is_found_among_the_texts_that_it_came_with():
 
 def test_a_saved_detector_tells_alike(detector, tmp_path):
     detector.save(tmp_path / "model")
-    with closing(NoveltyDetector.load(tmp_path / "model", encoder=HashEncoder())) as loaded:
-        np.testing.assert_allclose(loaded.novelty_score(NEW), detector.novelty_score(NEW), rtol=1e-5)
-    with pytest.raises(ArtifactError, match="expected kind regressor, classifier, ranker, got 'detector'"):
-        load_model(tmp_path / "model", encoder=HashEncoder())
+    for load in (NoveltyDetector.load, load_model):
+        with closing(load(tmp_path / "model", encoder=HashEncoder())) as loaded:
+            np.testing.assert_allclose(loaded.novelty_score(NEW), detector.novelty_score(NEW), rtol=1e-5)
+            # The known texts are searched as those of other models are.
+            assert open_retriever(loaded).retrieve(["fine red wine"], top_k=1)[0][0].text == "fine red wine"
 
 
 @pytest.mark.parametrize(

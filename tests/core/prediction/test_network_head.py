@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from prediction_samples import shop_products, shop_sales
+from shop_samples import shop_products, shop_sales
 from sklearn.preprocessing import QuantileTransformer
 from zeroshot_core import ZeroShotRegressor, load_model
 from zeroshot_core.encoders import HashEncoder

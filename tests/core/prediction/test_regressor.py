@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from milvus_lite.server_manager import server_manager_instance
-from prediction_samples import KINDS, product, shop_graph, shop_products, shop_sales
+from shop_samples import KINDS, product, shop_graph, shop_products, shop_sales
 from sklearn.base import clone
 from zeroshot_core import Item, Prediction, ZeroShotRegressor
 from zeroshot_core.encoders import HashEncoder

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from prediction_samples import shop_graph
+from shop_samples import shop_graph
 from zeroshot_core import Item, ZeroShotRegressor
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.errors import (

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from prediction_samples import shop_graph, shop_products
+from shop_samples import shop_graph, shop_products
 from zeroshot_core.regression.links import link_types
 from zeroshot_core.regression.schemes import choose_schemes, posterior, prior_weights
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from prediction_samples import shop_graph, shop_products, shop_sales
+from shop_samples import shop_graph, shop_products, shop_sales
 from zeroshot_core import ZeroShotRegressor
 from zeroshot_core.encoders import HashEncoder
 

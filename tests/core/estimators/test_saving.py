@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from prediction_samples import product
+from shop_samples import product
 from zeroshot_core import Item, ZeroShotRegressor
 from zeroshot_core.encoders import FunctionEncoder, HashEncoder
 from zeroshot_core.errors import ArtifactError, FingerprintMismatchError
