@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zeroshot_core.estimators.logistic import coefficients
+from zeroshot_core.estimators.logistic import fit_logistic
 from zeroshot_core.estimators.stacking import SHARE_OF_LABELS, Stacking, fit_stacking, hold_out_labels
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     Mask = npt.NDArray[np.bool_]
 
-__all__ = ["LabelHead", "fit_label_head"]
+__all__ = ["LabelHead", "fit_label_head", "fit_regression"]
 
 # Temperature over the root of how much cosines between labels differ: on training texts of three sets 0.131,
 # 0.133 and 0.139 make cosines as sure as they are right.
@@ -28,7 +27,6 @@ _TEMPERATURE = 0.135
 # How much they differ in general, counted as five labels of those given.
 _SPREAD, _N_SPREAD = 0.1, 5
 _MOST_COMPARED = 1000
-_INVERSE_REGULARISATION = 10.0
 # With fewer texts held out, weights say more of these texts than of the evidence.
 _FEWEST_HELD_OUT = 8
 # What is learned elsewhere from one or two examples a label.
@@ -107,7 +105,7 @@ def fit_label_head(
     if not len(codes):
         coef, intercept, stacking = np.zeros(labels.shape), np.zeros(len(labels)), _without_examples(labels)
     else:
-        coef, intercept = _logistic(labels, vectors, codes)
+        coef, intercept = _fit_on_examples(labels, vectors, codes)
         stacking = _learned(*(untaught or (labels, vectors)), codes, random_state)
     return LabelHead(
         labels=labels, coef=coef, intercept=intercept, stacking=stacking, has_examples=has_examples
@@ -124,25 +122,42 @@ def _without_examples(labels: Vectors) -> Stacking:
     return Stacking(seen_weights=np.zeros(2), unseen_weights=weights, offset=0.0, penalty=0.0)
 
 
-def _logistic(labels: Vectors, vectors: Vectors, codes: Ints) -> tuple[Floats, Floats]:
-    """Coefficients (c, d) and intercepts (c,) of a logistic regression on examples and label vectors.
+def fit_regression(
+    labels: Vectors,
+    vectors: Vectors,
+    codes: Ints,
+    *,
+    label_weights: Floats,
+    weights: Floats,
+    rough_steps: int | None = None,
+) -> tuple[Floats, Floats]:
+    """Coefficients (c, d) and intercepts (c,) of `fit_logistic` on texts and label vectors.
+
+    Parameters
+    ----------
+    labels, label_weights
+        Vectors (c, d) of the labels, each an example of its label, and how much each counts, shape (c,).
+    vectors, codes, weights
+        Of the texts, shapes (n, d), (n,) and (n,).
+    rough_steps
+        As in `fit_logistic`.
+    """
+    return fit_logistic(
+        np.vstack([labels, vectors]).astype(np.float64),
+        np.concatenate([np.arange(len(labels)), codes]),
+        weights=np.concatenate([label_weights, weights]),
+        rough_steps=rough_steps,
+    )
+
+
+def _fit_on_examples(labels: Vectors, vectors: Vectors, codes: Ints) -> tuple[Floats, Floats]:
+    """Coefficients (c, d) and intercepts (c,) from examples.
 
     The vector of a label without examples weighs as much as the mean label's examples, lest it seem rare.
     """
-    from sklearn.linear_model import LogisticRegression
-
     counts = np.bincount(codes, minlength=len(labels))
-    weights = np.where(counts > 0, 1.0, len(codes) / max(1, (counts > 0).sum()))
-    model = LogisticRegression(C=_INVERSE_REGULARISATION, max_iter=1000)
-    with warnings.catch_warnings():
-        # Few examples a label are the rule here, and no sign of a regression.
-        warnings.filterwarnings("ignore", message="The number of unique classes is greater")
-        model.fit(
-            np.vstack([labels, vectors]).astype(np.float64),
-            np.concatenate([np.arange(len(labels)), codes]),
-            sample_weight=np.concatenate([weights, np.ones(len(codes))]),
-        )
-    return coefficients(model)
+    label_weights = np.where(counts > 0, 1.0, len(codes) / max(1, (counts > 0).sum()))
+    return fit_regression(labels, vectors, codes, label_weights=label_weights, weights=np.ones(len(codes)))
 
 
 def _learned(labels: Vectors, vectors: Vectors, codes: Ints, random_state: int) -> Stacking:
@@ -156,7 +171,7 @@ def _learned(labels: Vectors, vectors: Vectors, codes: Ints, random_state: int) 
         own = np.flatnonzero(held & (counts > np.bincount(codes[held], minlength=len(labels)))[codes])
         if not len(own):
             continue
-        coef, intercept = _logistic(labels, vectors[training], codes[training])
+        coef, intercept = _fit_on_examples(labels, vectors[training], codes[training])
         own_vectors = vectors[own]
         scores = [own_vectors @ labels.T, own_vectors @ coef.T + intercept]
         evidence.append(np.stack(scores, axis=2).astype(np.float64))

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zeroshot_core.estimators.logistic import refit_row
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zeroshot_core.classification.label_head import LabelHead
-    from zeroshot_core.types import Floats, Ints, Vectors
+    from zeroshot_core.types import Ints, Vectors
 
 __all__ = ["grown"]
-
-_INVERSE_REGULARISATION = 10.0
 
 
 def grown(
@@ -60,7 +60,7 @@ def grown(
         for row in touched:
             own = np.vstack([labels[row], vectors[codes == row]])
             rest = np.vstack([np.delete(labels, row, axis=0), vectors[codes != row], others])
-            coef[row], intercept[row] = _row(coef, intercept, row, own, rest)
+            coef[row], intercept[row] = refit_row(coef, intercept, row, own, rest)
     return replace(
         head,
         labels=labels.astype(np.float32),
@@ -68,27 +68,3 @@ def grown(
         intercept=intercept,
         has_examples=has_examples,
     )
-
-
-def _row(coef: Floats, intercept: Floats, row: int, own: Floats, rest: Floats) -> tuple[Floats, float]:
-    """Coefficients (d,) and intercept of one label of a multinomial regression whose other rows are fixed."""
-    from scipy.optimize import minimize
-
-    texts = np.vstack([own, rest])
-    is_own = np.arange(len(texts)) < len(own)
-    scores = texts @ np.delete(coef, row, axis=0).T + np.delete(intercept, row)
-    highest = scores.max(axis=1)
-    odds = highest + np.log(np.exp(scores - highest[:, None]).sum(axis=1))
-    before = coef[row]
-
-    def loss(parameters: Floats) -> tuple[float, Floats]:
-        moved = parameters[:-1] - before
-        margins = texts @ parameters[:-1] + parameters[-1] - odds
-        slopes = 1.0 / (1.0 + np.exp(-np.clip(margins, -50, 50))) - is_own
-        value = np.logaddexp(0, margins).sum() - margins[is_own].sum()
-        penalty = moved @ moved / (2 * _INVERSE_REGULARISATION)
-        gradient = texts.T @ slopes + moved / _INVERSE_REGULARISATION
-        return float(value + penalty), np.append(gradient, slopes.sum())
-
-    found = minimize(loss, np.append(before, intercept[row]), jac=True, method="L-BFGS-B")
-    return found.x[:-1], float(found.x[-1])

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zeroshot_core.classification.label_head import LabelHead
+from zeroshot_core.classification.label_head import LabelHead, fit_regression
 from zeroshot_core.classification.transduction import assign_labels, expected_accuracy, share_of_texts
-from zeroshot_core.estimators.logistic import coefficients
 from zeroshot_core.estimators.stacking import Stacking
 from zeroshot_core.training.assignment import TEMPERATURE
 
@@ -23,8 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["fit_transduced_head"]
 
 _TEMPERATURE = 0.07
-_INVERSE_REGULARISATION = 10.0
-_MOST_STEPS = 100
+# A rough optimum will do.
+_ROUGH_STEPS = 100
 _FEWEST_TO_SPARE = 500
 _SHARPEST, _FLATTEST, _N_HALVINGS = 8.0, 0.125, 24
 
@@ -75,7 +73,14 @@ def fit_transduced_head(
     assigned = assign_labels(labels, vectors, graph, known, temperature=temperature, leaning=leaning)
     is_kept = _kept(known, random_state)
     learns = ~is_kept | is_kept.all()
-    coef, intercept = _logistic(labels, vectors[learns], assigned[learns])
+    coef, intercept = fit_regression(
+        labels,
+        vectors[learns],
+        assigned[learns].argmax(axis=1),
+        label_weights=np.ones(len(labels)),
+        weights=assigned[learns].max(axis=1),
+        rough_steps=_ROUGH_STEPS,
+    )
     share = share_of_texts(len(vectors), len(labels))
     shown = vectors[is_kept]
     scores = before.scores(shown)
@@ -127,22 +132,6 @@ def _kept(known: Ints, random_state: int) -> npt.NDArray[np.bool_]:
         is_kept[:] = False
         is_kept[np.random.default_rng(random_state).permutation(without)[: len(without) // 10]] = True
     return is_kept
-
-
-def _logistic(labels: Vectors, vectors: Vectors, assigned: Floats) -> tuple[Floats, Floats]:
-    """Coefficients (c, d) and intercepts (c,) of a logistic regression on texts and label vectors."""
-    from sklearn.linear_model import LogisticRegression
-
-    model = LogisticRegression(C=_INVERSE_REGULARISATION, max_iter=_MOST_STEPS)
-    with warnings.catch_warnings():
-        # A rough optimum will do, and few texts a label are no sign of a regression.
-        warnings.simplefilter("ignore")
-        model.fit(
-            np.vstack([labels, vectors]).astype(np.float64),
-            np.concatenate([np.arange(len(labels)), assigned.argmax(axis=1)]),
-            sample_weight=np.concatenate([np.ones(len(labels)), assigned.max(axis=1)]),
-        )
-    return coefficients(model)
 
 
 def _scale(scores: Floats, confidence: float) -> float:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zeroshot_core.estimators.logistic import coefficients
+from zeroshot_core.estimators.logistic import fit_logistic
 from zeroshot_core.novelty.class_gaussians import ClassGaussians, fit_class_gaussians
 
 if TYPE_CHECKING:
@@ -18,9 +17,8 @@ __all__ = ["KINDS", "KnownLabels", "energy", "fit_known_labels"]
 
 KINDS = ("knn_distance", "relative_mahalanobis", "energy", "doubt")
 _TEMPERATURE = 0.1
-_INVERSE_REGULARISATION = 10.0
 # A rough optimum will do: from 30 steps to 60 the order of held-out texts stays as it is.
-_MOST_STEPS = 30
+_ROUGH_STEPS = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +66,7 @@ class KnownLabels:
 
 def fit_known_labels(vectors: Vectors, codes: Ints) -> KnownLabels:
     """Learn from vectors (n, d) with the numbers of their labels (n,); labels come in the order of these."""
-    coef, intercept = _logistic(vectors, codes)
+    coef, intercept = fit_logistic(vectors, codes, rough_steps=_ROUGH_STEPS)
     return KnownLabels(gaussians=fit_class_gaussians(vectors, codes), coef=coef, intercept=intercept)
 
 
@@ -88,16 +86,3 @@ def _doubt(scores: Floats) -> Floats:
        Neural Networks", ICLR 2017.
     """
     return np.asarray(1.0 - 1.0 / np.exp(scores - scores.max(axis=1, keepdims=True)).sum(axis=1))
-
-
-def _logistic(vectors: Vectors, codes: Ints) -> tuple[Floats, Floats]:
-    from sklearn.linear_model import LogisticRegression
-
-    if len(np.unique(codes)) < 2:
-        return np.zeros((1, vectors.shape[1])), np.zeros(1)
-    model = LogisticRegression(C=_INVERSE_REGULARISATION, max_iter=_MOST_STEPS)
-    with warnings.catch_warnings():
-        # Nor are few texts of a label a sign of a regression.
-        warnings.simplefilter("ignore")
-        model.fit(vectors, codes)
-    return coefficients(model)
