@@ -10,7 +10,8 @@ from typing import Annotated, Any, ClassVar, Generic, TypeAlias, TypeVar
 from langchain_core.documents import Document
 from langchain_core.load.serializable import Serializable
 from langchain_core.runnables import RunnableConfig, RunnableSerializable
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+from zeroshot_core.checks import known_names
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.explain.attributes import hit_attributes, prediction_attributes
 from zeroshot_core.explain.paths import prediction_in_words
@@ -34,12 +35,20 @@ class ModelSource(Serializable):
         Milvus address and credentials, where they differ from the saved ones.
     """
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     model: Annotated[Any, AfterValidator(lambda model: str(model) if isinstance(model, Path) else model)]
     uri: str | None = None
     token: SecretStr | None = None
     _opened: Opened = PrivateAttr()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown(cls, given: Any) -> Any:
+        # LangChain's own classes ignore what they don't know, which no setting of pydantic here outlives.
+        if isinstance(given, dict):
+            known_names(cls.__name__, given, cls.model_fields)
+        return given
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
@@ -101,10 +110,21 @@ class Batched(ModelSource, RunnableSerializable[In, Out], Generic[In, Out]):
         return answer
 
 
-class PredictionInput(BaseModel):
-    """What is asked: a description, with what else is known of the thing."""
+class ToolInput(BaseModel):
+    """Arguments of a tool; an agent that writes others is told the nearest right word."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown(cls, given: Any) -> Any:
+        if isinstance(given, dict):
+            known_names(cls.__name__, given, cls.model_fields)
+        return given
+
+
+class PredictionInput(ToolInput):
+    """What is asked: a description, with what else is known of the thing."""
 
     text: str = Field(description=ARGUMENTS["text"])
     concepts: list[str] = Field(default=[], description=ARGUMENTS["concepts"])

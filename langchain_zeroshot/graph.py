@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 from langchain_core.documents import Document
 from langchain_core.language_models import BaseChatModel
 from pydantic import BaseModel
+from zeroshot_core.checks import known_arguments
 from zeroshot_core.construction import GraphBuilder
 from zeroshot_core.graph import KnowledgeGraph, records
 from zeroshot_core.graph.sources import by_source
@@ -66,6 +67,7 @@ def to_graph_documents(graph: KnowledgeGraph, graph_document: type[Model]) -> li
     return [graph_document.model_validate(_document(graph, *part)) for part in by_source(graph)]
 
 
+@known_arguments
 class ZeroShotGraphBuilder(GraphBuilder[BaseChatModel, Document]):
     """Knowledge graph of what a chat model with structured output reads in texts; see `GraphBuilder`."""
 

@@ -12,6 +12,7 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel, Field
+from zeroshot_core.checks import known_names
 from zeroshot_core.prompting.answers import LabelQuestion
 from zeroshot_core.prompting.prompt_settings import Prompting
 from zeroshot_core.serving import asking
@@ -23,8 +24,9 @@ from langchain_zeroshot._convert import Asked, Batched, PredictionInput, Predict
 class ZeroShotPredictor(Batched[Asked, PredictionOutput]):
     """Prediction for a text, a mapping as `PredictionInput`, a Document or an Item.
 
-    `batch` and `abatch` make one call of the model; the async methods leave the loop free. `coverage` and
-    `top_k` may also be given per call.
+    `batch` and `abatch` make one call of the model; the async methods leave the loop free. `coverage`,
+    `top_k` and `prompting` may also be given per call, and ``reject=True``, by which a classifier may answer
+    ``""``, none of the labels.
 
     With `llm` a chat model chooses among the classifier's most probable labels, by the evidence; where it
     fails, the label is the classifier's, and `fallback` says why. `stream` and `astream` then give the
@@ -113,6 +115,7 @@ class ZeroShotPredictor(Batched[Asked, PredictionOutput]):
 
     def _look_up(self, inputs: list[Asked], **options: Any) -> list[asking.Asked]:
         """Predictions, or with a chat model the questions to it, by one call of the model."""
+        known_names("ZeroShotPredictor", options, ("coverage", "top_k", "prompting", "reject"))
         own = {"coverage": self.coverage, "top_k": self.top_k, "prompting": self.prompting, **options}
         return asking.questions(self._opened.model, to_items(inputs), is_prompted=self.llm is not None, **own)
 

@@ -9,6 +9,7 @@ from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, Callba
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
 from pydantic import AfterValidator, Field
+from zeroshot_core.checks import known_names
 from zeroshot_core.index.existing_columns import CollectionFields
 from zeroshot_core.index.mapping import filter_of
 from zeroshot_core.serving.handles import off_loop
@@ -116,6 +117,7 @@ class ZeroShotRetriever(Batched[str, list[Document]], BaseRetriever):
         return await off_loop(self._get_relevant_documents)(query, **options)
 
     def _look_up(self, inputs: list[str], **options: Any) -> list[list[Document]]:
+        known_names("ZeroShotRetriever", options, ("k", "graph_weight", "filter"))
         given = {"k": self.k, "graph_weight": self.graph_weight, "filter": self.filter, **options}
         top_k, filter = given.pop("k"), filter_of(given.pop("filter"))
         hits = self._opened.retriever.retrieve(inputs, top_k=top_k, filter=filter, **given)

@@ -7,13 +7,13 @@ from typing import Any
 
 from langchain_core.documents import Document
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
-from pydantic import BaseModel, Field
+from pydantic import Field
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.serving.handles import off_loop
 from zeroshot_core.serving.tools import ARGUMENTS, TOOLS, ModelTools
 from zeroshot_core.types import Prediction
 
-from langchain_zeroshot._convert import PredictionInput, PredictionOutput, to_document, to_output
+from langchain_zeroshot._convert import PredictionInput, PredictionOutput, ToolInput, to_document, to_output
 
 
 class ExplainInput(PredictionInput):
@@ -22,7 +22,7 @@ class ExplainInput(PredictionInput):
     top_k: int = Field(default=10, ge=1, description=ARGUMENTS["top_k"])
 
 
-class RelatedInput(BaseModel):
+class RelatedInput(ToolInput):
     """What to look for among the concepts."""
 
     query: str = Field(description=ARGUMENTS["query"])
@@ -51,11 +51,11 @@ def zero_shot_tools(
         Milvus address and credentials, where they differ from the saved ones.
     """
     asked = ModelTools(model=model, uri=uri, token=token)
-    schemas: list[type[BaseModel]] = [PredictionInput, RetrieveInput, ExplainInput, RelatedInput]
+    schemas: list[type[ToolInput]] = [PredictionInput, RetrieveInput, ExplainInput, RelatedInput]
     return [_tool(asked, name, schema) for name, schema in zip(TOOLS, schemas, strict=True)]
 
 
-def _tool(asked: ModelTools, name: str, schema: type[BaseModel]) -> BaseTool:
+def _tool(asked: ModelTools, name: str, schema: type[ToolInput]) -> BaseTool:
     ask = getattr(asked, name.removeprefix("zero_shot_"))
 
     def answer(**arguments: Any) -> tuple[str, PredictionOutput | list[Document]]:

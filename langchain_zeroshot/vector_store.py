@@ -10,6 +10,7 @@ from uuid import uuid4
 from langchain_core.documents import Document
 from langchain_core.vectorstores import VectorStore
 from langchain_milvus import Milvus
+from zeroshot_core.checks import known_arguments, known_names
 from zeroshot_core.index.existing import items_address
 from zeroshot_core.serving import inputs
 from zeroshot_core.serving.handles import off_loop
@@ -17,7 +18,20 @@ from zeroshot_core.serving.loading import open_retriever
 
 from langchain_zeroshot.embeddings import ZeroShotEmbeddings
 
+# Of MilvusClient.search, to which langchain-milvus hands on what it does not know; expr is its own.
+_SEARCH = (
+    "expr",
+    "consistency_level",
+    "group_by_field",
+    "group_size",
+    "partition_names",
+    "strict_group_size",
+)
+# Nothing here depends on them, but LangChain's indexing gives the size of its batches.
+_WRITE = ("batch_size", "timeout")
 
+
+@known_arguments
 class ZeroShotVectorStore(Milvus):
     """`langchain_milvus.Milvus` on the items that a model searches, read and written.
 
@@ -59,6 +73,7 @@ class ZeroShotVectorStore(Milvus):
             If a text is empty, names a concept that is not in the graph, or has metadata that are no strings,
             numbers and booleans; nothing is written then.
         """
+        known_names("ZeroShotVectorStore", kwargs, ("ids", "metadatas", *_WRITE))
         texts = list(texts)
         known = [id_ or str(uuid4()) for id_ in (ids or [None] * len(texts))]
         rows = zip(known, texts, metadatas or [{}] * len(texts), strict=True)
@@ -75,6 +90,7 @@ class ZeroShotVectorStore(Milvus):
 
     def delete(self, ids: list[str] | None = None, expr: str | None = None, **kwargs: Any) -> bool:
         """Delete from the index by ids or by an expression; unknown ids are passed over."""
+        known_names("ZeroShotVectorStore", kwargs, ("ids", "expr", *_WRITE))
         self._retriever.version.delete(ids or [str(id_) for id_ in self.get_pks(expr or 'id == ""') or ()])
         return True
 
@@ -82,6 +98,19 @@ class ZeroShotVectorStore(Milvus):
         """Read Documents by their ids; ids that are not there are left out."""
         found = self._retriever.version.known_items(ids)
         return [self._parse_document(vars(found[id_])) for id_ in ids if id_ in found]
+
+    def _collection_search(
+        self,
+        embedding_or_text: list[float] | dict[int, float] | str,
+        k: int = 4,
+        param: dict[str, Any] | None = None,
+        expr: str | None = None,
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> list[list[dict[str, Any]]] | None:
+        # All searches come by here, with what they have no parameter for among the keywords.
+        known_names("ZeroShotVectorStore", kwargs, _SEARCH)
+        return super()._collection_search(embedding_or_text, k, param, expr, timeout, **kwargs)
 
     def _parse_document(self, data: dict[str, Any]) -> Document:
         links = {"concepts": list(data["concepts"])} if data["concepts"] else {}

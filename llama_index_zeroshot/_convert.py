@@ -12,7 +12,8 @@ from llama_index.core.graph_stores.types import Relation as Triple
 from llama_index.core.schema import BaseNode, NodeWithScore, QueryBundle, TextNode
 from llama_index.core.vector_stores import FilterCondition, MetadataFilter, MetadataFilters
 from llama_index.core.vector_stores.utils import metadata_dict_to_node
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, WithJsonSchema, create_model
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, WithJsonSchema, create_model, model_validator
+from zeroshot_core.checks import known_names
 from zeroshot_core.encoders import Encoder, KnownVectors
 from zeroshot_core.explain import attributes
 from zeroshot_core.graph.records import concept_attributes, concept_of, relation_attributes, relation_of
@@ -37,6 +38,14 @@ class ModelSource(BaseModel):
     model: Any = Field(description="Folder or name, or the loaded object.")
     uri: str | None = None
     token: SecretStr | None = Field(default=None, exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown(cls, given: Any) -> Any:
+        # LlamaIndex writes the name of the class into its dumps.
+        if isinstance(given, dict):
+            known_names(cls.__name__, given.keys() - {"class_name"}, cls.model_fields)
+        return given
 
     @cached_property
     def _opened(self) -> handles.Opened:

@@ -12,6 +12,7 @@ from llama_index.core.prompts import PromptTemplate
 from llama_index.core.schema import BaseNode, TextNode, TransformComponent
 from llama_index.core.vector_stores import VectorStoreQuery
 from pydantic import SecretStr
+from zeroshot_core.checks import known_arguments, known_names
 from zeroshot_core.construction import GraphBuilder, ask_all
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
@@ -80,6 +81,7 @@ def to_entities(graph: KnowledgeGraph) -> tuple[list[graphs.EntityNode], list[gr
     return entities, [convert.to_triple(relation) for relation in graph.relations]
 
 
+@known_arguments
 class ZeroShotPropertyGraphStore(graphs.PropertyGraphStore):
     """View of the graph behind a model, for `PropertyGraphIndex.from_existing` and its retrievers.
 
@@ -140,6 +142,7 @@ class ZeroShotPropertyGraphStore(graphs.PropertyGraphStore):
         InvalidInputError
             If it has filters: concepts have no metadata.
         """
+        known_names("vector_query", kwargs, ["query"])
         if query.filters is not None:
             raise InvalidInputError("expected a query without filters, got some; concepts have no metadata")
         graph, top_k = self._opened.graph, query.similarity_top_k
@@ -153,7 +156,7 @@ class ZeroShotPropertyGraphStore(graphs.PropertyGraphStore):
 
     async def avector_query(self, query: VectorStoreQuery, **kwargs: Any) -> Near:
         """Answer as `vector_query`, off the loop."""
-        return await off_loop(self.vector_query)(query)
+        return await off_loop(self.vector_query)(query, **kwargs)
 
     def _refuse(self, *args: object, **kwargs: object) -> NoReturn:
         raise InvalidInputError("expected a read, got a write; extend it with ZeroShotGraphBuilder and fit")
@@ -161,6 +164,7 @@ class ZeroShotPropertyGraphStore(graphs.PropertyGraphStore):
     upsert_nodes = upsert_relations = delete = structured_query = _refuse
 
 
+@known_arguments
 class ZeroShotGraphBuilder(GraphBuilder[LLM | TransformComponent, BaseNode]):
     """Knowledge graph of what a language model reads in texts; relations cite the ids of the nodes.
 

@@ -13,6 +13,7 @@ from llama_index.core.llms import LLM
 from llama_index.core.prompts import BasePromptTemplate, PromptTemplate
 from llama_index.core.schema import QueryBundle
 from pydantic import SecretStr
+from zeroshot_core.checks import known_arguments
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.explain.paths import prediction_in_words
 from zeroshot_core.prompting.answers import LabelQuestion
@@ -22,6 +23,7 @@ from zeroshot_core.serving import asking, handles
 from llama_index_zeroshot._convert import to_async_stream, to_class, to_item, to_response, to_stream
 
 
+@known_arguments
 class ZeroShotQueryEngine(BaseQueryEngine):
     """Prediction for the thing that a query describes.
 

@@ -14,6 +14,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.core.vector_stores import MetadataFilters
 from llama_index.core.vector_stores.types import BasePydanticVectorStore
 from pydantic import Field, SecretStr
+from zeroshot_core.checks import known_arguments
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import Filter
@@ -26,6 +27,7 @@ from llama_index_zeroshot._convert import ModelSource, from_nodes, to_filter, to
 from llama_index_zeroshot.embeddings import to_encoder
 
 
+@known_arguments
 class ZeroShotRetriever(BaseRetriever):
     """Known items near a query, by their vectors and through the graph.
 

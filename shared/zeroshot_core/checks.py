@@ -7,17 +7,32 @@ type, or raises `InvalidInputError` with what was expected, what was got, and th
 from __future__ import annotations
 
 import difflib
+import inspect
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import wraps
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from zeroshot_core.errors import InvalidInputError
 
-__all__ = ["choice", "known_names", "nearest_name", "real", "sequence", "shown", "text", "vectors", "whole"]
+__all__ = [
+    "choice",
+    "known_arguments",
+    "known_names",
+    "nearest_name",
+    "real",
+    "sequence",
+    "shown",
+    "text",
+    "vectors",
+    "whole",
+]
+
+Class = TypeVar("Class", bound=type)
 
 _MOST_SHOWN = 200
 
@@ -153,8 +168,26 @@ def known_names(what: str, given: Collection[str], known: Collection[str]) -> No
     for name in given:
         if name not in known:
             nearest = nearest_name(name, known)
-            remedy = f"did you mean {nearest!r}?" if nearest else f"it takes {', '.join(sorted(known))}"
+            listed = ", ".join(sorted(known)) or "no names"
+            remedy = f"did you mean {nearest!r}?" if nearest else f"it takes {listed}"
             raise InvalidInputError(f"{what} does not know {name!r}; {remedy}")
+
+
+def known_arguments(cls: Class) -> Class:
+    """Decorate a class so that its constructor refuses unknown keyword arguments as `known_names` does.
+
+    Python refuses them too, but names the nearest right word only from 3.13 on.
+    """
+    construct: Callable[..., None] = cls.__init__  # type: ignore[misc]
+    known = [name for name in inspect.signature(construct).parameters if name != "self"]
+
+    @wraps(construct)
+    def checked(self: object, *args: Any, **kwargs: Any) -> None:
+        known_names(cls.__name__, kwargs, known)
+        construct(self, *args, **kwargs)
+
+    cls.__init__ = checked  # type: ignore[misc]
+    return cls
 
 
 def nearest_name(name: str, known: Collection[str]) -> str | None:

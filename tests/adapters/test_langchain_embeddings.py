@@ -63,5 +63,7 @@ def test_an_empty_text_is_refused() -> None:
 
 
 def test_an_unknown_argument_is_refused() -> None:
-    with pytest.raises(ValueError, match="Extra inputs are not permitted"):
+    with pytest.raises(
+        ValueError, match="ZeroShotEmbeddings does not know 'batch'; it takes model, token, uri"
+    ):
         ZeroShotEmbeddings(model="all-MiniLM-L6-v2", batch=3)

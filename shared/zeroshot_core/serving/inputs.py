@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from zeroshot_core.checks import nearest_name
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.types import Item
 
@@ -87,8 +88,9 @@ def _problem(value: Mapping[str, Any]) -> str:
     concepts, metadata = value.get("concepts") or [], value.get("metadata") or {}
     if not isinstance(value.get("text"), str):
         return f"a text that is {value['text']!r}" if "text" in value else "no text"
-    if value.keys() - _KEYS:
-        return f"an unknown {sorted(map(str, value.keys() - _KEYS))[0]!r}"
+    if unknown := sorted(map(str, value.keys() - _KEYS)):
+        nearest = nearest_name(unknown[0], _KEYS)
+        return f"an unknown {unknown[0]!r}{f'; did you mean {nearest!r}?' if nearest else ''}"
     if not isinstance(concepts, list | tuple) or not all(isinstance(id_, str) for id_ in concepts):
         return f"concepts that are no list of ids: {concepts!r}"
     if not isinstance(metadata, Mapping) or not all(
