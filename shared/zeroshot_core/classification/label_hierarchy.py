@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.graph.ontology import hierarchy_of
+from zeroshot_core.graph.hierarchy import hierarchy_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from scipy import sparse
 
-from zeroshot_core.graph.ontology import information_content
+from zeroshot_core.graph.hierarchy import information_content
 
 if TYPE_CHECKING:
     from zeroshot_core.index import OpenVersion

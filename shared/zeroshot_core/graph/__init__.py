@@ -9,27 +9,25 @@ from zeroshot_core.doors import opens
 if TYPE_CHECKING:
     from zeroshot_core.graph.hierarchy import check_hierarchy
     from zeroshot_core.graph.knowledge_graph import KnowledgeGraph
-    from zeroshot_core.graph.obo import read_obo
-    from zeroshot_core.graph.pagerank import personalized_pagerank
-    from zeroshot_core.graph.paths import Path, PathFinder
-    from zeroshot_core.graph.propagation import (
+    from zeroshot_core.graph.matrices import (
         activations,
         adjacency,
         ancestors,
         check_relation_weights,
-        check_spread,
         closure_matrix,
-        expand,
     )
+    from zeroshot_core.graph.obo import read_obo
+    from zeroshot_core.graph.ontology import Ontology
+    from zeroshot_core.graph.path_finder import Path, PathFinder
     from zeroshot_core.graph.rdf import read_rdf
-    from zeroshot_core.graph.records import Ontology
-    from zeroshot_core.graph.smoothing import (
-        SmoothingChoice,
+    from zeroshot_core.graph.series import (
         check_smoothing,
-        choose_smoothing,
-        hold_out_synonyms,
+        check_spread,
+        expand,
+        personalized_pagerank,
         smooth_vectors,
     )
+    from zeroshot_core.graph.smoothing_choice import SmoothingChoice, choose_smoothing, hold_out_synonyms
     from zeroshot_core.graph.tables import table_concepts
     from zeroshot_core.graph.translation import RelationMap, fit_relation_map, relation_vectors
     from zeroshot_core.graph.vectors import concept_text, concept_vectors
@@ -39,23 +37,23 @@ _MODULES = {
     "check_hierarchy": "hierarchy",
     "KnowledgeGraph": "knowledge_graph",
     "read_obo": "obo",
-    "personalized_pagerank": "pagerank",
-    "Path": "paths",
-    "PathFinder": "paths",
-    "activations": "propagation",
-    "adjacency": "propagation",
-    "ancestors": "propagation",
-    "check_relation_weights": "propagation",
-    "check_spread": "propagation",
-    "closure_matrix": "propagation",
-    "expand": "propagation",
+    "personalized_pagerank": "series",
+    "Path": "path_finder",
+    "PathFinder": "path_finder",
+    "activations": "matrices",
+    "adjacency": "matrices",
+    "ancestors": "matrices",
+    "check_relation_weights": "matrices",
+    "check_spread": "series",
+    "closure_matrix": "matrices",
+    "expand": "series",
     "read_rdf": "rdf",
-    "Ontology": "records",
-    "SmoothingChoice": "smoothing",
-    "check_smoothing": "smoothing",
-    "choose_smoothing": "smoothing",
-    "hold_out_synonyms": "smoothing",
-    "smooth_vectors": "smoothing",
+    "Ontology": "ontology",
+    "SmoothingChoice": "smoothing_choice",
+    "check_smoothing": "series",
+    "choose_smoothing": "smoothing_choice",
+    "hold_out_synonyms": "smoothing_choice",
+    "smooth_vectors": "series",
     "table_concepts": "tables",
     "RelationMap": "translation",
     "fit_relation_map": "translation",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -10,11 +9,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from zeroshot_core import files
 from zeroshot_core.errors import UnknownConceptError
-from zeroshot_core.graph import frames, loaders, networks, tables
+from zeroshot_core.graph import loaders, tables
 from zeroshot_core.graph.obo import read_obo
+from zeroshot_core.graph.ontology import Ontology
 from zeroshot_core.graph.rdf import read_rdf
-from zeroshot_core.graph.records import Ontology
 from zeroshot_core.graph.validation import check_graph, first_of
 from zeroshot_core.types import Concept, Relation
 
@@ -105,7 +105,7 @@ class KnowledgeGraph:
     @classmethod
     def from_pandas(cls, relations: pd.DataFrame, concepts: pd.DataFrame | None = None) -> KnowledgeGraph:
         """Take over an edge list, and where given a list of concepts, with the columns of `from_csv`."""
-        return cls(*frames.read_frame(relations, concepts))
+        return cls(*loaders.read_frame(relations, concepts))
 
     @classmethod
     def from_jsonl(cls, path: str | Path) -> KnowledgeGraph:
@@ -114,21 +114,21 @@ class KnowledgeGraph:
 
     @classmethod
     def from_networkx(cls, g: nx.Graph) -> KnowledgeGraph:
-        """Take over nodes and edges of any networkx graph, as `networks.read_networkx` says."""
-        return cls(*networks.read_networkx(g))
+        """Take over nodes and edges of any networkx graph, as `loaders.read_networkx` says."""
+        return cls(*loaders.read_networkx(g))
 
     @classmethod
     def from_graphml(cls, path: str | Path) -> KnowledgeGraph:
-        """Read a GraphML file, as `networks.read_graphml` says."""
-        return cls(*networks.read_graphml(Path(path)))
+        """Read a GraphML file, as `loaders.read_graphml` says."""
+        return cls(*loaders.read_graphml(Path(path)))
 
     def to_jsonl(self, path: str | Path) -> None:
         """Write the graph so that `from_jsonl` gives it back exactly; the file appears whole or never."""
         loaders.write_jsonl(self._concepts.values(), self._relations, Path(path))
 
     def to_networkx(self) -> nx.MultiDiGraph:
-        """Copy into networkx; as `networks.to_networkx` says."""
-        return networks.to_networkx(self._concepts.values(), self._relations)
+        """Copy into networkx; as `loaders.to_networkx` says."""
+        return loaders.to_networkx(self._concepts.values(), self._relations)
 
     @property
     def concepts(self) -> Mapping[str, Concept]:
@@ -164,7 +164,7 @@ class KnowledgeGraph:
     def digest(self) -> str:
         """16 hex digits over every field of every concept and relation, whatever their order."""
         lines = sorted(_canonical_lines(self._concepts.values(), self._relations))
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+        return files.digest("\n".join(lines))
 
     def require(self, ids: Iterable[str]) -> None:
         """Check that the graph holds all of `ids`.

@@ -1,24 +1,45 @@
-"""Concepts and relations from CSV files and JSON lines, and back to JSON lines."""
+"""Concepts and relations from CSV files, data frames, JSON lines, networkx and GraphML, and back.
+
+Ontologies have files of their own: `obo` and `rdf`.
+"""
 
 from __future__ import annotations
 
 import csv
 import json
-import os
 import sys
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeAlias, TypeVar
 
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.graph.edges import CONCEPT_COLUMNS, EDGE_COLUMNS, check_columns, concept_list, edge_list
-from zeroshot_core.graph.records import Records, collector_paused
+from zeroshot_core.files import replacing
+from zeroshot_core.graph.records import Records, collector_paused, concept_of, relation_of
 from zeroshot_core.graph.validation import refuse_damaged
 from zeroshot_core.types import Concept, Relation
 
-__all__ = ["open_text", "read_csv", "read_jsonl", "write_jsonl"]
+if TYPE_CHECKING:
+    import networkx as nx
+    import pandas as pd
+
+__all__ = [
+    "open_text",
+    "read_csv",
+    "read_frame",
+    "read_graphml",
+    "read_jsonl",
+    "read_networkx",
+    "to_networkx",
+    "write_jsonl",
+]
+
+_EDGE_COLUMNS = ("head", "type", "tail")
+_CONCEPT_COLUMNS = ("id",)
+_LISTS_AND_NUMBERS = frozenset({"synonyms", "sources", "weight"})
+
+_Rows: TypeAlias = Iterable[tuple[int, Mapping[Any, Any]]]
+_Record = TypeVar("_Record", Concept, Relation)
 
 
 @collector_paused()
@@ -38,11 +59,11 @@ def read_csv(path: Path, concepts: Path | None = None) -> Records:
     known = None
     if concepts is not None:
         with open_text(concepts) as file:
-            known = concept_list(
-                _csv_rows(file, concepts, CONCEPT_COLUMNS), origin=str(concepts), unit="line"
+            known = _concept_list(
+                _csv_rows(file, concepts, _CONCEPT_COLUMNS), origin=str(concepts), unit="line"
             )
     with open_text(path) as file:
-        return edge_list(_csv_rows(file, path, EDGE_COLUMNS), known, origin=str(path), unit="line")
+        return _edge_list(_csv_rows(file, path, _EDGE_COLUMNS), known, origin=str(path), unit="line")
 
 
 def _csv_rows(
@@ -51,11 +72,113 @@ def _csv_rows(
     """Line number and cells of each row below a header that has the `expected` columns."""
     reader = csv.DictReader(file, strict=True)
     try:
-        check_columns(str(path), expected, reader.fieldnames or ())
+        _check_columns(str(path), expected, reader.fieldnames or ())
         for row in reader:
             yield reader.line_num, row
     except csv.Error as error:
         raise InvalidInputError(f"{path}: line {reader.line_num}: expected CSV, got {error}") from error
+
+
+@collector_paused()
+def read_frame(relations: pd.DataFrame, concepts: pd.DataFrame | None = None) -> Records:
+    """Read an edge list, and where it is given a list of concepts, with the columns of `read_csv`.
+
+    Missing cells count as empty, ids that are numbers as their text; synonyms and sources may also be lists.
+
+    Raises
+    ------
+    InvalidInputError
+        If columns are missing or rows are damaged (one error for all).
+    """
+    _check_columns("relations", _EDGE_COLUMNS, list(relations.columns))
+    known = None
+    if concepts is not None:
+        _check_columns("concepts", _CONCEPT_COLUMNS, list(concepts.columns))
+        known = _concept_list(_frame_rows(concepts), origin="concepts", unit="row")
+    return _edge_list(_frame_rows(relations), known, origin="relations", unit="row")
+
+
+def _frame_rows(frame: pd.DataFrame) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the number, from 0, and the cells of each row."""
+    columns = [str(column) for column in frame.columns]
+    cells = frame.astype(object).where(frame.notna(), None)
+    values = (cells[column].tolist() for column in frame.columns)
+    for number, row in enumerate(zip(*values, strict=True)):
+        yield number, {column: _cell(column, value) for column, value in zip(columns, row, strict=True)}
+
+
+def _cell(column: str, value: Any) -> Any:
+    return value if value is None or column in _LISTS_AND_NUMBERS or isinstance(value, str) else str(value)
+
+
+def _check_columns(origin: str, expected: Sequence[str], columns: Collection[str]) -> None:
+    """Refuse a table that lacks one of the `expected` columns."""
+    missing = [column for column in expected if column not in columns]
+    if missing:
+        raise InvalidInputError(
+            f"{origin}: expected columns {', '.join(expected)}, got none for {missing}; mend the header"
+        )
+
+
+def _edge_list(rows: _Rows, concepts: Sequence[Concept] | None, *, origin: str, unit: str) -> Records:
+    """Relations of rows, between `concepts` or, where None are given, between concepts named by their ids.
+
+    Parameters
+    ----------
+    rows
+        Number and cells of each row: head, type, tail and where known weight, sources, head_type, tail_type.
+    origin, unit
+        What the rows come from, and what one is called, for messages.
+
+    Raises
+    ------
+    InvalidInputError
+        If rows are damaged (one error for all).
+    """
+    types = {concept.id: concept.type for concept in concepts or ()}
+    relations = _records(rows, lambda row: _relation_of_row(row, types), origin=origin, unit=unit)
+    if concepts is not None:
+        return list(concepts), relations
+    return [Concept(id=id_, name=id_, type=type_ or "concept") for id_, type_ in types.items()], relations
+
+
+def _concept_list(rows: _Rows, *, origin: str, unit: str) -> list[Concept]:
+    """Concepts of rows with an id and where known a name, type, synonyms and description."""
+    return _records(rows, _concept_of_row, origin=origin, unit=unit)
+
+
+def _records(
+    rows: _Rows, read: Callable[[Mapping[Any, Any]], _Record], *, origin: str, unit: str
+) -> list[_Record]:
+    records: list[_Record] = []
+    damaged: list[tuple[int, str]] = []
+    for number, row in rows:
+        try:
+            records.append(read(row))
+        except ValueError as error:
+            damaged.append((number, str(error)))
+    refuse_damaged(origin, damaged, unit=unit)
+    return records
+
+
+def _relation_of_row(row: Mapping[Any, Any], types: dict[str, str]) -> Relation:
+    """Relation of a row; notes the types of its ends in `types`."""
+    # The csv module puts cells beyond the header under None.
+    if None in row or not (row["head"] and row["type"] and row["tail"]):
+        raise ValueError("expected as many cells as columns, with head, type and tail filled")
+    relation = relation_of(row["head"], row["type"], row["tail"], row)
+    for id_, type_ in ((relation.head, row.get("head_type")), (relation.tail, row.get("tail_type"))):
+        known = types.get(id_, "")
+        if known and type_ and known != type_:
+            raise ValueError(f"{id_!r} is of type {known!r} above and {type_!r} here")
+        types[id_] = known or type_ or ""
+    return relation
+
+
+def _concept_of_row(row: Mapping[Any, Any]) -> Concept:
+    if None in row or not row["id"]:
+        raise ValueError("expected as many cells as columns, with the id filled")
+    return concept_of(row["id"], row, type_=row.get("type") or "concept")
 
 
 @collector_paused()
@@ -106,20 +229,88 @@ def _strings(name: str, value: object) -> tuple[str, ...]:
 
 
 def write_jsonl(concepts: Iterable[Concept], relations: Iterable[Relation], path: Path) -> None:
-    """Write the records beside `path`, then rename: a reader sees the old file or the new one."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Write the records that `read_jsonl` reads; the file appears whole or never."""
+    with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="\n") as file:
+        for concept in concepts:
+            file.write(json.dumps({"concept": vars(concept)}) + "\n")
+        for r in relations:
+            file.write(json.dumps({"relation": {**vars(r), "weight": float(r.weight)}}) + "\n")
+
+
+def read_networkx(g: nx.Graph) -> Records:
+    """Take over nodes and edges of any networkx graph.
+
+    Ids are ``str(node)``; the node attributes name, type, synonyms and description and the edge attributes
+    type, weight and sources are used where they are. An edge without a type takes its key if that is a
+    string, else ``"related"``. An undirected edge gives one relation.
+
+    Raises
+    ------
+    InvalidInputError
+        If synonyms or sources are not lists, or a weight is not a number.
+    """
+    edges = (
+        g.edges(keys=True, data=True)
+        if g.is_multigraph()
+        else ((head, tail, None, attributes) for head, tail, attributes in g.edges(data=True))
+    )
+    relations = [
+        relation_of(
+            str(head),
+            attributes.get("type", key if isinstance(key, str) else "related"),
+            str(tail),
+            attributes,
+        )
+        for head, tail, key, attributes in edges
+    ]
+    return _node_concepts(g.nodes(data=True)), relations
+
+
+def read_graphml(path: Path) -> Records:
+    """Read a GraphML file.
+
+    Attributes are those of `read_networkx`; where a node has no name or an edge no type, its ``label``
+    serves. Synonyms and sources are separated by bars (``"one|two"``).
+
+    Raises
+    ------
+    InvalidInputError
+        If the file can't be read or is no GraphML.
+    """
+    import networkx as nx
+
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            for concept in concepts:
-                file.write(json.dumps({"concept": vars(concept)}) + "\n")
-            for r in relations:
-                file.write(json.dumps({"relation": {**vars(r), "weight": float(r.weight)}}) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        g = nx.read_graphml(path, force_multigraph=True)
+    except (OSError, SyntaxError, KeyError, ValueError, nx.NetworkXError) as error:
+        raise InvalidInputError(f"expected a GraphML file, got {path}: {error}") from error
+    labelled = (
+        (node, {"name": attributes.get("label"), **attributes}) for node, attributes in g.nodes(data=True)
+    )
+    # The keys of edges are the ids that the file numbers them by, not types.
+    relations = [
+        relation_of(head, attributes.get("type") or attributes.get("label") or "related", tail, attributes)
+        for head, tail, attributes in g.edges(data=True)
+    ]
+    return _node_concepts(labelled), relations
+
+
+def _node_concepts(nodes: Iterable[tuple[Any, Mapping[str, Any]]]) -> list[Concept]:
+    return [
+        concept_of(str(node), attributes, type_=attributes.get("type") or "concept")
+        for node, attributes in nodes
+    ]
+
+
+def to_networkx(concepts: Iterable[Concept], relations: Iterable[Relation]) -> nx.MultiDiGraph:
+    """Copy the records into a MultiDiGraph that `read_networkx` gives back exactly."""
+    import networkx as nx
+
+    g = nx.MultiDiGraph()
+    for c in concepts:
+        g.add_node(c.id, name=c.name, type=c.type, synonyms=c.synonyms, description=c.description)
+    for r in relations:
+        g.add_edge(r.head, r.tail, key=r.type, type=r.type, weight=r.weight, sources=r.sources)
+    return g
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from zeroshot_core.errors import InvalidInputError, require
 from zeroshot_core.graph.loaders import open_text
-from zeroshot_core.graph.records import Ontology
+from zeroshot_core.graph.ontology import Ontology
 from zeroshot_core.graph.validation import refuse_damaged
 from zeroshot_core.types import Concept, Relation
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from zeroshot_core.errors import InvalidInputError, require
 from zeroshot_core.graph.loaders import open_text
-from zeroshot_core.graph.records import Ontology
+from zeroshot_core.graph.ontology import Ontology
 from zeroshot_core.graph.validation import refuse_damaged
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ def read_rdf(
         If rdflib is not installed.
     """
     require("rdflib", extra="ontology")
-    from zeroshot_core.graph.rdf_mapping import Mapper
+    from zeroshot_core.graph.rdf_mapper import RdfMapper
 
-    mapper = Mapper(_parse(path, format), language)
+    mapper = RdfMapper(_parse(path, format), language)
     concepts = mapper.concepts(concept_type)
     if not concepts:
         raise InvalidInputError(f"{path}: expected resources with an IRI, got none; is it the right format?")

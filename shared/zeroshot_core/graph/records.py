@@ -6,7 +6,7 @@ import gc
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from zeroshot_core.errors import InvalidInputError
@@ -14,7 +14,6 @@ from zeroshot_core.graph.validation import first_of
 from zeroshot_core.types import Concept, Relation
 
 __all__ = [
-    "Ontology",
     "Records",
     "collector_paused",
     "concept_attributes",
@@ -39,21 +38,6 @@ def collector_paused() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ontology:
-    """What an ontology file says.
-
-    Parameters
-    ----------
-    alternative_ids
-        The current id by each id that was merged into it or replaced by it.
-    """
-
-    concepts: tuple[Concept, ...]
-    relations: tuple[Relation, ...]
-    alternative_ids: Mapping[str, str] = field(default_factory=dict)
 
 
 def concept_of(id_: str, attributes: Mapping[str, Any], *, type_: str = "concept") -> Concept:

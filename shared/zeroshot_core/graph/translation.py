@@ -10,7 +10,7 @@ import numpy as np
 
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph.knowledge_graph import KnowledgeGraph
-from zeroshot_core.graph.propagation import edge_arrays
+from zeroshot_core.graph.matrices import edge_arrays
 
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats, Ints, Vectors

@@ -30,7 +30,7 @@ import numpy as np
 from scipy import sparse
 
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.graph.ontology import Hierarchy, information_content, wider_words
+from zeroshot_core.graph.hierarchy import Hierarchy, information_content, wider_words
 
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zeroshot_core.graph.ontology import information_content, way_up
+from zeroshot_core.graph.hierarchy import information_content, way_up
 from zeroshot_core.types import Hit, Relation
 
 if TYPE_CHECKING:

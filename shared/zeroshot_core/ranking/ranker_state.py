@@ -12,7 +12,7 @@ from scipy import sparse
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.estimators.saving import ModelState
 from zeroshot_core.graph import KnowledgeGraph
-from zeroshot_core.graph.ontology import Hierarchy, hierarchy_of
+from zeroshot_core.graph.hierarchy import Hierarchy, hierarchy_of
 from zeroshot_core.ranking.likelihood import FindingModel, Telling
 from zeroshot_core.retrieval.link_choice import LinkChoice
 from zeroshot_core.types import Item

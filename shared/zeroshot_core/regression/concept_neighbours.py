@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
-from zeroshot_core.graph.paths import entries_of
+from zeroshot_core.graph.matrices import entries_of
 from zeroshot_core.regression.links import Shares
 from zeroshot_core.regression.target_encoding import GroupSums
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from zeroshot_core.graph import KnowledgeGraph, closure_matrix
-from zeroshot_core.graph.paths import entries_of
+from zeroshot_core.graph.matrices import entries_of
 from zeroshot_core.types import Item
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from zeroshot_core.graph import KnowledgeGraph
-from zeroshot_core.graph.paths import entries_of
+from zeroshot_core.graph.matrices import entries_of
 from zeroshot_core.retrieval.scoring import Candidates, fuse, highest_overlap, overlap_scores
 from zeroshot_core.types import Item
 

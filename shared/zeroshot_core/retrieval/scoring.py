@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
-from zeroshot_core.graph.paths import entries_of
+from zeroshot_core.graph.matrices import entries_of
 
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats, Ints, Item

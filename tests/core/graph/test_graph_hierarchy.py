@@ -1,7 +1,7 @@
 import pytest
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph, adjacency, ancestors, check_hierarchy, closure_matrix
-from zeroshot_core.graph.paths import PathFinder
+from zeroshot_core.graph.path_finder import PathFinder
 from zeroshot_core.types import Concept, Relation
 
 

@@ -34,10 +34,10 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(graph, tmp_pat
     graph.to_jsonl(path)
     before = path.read_bytes()
 
-    def full_disk(handle):
+    def full_disk(path, target):
         raise OSError("no space left")
 
-    monkeypatch.setattr("os.fsync", full_disk)
+    monkeypatch.setattr("pathlib.Path.replace", full_disk)
     with pytest.raises(OSError, match="no space"):
         KnowledgeGraph([Concept(id="z", name="z")]).to_jsonl(path)
     assert path.read_bytes() == before

@@ -53,7 +53,7 @@ def test_no_queries_and_no_concepts_give_nothing(graph):
 
 @pytest.mark.parametrize("alpha", [0, -0.1, 1.1, True, "x"])
 def test_an_alpha_out_of_range_is_refused(graph, alpha):
-    with pytest.raises(InvalidInputError, match="expected alpha above 0"):
+    with pytest.raises(InvalidInputError, match="expected alpha as a number above 0 and at most 1"):
         personalized_pagerank(adjacency(graph), np.zeros((1, 21)), alpha)
 
 

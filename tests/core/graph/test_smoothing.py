@@ -76,7 +76,7 @@ def test_held_out_synonyms_are_gone_from_the_graph():
 @pytest.mark.parametrize("weight", [-0.1, 1, True, "much"])
 def test_a_weight_out_of_range_is_refused(weight):
     graph = KnowledgeGraph([Concept(id="a", name="a")])
-    with pytest.raises(InvalidInputError, match="expected a smoothing weight from 0 to below 1"):
+    with pytest.raises(InvalidInputError, match="expected smoothing as a number of at least 0 and below 1"):
         smooth_vectors(graph, np.ones((1, 2), dtype=np.float32), weight)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from zeroshot_core.graph import KnowledgeGraph
-from zeroshot_core.graph.ontology import hierarchy_of
+from zeroshot_core.graph.hierarchy import hierarchy_of
 from zeroshot_core.ranking.likelihood import (
     Telling,
     excluded_scores,

@@ -12,7 +12,7 @@ from rdflib.term import Node
 
 from zeroshot_core.types import Concept, Relation
 
-__all__ = ["Mapper"]
+__all__ = ["RdfMapper"]
 
 OBO = Namespace("http://purl.obolibrary.org/obo/")
 OIO = Namespace("http://www.geneontology.org/formats/oboInOwl#")
@@ -32,7 +32,7 @@ NO_CONCEPTS = (
 )
 
 
-class Mapper:
+class RdfMapper:
     """Reads concepts and relations off one RDF graph, which it leaves as it is.
 
     Parameters

@@ -1,25 +1,22 @@
-"""Concept vectors that share in those of their neighbours, as much as validation data says."""
+"""How much the vectors of concepts share in those of their neighbours, chosen by validation data."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph.knowledge_graph import KnowledgeGraph
-from zeroshot_core.graph.propagation import adjacency
-from zeroshot_core.graph.translation import check_vectors_of, unit_rows
+from zeroshot_core.graph.series import smooth_vectors
 
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats, Ints, Vectors
 
-__all__ = ["SmoothingChoice", "check_smoothing", "choose_smoothing", "hold_out_synonyms", "smooth_vectors"]
+__all__ = ["SmoothingChoice", "choose_smoothing", "hold_out_synonyms"]
 
-_TOLERANCE = 1e-5
 _WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7)
 _BLOCK_VALUES = 16_000_000
 
@@ -38,54 +35,6 @@ class SmoothingChoice:
 
     weight: float
     mrr: Mapping[float, float]
-
-
-def check_smoothing(weight: float) -> float:
-    """Give `weight` back if it is in [0, 1)."""
-    if isinstance(weight, bool) or not isinstance(weight, Real) or not 0 <= weight < 1:
-        raise InvalidInputError(f"expected a smoothing weight from 0 to below 1, got {weight!r}")
-    return float(weight)
-
-
-def smooth_vectors(graph: KnowledgeGraph, vectors: Vectors, weight: float) -> Vectors:
-    """Mix into each concept's vector those around it: ``(1 - weight) * inv(I - weight * S) @ vectors`` [1]_.
-
-    S holds the shares of each concept's relations, both ways (`adjacency`), so that parents, children and,
-    with ``weight**2``, their neighbours count. The closed form is summed up as a series.
-
-    Parameters
-    ----------
-    vectors
-        Shape (n_concepts, d), unit rows, in the order of the graph.
-    weight
-        From 0, which gives the vectors back as they are, to below 1.
-
-    Returns
-    -------
-    Vectors
-        Shape (n_concepts, d), unit rows; those of concepts without relations stay.
-
-    Raises
-    ------
-    InvalidInputError
-        If there isn't one vector for each concept, or the weight is out of range.
-
-    References
-    ----------
-    .. [1] Gasteiger et al., "Predict then Propagate: Graph Neural Networks meet Personalized PageRank",
-       ICLR 2019.
-    """
-    check_vectors_of(graph, vectors)
-    if check_smoothing(weight) == 0:
-        return vectors
-    shares = adjacency(graph).astype(np.float32)
-    wave = total = np.asarray(vectors, dtype=np.float32)
-    left = 1.0
-    while left > _TOLERANCE:
-        wave = np.float32(weight) * (shares @ wave)
-        total = total + wave
-        left *= weight
-    return unit_rows(total)
 
 
 def choose_smoothing(

@@ -10,13 +10,14 @@ import numpy as np
 from scipy import sparse
 
 from zeroshot_core.graph.knowledge_graph import KnowledgeGraph
-from zeroshot_core.graph.propagation import adjacency, check_spread, edge_arrays
+from zeroshot_core.graph.matrices import adjacency, edge_arrays, entries_of
+from zeroshot_core.graph.series import check_spread
 from zeroshot_core.types import Relation
 
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats, Ints
 
-__all__ = ["Path", "PathFinder", "entries_of"]
+__all__ = ["Path", "PathFinder"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,15 +128,6 @@ class PathFinder:
         start, end = index.indptr[row : row + 2]
         place = start + np.searchsorted(index.indices[start:end], column)
         return self.graph.relations[int(index.data[place]) - 1]
-
-
-def entries_of(matrix: sparse.csr_matrix, rows: Ints) -> tuple[Ints, Ints, Floats]:
-    """Row, column and value of every entry of the given rows, in one pass."""
-    counts = matrix.indptr[rows + 1] - matrix.indptr[rows]
-    starts = np.repeat(matrix.indptr[rows], counts)
-    offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    entries = starts + offsets
-    return np.repeat(rows, counts), matrix.indices[entries], matrix.data[entries]
 
 
 def _strongest_ways(heads: Ints, tails: Ints, strength: Floats) -> dict[int, tuple[float, int]]:

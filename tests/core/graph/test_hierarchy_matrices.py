@@ -3,7 +3,7 @@ import pytest
 from scipy import sparse
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
-from zeroshot_core.graph.ontology import hierarchy_of, information_content, way_up, wider_words
+from zeroshot_core.graph.hierarchy import hierarchy_of, information_content, way_up, wider_words
 from zeroshot_core.types import Concept, Relation
 
 # A diamond with a tail: d is both a b and a c, which are an a; e is a d.

@@ -175,9 +175,9 @@ def test_relation_weights_share_out_anew_and_0_is_not_followed(graph):
     ("weights", "message"),
     [
         ({"near": 1.0}, r"among \['is_a', 'part_of'\], got \['near'\]"),
-        ({"is_a": -1}, "weight of at least 0 for relation type 'is_a', got -1"),
-        ({"is_a": float("inf")}, "weight of at least 0"),
-        ({"is_a": "much"}, "weight of at least 0"),
+        ({"is_a": -1}, "the weight of relation type 'is_a' as a number of at least 0, got -1"),
+        ({"is_a": float("inf")}, "a number of at least 0, got "),
+        ({"is_a": "much"}, "a number of at least 0, got "),
     ],
 )
 def test_wrong_relation_weights_are_refused(graph, weights, message):

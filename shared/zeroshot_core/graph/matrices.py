@@ -1,17 +1,14 @@
-"""Activation that spreads over the graph, and closures along its relations.
-
-Everything is a pure function over sparse matrices whose rows and columns are the graph's positions.
-"""
+"""A graph's relations as sparse matrices, whose rows and columns are the graph's positions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
+from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph.knowledge_graph import KnowledgeGraph
 
@@ -23,11 +20,9 @@ __all__ = [
     "adjacency",
     "ancestors",
     "check_relation_weights",
-    "check_seeds",
-    "check_spread",
     "closure_matrix",
     "edge_arrays",
-    "expand",
+    "entries_of",
 ]
 
 
@@ -78,12 +73,10 @@ def check_relation_weights(
         raise InvalidInputError(
             f"expected relation types among {list(graph.relation_types)}, got {unknown}; mind the spelling"
         )
-    for type_, weight in weights.items():
-        if isinstance(weight, bool) or not isinstance(weight, Real) or not 0 <= weight < np.inf:
-            raise InvalidInputError(
-                f"expected a weight of at least 0 for relation type {type_!r}, got {weight!r}"
-            )
-    return weights
+    return {
+        type_: checks.real(f"the weight of relation type {type_!r}", weight, least=0)
+        for type_, weight in weights.items()
+    }
 
 
 def adjacency(
@@ -125,56 +118,6 @@ def adjacency(
     return sparse.csr_matrix(sparse.diags(scale) @ matrix)
 
 
-def check_spread(n_hops: int, decay: float) -> None:
-    """Refuse a negative or fractional `n_hops`, or a `decay` outside (0, 1]."""
-    if isinstance(n_hops, bool) or not isinstance(n_hops, int | np.integer) or n_hops < 0:
-        raise InvalidInputError(f"expected n_hops as a whole number of at least 0, got {n_hops!r}")
-    if isinstance(decay, bool) or not isinstance(decay, int | float | np.floating) or not 0 < decay <= 1:
-        raise InvalidInputError(f"expected decay above 0 and at most 1, got {decay!r}")
-
-
-def expand(
-    adjacency: sparse.csr_matrix, seeds: sparse.csr_matrix | Floats, n_hops: int, decay: float
-) -> sparse.csr_matrix:
-    """Spread the activation of seeds over the graph.
-
-    Parameters
-    ----------
-    adjacency
-        Row-normalised, shape (n, n).
-    seeds
-        Activation of each concept for each query, shape (q, n).
-    n_hops
-        How many relations an activation may cross; 0 gives the seeds back.
-    decay
-        What is kept at each crossing, in (0, 1].
-
-    Returns
-    -------
-    csr_matrix
-        Shape (q, n): the sum of ``decay**h * seeds @ adjacency**h`` over h from 0 to `n_hops`.
-
-    Raises
-    ------
-    InvalidInputError
-        If `n_hops`, `decay` or the shape of `seeds` is wrong.
-    """
-    check_spread(n_hops, decay)
-    check_seeds(seeds, adjacency)
-    wave = sparse.csr_matrix(seeds, dtype=np.float64)
-    total = wave
-    for _ in range(n_hops):
-        wave = decay * (wave @ adjacency)
-        total = total + wave
-    return total
-
-
-def check_seeds(seeds: sparse.csr_matrix | Floats, adjacency: sparse.csr_matrix) -> None:
-    """Refuse seeds that are not of shape (q, n)."""
-    if seeds.ndim != 2 or seeds.shape[1] != adjacency.shape[0]:
-        raise InvalidInputError(f"expected seeds of shape (q, {adjacency.shape[0]}), got {seeds.shape}")
-
-
 def activations(graph: KnowledgeGraph, seeds: Sequence[Iterable[str]]) -> sparse.csr_matrix:
     """Turn lists of concept ids into rows of ones, shape (q, n_concepts).
 
@@ -194,7 +137,7 @@ def closure_matrix(
     graph: KnowledgeGraph, n_hops: int, types: Sequence[str] | None = None
 ) -> sparse.csr_matrix:
     """Which concepts each one reaches from head to tail within `n_hops`, itself included; bool, (n, n)."""
-    check_spread(n_hops, 1.0)
+    n_hops = checks.whole("n_hops", n_hops)
     heads, tails, _, _ = edge_arrays(graph, types)
     n = len(graph)
     step = sparse.csr_matrix((np.ones(len(heads), dtype=bool), (heads, tails)), shape=(n, n))
@@ -217,7 +160,7 @@ def ancestors(
     UnknownConceptError
         If the graph lacks one of `ids`.
     """
-    check_spread(n_hops, 1.0)
+    n_hops = checks.whole("n_hops", n_hops)
     seeds = activations(graph, [ids])
     step = adjacency(graph, types, directed=True)
     distance: dict[str, int] = {}
@@ -229,3 +172,12 @@ def ancestors(
             break
         wave = activations(graph, [fresh]) @ step
     return distance
+
+
+def entries_of(matrix: sparse.csr_matrix, rows: Ints) -> tuple[Ints, Ints, Floats]:
+    """Row, column and value of every entry of the given rows, in one pass."""
+    counts = matrix.indptr[rows + 1] - matrix.indptr[rows]
+    starts = np.repeat(matrix.indptr[rows], counts)
+    offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    entries = starts + offsets
+    return np.repeat(rows, counts), matrix.indices[entries], matrix.data[entries]
