@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from zeroshot_core.datasets import LABELLED_TEXTS, LabelledTexts, load_labelled_texts
 from zeroshot_core.encoders import Encoder, load_encoder
-from zeroshot_core.encoders.remembering import RememberingEncoder
+from zeroshot_core.encoders.wrappers import RememberingEncoder
 from zeroshot_core.evaluation.classification import (
     ClassificationReport,
     ClassificationScores,

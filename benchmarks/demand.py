@@ -19,7 +19,7 @@ from time import perf_counter
 import zeroshot_core
 from zeroshot_core.datasets import ProductLines, load_product_lines
 from zeroshot_core.encoders import load_encoder
-from zeroshot_core.encoders.remembering import RememberingEncoder
+from zeroshot_core.encoders.wrappers import RememberingEncoder
 from zeroshot_core.evaluation import SPLITS, evaluate_demand, split_product_lines
 from zeroshot_core.evaluation.baselines import LineFeatures, catboost
 from zeroshot_core.evaluation.demand import DemandReport, Scores, TunedScores, score

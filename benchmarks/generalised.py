@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 from zeroshot_core.datasets import load_labelled_texts
 from zeroshot_core.encoders import load_encoder
-from zeroshot_core.encoders.remembering import RememberingEncoder
+from zeroshot_core.encoders.wrappers import RememberingEncoder
 from zeroshot_core.evaluation.generalised import (
     SEEN_LABELS,
     GeneralisedReport,

@@ -36,7 +36,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from zeroshot_core.encoders import Encoder, load_encoder
-from zeroshot_core.encoders.remembering import RememberingEncoder
+from zeroshot_core.encoders.wrappers import RememberingEncoder
 from zeroshot_core.index import VectorIndex
 from zeroshot_core.statistics import percentile_interval, resampled_means
 from zeroshot_core.training import JointSettings, optimise_jointly

@@ -17,7 +17,7 @@ from pathlib import Path
 import fastobo
 import numpy as np
 from zeroshot_core.encoders import Encoder, load_encoder
-from zeroshot_core.encoders.remembering import RememberingEncoder
+from zeroshot_core.encoders.wrappers import RememberingEncoder
 from zeroshot_core.evaluation.linking import (
     HeldOutNames,
     accuracy_at,

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import numpy as np
 from zeroshot_core.datasets import load_labelled_texts
 from zeroshot_core.encoders import Encoder, load_encoder
-from zeroshot_core.encoders.remembering import RememberingEncoder
+from zeroshot_core.encoders.wrappers import RememberingEncoder
 from zeroshot_core.evaluation.novelty import Detection, NoveltyReport, evaluate_novelty
 from zeroshot_core.evaluation.open_labels import split_novelty, tuned_on_known
 

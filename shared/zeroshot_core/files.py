@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and digests."""
+"""Files and folders written whole or not at all, and digests."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import hashlib
 import json
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-__all__ = ["digest", "file_digest", "replacing", "write_json", "write_text"]
+from zeroshot_core.errors import InvalidInputError
+
+__all__ = ["digest", "file_digest", "new_folder", "replacing", "write_json", "write_text"]
 
 
 @contextmanager
@@ -35,6 +38,30 @@ def replacing(path: Path) -> Iterator[Path]:
         with suppress(OSError):
             beside.unlink()
         raise
+
+
+@contextmanager
+def new_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
+    """Write a folder beside its place, to which it is renamed when the block ends well.
+
+    Yields
+    ------
+    Path
+        A place to write to, not made yet.
+
+    Raises
+    ------
+    InvalidInputError
+        If the folder exists and is not empty.
+    """
+    target = Path(folder)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InvalidInputError(f"expected a new or empty folder, got {str(target)!r}; choose another one")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as beside:
+        draft = Path(beside, "draft")
+        yield draft
+        draft.replace(target)
 
 
 def write_text(path: Path, content: str) -> None:

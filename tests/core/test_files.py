@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from zeroshot_core import files
+from zeroshot_core.errors import InvalidInputError
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
@@ -31,6 +32,26 @@ def test_a_link_planted_under_an_old_temporary_name_is_not_followed(tmp_path: Pa
     files.write_json(tmp_path / "model.json", {"a": 1})
 
     assert (tmp_path / "victim").read_text() == "mine"
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    def write(*, whole: bool) -> None:
+        with files.new_folder(tmp_path / "model") as draft:
+            draft.mkdir()
+            (draft / "part").write_text("x")
+            assert not (tmp_path / "model").exists()
+            if not whole:
+                raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        write(whole=False)
+    assert not any(tmp_path.iterdir())
+    write(whole=True)
+
+    assert [path.name for path in (tmp_path / "model").iterdir()] == ["part"]
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    with pytest.raises(InvalidInputError, match="expected a new or empty folder"):
+        write(whole=True)
 
 
 def test_a_file_has_the_permissions_of_the_umask(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def demo(
 def _evaluate(phases: Phases, seed: int, index: str | None) -> DemandReport:
     from zeroshot_core.datasets import load_product_lines
     from zeroshot_core.encoders import load_encoder
-    from zeroshot_core.encoders.remembering import RememberingEncoder
+    from zeroshot_core.encoders.wrappers import RememberingEncoder
     from zeroshot_core.evaluation import evaluate_demand
 
     phases.begin("load a year of sales")

@@ -14,7 +14,7 @@ from zeroshot_core.cli.linking import Columns, graph_of_columns, linked_columns,
 from zeroshot_core.cli.tables import Table, read_table
 
 if TYPE_CHECKING:
-    from zeroshot_core.encoders.onnx_session import Runtime
+    from zeroshot_core.encoders.onnx import Runtime
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import VectorIndex
 

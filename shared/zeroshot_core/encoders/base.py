@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from zeroshot_core.errors import InvalidInputError
+from zeroshot_core import checks
 from zeroshot_core.types import Content
 
 if TYPE_CHECKING:
@@ -66,8 +66,7 @@ class Encoder(ABC):
         InvalidInputError
             If `block` is below 1, or a content is empty or of a type that this encoder does not take.
         """
-        if block < 1:
-            raise InvalidInputError(f"expected a block of at least 1 content, got {block}")
+        checks.whole("block", block, least=1)
         rest = iter(contents)
         while part := list(islice(rest, block)):
             yield self.encode(part, role=role)

@@ -1,15 +1,14 @@
-"""Checks of what goes into an encoder and of what comes out."""
+"""What goes into an encoder and what comes out: checked texts, unit rows, and one vector of several texts."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
+from zeroshot_core import checks
 from zeroshot_core.encoders.base import Role
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.types import Content
@@ -17,9 +16,10 @@ from zeroshot_core.types import Content
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from zeroshot_core.encoders.base import Encoder
     from zeroshot_core.types import Ints, Vectors
 
-__all__ = ["check_role", "digest", "unique_texts", "unit_rows"]
+__all__ = ["check_role", "joint_vector", "unique_texts", "unit_rows"]
 
 
 def check_role(role: Role) -> None:
@@ -30,8 +30,7 @@ def check_role(role: Role) -> None:
     InvalidInputError
         If `role` is neither ``"document"`` nor ``"query"``.
     """
-    if role not in get_args(Role):
-        raise InvalidInputError(f'expected the role "document" or "query", got {role!r}')
+    checks.choice("role", role, get_args(Role))
 
 
 def unique_texts(contents: Sequence[Content], encoder_name: str) -> tuple[list[str], Ints]:
@@ -100,7 +99,25 @@ def unit_rows(rows: npt.ArrayLike, texts: Sequence[str]) -> Vectors:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
 
 
-def digest(parts: dict[str, Any]) -> str:
-    """16 hex digits over JSON-able parts, whatever their order."""
-    text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+def joint_vector(
+    encoder: Encoder, texts: Sequence[str] = (), *, vector: Sequence[float] | None = None
+) -> Vectors | None:
+    """Vector of a query that is told in several texts, or whose vector is known: shape (1, d), unit length.
+
+    That of several texts is ``unit(mean)`` of theirs; None where there are neither texts nor a vector.
+
+    Raises
+    ------
+    InvalidInputError
+        If the vector has another dimension than the encoder's, or no direction.
+    """
+    if vector is None and not texts:
+        return None
+    if vector is None:
+        return unit_rows(encoder.encode(texts, role="query").mean(axis=0, keepdims=True), [texts[0]])
+    if len(vector) != encoder.dimension:
+        raise InvalidInputError(
+            f"expected a query vector of {encoder.dimension} dimensions, got {len(vector)}; embed the query "
+            f"with {encoder.name}, or give it without a vector"
+        )
+    return unit_rows([vector], ["the query"])

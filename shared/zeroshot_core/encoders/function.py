@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zeroshot_core import checks
 from zeroshot_core.encoders.base import Encoder, Role
-from zeroshot_core.encoders.contents import check_role, digest, unique_texts, unit_rows
+from zeroshot_core.encoders.contents import check_role, unique_texts, unit_rows
+from zeroshot_core.encoders.fingerprint import fingerprint_of
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.types import Content
 
@@ -61,21 +63,15 @@ class FunctionEncoder(Encoder):
     ) -> None:
         if not callable(function):
             raise InvalidInputError(f"expected a function from a list of texts to vectors, got {function!r}")
-        if not isinstance(name, str) or not name:
-            raise InvalidInputError(f"expected the name of the model behind the function, got {name!r}")
-        if (dimension is not None and dimension < 1) or batch_size < 1:
-            raise InvalidInputError(
-                f"expected a dimension and a batch_size of at least 1, got {dimension} and {batch_size}"
-            )
         if fingerprint is not None and not _is_fingerprint(fingerprint):
             raise InvalidInputError(
                 f"expected a fingerprint of 16 lower-case hex digits, got {fingerprint!r}"
             )
         self._functions = {"document": function, "query": query_function or function}
-        self._name = name
-        self._dimension = dimension
+        self._name = checks.text("name", name, remedy="give that of the model behind the function")
+        self._dimension = None if dimension is None else checks.whole("dimension", dimension, least=1)
         self._fingerprint = fingerprint
-        self._batch_size = batch_size
+        self._batch_size = checks.whole("batch_size", batch_size, least=1)
         self._lock = threading.RLock()
 
     @property
@@ -98,7 +94,7 @@ class FunctionEncoder(Encoder):
             if self._fingerprint is None:
                 (vector,) = self.encode([_PROBE])
                 parts = {"kind": "function", "name": self._name, "dimension": self.dimension}
-                self._fingerprint = digest(parts | {"probe": _projection_signs(vector)})
+                self._fingerprint = fingerprint_of(parts | {"probe": _projection_signs(vector)})
             return self._fingerprint
 
     def encode(

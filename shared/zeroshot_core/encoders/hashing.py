@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zeroshot_core import checks
 from zeroshot_core.encoders.base import Encoder, Role
-from zeroshot_core.encoders.contents import check_role, digest, unique_texts, unit_rows
-from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.encoders.contents import check_role, unique_texts, unit_rows
+from zeroshot_core.encoders.fingerprint import fingerprint_of
 from zeroshot_core.types import Content
 
 if TYPE_CHECKING:
@@ -33,9 +34,7 @@ class HashEncoder(Encoder):
     """
 
     def __init__(self, dimension: int = 64) -> None:
-        if not isinstance(dimension, int) or dimension < 8:
-            raise InvalidInputError(f"expected a dimension of at least 8, got {dimension!r}")
-        self._dimension = dimension
+        self._dimension = checks.whole("dimension", dimension, least=8)
 
     @property
     def name(self) -> str:
@@ -50,7 +49,7 @@ class HashEncoder(Encoder):
     @property
     def fingerprint(self) -> str:
         """16 hex digits over the n-gram lengths and the dimension."""
-        return digest({"kind": "hash", "ngrams": _NGRAMS, "dimension": self._dimension})
+        return fingerprint_of({"kind": "hash", "ngrams": _NGRAMS, "dimension": self._dimension})
 
     def encode(
         self, contents: Sequence[Content], *, role: Role = "document", show_progress: bool = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -11,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from zeroshot_core import checks
 from zeroshot_core.encoders.base import Encoder, Role
-from zeroshot_core.encoders.contents import digest, unit_rows
-from zeroshot_core.encoders.drafting import drafted_folder
+from zeroshot_core.encoders.contents import unit_rows
+from zeroshot_core.encoders.fingerprint import fingerprint_of
 from zeroshot_core.errors import ArtifactError, InvalidInputError
+from zeroshot_core.files import digest, new_folder
 from zeroshot_core.types import Content
 
 if TYPE_CHECKING:
@@ -55,8 +56,7 @@ class HeadEncoder(Encoder):
     """
 
     def __init__(self, base: Encoder, kind: HeadKind, weights: Mapping[str, Vectors]) -> None:
-        if kind not in get_args(HeadKind):
-            raise InvalidInputError(f"expected a head of kind {', '.join(get_args(HeadKind))}, got {kind!r}")
+        checks.choice("kind of head", kind, get_args(HeadKind))
         if set(weights) != set(_NAMES[kind]):
             raise InvalidInputError(
                 f"expected weights {_NAMES[kind]} of a {kind} head, got {sorted(weights)}"
@@ -106,15 +106,12 @@ class HeadEncoder(Encoder):
     @property
     def fingerprint(self) -> str:
         """16 hex digits over the base's fingerprint and the weights of the head."""
-        hasher = hashlib.sha256()
-        for name in _NAMES[self._kind]:
-            hasher.update(np.ascontiguousarray(self._weights[name]).tobytes())
-        return digest(
+        return fingerprint_of(
             {
                 "kind": "head",
                 "base": self._base.fingerprint,
                 "head": self._kind,
-                "weights": hasher.hexdigest(),
+                "weights": digest(*(self._weights[name].tobytes() for name in _NAMES[self._kind]), n=64),
             }
         )
 
@@ -152,7 +149,7 @@ class HeadEncoder(Encoder):
         from safetensors.numpy import save_file
 
         config = self.to_config() | {"format_version": _FORMAT_VERSION, "head": self._kind}
-        with drafted_folder(folder) as draft:
+        with new_folder(folder) as draft:
             draft.mkdir()
             save_file(self._weights, draft / _WEIGHTS)
             (draft / _CONFIG).write_text(json.dumps(config), encoding="utf-8")

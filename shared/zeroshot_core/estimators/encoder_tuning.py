@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from zeroshot_core.encoders import Encoder, HeadEncoder, TransformerEncoder
-from zeroshot_core.encoders.remembering import RememberingEncoder
+from zeroshot_core.encoders.wrappers import RememberingEncoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.estimators.tuned_jointly import tuned_jointly
 from zeroshot_core.training import (

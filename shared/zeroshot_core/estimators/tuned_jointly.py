@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zeroshot_core.encoders import Encoder, TransformerEncoder
-from zeroshot_core.encoders.remembering import RememberingEncoder
+from zeroshot_core.encoders.wrappers import RememberingEncoder
 from zeroshot_core.training import JointResult, JointSettings, optimise_jointly
 from zeroshot_core.training.checkpoints import run_digest
 from zeroshot_core.training.joint import HEAD_SETTINGS

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zeroshot_core.encoders.remembering import RememberingEncoder
+from zeroshot_core.encoders.wrappers import RememberingEncoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.evaluation.linking import expected_calibration_error
 from zeroshot_core.prediction import ZeroShotClassifier

@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from zeroshot_core.datasets import ProductLines, load_product_lines
-from zeroshot_core.encoders.remembering import RememberingEncoder
+from zeroshot_core.encoders.wrappers import RememberingEncoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.estimators.encoder_tuning import check_tune
 from zeroshot_core.evaluation import metrics

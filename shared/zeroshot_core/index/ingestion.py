@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from zeroshot_core.encoders.remembering import RememberingEncoder
+from zeroshot_core.encoders.wrappers import RememberingEncoder
 from zeroshot_core.errors import InvalidInputError, UnknownConceptError
 from zeroshot_core.graph import concept_vectors, relation_vectors, smooth_vectors
 from zeroshot_core.graph.vectors import concept_texts

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from zeroshot_core.encoders.remembering import RememberingEncoder
+from zeroshot_core.encoders.wrappers import RememberingEncoder
 from zeroshot_core.estimators.encoder_tuning import refused, tuned_encoder
 from zeroshot_core.regression.cross_tuning import share, tuned_views
 from zeroshot_core.regression.ensemble import Ensemble, fit_ensemble

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zeroshot_core.encoders import Encoder
-from zeroshot_core.encoders.cache import CachedEncoder
 from zeroshot_core.encoders.head import HeadEncoder, HeadKind
+from zeroshot_core.encoders.wrappers import CachedEncoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.training.guarding import Problem, TuningReport, fit_guarded, pose
 from zeroshot_core.training.plan import TrainingPlan

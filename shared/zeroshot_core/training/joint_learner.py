@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from zeroshot_core.encoders import Encoder, TransformerEncoder
 from zeroshot_core.encoders.head import HeadEncoder
-from zeroshot_core.encoders.remembering import RememberingEncoder
+from zeroshot_core.encoders.wrappers import RememberingEncoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.training.heads import HeadLearner
 from zeroshot_core.training.learners import Learner, TransformerLearner

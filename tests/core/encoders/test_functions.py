@@ -61,8 +61,9 @@ def test_wrong_answers_of_the_function_are_refused(answer, message):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"name": ""}, "expected the name of the model behind the function, got ''"),
-        ({"dimension": 0}, "at least 1, got 0 and 256"),
+        ({"name": ""}, "expected name as a text that is not empty, got ''; give that of the model behind"),
+        ({"dimension": 0}, "expected dimension as a whole number of at least 1, got 0"),
+        ({"batch_size": 0}, "expected batch_size as a whole number of at least 1, got 0"),
         ({"fingerprint": "v1"}, "expected a fingerprint of 16 lower-case hex digits, got 'v1'"),
         ({"function": "embed"}, "expected a function from a list of texts to vectors, got 'embed'"),
     ],
@@ -108,7 +109,7 @@ def test_hash_encoder_is_reopened_from_its_config():
     opened = encoder_from_config(config)
     np.testing.assert_array_equal(opened.encode(["lamp"]), HashEncoder(32).encode(["lamp"]))
     assert HashEncoder(64).fingerprint != opened.fingerprint
-    with pytest.raises(InvalidInputError, match="expected a dimension of at least 8, got 1"):
+    with pytest.raises(InvalidInputError, match="expected dimension as a whole number of at least 8, got 1"):
         HashEncoder(1)
 
 

@@ -85,7 +85,7 @@ def test_a_stream_of_any_length_is_read_block_by_block(hash_encoder):
         np.concatenate([first, second]), hash_encoder.encode([f"text {i % 7}" for i in range(10)])
     )
     assert [len(rows) for rows in hash_encoder.encode_stream(["a", "b", "c"], block=2)] == [2, 1]
-    with pytest.raises(InvalidInputError, match="expected a block of at least 1 content, got 0"):
+    with pytest.raises(InvalidInputError, match="expected block as a whole number of at least 1, got 0"):
         next(hash_encoder.encode_stream(["a"], block=0))
 
 
@@ -121,7 +121,7 @@ def test_the_cache_keeps_the_newest_vectors_up_to_its_bound(tmp_path):
     assert api.asked == []
     cached.encode(["a"])
     assert api.asked == ["a"]
-    with pytest.raises(InvalidInputError, match="expected max_vectors of at least 1, got 0"):
+    with pytest.raises(InvalidInputError, match="expected max_vectors as a whole number of at least 1"):
         CachedEncoder(HashEncoder(8), tmp_path / "vectors.db", max_vectors=0)
 
 
@@ -162,7 +162,7 @@ def test_a_head_over_another_model_or_a_damaged_one_is_refused(tmp_path):
 
 
 def test_wrong_heads_are_refused():
-    with pytest.raises(InvalidInputError, match="expected a head of kind linear, residual, mlp, got 'deep'"):
+    with pytest.raises(InvalidInputError, match="to be one of 'linear', 'residual', 'mlp', got 'deep'"):
         HeadEncoder(HashEncoder(8), "deep", {})
     with pytest.raises(InvalidInputError, match="expected weights"):
         HeadEncoder(HashEncoder(8), "linear", {"up": np.eye(8)})

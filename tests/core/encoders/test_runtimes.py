@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from zeroshot_core.encoders import encoder_from_config, in_runtime, load_encoder
-from zeroshot_core.encoders.onnx_session import OnnxSession
+from zeroshot_core.encoders.onnx import OnnxSession
 from zeroshot_core.errors import ArtifactError, FingerprintMismatchError, InvalidInputError, MissingExtraError
 from zeroshot_core.index import VectorIndex
 from zeroshot_core.types import Item
@@ -167,7 +167,7 @@ def test_damaged_graph_is_refused_with_the_remedy(folder, tmp_path):
 
 
 def test_unknown_runtime_is_refused_before_anything_is_opened():
-    with pytest.raises(InvalidInputError, match="expected a runtime of torch, onnx, onnx-int8, got 'tpu'"):
+    with pytest.raises(InvalidInputError, match="to be one of 'torch', 'onnx', 'onnx-int8', got 'tpu'"):
         load_encoder("./nowhere", runtime="tpu")
 
 

@@ -136,7 +136,7 @@ def test_role_decides_the_prompt(minilm):
         prompted.encode(["lamp"], role="query"), minilm.encode(["search: lamp"]), atol=1e-5
     )
     np.testing.assert_allclose(prompted.encode(["lamp"]), minilm.encode(["lamp"]), atol=1e-5)
-    with pytest.raises(InvalidInputError, match=r"expected the role .* got 'passage'"):
+    with pytest.raises(InvalidInputError, match=r"expected role to be one of .* got 'passage'"):
         prompted.encode(["lamp"], role="passage")
 
 
@@ -233,12 +233,12 @@ def test_image_is_refused_by_an_encoder_of_texts(minilm, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"pooling": "median"}, "expected a pooling of mean, cls, lasttoken, max, .* got 'median'"),
-        ({"max_length": 0}, "expected a max_length of at least 1 token, got 0"),
+        ({"pooling": "median"}, "expected pooling to be one of 'mean', .* got 'median'; did you mean 'mean'"),
+        ({"max_length": 0}, "expected max_length as a whole number of at least 1, got 0"),
         ({"max_length": 2}, "expected a max_length from 3 to 512 for this model, got 2"),
         ({"max_length": 513}, "expected a max_length from 3 to 512 for this model, got 513"),
         ({"prompts": {"passage": "p: "}}, 'expected prompts as texts under "query" and "document"'),
-        ({"batch_tokens": 0}, "expected batch_tokens of at least 1, got 0"),
+        ({"batch_tokens": 0}, "expected batch_tokens as a whole number of at least 1, got 0"),
     ],
 )
 def test_wrong_settings_are_refused(settings, message):

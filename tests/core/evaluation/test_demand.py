@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 from zeroshot_core.encoders import FunctionEncoder
-from zeroshot_core.encoders.remembering import RememberingEncoder
+from zeroshot_core.encoders.wrappers import RememberingEncoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.evaluation import evaluate_demand
 from zeroshot_core.evaluation.demand import linked_items

@@ -1,20 +1,23 @@
-"""The identity of a transformer encoder: what its vectors depend on, whatever the folder's name."""
+"""The identity of an encoder: what its vectors depend on, whatever its name or folder."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zeroshot_core.encoders.contents import digest
+from zeroshot_core.files import digest
 
 if TYPE_CHECKING:
     import torch
     from sentence_transformers import SentenceTransformer
 
-__all__ = ["model_fingerprint"]
+    from zeroshot_core.encoders.onnx import Runtime
+
+__all__ = ["fingerprint_of", "model_fingerprint", "runtime_fingerprint"]
 
 _PROBES = (
     "The QUICK brown-fox: 3.14% of $12, isn't it?",
@@ -22,6 +25,11 @@ _PROBES = (
     "日本語のテキスト と 한국어 и русский 🙂",
     "  two  spaces\tand\na newline  ",
 )
+
+
+def fingerprint_of(parts: Mapping[str, Any]) -> str:
+    """16 hex digits over JSON-able parts, whatever their order."""
+    return digest(json.dumps(parts, sort_keys=True, ensure_ascii=False))
 
 
 def model_fingerprint(
@@ -33,7 +41,7 @@ def model_fingerprint(
     tokenizer counts by its vocabulary and by what it makes of a few telling texts, since its files differ
     between library versions that tokenise alike.
     """
-    return digest(
+    return fingerprint_of(
         {
             "kind": "transformer",
             "weights": _weights_digest(model),
@@ -45,6 +53,13 @@ def model_fingerprint(
             "dimension": dimension,
         }
     )
+
+
+def runtime_fingerprint(fingerprint: str, runtime: Runtime) -> str:
+    """Fingerprint of the vectors that a runtime makes of a model: torch's own, but where bits are lost."""
+    if runtime != "onnx-int8":
+        return fingerprint
+    return fingerprint_of({"model": fingerprint, "runtime": runtime, "exact": "narrowing products"})
 
 
 def _weights_digest(model: SentenceTransformer) -> str:
@@ -69,7 +84,7 @@ def _tensors(model: SentenceTransformer) -> Iterator[torch.Tensor]:
 
 def _vocabulary_digest(model: SentenceTransformer) -> str:
     vocabulary: dict[str, int] = getattr(model.tokenizer, "get_vocab", dict)()
-    return digest({str(position): token for token, position in vocabulary.items()})
+    return fingerprint_of({str(position): token for token, position in vocabulary.items()})
 
 
 def _token_ids(model: SentenceTransformer, text: str) -> list[int]:

@@ -1,0 +1,224 @@
+"""Encoders that stand in for another one and give the same vectors, kept from before or known elsewhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zeroshot_core import checks
+from zeroshot_core.encoders.base import Encoder, Role
+from zeroshot_core.encoders.contents import check_role, unique_texts, unit_rows
+from zeroshot_core.errors import ArtifactError, InvalidInputError
+from zeroshot_core.types import Content
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from zeroshot_core.types import Vectors
+
+__all__ = ["CachedEncoder", "KnownVectors", "RememberingEncoder", "WrappingEncoder"]
+
+# Texts encoded between two writes: what an interruption may lose.
+_CHUNK = 1024
+# Most keys in one query of SQLite.
+_KEYS = 500
+_TABLE = "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB)"
+_TRIM = "DELETE FROM vectors WHERE rowid <= (SELECT max(rowid) FROM vectors) - ?"
+
+
+class WrappingEncoder(Encoder):
+    """Another encoder with the same vectors; how it comes by them is up to its `encode`.
+
+    Parameters
+    ----------
+    encoder
+        What encodes the contents that are not known.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+
+    @property
+    def name(self) -> str:
+        """The inner encoder's name."""
+        return self._encoder.name
+
+    @property
+    def dimension(self) -> int:
+        """The inner encoder's dimension."""
+        return self._encoder.dimension
+
+    @property
+    def fingerprint(self) -> str:
+        """The inner encoder's: the vectors are the same."""
+        return self._encoder.fingerprint
+
+    @property
+    def repeatability(self) -> float:
+        """The inner encoder's."""
+        return self._encoder.repeatability
+
+    def to_config(self) -> dict[str, Any]:
+        """Refer to the inner encoder."""
+        return self._encoder.to_config()
+
+
+class RememberingEncoder(WrappingEncoder):
+    """Another encoder with the same vectors, which keeps those that it has computed.
+
+    Parameters
+    ----------
+    encoder
+        What encodes the contents not met before.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__(encoder)
+        self._known: dict[tuple[Role, str], Vectors] = {}
+
+    def encode(
+        self, contents: Sequence[Content], *, role: Role = "document", show_progress: bool = False
+    ) -> Vectors:
+        """Encode the texts not met before, and look up the others."""
+        new = list(dict.fromkeys(text for text in contents if (role, text) not in self._known))
+        if new:
+            vectors = self._encoder.encode(new, role=role, show_progress=show_progress)
+            self._known.update(zip([(role, text) for text in new], vectors, strict=True))
+        rows = [self._known[role, text] for text in contents]
+        return np.stack(rows) if rows else np.empty((0, self.dimension), dtype=np.float32)
+
+
+class KnownVectors(WrappingEncoder):
+    """Another encoder that takes the vectors of documents from a table where they are in it.
+
+    Parameters
+    ----------
+    encoder
+        What encodes all other texts; the one that the vectors come from.
+    vectors
+        Vector by text; scaled to length 1.
+
+    Raises
+    ------
+    InvalidInputError
+        If a vector has another dimension than the encoder's, or no direction.
+    """
+
+    def __init__(self, encoder: Encoder, vectors: Mapping[str, Sequence[float]]) -> None:
+        super().__init__(encoder)
+        wrong = {len(vector) for vector in vectors.values()} - {encoder.dimension}
+        if wrong:
+            raise InvalidInputError(
+                f"expected vectors of {encoder.dimension} dimensions, got {wrong.pop()}; give the encoder "
+                "that they were made with"
+            )
+        rows = unit_rows(np.reshape([*vectors.values()], (-1, encoder.dimension)), [*vectors])
+        self._known = dict(zip(vectors, rows, strict=True))
+
+    def encode(
+        self, contents: Sequence[Content], *, role: Role = "document", show_progress: bool = False
+    ) -> Vectors:
+        """Look up the documents that are known, encode the other contents."""
+        check_role(role)
+        if role == "query":
+            return self._encoder.encode(contents, role=role, show_progress=show_progress)
+        texts, where = unique_texts(contents, self.name)
+        rows = np.empty((len(texts), self.dimension), dtype=np.float32)
+        new = [place for place, text in enumerate(texts) if text not in self._known]
+        for place in set(range(len(texts))).difference(new):
+            rows[place] = self._known[texts[place]]
+        if new:
+            fresh = [texts[place] for place in new]
+            rows[new] = self._encoder.encode(fresh, role=role, show_progress=show_progress)
+        return rows[where]
+
+
+class CachedEncoder(WrappingEncoder):
+    """Another encoder with the same vectors, kept in an SQLite file by text, role and fingerprint.
+
+    Several encoders, and several processes, may share a file.
+
+    Parameters
+    ----------
+    encoder
+        What encodes the texts not met before.
+    path
+        Of the file; made at the first use.
+    max_vectors
+        Most vectors to keep, at least 1; the oldest go first. A million of 384 numbers take 1.6 GB.
+
+    Raises
+    ------
+    InvalidInputError
+        If `max_vectors` is below 1.
+    """
+
+    def __init__(
+        self, encoder: Encoder, path: str | os.PathLike[str], *, max_vectors: int = 1_000_000
+    ) -> None:
+        super().__init__(encoder)
+        self._path = Path(path)
+        self._max_vectors = checks.whole("max_vectors", max_vectors, least=1)
+
+    def encode(
+        self, contents: Sequence[Content], *, role: Role = "document", show_progress: bool = False
+    ) -> Vectors:
+        """Look up the texts met before, encode and keep the others.
+
+        Raises
+        ------
+        InvalidInputError
+            If a content is not a non-empty text.
+        ArtifactError
+            If the file is no cache of vectors.
+        """
+        import sqlite3
+
+        check_role(role)
+        texts, where = unique_texts(contents, self.name)
+        keys = [self._key(text, role) for text in texts]
+        rows = np.empty((len(texts), self.dimension), dtype=np.float32)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with closing(sqlite3.connect(self._path, timeout=60)) as file:
+                file.execute(_TABLE)
+                known = _read(file, keys)
+                new = [place for place, key in enumerate(keys) if key not in known]
+                for place, key in enumerate(keys):
+                    if key in known:
+                        rows[place] = np.frombuffer(known[key], dtype="<f4")
+                for start in range(0, len(new), _CHUNK):
+                    chunk = new[start : start + _CHUNK]
+                    rows[chunk] = self._encoder.encode(
+                        [texts[place] for place in chunk], role=role, show_progress=show_progress
+                    )
+                    with file:
+                        file.executemany(
+                            "INSERT OR REPLACE INTO vectors VALUES (?, ?)",
+                            [(keys[place], rows[place].astype("<f4").tobytes()) for place in chunk],
+                        )
+                        file.execute(_TRIM, (self._max_vectors,))
+        except sqlite3.DatabaseError as error:
+            raise ArtifactError(
+                f"expected a cache of vectors in {self._path}, got {error}; give another path, or delete it"
+            ) from error
+        return rows[where]
+
+    def _key(self, text: str, role: Role) -> bytes:
+        whole = f"{self.fingerprint}\0{role}\0{text}".encode("utf-8", "surrogatepass")
+        return blake2b(whole, digest_size=16).digest()
+
+
+def _read(file: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+    found: dict[bytes, bytes] = {}
+    for start in range(0, len(keys), _KEYS):
+        part = keys[start : start + _KEYS]
+        marks = ",".join("?" * len(part))
+        found.update(file.execute(f"SELECT key, vector FROM vectors WHERE key IN ({marks})", part))
+    return found
