@@ -51,5 +51,7 @@ def percentile_interval(resampled: npt.ArrayLike, coverage: float = 0.95) -> tup
     coverage
         Share of the values within, in (0, 1).
     """
-    low, high = np.quantile(resampled, [(1 - coverage) / 2, (1 + coverage) / 2]).tolist()
+    low, high = np.quantile(
+        np.asarray(resampled, dtype=np.float64), [(1 - coverage) / 2, (1 + coverage) / 2]
+    ).tolist()
     return low, high
