@@ -10,8 +10,8 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
 from pydantic import AfterValidator, Field
 from zeroshot_core.checks import known_names
-from zeroshot_core.index.existing_columns import CollectionFields
-from zeroshot_core.index.mapping import filter_of
+from zeroshot_core.index.existing_collection import CollectionFields
+from zeroshot_core.index.filters import filter_of
 from zeroshot_core.serving.handles import off_loop
 
 from langchain_zeroshot._convert import Batched, to_document

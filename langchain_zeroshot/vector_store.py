@@ -11,7 +11,7 @@ from langchain_core.documents import Document
 from langchain_core.vectorstores import VectorStore
 from langchain_milvus import Milvus
 from zeroshot_core.checks import known_arguments, known_names
-from zeroshot_core.index.existing import items_address
+from zeroshot_core.index.open_version import require_version
 from zeroshot_core.serving import inputs
 from zeroshot_core.serving.handles import off_loop
 from zeroshot_core.serving.loading import open_retriever
@@ -49,7 +49,8 @@ class ZeroShotVectorStore(Milvus):
 
     def __init__(self, model: Any, *, uri: str | None = None, token: str | None = None) -> None:
         self._retriever = open_retriever(model, uri=uri, token=token)
-        address = items_address(self._retriever.version)
+        self._version = require_version(self._retriever.version, "a ZeroShotVectorStore")
+        address = self._version.address
         super().__init__(
             ZeroShotEmbeddings(model=self._retriever),
             collection_name=address.collection,
@@ -77,7 +78,7 @@ class ZeroShotVectorStore(Milvus):
         texts = list(texts)
         known = [id_ or str(uuid4()) for id_ in (ids or [None] * len(texts))]
         rows = zip(known, texts, metadatas or [{}] * len(texts), strict=True)
-        self._retriever.version.upsert([inputs.stored_item(*row) for row in rows], self._retriever.encoder)
+        self._version.upsert([inputs.stored_item(*row) for row in rows], self._retriever.encoder)
         return known
 
     def add_documents(self, documents: list[Document], **kwargs: Any) -> list[str]:
@@ -91,12 +92,12 @@ class ZeroShotVectorStore(Milvus):
     def delete(self, ids: list[str] | None = None, expr: str | None = None, **kwargs: Any) -> bool:
         """Delete from the index by ids or by an expression; unknown ids are passed over."""
         known_names("ZeroShotVectorStore", kwargs, ("ids", "expr", *_WRITE))
-        self._retriever.version.delete(ids or [str(id_) for id_ in self.get_pks(expr or 'id == ""') or ()])
+        self._version.delete(ids or [str(id_) for id_ in self.get_pks(expr or 'id == ""') or ()])
         return True
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """Read Documents by their ids; ids that are not there are left out."""
-        found = self._retriever.version.known_items(ids)
+        found = self._version.known_items(ids)
         return [self._parse_document(vars(found[id_])) for id_ in ids if id_ in found]
 
     def _collection_search(

@@ -18,7 +18,7 @@ from zeroshot_core.encoders import Encoder, KnownVectors
 from zeroshot_core.explain import attributes
 from zeroshot_core.graph.records import concept_attributes, concept_of, relation_attributes, relation_of
 from zeroshot_core.index import Filter
-from zeroshot_core.index.mapping import filter_of
+from zeroshot_core.index.filters import filter_of
 from zeroshot_core.retrieval import Fact
 from zeroshot_core.serving import asking, handles, inputs
 from zeroshot_core.types import Concept, Evidence, Hit, Item, Prediction, Relation

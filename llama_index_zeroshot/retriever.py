@@ -18,7 +18,7 @@ from zeroshot_core.checks import known_arguments
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import Filter
-from zeroshot_core.index.existing import CollectionFields
+from zeroshot_core.index.existing_collection import CollectionFields
 from zeroshot_core.retrieval import Retriever, rerank
 from zeroshot_core.retrieval.existing import existing_retriever
 from zeroshot_core.serving.handles import Opened, Served, async_twin, hits_of

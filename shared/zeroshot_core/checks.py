@@ -135,13 +135,17 @@ def sequence(name: str, value: object, *, of: str) -> list[Any]:
     return list(value)
 
 
-def vectors(name: str, value: object, shape: tuple[int | None, int | None]) -> npt.NDArray[np.float32]:
+def vectors(
+    name: str, value: object, shape: tuple[int | None, int | None], *, remedy: str = ""
+) -> npt.NDArray[np.float32]:
     """Check finite vectors of a shape, and give them back as float32.
 
     Parameters
     ----------
     shape
         (rows, dimension); None where any number will do.
+    remedy
+        What to do instead, as a clause that ends the sentence.
     """
     try:
         rows = np.asarray(value, dtype=np.float32)
@@ -153,7 +157,10 @@ def vectors(name: str, value: object, shape: tuple[int | None, int | None]) -> n
     if not fits or not np.isfinite(rows).all():
         wanted = ", ".join("any" if part is None else str(part) for part in shape)
         problem = f"shape {rows.shape}" if not fits else "values that are not finite"
-        raise InvalidInputError(f"expected {name} as finite numbers of shape ({wanted}), got {problem}")
+        ending = f"; {remedy}" if remedy else ""
+        raise InvalidInputError(
+            f"expected {name} as finite numbers of shape ({wanted}), got {problem}{ending}"
+        )
     return rows
 
 

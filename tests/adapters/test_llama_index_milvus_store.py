@@ -15,6 +15,7 @@ from zeroshot_core import InvalidInputError, KnowledgeGraph
 from zeroshot_core.encoders import HashEncoder
 
 from llama_index_zeroshot import ZeroShotEmbedding, ZeroShotRerank, ZeroShotRetriever
+from llama_index_zeroshot.graph import ZeroShotPropertyGraphStore
 
 milvus = pytest.importorskip("llama_index.vector_stores.milvus")
 
@@ -117,6 +118,15 @@ async def test_it_serves_async_and_as_a_reranker_of_the_stores_own_retriever(
         theirs.retrieve(QUERY), query_str=QUERY
     )
     assert [n.node_id for n in ranked] == [n.node_id for n in retriever.retrieve(QUERY)]
+
+
+def test_the_graph_beside_the_store_is_a_property_graph(store: Any, graph: KnowledgeGraph) -> None:
+    retriever = ZeroShotRetriever.from_milvus(store, graph, concept_fields=["kind"], embed_model=EMBEDDING)
+    facts = ZeroShotPropertyGraphStore(retriever.model)
+    triplets = facts.get_triplets(entity_names=["red wine"])
+    assert [(head.id, relation.label, tail.id) for head, relation, tail in triplets] == [
+        ("kind:red wine", "aisle", "aisle:drinks")
+    ]
 
 
 def test_an_embedding_of_another_dimension_is_refused(store: Any) -> None:

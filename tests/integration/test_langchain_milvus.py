@@ -129,6 +129,14 @@ def test_batches_and_other_uses_of_a_retriever_work_too(make_store: Callable[...
     assert [hit.id for hit in similar_items(retriever.model, ["p0"], top_k=1)[0]] == ["p1"]
 
 
+def test_a_store_of_our_items_over_it_is_refused(make_store: Callable[..., Milvus]) -> None:
+    retriever = ZeroShotRetriever.from_milvus(make_store(), GRAPH, concept_fields=["kind"])
+    with pytest.raises(
+        InvalidInputError, match=r"VectorIndex\.build for a ZeroShotVectorStore, since it writ"
+    ):
+        ZeroShotVectorStore(retriever.model)
+
+
 def test_several_concepts_may_be_listed_and_may_be_missing(make_store: Callable[..., Milvus]) -> None:
     store = make_store(enable_dynamic_field=True)
     store.add_texts(["a hamper"], [{"kind": ["wine", "beer"]}], ids=["h"])

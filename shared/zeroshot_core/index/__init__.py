@@ -7,16 +7,26 @@ from typing import TYPE_CHECKING
 from zeroshot_core.doors import opens
 
 if TYPE_CHECKING:
+    from zeroshot_core.index.collection import (
+        Collection,
+        CollectionInfo,
+        ConceptName,
+        GraphCollection,
+        SearchResult,
+    )
     from zeroshot_core.index.filters import AllOf, AnyOf, Condition, Filter, Not
     from zeroshot_core.index.open_version import OpenVersion
     from zeroshot_core.index.params import INDEX_TYPES, METRICS, IndexParams
-    from zeroshot_core.index.rows import ConceptName
-    from zeroshot_core.index.table import SearchResult
     from zeroshot_core.index.vector_index import VectorIndex
     from zeroshot_core.index.versions import VersionInfo
 
 # A filter needs nothing of what reads and writes.
 _MODULES = {
+    "Collection": "collection",
+    "CollectionInfo": "collection",
+    "ConceptName": "collection",
+    "GraphCollection": "collection",
+    "SearchResult": "collection",
     "AllOf": "filters",
     "AnyOf": "filters",
     "Condition": "filters",
@@ -26,8 +36,6 @@ _MODULES = {
     "INDEX_TYPES": "params",
     "METRICS": "params",
     "IndexParams": "params",
-    "ConceptName": "rows",
-    "SearchResult": "table",
     "VectorIndex": "vector_index",
     "VersionInfo": "versions",
 }
@@ -37,9 +45,12 @@ __all__ = [
     "METRICS",
     "AllOf",
     "AnyOf",
+    "Collection",
+    "CollectionInfo",
     "ConceptName",
     "Condition",
     "Filter",
+    "GraphCollection",
     "IndexParams",
     "Not",
     "OpenVersion",

@@ -2,25 +2,49 @@
 
 ``Condition("price", "<", 5.0)`` looks at the metadata key ``price``; the names ``id``, ``text`` and
 ``concepts`` are the item's own fields. ``AllOf``, ``AnyOf`` and ``Not`` combine conditions.
+`filter_of` reads the same from plain mappings, as JSON has them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.types import Scalar
 
-__all__ = ["AllOf", "AnyOf", "Columns", "Condition", "Filter", "Not", "literal", "literals", "render"]
+__all__ = [
+    "AllOf",
+    "AnyOf",
+    "Columns",
+    "Condition",
+    "Filter",
+    "Not",
+    "filter_of",
+    "literal",
+    "literals",
+    "render",
+]
 
 Filter: TypeAlias = "Condition | AllOf | AnyOf | Not"
 
 _COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 _MEMBERSHIPS = ("in", "not in")
 _OPERATORS = (*_COMPARISONS, *_MEMBERSHIPS, "contains")
+_MAPPED = {
+    "$eq": "==",
+    "$ne": "!=",
+    "$gt": ">",
+    "$gte": ">=",
+    "$lt": "<",
+    "$lte": "<=",
+    "$in": "in",
+    "$nin": "not in",
+    "$contains": "contains",
+    "$any": "contains",
+}
 _ITEM_FIELDS = ("id", "text", "concepts")
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
@@ -108,6 +132,26 @@ class Not:
 
     def __post_init__(self) -> None:
         _checked_parts((self.part,))
+
+
+def filter_of(filter: Filter | Mapping[str, Any] | None) -> Filter | None:
+    """Read a mapping such as ``{"brand": "acme", "price": {"$gt": 3}}``, whose entries must all hold.
+
+    ``$and`` and ``$or`` take a list of mappings, ``$not`` takes one, and
+    ``{"concepts": {"$contains": "type:wine"}}`` asks for items that are linked to a concept, ``$any`` and
+    ``$all`` for those linked to one or all of a list. A filter, and None, come back as they are.
+
+    Raises
+    ------
+    InvalidInputError
+        If `filter` is neither a mapping nor a filter, or an operator is unknown.
+    """
+    if filter is None or isinstance(filter, Condition | AllOf | AnyOf | Not):
+        return filter
+    if not isinstance(filter, Mapping):
+        raise InvalidInputError(f"expected a mapping or a filter, got {filter!r}")
+    parts = [part for key, value in filter.items() for part in _entry(key, value)]
+    return parts[0] if len(parts) == 1 else AllOf(parts)
 
 
 class Columns:
@@ -208,3 +252,29 @@ def _checked_parts(parts: Sequence[Filter]) -> tuple[Filter, ...]:
         if not isinstance(part, (Condition, AllOf, AnyOf, Not)):
             raise InvalidInputError(f"expected a Condition, AllOf, AnyOf or Not, got {part!r}")
     return tuple(parts)
+
+
+def _entry(key: str, value: Any) -> list[Filter]:
+    if key in {"$and", "$or"}:
+        if not isinstance(value, list | tuple):
+            raise InvalidInputError(f"filter {key}: expected a list of mappings, got {value!r}")
+        parts = [_all_of(part) for part in value]
+        return [AllOf(parts) if key == "$and" else AnyOf(parts)]
+    if key == "$not":
+        return [Not(_all_of(value))]
+    asked = value if isinstance(value, Mapping) else {"$eq": value}
+    return [part for operator, operand in asked.items() for part in _conditions(key, operator, operand)]
+
+
+def _conditions(key: str, operator: str, operand: Any) -> list[Filter]:
+    if operator == "$all" and isinstance(operand, list | tuple):
+        return [Condition(key, "contains", one) for one in operand]
+    if operator not in _MAPPED:
+        raise InvalidInputError(
+            f"filter on {key!r}: expected one of {', '.join(_MAPPED)}, $all (of a list), got {operator!r}"
+        )
+    return [Condition(key, _MAPPED[operator], operand)]
+
+
+def _all_of(part: Filter | Mapping[str, Any]) -> Filter:
+    return filter_of(part) or AllOf(())

@@ -7,22 +7,20 @@ up to one, are answered from the rows, read once and compared exactly; a server 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Generic
 
 import numpy as np
 
-from zeroshot_core.index.rows import Record
+from zeroshot_core.index.collection import Record
+from zeroshot_core.index.knn import nearest_rows
 
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats, Ints, Vectors
 
-__all__ = ["Mirror", "nearest_rows"]
-
-_BLOCK_VALUES = 16_000_000
-_ROUNDING = 1e-6
+__all__ = ["Mirror"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +62,8 @@ class Mirror(Generic[Record]):
         if allowed is not None:
             rows = sorted(self.rows[key] for key in allowed)
             names, vectors = tuple(names[row] for row in rows), vectors[rows]
-        ids: list[list[str]] = []
-        scores: list[Floats] = []
-        for found, similarities in nearest_rows(queries, vectors, top_k):
-            ids.append([names[row] for row in found.tolist()])
-            scores.append(similarities)
-        return ids, scores
+        found, scores = nearest_rows(queries, vectors, top_k)
+        return [[names[row] for row in rows] for rows in found.tolist()], list(scores)
 
     def search_linked(
         self,
@@ -87,38 +81,7 @@ class Mirror(Generic[Record]):
             over_each: list[Ints] = [self.links[concept] for concept in concepts if concept in self.links]
             rows = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *over_each]))
             rows = rows[is_allowed[rows]]
-            found, similarities = next(nearest_rows(query[None], self.vectors[rows], top_k))
-            ids.append([self.ids[row] for row in rows[found].tolist()])
-            scores.append(similarities)
+            found, similarities = nearest_rows(query[None], self.vectors[rows], top_k)
+            ids.append([self.ids[row] for row in rows[found[0]].tolist()])
+            scores.append(similarities[0])
         return ids, scores
-
-
-def nearest_rows(queries: Vectors, vectors: Vectors, top_k: int) -> Iterator[tuple[Ints, Floats]]:
-    """Row numbers and inner products of the `top_k` largest inner products of each query, best first.
-
-    Parameters
-    ----------
-    queries
-        Shape (q, d).
-    vectors
-        Shape (n, d).
-    """
-    step = max(1, _BLOCK_VALUES // max(1, len(vectors)))
-    for start in range(0, len(queries), step):
-        block = queries[start : start + step]
-        for query, products in zip(block, block @ vectors.T, strict=True):
-            places = _candidates(products, top_k)
-            exact = np.einsum("nd,d->n", vectors[places], query, dtype=np.float64)
-            order = np.lexsort((places, -exact))[:top_k]
-            yield places[order], exact[order]
-
-
-def _candidates(products: Vectors, top_k: int) -> Ints:
-    """Places of the largest products and of all that are as large but for rounding.
-
-    Products of a batch differ in their last digits from those of one query.
-    """
-    if top_k >= len(products):
-        return np.arange(len(products))
-    least = np.partition(products, -top_k)[-top_k]
-    return np.flatnonzero(products >= least - _ROUNDING)

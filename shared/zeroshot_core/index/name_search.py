@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from zeroshot_core.index.rows import ConceptName, name_id
-from zeroshot_core.index.table import MAX_TOP_K, SearchResult, Table
+from zeroshot_core.index.collection import MAX_TOP_K, ConceptName, SearchResult
+from zeroshot_core.index.rows import name_id
+from zeroshot_core.index.table import Table
 
 if TYPE_CHECKING:
     from zeroshot_core.types import Concept, Vectors

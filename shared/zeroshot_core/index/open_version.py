@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Literal
+from collections import abc
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from zeroshot_core.errors import FingerprintMismatchError, InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph, check_spread
+from zeroshot_core.index.collection import Collection, Direction, SearchResult, check_ids, search_each
 from zeroshot_core.index.filters import Filter, literals
 from zeroshot_core.index.ingestion import check_concepts, checked_items, encode_checked
-from zeroshot_core.index.linked import search_each
 from zeroshot_core.index.name_search import as_names, nearest_names, sole_names
-from zeroshot_core.index.table import SearchResult
 from zeroshot_core.types import Concept, Item, Relation
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders.base import Encoder
-    from zeroshot_core.index.rows import ConceptName
+    from zeroshot_core.index.collection import ConceptName
     from zeroshot_core.index.versions import VersionCatalog, VersionInfo
     from zeroshot_core.types import Floats, Vectors
 
-__all__ = ["OpenVersion"]
+__all__ = ["ItemsAddress", "OpenVersion", "require_version"]
 
 _IDS_PER_READ = 4096
 # So many concepts are held in memory: at most some 10 MB, read in about a second.
 _FEW_CONCEPTS = 4096
 _N_HASHES = 16**8 - 1
+
+
+class ItemsAddress(NamedTuple):
+    """Where another library finds the items of a version, without credentials."""
+
+    uri: str
+    db_name: str
+    collection: str
 
 
 class OpenVersion:
@@ -43,6 +51,13 @@ class OpenVersion:
         self.info = info
         self._catalog = catalog
         self._items, self._concepts, self._relations, self._names = catalog.tables(info)
+
+    @property
+    def address(self) -> ItemsAddress:
+        """Where another library finds the items."""
+        connection = self._catalog.connection
+        collection = self._catalog.collection(self.info.id, "items")
+        return ItemsAddress(connection.path or connection.address, connection.db_name or "", collection)
 
     def search_items(self, vectors: Vectors, top_k: int, filter: Filter | None = None) -> SearchResult[Item]:
         """Nearest items of each query vector, shape (q, d); all queries in one call to a server.
@@ -100,7 +115,7 @@ class OpenVersion:
             return as_names(self.search_concepts(vectors, top_k))
         return nearest_names(self._names, vectors, top_k, without)
 
-    def sole_names(self, texts: Collection[str]) -> dict[str, ConceptName]:
+    def sole_names(self, texts: abc.Collection[str]) -> dict[str, ConceptName]:
         """Names by text, of the texts that are the name or a synonym of one concept alone.
 
         Case and spaces don't count. None are found in a version without rows of names, where each concept has
@@ -120,11 +135,11 @@ class OpenVersion:
         expression = f'id >= "{low}"' + (f' and id < "{high}"' if share < 1 else "")
         return sorted(self._names.where(expression), key=lambda name: (name.concept, name.text))
 
-    def known_concepts(self, ids: Collection[str]) -> dict[str, Concept]:
+    def known_concepts(self, ids: abc.Collection[str]) -> dict[str, Concept]:
         """Concepts by id; ids that are not in the graph are left out."""
         return self._concepts.get(ids)
 
-    def known_items(self, ids: Collection[str]) -> dict[str, Item]:
+    def known_items(self, ids: abc.Collection[str]) -> dict[str, Item]:
         """Items by id; ids that are not indexed are left out."""
         return self._items.get(ids)
 
@@ -137,11 +152,7 @@ class OpenVersion:
             If an id is not there.
         """
         found = self._items.get(set(ids))
-        missing = [key for key in ids if key not in found]
-        if missing:
-            raise InvalidInputError(
-                f"expected ids of indexed items, got {len(missing)} unknown: {missing[:3]}"
-            )
+        check_ids("items", ids, found)
         return [found[key] for key in ids]
 
     def item_vectors(self, ids: Sequence[str]) -> Vectors:
@@ -199,9 +210,7 @@ class OpenVersion:
             return self._items.search_linked(vectors, concept_ids, top_k, filter)
         return search_each(self._items.begin_search, vectors, concept_ids, top_k, filter)
 
-    def relations_of(
-        self, concept_ids: Sequence[str], direction: Literal["out", "in", "both"] = "both"
-    ) -> list[Relation]:
+    def relations_of(self, concept_ids: Sequence[str], direction: Direction = "both") -> list[Relation]:
         """Relations that begin (``out``), end (``in``) or do either at these concepts, in graph order."""
         found = self._relations_at(concept_ids, direction)
         return [found[position] for position in sorted(found)]
@@ -276,9 +285,7 @@ class OpenVersion:
             self._items.delete(ids)
             self._items.wait_for_writes()
 
-    def _relations_at(
-        self, concept_ids: Sequence[str], direction: Literal["out", "in", "both"]
-    ) -> dict[int, Relation]:
+    def _relations_at(self, concept_ids: Sequence[str], direction: Direction) -> dict[int, Relation]:
         """Relations at these concepts by their position in the graph."""
         found: dict[int, Relation] = {}
         for ends in _parts(concept_ids):
@@ -297,6 +304,27 @@ class OpenVersion:
         return (
             f"OpenVersion({self.info.id!r}, encoder={self.info.encoder!r}, counts={dict(self.info.counts)})"
         )
+
+
+def require_version(collection: Collection, who: str) -> OpenVersion:
+    """Return a version of an index of ours, or refuse the collection.
+
+    Parameters
+    ----------
+    who
+        What writes to it, such as ``"a ZeroShotVectorStore"``.
+
+    Raises
+    ------
+    InvalidInputError
+        If another library made the collection.
+    """
+    if not isinstance(collection, OpenVersion):
+        raise InvalidInputError(
+            f"expected an index made by VectorIndex.build for {who}, since it writes the items, got the "
+            f"collection {collection.info.id!r} of another library; write to it through that library"
+        )
+    return collection
 
 
 def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -7,18 +7,16 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph.names import case_key
+from zeroshot_core.index.collection import ConceptName
 from zeroshot_core.index.schema import KEY_BYTES, MAX_STRINGS, TEXT_BYTES
 from zeroshot_core.types import Concept, Item, Relation
 
 __all__ = [
-    "ConceptName",
-    "Record",
     "concept_row",
     "item_row",
     "name_id",
@@ -28,25 +26,6 @@ __all__ = [
 ]
 
 _JSON_BYTES = 65536
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConceptName:
-    """One of the names by which a concept is known: its name or a synonym.
-
-    Parameters
-    ----------
-    concept
-        Id of the concept.
-    text
-        The name as it is written in the graph.
-    """
-
-    concept: str
-    text: str
-
-
-Record = TypeVar("Record", Item, Concept, Relation, ConceptName)
 
 
 def item_row(item: Item) -> dict[str, Any]:

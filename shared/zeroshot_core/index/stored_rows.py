@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Generic, cast
 
+from zeroshot_core.index.collection import Record
 from zeroshot_core.index.filters import literal, literals
-from zeroshot_core.index.rows import Record, to_record
+from zeroshot_core.index.rows import to_record
 from zeroshot_core.index.schema import TEXT_BYTES, output_fields
 
 if TYPE_CHECKING:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.index.collection import Record, SearchResult, check_ids, check_search
 from zeroshot_core.index.connection import begin_each
 from zeroshot_core.index.filters import Filter, render
 from zeroshot_core.index.mirror import Mirror
 from zeroshot_core.index.params import to_scores
-from zeroshot_core.index.rows import Record
 from zeroshot_core.index.schema import output_fields
 from zeroshot_core.index.stored_rows import StoredRows
 
@@ -24,10 +22,9 @@ if TYPE_CHECKING:
     from zeroshot_core.index.params import IndexParams
     from zeroshot_core.types import Floats, Vectors
 
-__all__ = ["MAX_TOP_K", "SearchResult", "Table"]
+__all__ = ["Table"]
 
 # Bounds of Milvus on one answer.
-MAX_TOP_K = 16384
 _HITS_PER_CALL = 1_000_000
 _QUERIES_PER_CALL = 1024
 # Beyond so many, hits are read without their records, of which many are the same.
@@ -37,25 +34,6 @@ _READS_OF_HITS = 4
 _MIRROR_HITS = 20_000
 _MIRROR_SEARCHES = 64
 _MIRROR_KEYS = 4096
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearchResult(Generic[Record]):
-    """Hits of many queries, best first.
-
-    Parameters
-    ----------
-    ids
-        One list a query.
-    scores
-        One array a query: cosine similarities, higher is better.
-    records
-        One list a query: the items, concepts, relations or names.
-    """
-
-    ids: list[list[str]]
-    scores: list[Floats]
-    records: list[list[Record]]
 
 
 class Table(StoredRows[Record]):
@@ -109,7 +87,7 @@ class Table(StoredRows[Record]):
         is_alone
             Whether nothing else is done meanwhile.
         """
-        queries = self._checked_queries(vectors, top_k)
+        queries = check_search(vectors, top_k, self._dimension)
         expression, fields = render(filter), output_fields(self._kind)
         n_hits = len(queries) * top_k
         if from_copy and not expression:
@@ -122,13 +100,13 @@ class Table(StoredRows[Record]):
 
     def nearest(self, vectors: Vectors, top_k: int) -> tuple[list[list[str]], list[Floats]]:
         """Ids and scores alone of the nearest records of each query vector; see `search`."""
-        return self._nearest(self._checked_queries(vectors, top_k), top_k, "")
+        return self._nearest(check_search(vectors, top_k, self._dimension), top_k, "")
 
     def search_linked(
         self, vectors: Vectors, concept_ids: Sequence[Sequence[str]], top_k: int, filter: Filter | None
     ) -> SearchResult[Record]:
         """Nearest records of each query among those linked to its concepts, in the copy of a local file."""
-        queries, expression = self._checked_queries(vectors, top_k), render(filter)
+        queries, expression = check_search(vectors, top_k, self._dimension), render(filter)
         allowed = self.keys(expression) if expression else None
         return self._with_records(*self.mirrored().search_linked(queries, concept_ids, top_k, allowed))
 
@@ -244,11 +222,7 @@ class Table(StoredRows[Record]):
             rows = list(self._rows_of(list(dict.fromkeys(ids)), ["id", "vector"]))
             known = {row["id"]: place for place, row in enumerate(rows)}
             vectors = np.asarray([row["vector"] for row in rows], dtype=np.float32)
-        missing = list(dict.fromkeys(key for key in ids if key not in known))
-        if missing:
-            raise InvalidInputError(
-                f"expected ids of indexed {self._kind}, got {len(missing)} unknown: {missing[:3]}"
-            )
+        check_ids(self._kind, ids, known)
         return vectors.reshape(-1, self._dimension)[[known[key] for key in ids]]
 
     def mirrored(self) -> Mirror[Record]:
@@ -280,14 +254,3 @@ class Table(StoredRows[Record]):
     def _stamp(self) -> int:
         """Tells whether a copy is stale; on a server only what stays as it is gets copied."""
         return self._connection.n_writes if self._connection.is_lite else 0
-
-    def _checked_queries(self, vectors: Vectors, top_k: int) -> Vectors:
-        queries = np.ascontiguousarray(vectors, dtype=np.float32)
-        if queries.ndim != 2 or queries.shape[1] != self._dimension:
-            raise InvalidInputError(
-                f"expected query vectors of shape (n, {self._dimension}), got {queries.shape}; encode them "
-                "with the encoder that the index was built with"
-            )
-        if not 1 <= top_k <= MAX_TOP_K:
-            raise InvalidInputError(f"expected top_k in 1-{MAX_TOP_K}, got {top_k}")
-        return queries

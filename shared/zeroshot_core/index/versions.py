@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from zeroshot_core.errors import VersionNotFoundError
+from zeroshot_core.index.collection import CollectionInfo, ConceptName
 from zeroshot_core.index.params import IndexParams
-from zeroshot_core.index.rows import ConceptName
 from zeroshot_core.index.schema import KINDS, SCHEMA_VERSION
 from zeroshot_core.index.table import Table
 from zeroshot_core.types import Concept, Item, Relation
@@ -35,29 +35,19 @@ _VERSION = "zeroshot.version"
 
 
 @dataclass(frozen=True, kw_only=True)
-class VersionInfo:
+class VersionInfo(CollectionInfo):
     """What a version was built from.
 
     Parameters
     ----------
     id
         ``v`` and 12 hex digits over all that it was built from.
-    encoder
-        Name of the encoder, for people.
-    counts
-        Number of items, concepts, relations and names it was built with.
     smoothing
         Weight of `graph.smooth_vectors` for the vectors of concepts, in [0, 1).
     state
         ``building`` until all is written, then ``ready``; ``edited`` once items were upserted or deleted.
     """
 
-    id: str
-    fingerprint: str
-    encoder: str
-    dimension: int
-    graph_digest: str
-    counts: Mapping[str, int]
     params: IndexParams = field(default_factory=IndexParams)
     smoothing: float = 0.0
     schema_version: int = SCHEMA_VERSION

@@ -15,7 +15,7 @@ from zeroshot_core.retrieval.scoring import Candidates, fuse, highest_overlap, o
 from zeroshot_core.types import Item
 
 if TYPE_CHECKING:
-    from zeroshot_core.index import Filter, OpenVersion, SearchResult
+    from zeroshot_core.index import Collection, Filter, SearchResult
     from zeroshot_core.retrieval.activation import Reached
     from zeroshot_core.types import Floats, Ints, Vectors
 
@@ -58,7 +58,7 @@ def n_near(top_k: int) -> int:
 
 
 def gather(
-    version: OpenVersion,
+    version: Collection,
     near: SearchResult[Item],
     vectors: Vectors,
     reached: Reached,

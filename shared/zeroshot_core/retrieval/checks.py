@@ -14,7 +14,7 @@ from zeroshot_core.types import Content, Item
 if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
     from zeroshot_core.graph import KnowledgeGraph
-    from zeroshot_core.index import VersionInfo
+    from zeroshot_core.index import CollectionInfo
     from zeroshot_core.types import Vectors
 
 __all__ = [
@@ -68,7 +68,7 @@ def check_vectors(vectors: Vectors, queries: Sequence[str | Item], encoder: Enco
 
 
 def check_stored(
-    info: VersionInfo, graph: str, spread: str, relation_weights: Mapping[str, float] | None
+    info: CollectionInfo, graph: str, spread: str, relation_weights: Mapping[str, float] | None
 ) -> None:
     """Refuse what a graph that is read from Milvus part by part cannot do."""
     if graph != "stored":
@@ -84,7 +84,7 @@ def check_stored(
         )
 
 
-def check_parts(info: VersionInfo, encoder: Encoder | None, graph: KnowledgeGraph | None) -> None:
+def check_parts(info: CollectionInfo, encoder: Encoder | None, graph: KnowledgeGraph | None) -> None:
     """Refuse an encoder or a graph that a version was not built with."""
     if encoder is not None and encoder.fingerprint != info.fingerprint:
         raise FingerprintMismatchError(

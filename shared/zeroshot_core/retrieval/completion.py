@@ -14,14 +14,14 @@ from zeroshot_core.types import Concept, Hit
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
-    from zeroshot_core.index import OpenVersion
+    from zeroshot_core.index import Collection
     from zeroshot_core.types import Vectors
 
 __all__ = ["propose_tails"]
 
 
 def propose_tails(
-    version: OpenVersion,
+    version: Collection,
     encoder: Encoder | None,
     graph: KnowledgeGraph,
     heads: Sequence[str | Concept],
@@ -89,7 +89,7 @@ def propose_tails(
 
 
 def _head_vectors(
-    version: OpenVersion, encoder: Encoder | None, graph: KnowledgeGraph, heads: Sequence[str | Concept]
+    version: Collection, encoder: Encoder | None, graph: KnowledgeGraph, heads: Sequence[str | Concept]
 ) -> Vectors:
     new = [head for head in heads if isinstance(head, Concept)]
     ids = [head for head in heads if not isinstance(head, Concept)]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from zeroshot_core.graph import KnowledgeGraph
-from zeroshot_core.index.existing import CollectionFields, ExistingCollection
+from zeroshot_core.index.existing_collection import CollectionFields, ExistingCollection
 from zeroshot_core.retrieval.retriever import Retriever
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
-    from zeroshot_core.index import OpenVersion
 
 __all__ = ["existing_retriever"]
 
@@ -48,5 +47,4 @@ def existing_retriever(
     """
     graph = KnowledgeGraph() if graph is None else graph
     found = ExistingCollection.open(client, collection, encoder, graph, fields=fields, partitions=partitions)
-    # It has every read that a retriever asks for, and none of the writes.
-    return Retriever(cast("OpenVersion", found), encoder, graph, **settings)
+    return Retriever(found, encoder, graph, **settings)

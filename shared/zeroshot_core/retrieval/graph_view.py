@@ -11,6 +11,7 @@ from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.graph.names import case_key
 from zeroshot_core.graph.records import concept_attributes, relation_attributes
+from zeroshot_core.index.collection import GraphCollection
 from zeroshot_core.retrieval.checks import check_top_k
 from zeroshot_core.types import Concept, Relation
 
@@ -30,7 +31,7 @@ class GraphView:
     Parameters
     ----------
     retriever
-        Whose index version holds the graph.
+        Whose index version, or whose memory, holds the graph.
     """
 
     def __init__(self, retriever: Retriever) -> None:
@@ -151,17 +152,18 @@ class GraphView:
 
     def _by_name(self, names: Collection[str]) -> dict[str, str]:
         """Ids by name, of the names that are one concept's alone."""
-        if self._version.info.counts["names"]:
+        if isinstance(self._version, GraphCollection) and self._version.info.counts["names"]:
             return {name: found.concept for name, found in self._version.sole_names(names).items()}
         return {name: self._sole_names[key] for name in names if (key := case_key(name)) in self._sole_names}
 
     @cached_property
     def _sole_names(self) -> dict[str, str]:
-        """Ids by folded name, where no concept has several names: those are looked up in Milvus."""
-        owners: dict[str, list[str]] = {}
+        """Ids by folded name, where the names of the graph are not indexed beside it."""
+        owners: dict[str, set[str]] = {}
         for concept in self._retriever.graph.concepts.values():
-            owners.setdefault(case_key(concept.name), []).append(concept.id)
-        return {name: ids[0] for name, ids in owners.items() if len(ids) == 1}
+            for name in (concept.name, *concept.synonyms):
+                owners.setdefault(case_key(name), set()).add(concept.id)
+        return {name: next(iter(ids)) for name, ids in owners.items() if len(ids) == 1}
 
     def _told(self, relations: Sequence[Relation]) -> list[Fact]:
         ends = {end for relation in relations for end in (relation.head, relation.tail)}

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.index.collection import require_graph
 from zeroshot_core.retrieval.checks import check_parts, check_top_k
 from zeroshot_core.retrieval.link_choice import LinkChoice, candidate_features, fit_choice
 from zeroshot_core.retrieval.mentions import Mention, find_windows, not_overlapping
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
-    from zeroshot_core.index import ConceptName, OpenVersion
+    from zeroshot_core.index import Collection, ConceptName
     from zeroshot_core.types import Floats
 
 __all__ = ["Link", "Linker"]
@@ -76,14 +77,15 @@ class Linker:
     Raises
     ------
     InvalidInputError
-        If the threshold or the prior is out of range, or the version has no concepts.
+        If the threshold or the prior is out of range, the version has no concepts, or it is a collection of
+        another library, beside which no names are indexed.
     FingerprintMismatchError
         If the encoder is not that of the version.
     """
 
     def __init__(
         self,
-        version: OpenVersion,
+        version: Collection,
         encoder: Encoder,
         *,
         threshold: float = 0.5,
@@ -96,11 +98,12 @@ class Linker:
             raise InvalidInputError(f"expected a threshold from 0 (link everything) to 1, got {threshold!r}")
         if not 0 < prior < 1:
             raise InvalidInputError(f"expected a prior above 0 and below 1, got {prior!r}")
+        stored = require_graph(version, "a Linker")
         if not version.info.counts["concepts"]:
             raise InvalidInputError(
                 f"expected a version with concepts, got {version.info.id} without; build it with a graph"
             )
-        self.version = version
+        self.version = stored
         self.encoder = encoder
         self.threshold = threshold
         self.prior = prior

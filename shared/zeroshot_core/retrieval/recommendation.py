@@ -15,7 +15,7 @@ from zeroshot_core.retrieval.checks import check_top_k, content_of
 from zeroshot_core.types import Hit, Item
 
 if TYPE_CHECKING:
-    from zeroshot_core.index import Filter, OpenVersion
+    from zeroshot_core.index import Collection, Filter
     from zeroshot_core.retrieval.retriever import Retriever
     from zeroshot_core.types import Floats, Ints, Vectors
 
@@ -144,7 +144,7 @@ def recommend(
 
 
 def diversify(
-    version: OpenVersion, hits: Sequence[Sequence[Hit]], *, top_k: int, diversity: float
+    version: Collection, hits: Sequence[Sequence[Hit]], *, top_k: int, diversity: float
 ) -> list[list[Hit]]:
     """Choose hits that are relevant and unlike each other, by maximal marginal relevance [1]_.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from zeroshot_core.encoders import Encoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph, check_relation_weights
+from zeroshot_core.index.collection import require_graph
 from zeroshot_core.retrieval.activation import ActivatedGraph, Reached, Spread, Spreading
 from zeroshot_core.retrieval.candidates import gather, n_near
 from zeroshot_core.retrieval.checks import (
@@ -29,7 +30,7 @@ from zeroshot_core.retrieval.scoring import Candidates, seed_weights
 from zeroshot_core.types import Concept, Hit, Item
 
 if TYPE_CHECKING:
-    from zeroshot_core.index import Filter, OpenVersion
+    from zeroshot_core.index import Collection, Filter, GraphCollection
     from zeroshot_core.types import Vectors
 
 __all__ = ["Retriever"]
@@ -50,7 +51,7 @@ class Retriever:
     Parameters
     ----------
     version
-        The opened version of the index.
+        The opened version of the index, or another library's collection (`existing_retriever`).
     encoder
         The one that the version was built with.
     graph
@@ -82,7 +83,7 @@ class Retriever:
 
     def __init__(
         self,
-        version: OpenVersion,
+        version: Collection,
         encoder: Encoder,
         graph: KnowledgeGraph | Literal["stored"] | None = None,
         *,
@@ -93,9 +94,10 @@ class Retriever:
         spread: Spread = "hops",
         relation_weights: Mapping[str, float] | None = None,
     ) -> None:
-        self._is_stored = graph == "stored"
+        self._stored: GraphCollection | None = None
         if isinstance(graph, str):
             check_stored(version.info, graph, spread, relation_weights)
+            self._stored = require_graph(version, "a Retriever with graph='stored'")
             graph = None
         check_parts(version.info, encoder, graph)
         self.version = version
@@ -223,7 +225,8 @@ class Retriever:
     @property
     def has_graph(self) -> bool:
         """Whether there are concepts over which to go."""
-        return (self._is_stored and self.version.info.counts["concepts"] > 0) or len(self.graph) > 0
+        is_stored = self._stored is not None and self._stored.info.counts["concepts"] > 0
+        return is_stored or len(self.graph) > 0
 
     @cached_property
     def _activated(self) -> ActivatedGraph:
@@ -254,11 +257,11 @@ class Retriever:
         return self._activate(self._seeds(queries, self._near_concepts(vectors, bare, _N_SEEDS)))
 
     def _activate(self, seeds: Sequence[Mapping[str, float]]) -> Reached:
-        if not self._is_stored:
+        if self._stored is None:
             self.graph.require(id_ for weights in seeds for id_ in weights)
             return self._activated.reach(seeds)
         ids = list(dict.fromkeys(id_ for weights in seeds for id_ in weights))
-        part = self.version.neighbourhood(ids, self.spreading.n_hops)
+        part = self._stored.neighbourhood(ids, self.spreading.n_hops)
         return ActivatedGraph(part, self.spreading).reach(seeds)
 
     def _near_concepts(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from zeroshot_core.explain.paths import path_in_words, prediction_in_words
-from zeroshot_core.index.mapping import filter_of
+from zeroshot_core.index.filters import filter_of
 from zeroshot_core.serving.inputs import item_from
 from zeroshot_core.serving.loading import open_model, open_retriever
 from zeroshot_core.types import Hit, Prediction

@@ -13,7 +13,7 @@ from pymilvus import DataType, MilvusClient
 from zeroshot_core import InvalidInputError, KnowledgeGraph
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.index import AnyOf, Condition, Not, OpenVersion
-from zeroshot_core.index.existing import CollectionFields, ExistingCollection
+from zeroshot_core.index.existing_collection import CollectionFields, ExistingCollection
 
 ENCODER = HashEncoder(32)
 GRAPH = KnowledgeGraph.from_table(
