@@ -64,10 +64,14 @@ def evaluated(
     """Evaluate one cell."""
     data = load_labelled_texts(name)
     split = split_novelty(data, seed, known=known)
-    encoder, unread = base, None
+    encoder, calibration = base, None
     if tune != "none":
-        encoder, _, unread = tuned_on_known(load_encoder(), data, split, layers=tune == "full", seed=seed)
-    return evaluate_novelty(data, split, encoder=encoder, unread=unread, seed=seed, false_alarm_rate=rate)
+        encoder, _, calibration = tuned_on_known(
+            load_encoder(), data, split, layers=tune == "full", seed=seed
+        )
+    return evaluate_novelty(
+        data, split, encoder=encoder, calibration=calibration, seed=seed, false_alarm_rate=rate
+    )
 
 
 def rate(given: str) -> float | str:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from zeroshot_core.estimators.saving import ModelParts, ModelState
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion, VectorIndex
-    from zeroshot_core.novelty.scores import Novelty
+    from zeroshot_core.novelty.scorer import NoveltyScorer
 
 __all__ = ["ZeroShotClassifier"]
 
@@ -211,4 +211,4 @@ class ZeroShotClassifier(
         self.graph_ = self.retriever_.graph
         self.classes_, self.hierarchy_ = np.array(ids), label_hierarchy(ids, self.graph_)
         self.head_ = head
-        self._novelty: Novelty | None = None
+        self._novelty: NoveltyScorer | None = None

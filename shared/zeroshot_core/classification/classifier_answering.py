@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zeroshot_core.classification.label_hierarchy import check_confidence
+from zeroshot_core.classification.rejection import NONE_OF_THESE, fit_index_scorer
 from zeroshot_core.errors import NotFittedError
-from zeroshot_core.estimators.calibration_split import spares_examples
+from zeroshot_core.estimators.calibration_split import has_calibration_split
 from zeroshot_core.estimators.indexing import as_items
-from zeroshot_core.novelty.rejection import NONE_OF_THESE, learn_usual, novelty_scores
+from zeroshot_core.novelty.scorer import nearest_similarities
 from zeroshot_core.types import Evidence, Prediction
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion
-    from zeroshot_core.novelty.scores import Novelty
+    from zeroshot_core.novelty.scorer import NoveltyScorer
     from zeroshot_core.retrieval import Retriever
     from zeroshot_core.types import Floats, Item, Vectors
 
@@ -46,7 +47,7 @@ class AnsweringClassifier:
     show_progress: bool
     tune: str
     version_: OpenVersion
-    _novelty: Novelty | None
+    _novelty: NoveltyScorer | None
 
     def predict(
         self, X: Sequence[Item | str], *, reject: bool = False, confidence: float | None = None
@@ -90,7 +91,8 @@ class AnsweringClassifier:
             If something is neither a text nor an item, or `fit` had fewer than 10 texts.
         """
         items = self._checked_items(X)
-        return novelty_scores(self._usual(), self.version_, self._encoded(items))
+        vectors = self._encoded(items)
+        return self._usual().score(vectors, nearest_similarities(self.version_, vectors))
 
     def predict_proba(self, X: Sequence[Item | str]) -> Floats:
         """Probability of each label, shape (q, n_classes) in the order of `classes_`; rows sum to 1."""
@@ -146,13 +148,13 @@ class AnsweringClassifier:
             found = self.hierarchy_.narrowest(shares, confidence)
         return np.where(self._is_new(vectors), NONE_OF_THESE, found) if reject else found
 
-    def _usual(self) -> Novelty:
+    def _usual(self) -> NoveltyScorer:
         """Learn what is usual from the index when first asked for."""
         if self._novelty is None:
-            self._novelty = learn_usual(
+            self._novelty = fit_index_scorer(
                 self.version_,
                 self.classes_.tolist(),
-                is_tuned=spares_examples(self.tune),
+                has_calibration_split=has_calibration_split(self.tune),
                 random_state=self.random_state,
             )
         return self._novelty
@@ -160,7 +162,7 @@ class AnsweringClassifier:
     def _is_new(self, vectors: Vectors) -> npt.NDArray[np.bool_]:
         """Whether texts are newer than all but the share `false_alarm_rate` of the known ones, shape (q,)."""
         usual = self._usual()
-        scores = novelty_scores(usual, self.version_, vectors)
+        scores = usual.score(vectors, nearest_similarities(self.version_, vectors))
         return np.asarray(scores > usual.threshold(self.false_alarm_rate))
 
     def _encoded(self, items: Sequence[Item]) -> Vectors:

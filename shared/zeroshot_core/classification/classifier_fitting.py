@@ -12,7 +12,7 @@ from zeroshot_core.classification.label_vectors import label_texts, label_vector
 from zeroshot_core.classification.pseudo_labels import self_labelled
 from zeroshot_core.classification.transduced_head import fit_transduced_head
 from zeroshot_core.classification.transduction import TUNED_TEMPERATURE, neighbour_graph
-from zeroshot_core.estimators.calibration_split import kept_from_tuning, spares_examples
+from zeroshot_core.estimators.calibration_split import calibration_split, has_calibration_split
 from zeroshot_core.estimators.encoder_tuning import tuned_encoder, untaught
 from zeroshot_core.training.assignment import TEMPERATURE
 
@@ -87,7 +87,7 @@ class LabelTask:
         Of about 1,000 examples or more a tenth is not read, so that it shows what new texts look like. Joint
         rounds read them all, and the other texts too, whose neighbours in the live version they learn from.
         """
-        kept = kept_from_tuning([item.id for item in self.examples]) & spares_examples(tune)
+        kept = calibration_split([item.id for item in self.examples]) & has_calibration_split(tune)
         read = np.flatnonzero(~kept).tolist()
         taught: list[Item] = [self.examples[row] for row in read]
         names: list[str | None] = [self.y[row] for row in read]

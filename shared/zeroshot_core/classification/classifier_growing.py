@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion
-    from zeroshot_core.novelty.scores import Novelty
+    from zeroshot_core.novelty.scorer import NoveltyScorer
     from zeroshot_core.types import Concept, Ints, Item, Vectors
 
 __all__ = ["GrowingClassifier"]
@@ -44,7 +44,7 @@ class GrowingClassifier:
     hierarchy_: LabelHierarchy
     template: str | None
     version_: OpenVersion
-    _novelty: Novelty | None
+    _novelty: NoveltyScorer | None
 
     def partial_fit(
         self,

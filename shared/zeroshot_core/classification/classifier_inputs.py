@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zeroshot_core.classification.label_vectors import check_template
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.estimators.indexing import as_items
-from zeroshot_core.novelty.scores import check_false_alarm_rate
+from zeroshot_core.novelty.scorer import check_false_alarm_rate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -34,7 +34,7 @@ def _open_share(share: float | None) -> float | None:
 
 
 def _rate(given: str) -> float | str:
-    from zeroshot_core.novelty.scores import AUTO, check_false_alarm_rate
+    from zeroshot_core.novelty.scorer import AUTO, check_false_alarm_rate
 
     try:
         rate = given if given == AUTO else float(given)
@@ -77,12 +77,14 @@ def novelty(
     split = split_novelty(texts, seed, known=known)
     base = load_encoder()
     encoder: Encoder = base
-    unread = None
+    calibration = None
     if tune is not _Tune.NONE:
         note(f"training on texts of {len(split.labels)} labels")
-        encoder, found, unread = tuned_on_known(base, texts, split, layers=tune is _Tune.FULL, seed=seed)
+        encoder, found, calibration = tuned_on_known(base, texts, split, layers=tune is _Tune.FULL, seed=seed)
         note(found.verdict)
-    report = evaluate_novelty(texts, split, encoder=encoder, unread=unread, seed=seed, false_alarm_rate=rate)
+    report = evaluate_novelty(
+        texts, split, encoder=encoder, calibration=calibration, seed=seed, false_alarm_rate=rate
+    )
     if json:
         write_json(report.to_dict())
     else:

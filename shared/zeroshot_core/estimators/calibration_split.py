@@ -1,4 +1,8 @@
-"""Examples that tuning never reads, so that they show how usual new texts look to a tuned encoder."""
+"""The calibration split: examples that tuning never reads, so that they look as new texts will.
+
+Drawn by ids rather than by a seed, as scikit-learn would: a model that was saved finds the same ones again in
+its index, and needs no list of them.
+"""
 
 from __future__ import annotations
 
@@ -12,24 +16,21 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-__all__ = ["FEWEST_UNREAD", "kept_from_tuning", "spares_examples"]
+__all__ = ["FEWEST_CALIBRATION_TEXTS", "calibration_split", "has_calibration_split"]
 
-# One in so many is kept; with fewer than these a rate of false alarms would be a guess.
 _ONE_IN = 10
-FEWEST_UNREAD = 100
+# With fewer than these a rate of false alarms would be a guess.
+FEWEST_CALIBRATION_TEXTS = 100
 
 
-def kept_from_tuning(ids: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """Choose about a tenth of the examples by their ids alone, shape (n,); none of fewer than about 1,000.
-
-    A model that was saved finds the same ones again in its index, and needs no list of them.
-    """
-    is_kept = np.array([_number(id_) % _ONE_IN == 0 for id_ in ids], dtype=np.bool_)
-    return is_kept if is_kept.sum() >= FEWEST_UNREAD else np.zeros(len(is_kept), dtype=np.bool_)
+def calibration_split(ids: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Choose about a tenth of the examples by their ids alone, shape (n,); none of fewer than about 1,000."""
+    is_chosen = np.array([_number(id_) % _ONE_IN == 0 for id_ in ids], dtype=np.bool_)
+    return np.asarray(is_chosen & (is_chosen.sum() >= FEWEST_CALIBRATION_TEXTS))
 
 
-def spares_examples(tune: str) -> bool:
-    """Whether this way of tuning leaves examples unread: joint rounds train on all that they index."""
+def has_calibration_split(tune: str) -> bool:
+    """Whether this way of tuning leaves examples out: joint rounds train on all that they index."""
     return tune not in {"none", "joint"}
 
 

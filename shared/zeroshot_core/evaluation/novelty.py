@@ -1,4 +1,4 @@
-"""How well texts that no known label fits are told from the others, and what is left of accuracy."""
+"""How well texts that no known label fits are detected, and what is left of accuracy."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ import numpy.typing as npt
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.evaluation.open_labels import NEW, NoveltySplit
 from zeroshot_core.index import VectorIndex
-from zeroshot_core.novelty.known_labels import KINDS
-from zeroshot_core.novelty.novelty_fitting import fit_novelty
-from zeroshot_core.novelty.scores import check_false_alarm_rate, nearest_similarities
+from zeroshot_core.novelty.ood_scores import KINDS
+from zeroshot_core.novelty.scorer import check_false_alarm_rate, fit_novelty_scorer, nearest_similarities
 from zeroshot_core.statistics import percentile_interval
 from zeroshot_core.types import Item
 
@@ -101,20 +100,20 @@ def evaluate_novelty(
     split: NoveltySplit,
     *,
     encoder: Encoder,
-    unread: npt.NDArray[np.bool_] | None = None,
+    calibration: npt.NDArray[np.bool_] | None = None,
     seed: int = 0,
     false_alarm_rate: float | str = "auto",
 ) -> NoveltyReport:
-    """Learn what is usual from the known texts, which are indexed in Milvus, and score the test texts.
+    """Learn from the known texts, indexed in Milvus, what is in-distribution, and score the test texts.
 
     Parameters
     ----------
-    unread
+    calibration
         Which known texts a tuned encoder was not trained on; None for all.
     false_alarm_rate
         Share of known texts that may be called new; ``"auto"`` learns it from labels held out.
     """
-    check_false_alarm_rate(false_alarm_rate)
+    rate = check_false_alarm_rate(false_alarm_rate)
     texts = [data.train_texts[row] for row in split.rows.tolist()]
     with tempfile.TemporaryDirectory() as folder, VectorIndex.connect(f"{folder}/novelty.db") as index:
         items = [Item(id=f"known-{row}", text=text) for row, text in enumerate(texts)]
@@ -122,13 +121,13 @@ def evaluate_novelty(
         vectors = version.item_vectors([item.id for item in items])
         queries = encoder.encode(split.test_texts, role="query")
         similarities = nearest_similarities(version, queries)
-    novelty = fit_novelty(vectors, split.codes, unread=unread, random_state=seed)
-    unlabelled = fit_novelty(vectors, unread=unread, random_state=seed)
+    scorer = fit_novelty_scorer(vectors, split.codes, calibration=calibration, random_state=seed)
+    unlabelled = fit_novelty_scorer(vectors, calibration=calibration, random_state=seed)
     is_new = split.test_codes == NEW
-    scores = novelty.score(queries, similarities)
-    kinds = novelty.labels.evidence(queries, similarities)
+    scores = scorer.score(queries, similarities)
+    kinds = scorer.ood_scores.measure(queries, similarities)
     predicted = _labelled(vectors, split.codes, queries)
-    predicted[scores > novelty.threshold(false_alarm_rate)] = NEW
+    predicted[scores > scorer.threshold(rate)] = NEW
     return NoveltyReport(
         data=data.name,
         seed=seed,
@@ -137,8 +136,8 @@ def evaluate_novelty(
         n_training=len(texts),
         n_test=len(is_new),
         n_new=int(is_new.sum()),
-        stated_rate=novelty.best_rate if isinstance(false_alarm_rate, str) else false_alarm_rate,
-        weights=dict(zip(KINDS, novelty.weights.tolist(), strict=True)),
+        stated_rate=scorer.best_rate if isinstance(rate, str) else rate,
+        weights=dict(zip(KINDS, scorer.weights.tolist(), strict=True)),
         detection=detection(scores, is_new),
         without_labels=detection(unlabelled.score(queries, similarities), is_new),
         baselines={name: detection(kind, is_new) for name, kind in zip(KINDS, kinds.T, strict=True)},

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.estimators.calibration_split import kept_from_tuning
+from zeroshot_core.estimators.calibration_split import calibration_split
 from zeroshot_core.training import TrainingPlan, tune_encoder, tune_head
 
 if TYPE_CHECKING:
@@ -106,12 +106,12 @@ def tuned_on_known(
     Returns
     -------
     Encoder, TuningReport, mask
-        The last says which of the known texts were not trained on, shape of `split.rows`.
+        The last is the calibration split, the known texts that were not trained on, shape of `split.rows`.
     """
     rng = np.random.default_rng(seed)
     n_labels = len(split.labels)
     most = min(_MOST_PER_LABEL, _MOST_TEXTS // n_labels) if layers else len(split.rows)
-    kept = kept_from_tuning([str(row) for row in split.rows.tolist()]) & (not layers)
+    kept = calibration_split([str(row) for row in split.rows.tolist()]) & (not layers)
     # One text may stand under two labels, and then teaches neither.
     torn = _torn([data.train_texts[row] for row in split.rows.tolist()], split.codes)
     drawn = [
@@ -120,11 +120,11 @@ def tuned_on_known(
     places = [place for place in np.concatenate(drawn).tolist() if place not in torn]
     texts = [data.train_texts[split.rows[place]] for place in places]
     labels = [split.labels[split.codes[place]] for place in places]
-    unread = ~np.isin(split.rows, split.rows[places])
+    calibration = ~np.isin(split.rows, split.rows[places])
     if not layers:
-        return *tune_head(encoder, texts, labels, kind="linear"), unread
+        return *tune_head(encoder, texts, labels, kind="linear"), calibration
     plan = TrainingPlan(epochs=4, learning_rate=1e-4, batch_size=128, random_state=seed)
-    return *tune_encoder(encoder, texts, labels, trained_layers=_TRAINED_LAYERS, plan=plan), unread
+    return *tune_encoder(encoder, texts, labels, trained_layers=_TRAINED_LAYERS, plan=plan), calibration
 
 
 def _torn(texts: Sequence[str], codes: Ints) -> set[int]:

@@ -1,4 +1,7 @@
-"""Labels as Gaussians of one covariance: how far a vector is from each, and from all of them together."""
+"""Classes as Gaussians of one covariance: how far a vector is from each, and from all of them together.
+
+Scikit-learn's linear discriminant analysis has no distances, and no Gaussian of all texts to compare with.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ _LEAST_VARIANCE = 1e-6
 
 @dataclass(frozen=True, kw_only=True)
 class ClassGaussians:
-    """Gaussians of m labels with one covariance, and one Gaussian of all texts.
+    """Gaussians of m classes with one covariance, and one Gaussian of all texts.
 
     Parameters
     ----------
@@ -28,7 +31,7 @@ class ClassGaussians:
     centre
         Shape (d,), mean of all vectors.
     within, total
-        Shape (d, d), inverse covariances around the labels' means and around the centre.
+        Shape (d, d), inverse covariances around the classes' means and around the centre.
     """
 
     means: Floats
@@ -37,17 +40,17 @@ class ClassGaussians:
     total: Floats
 
     def discriminants(self, vectors: Vectors) -> Floats:
-        """Log-likelihood of each label less that of the centre with the same covariance, shape (q, m)."""
+        """Log-likelihood of each class less that of the centre with the same covariance, shape (q, m)."""
         projected = self.means @ self.within
         half = 0.5 * np.einsum("md,md->m", projected, self.means)
         return np.asarray((vectors - self.centre) @ projected.T - half)
 
     def distances(self, vectors: Vectors) -> Floats:
-        """Squared Mahalanobis distance to each label's mean, shape (q, m)."""
+        """Squared Mahalanobis distance to each class's mean, shape (q, m)."""
         return self._lengths(vectors, self.within)[:, None] - 2.0 * self.discriminants(vectors)
 
     def relative_distance(self, vectors: Vectors) -> Floats:
-        """Least distance to a label less that to the centre (relative Mahalanobis [1]_), shape (q,).
+        """Least distance to a class less that to the centre (relative Mahalanobis [1]_), shape (q,).
 
         References
         ----------
@@ -68,7 +71,7 @@ def fit_class_gaussians(vectors: Vectors, codes: Ints) -> ClassGaussians:
     vectors
         Shape (n, d).
     codes
-        Numbers of the labels, shape (n,); the means come in the order of those that occur.
+        Numbers of the classes, shape (n,); the means come in the order of those that occur.
     """
     _, where, counts = np.unique(codes, return_inverse=True, return_counts=True)
     order = np.argsort(where, kind="stable")
@@ -77,7 +80,7 @@ def fit_class_gaussians(vectors: Vectors, codes: Ints) -> ClassGaussians:
     centred = vectors - centre
     means = np.add.reduceat(centred[order], starts, axis=0) / counts[:, None]
     residuals = centred - means[where]
-    # Each label's mean takes a degree of freedom.
+    # Each class's mean takes a degree of freedom.
     freedom = max(1, len(vectors) - len(counts))
     return ClassGaussians(
         means=means,

@@ -58,7 +58,7 @@ def test_novelty_is_measured_from_the_index_to_the_figures():
     assert report.open_set.accuracy > 0.8
     assert sum(report.weights.values()) == pytest.approx(1)
     assert report.to_dict()["detection"]["fpr95"] == report.detection.fpr95
-    with pytest.raises(InvalidInputError, match="false_alarm_rate above 0 and below 1"):
+    with pytest.raises(InvalidInputError, match="false_alarm_rate as a number above 0 and below 1"):
         evaluate_novelty(data, split_novelty(data, 0), encoder=HashEncoder(), false_alarm_rate=1.0)
 
 

@@ -5,9 +5,8 @@ from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.index import VectorIndex
 from zeroshot_core.novelty.class_gaussians import fit_class_gaussians
-from zeroshot_core.novelty.known_labels import energy
-from zeroshot_core.novelty.novelty_fitting import fit_novelty
-from zeroshot_core.novelty.scores import check_false_alarm_rate, nearest_similarities
+from zeroshot_core.novelty.ood_scores import energy
+from zeroshot_core.novelty.scorer import check_false_alarm_rate, fit_novelty_scorer, nearest_similarities
 from zeroshot_core.types import Item
 
 N_LABELS, N_EACH = 20, 40
@@ -34,7 +33,7 @@ def split(texts):
 def test_texts_of_new_kinds_score_above_known_ones(split):
     vectors, codes, asked, near, is_new = split
 
-    scores = fit_novelty(vectors, codes).score(asked, near)
+    scores = fit_novelty_scorer(vectors, codes).score(asked, near)
 
     assert roc_auc_score(is_new, scores) > 0.95
 
@@ -42,18 +41,18 @@ def test_texts_of_new_kinds_score_above_known_ones(split):
 def test_without_labels_clusters_do_nearly_as_well(split):
     vectors, _, asked, near, is_new = split
 
-    novelty = fit_novelty(vectors)
+    scorer = fit_novelty_scorer(vectors)
 
-    assert roc_auc_score(is_new, novelty.score(asked, near)) > 0.9
-    assert len(novelty.labels.gaussians.means) == 20
+    assert roc_auc_score(is_new, scorer.score(asked, near)) > 0.9
+    assert len(scorer.ood_scores.gaussians.means) == 20
 
 
 @pytest.mark.parametrize("rate", [0.02, 0.1, 0.3])
 def test_the_stated_share_of_known_texts_is_called_new(split, rate):
     vectors, codes, asked, near, is_new = split
-    novelty = fit_novelty(vectors, codes)
+    scorer = fit_novelty_scorer(vectors, codes)
 
-    alarms = (novelty.score(asked, near) > novelty.threshold(rate))[~is_new].mean()
+    alarms = (scorer.score(asked, near) > scorer.threshold(rate))[~is_new].mean()
 
     assert alarms == pytest.approx(rate, abs=0.02 + rate / 4)
 
@@ -68,9 +67,9 @@ def test_texts_that_the_encoder_was_not_tuned_on_set_the_threshold(texts):
     known, asked = (codes < N_LABELS) & (place < 30), (codes < N_LABELS) & (place >= 30)
     near = np.sort(drawn[asked] @ drawn[known].T, axis=1)[:, -5:]
 
-    def alarms(unread):
-        novelty = fit_novelty(drawn[known], codes[known], unread=unread)
-        return (novelty.score(drawn[asked], near) > novelty.threshold(0.1)).mean()
+    def alarms(calibration):
+        scorer = fit_novelty_scorer(drawn[known], codes[known], calibration=calibration)
+        return (scorer.score(drawn[asked], near) > scorer.threshold(0.1)).mean()
 
     assert alarms(None) > 0.2
     assert 0.03 < alarms(place[known] >= 20) < 0.13
@@ -80,30 +79,33 @@ def test_texts_that_the_encoder_was_not_tuned_on_set_the_threshold(texts):
 
 def test_weights_are_shares_and_a_seed_repeats_them(split):
     vectors, codes, asked, near, _ = split
-    novelty, again = fit_novelty(vectors, codes, random_state=3), fit_novelty(vectors, codes, random_state=3)
+    scorer, again = (
+        fit_novelty_scorer(vectors, codes, random_state=3),
+        fit_novelty_scorer(vectors, codes, random_state=3),
+    )
 
-    assert (novelty.weights >= 0).all()
-    assert novelty.weights.sum() == pytest.approx(1)
-    np.testing.assert_array_equal(novelty.score(asked, near), again.score(asked, near))
+    assert (scorer.weights >= 0).all()
+    assert scorer.weights.sum() == pytest.approx(1)
+    np.testing.assert_array_equal(scorer.score(asked, near), again.score(asked, near))
 
 
 def test_one_label_or_single_examples_are_taken_without_labels(split):
     vectors, _, asked, near, _ = split
-    plain = fit_novelty(vectors).score(asked, near)
+    plain = fit_novelty_scorer(vectors).score(asked, near)
 
     for codes in (np.zeros(len(vectors), dtype=int), np.arange(len(vectors))):
-        np.testing.assert_array_equal(fit_novelty(vectors, codes).score(asked, near), plain)
+        np.testing.assert_array_equal(fit_novelty_scorer(vectors, codes).score(asked, near), plain)
 
 
 @pytest.mark.parametrize("rate", [0, 1, -0.1, 1.5, True, "0.1", None, float("nan")])
 def test_a_rate_that_is_no_share_is_refused(rate):
-    with pytest.raises(InvalidInputError, match="expected a false_alarm_rate above 0 and below 1, got"):
+    with pytest.raises(InvalidInputError, match="false_alarm_rate as a number above 0 and below 1, got"):
         check_false_alarm_rate(rate)
 
 
 def test_too_few_texts_are_refused(split):
-    with pytest.raises(InvalidInputError, match="at least 10 texts to learn what is usual from, got 9"):
-        fit_novelty(split[0][:9])
+    with pytest.raises(InvalidInputError, match="10 texts to learn what is in-distribution from, got 9"):
+        fit_novelty_scorer(split[0][:9])
 
 
 def test_neighbours_come_from_the_live_index(tmp_path):
