@@ -22,9 +22,8 @@ from zeroshot_core.classification.classifier_state import classifier_state, rest
 from zeroshot_core.classification.label_hierarchy import label_hierarchy
 from zeroshot_core.classification.label_vectors import label_graph
 from zeroshot_core.estimators.base import SavedModel
-from zeroshot_core.estimators.encoder_tuning import check_tune, holds_encoder, settled
+from zeroshot_core.estimators.encoder_tuning import Tuning, clear_rounds, holds_encoder, without_memory
 from zeroshot_core.estimators.indexing import ModelIndex, resolve_encoder
-from zeroshot_core.estimators.tuned_jointly import clear_rounds
 from zeroshot_core.retrieval import Retriever
 from zeroshot_core.types import Concept, Item
 
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
     from zeroshot_core.novelty.scorer import NoveltyScorer
 
 __all__ = ["ZeroShotClassifier"]
-
-_TUNING = ("checkpoints", "budget_s", "random_state", "show_progress")
 
 
 class ZeroShotClassifier(
@@ -160,7 +157,14 @@ class ZeroShotClassifier(
         others = checked_unlabelled(unlabelled, items, len(ids))
         graph.require(concept for item in (*items, *others) for concept in item.concepts)
         base = resolve_encoder(self.encoder)
-        check_tune(self.tune, self.budget_s, base)
+        tuning = Tuning(
+            method=self.tune,
+            budget_s=self.budget_s,
+            checkpoints=self.checkpoints,
+            random_state=self.random_state,
+            show_progress=self.show_progress,
+        )
+        tuning.check_encoder(base)
         task = LabelTask(
             concepts=[graph.concepts[id_] for id_ in ids],
             hierarchy=label_hierarchy(ids, graph),
@@ -170,8 +174,7 @@ class ZeroShotClassifier(
             others=others,
         )
         model_index = ModelIndex(self.index)
-        settings = {name: getattr(self, name) for name in _TUNING}
-        taught = task.tune(base, self.tune, graph=graph, model_index=model_index, settings=settings)
+        taught = task.tune(base, tuning, graph=graph, model_index=model_index)
         encoder, report = taught.encoder, taught.report
         version = model_index.build(task.items, encoder, graph, show_progress=self.show_progress)
         head = task.head(version, taught, base, self.random_state)
@@ -179,7 +182,7 @@ class ZeroShotClassifier(
         clear_rounds(report, model_index, version, self.checkpoints)
         self.holds_encoder_ = holds_encoder(encoder, report, self.encoder_ if self.holds_encoder_ else None)
         self.tuning_ = report
-        self._adopt(model_index, version, settled(encoder, base), graph, ids, head)
+        self._adopt(model_index, version, without_memory(encoder, base), graph, ids, head)
         return self
 
     def _state(self) -> ModelState:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,15 +13,15 @@ from zeroshot_core.classification.pseudo_labels import self_labelled
 from zeroshot_core.classification.transduced_head import fit_transduced_head
 from zeroshot_core.classification.transduction import TUNED_TEMPERATURE, neighbour_graph
 from zeroshot_core.estimators.calibration_split import calibration_split, has_calibration_split
-from zeroshot_core.estimators.encoder_tuning import tuned_encoder, untaught
+from zeroshot_core.estimators.encoder_tuning import encoder_before, tuned_encoder
 from zeroshot_core.training.assignment import TEMPERATURE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from zeroshot_core.classification.label_hierarchy import LabelHierarchy
     from zeroshot_core.encoders import Encoder
-    from zeroshot_core.estimators.encoder_tuning import Report
+    from zeroshot_core.estimators.encoder_tuning import Report, Tuning
     from zeroshot_core.estimators.indexing import ModelIndex
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion
@@ -74,43 +74,34 @@ class LabelTask:
         return [*self.examples, *self.others]
 
     def tune(
-        self,
-        base: Encoder,
-        tune: str,
-        *,
-        graph: KnowledgeGraph,
-        model_index: ModelIndex,
-        settings: Mapping[str, Any],
+        self, base: Encoder, tuning: Tuning, *, graph: KnowledgeGraph, model_index: ModelIndex
     ) -> Taught:
         """Tune an encoder on the examples, and on the surest guesses for the texts without labels.
 
         Of about 1,000 examples or more a tenth is not read, so that it shows what new texts look like. Joint
         rounds read them all, and the other texts too, whose neighbours in the live version they learn from.
         """
-        kept = calibration_split([item.id for item in self.examples]) & has_calibration_split(tune)
+        kept = calibration_split([item.id for item in self.examples]) & has_calibration_split(tuning.method)
         read = np.flatnonzero(~kept).tolist()
         taught: list[Item] = [self.examples[row] for row in read]
         names: list[str | None] = [self.y[row] for row in read]
         accuracy = None
-        if self.others and tune != "none":
+        if self.others and tuning.method != "none":
             labels, ids = self._labels(base), [concept.id for concept in self.concepts]
-            guesses = self_labelled(
-                self.others, labels, ids, base, graph, model_index, settings["random_state"]
-            )
+            guesses = self_labelled(self.others, labels, ids, base, graph, model_index, tuning.random_state)
             taught, names, accuracy = taught + guesses.items, [*names, *guesses.labels], guesses.accuracy
-        if tune == "joint":
+        if tuning.method == "joint":
             known = {item.id for item in taught}
             rest = [item for item in self.others if item.id not in known]
             taught, names = taught + rest, [*names, *(None for _ in rest)]
         encoder, report = tuned_encoder(
             base,
-            tune,
+            tuning,
             taught,
             names,
             label_texts={c.id: label_texts(c, self.template) for c in self.concepts},
             graph=graph,
             model_index=model_index,
-            **settings,
         )
         is_tuned = encoder.fingerprint != base.fingerprint
         return Taught(encoder=encoder, report=report, accuracy=accuracy if is_tuned else None)
@@ -154,7 +145,7 @@ class LabelTask:
         """Learn a head from the examples alone."""
         untouched = None
         if encoder.fingerprint != base.fingerprint:
-            before = untaught(encoder, base)
+            before = encoder_before(encoder, base)
             untouched = self._labels(before), before.encode([item.content for item in self.examples])
         return fit_label_head(labels, vectors, codes, random_state, untaught=untouched)
 

@@ -54,7 +54,7 @@ class SavedModel:
     def save(
         self, folder: str | Path, *, overwrite: bool = False, extra: dict[str, Any] | None = None
     ) -> None:
-        """Write the model into a folder of plain files; see `saved`.
+        """Write the model into a folder of plain files; see `zeroshot_core.estimators.saving`.
 
         Parameters
         ----------
@@ -73,9 +73,7 @@ class SavedModel:
         self._check_fitted()
         target = Path(folder)
         check_overwrite(target, overwrite=overwrite)
-        write_model(
-            target,
-            self._state(),
+        parts = ModelParts(
             encoder=self.encoder_,
             holds_encoder=self.holds_encoder_,
             graph=self._saved_graph(),
@@ -83,6 +81,7 @@ class SavedModel:
             version=self.version_,
             extra=extra or {},
         )
+        write_model(target, self._state(), parts)
 
     @classmethod
     def load(

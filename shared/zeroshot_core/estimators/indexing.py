@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.index import OpenVersion, VectorIndex
 from zeroshot_core.types import Item
@@ -21,17 +22,47 @@ if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
     from zeroshot_core.graph import KnowledgeGraph
 
-__all__ = ["ModelIndex", "as_items", "resolve_encoder"]
+__all__ = ["ModelIndex", "OpenIndexes", "as_items", "resolve_encoder"]
 
-# Garbage is collected at any moment, also while this thread holds the locks that closing an index takes. So
-# an index whose model is gone is only noted then, and closed when the next one opens, or at exit.
-_closers: dict[int, Callable[[], None]] = {}
-_abandoned: deque[int] = deque()
-_numbers = count()
+
+class OpenIndexes:
+    """What closes the indexes that models opened, each once: by `close`, after its model is gone, or at exit.
+
+    Garbage is collected at any moment, also while this thread holds the locks that closing an index takes.
+    So an index whose model is gone is only noted then, and closed when the next one opens, or at exit.
+    """
+
+    def __init__(self) -> None:
+        self._closers: dict[int, Callable[[], None]] = {}
+        self._abandoned: deque[int] = deque()
+        self._numbers = count()
+        atexit.register(self._close_all)
+
+    def add(self, owner: object, closer: Callable[[], None]) -> int:
+        """Have an index closed some time after its owner is gone; the number to `close` it by before."""
+        number = next(self._numbers)
+        self._closers[number] = closer
+        weakref.finalize(owner, self._abandoned.append, number)
+        return number
+
+    def close(self, number: int) -> None:
+        """Close an index, unless that was done."""
+        closer = self._closers.pop(number, None)
+        if closer is not None:
+            closer()
+
+    def close_abandoned(self) -> None:
+        """Close the indexes whose owners are gone."""
+        while self._abandoned:
+            self.close(self._abandoned.popleft())
+
+    def _close_all(self) -> None:
+        for number in list(self._closers):
+            self.close(number)
 
 
 class ModelIndex:
-    """The index of a model, with what it takes to give it back.
+    """The index of a model, with what it takes to close it.
 
     Parameters
     ----------
@@ -41,10 +72,12 @@ class ModelIndex:
         after this object is gone.
     """
 
+    _open: ClassVar[OpenIndexes] = OpenIndexes()
+
     def __init__(self, index: VectorIndex | str | Path | None) -> None:
-        _close_abandoned()
+        self._open.close_abandoned()
         self.is_temporary = index is None
-        self._number = next(_numbers)
+        self._number: int | None = None
         if index is None:
             folder = Path(tempfile.mkdtemp(prefix="zeroshot-"))
             self.index = VectorIndex.connect(str(folder / "index.db"))
@@ -79,31 +112,14 @@ class ModelIndex:
 
     def close(self) -> None:
         """Close what this object opened; a temporary file is deleted."""
-        _close(self._number)
+        if self._number is not None:
+            self._open.close(self._number)
 
     def _own(self, closer: Callable[[], None]) -> None:
-        _closers[self._number] = closer
-        weakref.finalize(self, _abandoned.append, self._number)
+        self._number = self._open.add(self, closer)
 
     def __sklearn_clone__(self) -> ModelIndex:
         return self
-
-
-def _close(number: int) -> None:
-    closer = _closers.pop(number, None)
-    if closer is not None:
-        closer()
-
-
-def _close_abandoned() -> None:
-    while _abandoned:
-        _close(_abandoned.popleft())
-
-
-@atexit.register
-def _close_all() -> None:
-    for number in list(_closers):
-        _close(number)
 
 
 def _discard(index: VectorIndex, folder: Path) -> None:
@@ -136,17 +152,13 @@ def as_items(X: Any, *, prefix: str) -> list[Item]:
     Raises
     ------
     InvalidInputError
-        If `X` is a single text, empty, or holds something that is neither a text nor an item.
+        If `X` is a single text, a table or a mapping, or holds something that is neither a text nor an item.
     """
-    if isinstance(X, str | Item) or not hasattr(X, "__iter__"):
-        raise InvalidInputError(
-            f"expected a sequence of items or texts, got {type(X).__name__}; put it in a list"
-        )
     items = []
-    for row, entry in enumerate(X):
+    for row, entry in enumerate(checks.sequence("X", X, of="items or texts")):
         if not isinstance(entry, str | Item):
             raise InvalidInputError(
-                f"expected items or texts, got {type(entry).__name__} in row {row}: {entry!r}"
+                f"expected items or texts, got {type(entry).__name__} in row {row}: {checks.shown(entry)}"
             )
         items.append(entry if isinstance(entry, Item) else Item(id=f"{prefix}{row}", text=entry))
     return items

@@ -15,9 +15,7 @@ that served before. Estimators are stored with skops and arrays with safetensors
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -26,10 +24,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zeroshot_core.encoders import Encoder, encoder_from_config
+from zeroshot_core.encoders import Encoder, HeadEncoder, TransformerEncoder, encoder_from_config
 from zeroshot_core.errors import ArtifactError, VersionNotFoundError
-from zeroshot_core.estimators.held_encoder import encoder_config, write_encoder
 from zeroshot_core.estimators.indexing import ModelIndex
+from zeroshot_core.files import digest, file_digest, write_json
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import OpenVersion, VectorIndex
 
@@ -79,12 +77,16 @@ class ModelState:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelParts:
-    """Encoder, graph and index of a saved model, open and checked against each other.
+    """Encoder, graph and index of a model, open and checked against each other.
 
     Parameters
     ----------
     holds_encoder
-        Whether the encoder lies in the model's folder.
+        Whether the encoder lies in the model's folder, since it was tuned for the model.
+    version
+        Of the index: the one that the model was fitted on.
+    extra
+        JSON-able notes of the caller.
     """
 
     encoder: Encoder
@@ -112,30 +114,36 @@ def check_overwrite(folder: Path, *, overwrite: bool) -> None:
         raise ArtifactError(f"expected a new or empty folder, got {folder}, which holds other files")
 
 
-def write_model(
-    folder: Path,
-    state: ModelState,
-    *,
-    encoder: Encoder,
-    holds_encoder: bool,
-    graph: KnowledgeGraph | None,
-    model_index: ModelIndex,
-    version: OpenVersion,
-    extra: Mapping[str, Any],
-) -> None:
-    """Write a state beside the current one, make it current, then remove what it replaces."""
+def write_model(folder: Path, state: ModelState, parts: ModelParts) -> None:
+    """Write a state beside the current one, make it current, then remove what it replaces.
+
+    Raises
+    ------
+    ArtifactError
+        If the encoder was tuned, and is of a kind that has no weights to save.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    own = write_encoder(folder, encoder) if holds_encoder else {}
+    own = _write_encoder(folder, parts.encoder) if parts.holds_encoder else {}
     manifest: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "kind": state.kind,
-        "encoder": encoder.to_config() | own,
-        "index": _index_reference(folder, model_index, version),
-        "extra": dict(extra),
+        "encoder": parts.encoder.to_config() | own,
+        "index": _index_reference(folder, parts.model_index, parts.version),
+        "extra": dict(parts.extra),
     }
-    manifest["state"], manifest["checksums"] = _write_state(folder, state, graph)
-    _replace_json(folder / MANIFEST, manifest)
-    _clean(folder, manifest, model_index)
+    manifest["state"], manifest["checksums"] = _write_state(folder, state, parts.graph)
+    write_json(folder / MANIFEST, manifest, indent=1)
+    _clean(folder, manifest, parts.model_index)
+
+
+def _write_encoder(folder: Path, encoder: Encoder) -> dict[str, str]:
+    """Write the encoder into the folder, by its fingerprint, unless it is there; where it is then."""
+    if not isinstance(encoder, TransformerEncoder | HeadEncoder):
+        raise ArtifactError(f"expected an encoder with weights to save, got {type(encoder).__name__}")
+    name = f"encoder-{encoder.fingerprint}"
+    if not (folder / name).exists():
+        encoder.save(folder / name)
+    return {"inside": name}
 
 
 def _index_reference(folder: Path, model_index: ModelIndex, version: OpenVersion) -> dict[str, Any]:
@@ -178,7 +186,7 @@ def _write_state(folder: Path, state: ModelState, graph: KnowledgeGraph | None) 
         for name, estimator in state.estimators.items():
             skops.io.dump(estimator, beside / f"{name}.skops")
     checksums = {path.name: _checksum(path) for path in sorted(beside.iterdir())}
-    name = f"state-{hashlib.sha256(json.dumps(checksums).encode()).hexdigest()[:12]}"
+    name = f"state-{digest(json.dumps(checksums), n=12)}"
     shutil.rmtree(folder / name, ignore_errors=True)
     beside.rename(folder / name)
     return name, checksums
@@ -289,7 +297,7 @@ def open_parts(
     with ThreadPoolExecutor(max_workers=1) as beside:
         connecting = beside.submit(_connect, folder, manifest["index"], uri, token)
         try:
-            opened = encoder_from_config(encoder_config(folder, manifest), encoder=encoder)
+            opened = encoder_from_config(_encoder_config(folder, manifest), encoder=encoder)
             graph = graph_of(graph_file) if graph_file.is_file() else None
         except BaseException:
             if connecting.exception() is None:
@@ -316,6 +324,13 @@ def open_parts(
         version=version,
         extra=manifest["extra"],
     )
+
+
+def _encoder_config(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Say where the encoder is now: one that was tuned for the model moves with its folder."""
+    config = dict(manifest["encoder"])
+    inside = config.get("inside")
+    return config if inside is None else config | {"name_or_path": str(folder / inside)}
 
 
 def _connect(folder: Path, reference: Mapping[str, Any], uri: str | None, token: str | None) -> VectorIndex:
@@ -348,17 +363,4 @@ def _ours(path: Path) -> bool:
 
 
 def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()[:32]
-
-
-def _replace_json(path: Path, content: Mapping[str, Any]) -> None:
-    beside = path.with_name(f".{path.name}.tmp")
-    with beside.open("w", encoding="utf-8") as file:
-        json.dump(content, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    return file_digest(path)[:32]

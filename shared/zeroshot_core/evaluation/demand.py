@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zeroshot_core.datasets import ProductLines, load_product_lines
 from zeroshot_core.encoders.wrappers import RememberingEncoder
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.estimators.encoder_tuning import check_tune
+from zeroshot_core.estimators.encoder_tuning import Tuning
 from zeroshot_core.evaluation import metrics
 from zeroshot_core.evaluation.baselines import BASELINES, Forecast, LineFeatures
 from zeroshot_core.evaluation.splits import Split, split_product_lines
@@ -129,7 +129,7 @@ def evaluate_demand(
             f"expected no regressor beside tune={tune!r}, which tunes ZeroShotRegressor; leave one out"
         )
     base = _encoder(encoder)
-    check_tune(tune, budget_s, base)
+    Tuning(method=tune, budget_s=budget_s).check_encoder(base)
     lines = load_product_lines() if lines is None else lines
     parts = split_product_lines(lines, split, seed)
     reader = RememberingEncoder(base)

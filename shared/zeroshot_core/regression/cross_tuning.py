@@ -8,14 +8,14 @@ through an encoder that was tuned without it (cross-fitting, Chernozhukov et al.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zeroshot_core.encoders import TransformerEncoder
 from zeroshot_core.errors import TooLittleError
-from zeroshot_core.estimators.encoder_tuning import tuned_encoder
+from zeroshot_core.estimators.encoder_tuning import Tuning, tuned_encoder
 from zeroshot_core.graph import concept_vectors
 from zeroshot_core.regression.features import ConceptSpace
 from zeroshot_core.regression.schemes import deal_folds
@@ -57,7 +57,7 @@ def share(budget_s: float | None) -> float | None:
 
 def tuned_views(
     encoder: Encoder,
-    tune: str,
+    tuning: Tuning,
     items: Sequence[Item],
     targets: Floats,
     vectors: Vectors,
@@ -65,9 +65,6 @@ def tuned_views(
     *,
     groups: Sequence[Hashable] | None,
     model_index: ModelIndex,
-    budget_s: float | None,
-    random_state: int,
-    show_progress: bool,
 ) -> tuple[View, ...]:
     """Tune the encoder once for each of three parts of the items, on the others; a view for each part.
 
@@ -86,31 +83,38 @@ def tuned_views(
     groups
         Shape (n,): what stays together in one part; None deals single items.
     """
-    method = tune if tune != "joint" else "full" if isinstance(encoder, TransformerEncoder) else "head"
-    parts = deal_folds(groups, len(items), _N_PARTS, np.random.default_rng(random_state))
+    if tuning.method == "joint":
+        tuning = replace(tuning, method="full" if isinstance(encoder, TransformerEncoder) else "head")
+    parts = deal_folds(groups, len(items), _N_PARTS, np.random.default_rng(tuning.random_state))
     views = []
     for part in range(int(parts.max()) + 1):
         seen = np.flatnonzero(parts != part).tolist()
         other = _tuned_on(
             encoder,
-            method,
+            tuning,
             [items[row] for row in seen],
             targets[seen],
             groups=None if groups is None else [groups[row] for row in seen],
             model_index=model_index,
-            budget_s=budget_s,
-            random_state=random_state,
-            show_progress=show_progress,
         )
-        views.append(_view(other, np.flatnonzero(parts == part), items, vectors, space, show_progress))
+        rows = np.flatnonzero(parts == part)
+        views.append(_view(other, rows, items, vectors, space, tuning.show_progress))
     return tuple(views)
 
 
 def _tuned_on(
-    encoder: Encoder, tune: str, items: Sequence[Item], targets: Floats, **settings: Any
+    encoder: Encoder,
+    tuning: Tuning,
+    items: Sequence[Item],
+    targets: Floats,
+    *,
+    groups: Sequence[Hashable] | None,
+    model_index: ModelIndex,
 ) -> Encoder:
     try:
-        return tuned_encoder(encoder, tune, items, targets, graph=None, checkpoints=None, **settings)[0]
+        return tuned_encoder(
+            encoder, tuning, items, targets, graph=None, model_index=model_index, groups=groups
+        )[0]
     except TooLittleError:
         return encoder
 

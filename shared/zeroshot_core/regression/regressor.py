@@ -11,9 +11,8 @@ from sklearn.base import BaseEstimator, RegressorMixin
 
 from zeroshot_core.errors import NotFittedError
 from zeroshot_core.estimators.base import SavedModel
-from zeroshot_core.estimators.encoder_tuning import check_tune, holds_encoder, settled
+from zeroshot_core.estimators.encoder_tuning import Tuning, clear_rounds, holds_encoder, without_memory
 from zeroshot_core.estimators.indexing import ModelIndex, as_items, resolve_encoder
-from zeroshot_core.estimators.tuned_jointly import clear_rounds
 from zeroshot_core.regression.ensemble import Ensemble
 from zeroshot_core.regression.features import ConceptSpace
 from zeroshot_core.regression.neighbours import known_neighbours
@@ -143,7 +142,14 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         targets = check_targets(y, len(items), self.target)
         check_learning(items, groups, **{name: getattr(self, name) for name in _EVIDENCE})
         base = resolve_encoder(self.encoder)
-        check_tune(self.tune, self.budget_s, base)
+        tuning = Tuning(
+            method=self.tune,
+            budget_s=self.budget_s,
+            checkpoints=self.checkpoints,
+            random_state=self.random_state,
+            show_progress=self.show_progress,
+        )
+        tuning.check_encoder(base)
         task = NumberTask(
             items=items,
             targets=targets,
@@ -152,13 +158,13 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
             model_index=ModelIndex(self.index),
             **{name: getattr(self, name) for name in _LEARNING},
         )
-        learned = task.learn(base, self.tune, self.checkpoints, self.budget_s)
+        learned = task.learn(base, tuning)
         task.model_index.publish(learned.version)
         clear_rounds(learned.report, task.model_index, learned.version, self.checkpoints)
         held = self.encoder_ if self.holds_encoder_ else None
         self.holds_encoder_ = holds_encoder(learned.encoder, learned.report, held)
         self.tuning_ = learned.report
-        encoder, ids = settled(learned.encoder, base), [item.id for item in items]
+        encoder, ids = without_memory(learned.encoder, base), [item.id for item in items]
         self._adopt(task.model_index, learned.version, encoder, learned.space, ids, learned.ensemble)
         return self
 

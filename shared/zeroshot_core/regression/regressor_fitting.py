@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zeroshot_core.encoders.wrappers import RememberingEncoder
-from zeroshot_core.estimators.encoder_tuning import refused, tuned_encoder
+from zeroshot_core.estimators.encoder_tuning import Tuning, refusal, tuned_encoder
 from zeroshot_core.regression.cross_tuning import share, tuned_views
 from zeroshot_core.regression.ensemble import Ensemble, fit_ensemble
 from zeroshot_core.regression.features import ConceptSpace
@@ -58,26 +58,35 @@ class NumberTask:
     random_state: int
     show_progress: bool
 
-    def learn(self, base: Encoder, tune: str, checkpoints: Any, budget_s: float | None) -> Learned:
+    def learn(self, base: Encoder, tuning: Tuning) -> Learned:
         """Tune the encoder if asked for, index the items, fit the ensemble; nothing is live yet."""
-        reader = RememberingEncoder(base) if tune == "head" else base
+        reader = RememberingEncoder(base) if tuning.method == "head" else base
         there = {info.id for info in self.model_index.index.versions()}
         targets = self.targets.transform(self.targets.values)
-        tuning: dict[str, Any] = {
-            "groups": self.groups,
-            "model_index": self.model_index,
-            "budget_s": share(budget_s),
-            "random_state": self.random_state,
-            "show_progress": self.show_progress,
-        }
+        tuning = replace(tuning, budget_s=share(tuning.budget_s))
         encoder, report = tuned_encoder(
-            reader, tune, self.items, targets, graph=self.graph, checkpoints=checkpoints, **tuning
+            reader,
+            tuning,
+            self.items,
+            targets,
+            graph=self.graph,
+            model_index=self.model_index,
+            groups=self.groups,
         )
         version = self._indexed(encoder)
         if report is None or not report.is_improved:
             return self._learned(encoder, version, report)
         space = concept_space(version, self.graph, self.n_hops)
-        views = tuned_views(reader, tune, self.items, targets, self._vectors(version), space, **tuning)
+        views = tuned_views(
+            reader,
+            tuning,
+            self.items,
+            targets,
+            self._vectors(version),
+            space,
+            groups=self.groups,
+            model_index=self.model_index,
+        )
         tuned = self._learned(encoder, version, report, views)
         frozen = self._learned(reader, self._indexed(reader), report)
         return self._better(frozen, tuned, there)
@@ -92,7 +101,7 @@ class NumberTask:
         if best is tuned:
             return tuned
         why = f"base kept: forecasts do not gain, squared error {before:.4f} before and {after:.4f} after"
-        return replace(frozen, report=refused(tuned.report, frozen.encoder, frozen.version.info.id, why))
+        return replace(frozen, report=refusal(tuned.report, frozen.encoder, frozen.version.info.id, why))
 
     def _learned(
         self, encoder: Encoder, version: OpenVersion, report: Report | None, views: Sequence[View] = ()

@@ -9,7 +9,7 @@ from joint_samples import stock, tiny_bert
 from zeroshot_core import ZeroShotClassifier, ZeroShotRegressor, load_model
 from zeroshot_core.encoders import HashEncoder, load_encoder
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.estimators import tuned_jointly
+from zeroshot_core.estimators import encoder_tuning
 from zeroshot_core.index import VectorIndex
 from zeroshot_core.regression.ensemble import Ensemble
 from zeroshot_core.training import JointResult, JointSettings
@@ -33,7 +33,7 @@ def fit(folder, encoder_folder):
 
 def killed_fit(folder, encoder_folder):
     """Fit until the second round is about to train."""
-    tuned_jointly._SETTINGS = SETTINGS
+    encoder_tuning._JOINT_SETTINGS = SETTINGS
     train, n_calls = Trainer.train, []
 
     def dying(*arguments):
@@ -55,7 +55,7 @@ def encoder_folder(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(tuned_jointly, "_SETTINGS", SETTINGS)
+    monkeypatch.setattr(encoder_tuning, "_JOINT_SETTINGS", SETTINGS)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
@@ -142,13 +142,13 @@ def test_too_little_for_joint_rounds_is_refused():
 
 def test_texts_without_labels_join_the_rounds(monkeypatch):
     given = []
-    optimise = tuned_jointly.optimise_jointly
+    optimise = encoder_tuning.optimise_jointly
 
     def watched(index, items, labels, *arguments, **settings):
         given.extend(zip(items, labels, strict=True))
         return optimise(index, items, labels, *arguments, **settings)
 
-    monkeypatch.setattr(tuned_jointly, "optimise_jointly", watched)
+    monkeypatch.setattr(encoder_tuning, "optimise_jointly", watched)
     texts = [item.text for item in ITEMS]
     model = ZeroShotClassifier(HashEncoder(32), tune="joint")
     model.fit(texts[::4], LABELS[::4], unlabelled=[text for i, text in enumerate(texts) if i % 4])

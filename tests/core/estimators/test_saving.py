@@ -15,7 +15,7 @@ from shop_samples import product
 from zeroshot_core import Item, ZeroShotRegressor
 from zeroshot_core.encoders import FunctionEncoder, HashEncoder
 from zeroshot_core.errors import ArtifactError, FingerprintMismatchError
-from zeroshot_core.estimators import saving as saved
+from zeroshot_core.estimators import saving
 from zeroshot_core.index import VectorIndex
 from zeroshot_core.prediction import load_model
 
@@ -165,11 +165,11 @@ def test_a_save_that_fails_at_its_end_leaves_the_old_model_whole(
     curve: ZeroShotRegressor,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError("no space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(saved, "_replace_json", fail)
+        patch.setattr(saving, "write_json", fail)
         with pytest.raises(OSError, match="no space left"):
             curve.save(folder, overwrite=True)
 
@@ -265,7 +265,7 @@ def test_foreign_code_is_not_loaded(folder: Path) -> None:
     path = next(folder.glob("state-*/scale-0.skops"))
     skops.io.dump(subprocess.Popen, path)
     told = manifest(folder)
-    rewrite(folder, checksums={**told["checksums"], path.name: saved._checksum(path)})
+    rewrite(folder, checksums={**told["checksums"], path.name: saving._checksum(path)})
 
     with pytest.raises(ArtifactError, match=r"scale-0\.skops holds types that are not trusted: subprocess"):
         load_model(folder)

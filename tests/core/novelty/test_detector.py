@@ -51,7 +51,7 @@ def test_a_saved_detector_tells_alike(detector, tmp_path):
         (0.05, KNOWN[:9], "expected at least 10 texts to learn what is in-distribution from, got 9"),
         (1.5, KNOWN, "expected false_alarm_rate as a number above 0 and below 1, got 1.5"),
         ("often", KNOWN, "expected false_alarm_rate as a number above 0 and below 1, got 'often'"),
-        (0.05, "a text", "expected a sequence of items or texts, got str"),
+        (0.05, "a text", "expected X as a list of items or texts, got one"),
     ],
 )
 def test_what_cannot_be_learned_from_is_refused(rate, texts, message):

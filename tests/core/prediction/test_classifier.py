@@ -242,5 +242,5 @@ def test_concepts_that_the_graph_lacks_are_refused_in_examples_and_queries(hash_
 def test_empty_queries_are_refused(zero_shot):
     with pytest.raises(InvalidInputError, match="expected a non-empty text, got ' '"):
         zero_shot.predict([" "])
-    with pytest.raises(InvalidInputError, match="expected a sequence of items or texts, got str"):
+    with pytest.raises(InvalidInputError, match="expected X as a list of items or texts, got one"):
         zero_shot.predict("a text")

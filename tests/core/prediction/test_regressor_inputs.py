@@ -37,7 +37,7 @@ def items(**changed: Any) -> list[Item]:
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        ("article", "expected a sequence of items or texts, got str; put it in a list"),
+        ("article", "expected X as a list of items or texts, got one: 'article'; wrap it in a list"),
         (Item(id="a", text="article"), "got Item; put it in a list"),
         (3, "got int; put it in a list"),
         ([*TEXTS[:7], ""], "item 'item-7': expected a non-empty text, got ''; drop the row or describe it"),

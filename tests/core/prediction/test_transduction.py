@@ -172,7 +172,7 @@ def test_fewer_texts_than_labels_are_refused(hash_encoder):
         InvalidInputError, match="as many distinct texts in unlabelled as the 3 labels, got 1"
     ):
         model.fit(labels=["dog", "hammer", "pear"], unlabelled=["a", "a", "a"])
-    with pytest.raises(InvalidInputError, match="expected a sequence of items or texts, got str"):
+    with pytest.raises(InvalidInputError, match="expected X as a list of items or texts, got one"):
         model.fit(labels=["dog", "hammer"], unlabelled="a text")
     assert not hasattr(model, "head_")
 
