@@ -131,7 +131,7 @@ def sequence(name: str, value: object, *, of: str) -> list[Any]:
             f"{shown(list(value.columns))}; give one column as a list, or Items"
         )
     if not isinstance(value, Iterable):
-        raise InvalidInputError(f"expected {name} as a list of {of}, got {shown(value)}")
+        raise InvalidInputError(f"expected {name} as a list of {of}, got {shown(value)}; wrap it in a list")
     return list(value)
 
 

@@ -14,7 +14,7 @@ from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.prediction import Findings
 
 if TYPE_CHECKING:
-    from zeroshot_core.ranking.ranker_state import Annotations
+    from zeroshot_core.ranking.annotations import Annotations
 
 __all__ = ["Patient", "read_patients", "simulate_patients", "told_in_words", "with_current_ids"]
 

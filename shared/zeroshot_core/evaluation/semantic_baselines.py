@@ -15,7 +15,7 @@ from zeroshot_core.graph.hierarchy import information_content
 
 if TYPE_CHECKING:
     from zeroshot_core.index import OpenVersion
-    from zeroshot_core.ranking.ranker_state import Annotations
+    from zeroshot_core.ranking.annotations import Annotations
     from zeroshot_core.types import Floats
 
 __all__ = ["semantic_baselines"]

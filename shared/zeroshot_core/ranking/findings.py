@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from scipy import sparse
 
+from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.types import Item
 
 if TYPE_CHECKING:
     from zeroshot_core.graph import KnowledgeGraph
-    from zeroshot_core.retrieval.linking import Linker
+    from zeroshot_core.retrieval.linking import Link, Linker
+    from zeroshot_core.retrieval.mentions import Mention
 
 __all__ = ["Case", "Findings", "as_findings", "link_cases"]
 
@@ -51,7 +53,7 @@ class Case:
     Parameters
     ----------
     present, excluded
-        The findings that were understood, as they were told.
+        The findings that were understood, as they were given.
     meant, ruled_out
         Shapes (f, n), (e, n): how probably each of them means each concept, rows summing to 1.
     unknown
@@ -66,7 +68,9 @@ class Case:
     unknown: tuple[str, ...]
 
 
-def as_findings(X: Any, mentions: Any) -> list[Findings]:
+def as_findings(
+    X: Sequence[Findings | Item | str], mentions: Callable[[Sequence[str]], Sequence[Sequence[Mention]]]
+) -> list[Findings]:
     """Take findings as they are, an item's concepts, or what a text mentions.
 
     Parameters
@@ -79,35 +83,31 @@ def as_findings(X: Any, mentions: Any) -> list[Findings]:
     InvalidInputError
         If `X` is a single case, or holds something else.
     """
-    if isinstance(X, str | Item | Findings) or not hasattr(X, "__iter__"):
-        raise InvalidInputError(
-            f"expected a sequence of findings, items or texts, got {type(X).__name__}; put it in a list"
-        )
-    cases = list(X)
+    cases: list[Findings | Item | str] = checks.sequence("X", X, of="findings, items or texts")
     for row, case in enumerate(cases):
         if not isinstance(case, str | Item | Findings):
             raise InvalidInputError(
                 f"expected findings, items or texts, got {type(case).__name__} in row {row}: {case!r}"
             )
-    texts = {
-        row: case if isinstance(case, str) else case.text
-        for row, case in enumerate(cases)
-        if isinstance(case, str) or (isinstance(case, Item) and not case.concepts)
-    }
+    texts = {row: _text(case) for row, case in enumerate(cases) if not _is_stated(case)}
     found = dict(zip(texts, mentions(list(texts.values())), strict=True)) if texts else {}
-    return [
-        _mentioned(case, row, found[row]) if row in found else _stated(case, row)
-        for row, case in enumerate(cases)
-    ]
+    return [_findings_of(case, row, found.get(row, ())) for row, case in enumerate(cases)]
 
 
-def _stated(case: Any, row: int) -> Findings:
-    if isinstance(case, Item):
+def _is_stated(case: Findings | Item | str) -> bool:
+    return isinstance(case, Findings) or (isinstance(case, Item) and bool(case.concepts))
+
+
+def _text(case: Findings | Item | str) -> str:
+    return case.text or "" if isinstance(case, Item) else str(case)
+
+
+def _findings_of(case: Findings | Item | str, row: int, mentions: Sequence[Mention]) -> Findings:
+    """Take the findings of one case, which has an id of its own or is named after its row."""
+    if isinstance(case, Findings):
+        return case if case.id else replace(case, id=f"query-{row}")
+    if isinstance(case, Item) and case.concepts:
         return Findings(id=case.id, present=case.concepts)
-    return case if case.id else Findings(id=f"query-{row}", present=case.present, excluded=case.excluded)
-
-
-def _mentioned(case: Any, row: int, mentions: Sequence[Any]) -> Findings:
     return Findings(
         id=case.id if isinstance(case, Item) else f"query-{row}",
         present=tuple(mention.link.concept for mention in mentions if not mention.is_negated),
@@ -124,7 +124,7 @@ def link_cases(cases: Sequence[Findings], graph: KnowledgeGraph, linker: Linker)
     return [_case(case, meanings, len(graph)) for case in cases]
 
 
-def _meanings(text: str, links: Any, graph: KnowledgeGraph) -> dict[int, float]:
+def _meanings(text: str, links: Mapping[str, Sequence[Link]], graph: KnowledgeGraph) -> dict[int, float]:
     """Positions of the concepts that a text may mean, with shares that sum to 1; none if unknown."""
     if text in graph:
         return {graph.positions[text]: 1.0}

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import BaseEstimator
 
+from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError, NotFittedError
 from zeroshot_core.estimators.base import SavedModel
 from zeroshot_core.estimators.indexing import ModelIndex, resolve_encoder
+from zeroshot_core.estimators.saving import ModelState
 from zeroshot_core.graph import KnowledgeGraph
+from zeroshot_core.graph.hierarchy import hierarchy_of
+from zeroshot_core.ranking.annotations import Annotations, AnnotationTypes
 from zeroshot_core.ranking.findings import Case, Findings, as_findings, link_cases
+from zeroshot_core.ranking.hit_writer import HitWriter
 from zeroshot_core.ranking.likelihood import (
+    FindingModel,
     Telling,
     excluded_scores,
     finding_ratios,
     finding_weights,
     learn_findings,
 )
-from zeroshot_core.ranking.ranked_hits import HitWriter
-from zeroshot_core.ranking.ranker_state import Annotations, ranker_state, restore_ranker
 from zeroshot_core.retrieval import Retriever
-from zeroshot_core.retrieval.checks import check_top_k
+from zeroshot_core.retrieval.link_choice import LinkChoice
 from zeroshot_core.retrieval.linking import Linker
 from zeroshot_core.types import Evidence, Hit, Item, Prediction
 
@@ -32,9 +38,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from zeroshot_core.encoders import Encoder
-    from zeroshot_core.estimators.saving import ModelParts, ModelState
+    from zeroshot_core.estimators.saving import ModelParts
     from zeroshot_core.index import OpenVersion, VectorIndex
-    from zeroshot_core.ranking.likelihood import FindingModel
     from zeroshot_core.types import Floats
 
 __all__ = ["ZeroShotRanker"]
@@ -47,7 +52,7 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
 
     Candidates (diseases) are linked to findings (phenotypes) by a relation whose weight is a frequency, and
     the findings form a hierarchy. Nothing is learned from solved cases: the score of a candidate is a log
-    likelihood ratio over annotations, hierarchy and vectors (`finding_likelihood`). Findings are given as
+    likelihood ratio over annotations, hierarchy and vectors (`ranking.likelihood`). Findings are given as
     concept ids or in free text, which is linked to the nearest names in the index.
 
     Parameters
@@ -109,10 +114,8 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
             If the graph lacks candidates, annotations or the named hierarchy, the hierarchy has a cycle, or a
             parameter is out of range; nothing has been changed then.
         """
-        check_top_k(self.top_k)
-        annotations = Annotations.of(
-            self.graph, self.candidates, self.relation, self.exclusion, self.hierarchy
-        )
+        checks.whole("top_k", self.top_k, least=1)
+        annotations = Annotations.of(self.graph, self._types())
         encoder = resolve_encoder(self.encoder)
         model_index = ModelIndex(self.index)
         version = model_index.build(
@@ -152,7 +155,7 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
             finding; excluded ones begin with ``not``. The metadata hold the `probability` among all that are
             ranked. The path leads from the finding that speaks most for the candidate to what it shows.
         """
-        top_k = self.top_k if top_k is None else check_top_k(top_k)
+        top_k = self.top_k if top_k is None else checks.whole("top_k", top_k, least=1)
         ranked = self._ranked(databases)
         return self._hits(self.understand(X), ranked, top_k)
 
@@ -164,8 +167,11 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Sequence[Findings | Item | str]) -> npt.NDArray[np.str_]:
         """Best candidate of each case, shape (q,); empty strings where there is nothing to go on."""
-        ranked = self.rank(X, top_k=1)
-        return np.array([hits[0].id if hits else "" for hits in ranked], dtype=np.str_)
+        best = [
+            str(self.classes_[(logs.sum(axis=0) + denied.sum(axis=0)).argmax()]) if case.present else ""
+            for case, logs, denied in self._scored(self.understand(X))
+        ]
+        return np.array(best, dtype=np.str_)
 
     def explain(
         self,
@@ -182,7 +188,7 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
         coverage, graph_weight
             For callers that don't know what kind of model they hold: they change nothing here.
         """
-        top_k = self.top_k if top_k is None else check_top_k(top_k)
+        top_k = self.top_k if top_k is None else checks.whole("top_k", top_k, least=1)
         ranked = self._ranked(())
         cases = self.understand(X)
         return [
@@ -208,8 +214,6 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
 
     def _scored(self, cases: Sequence[Case]) -> Iterator[tuple[Case, Floats, Floats]]:
         """Each case with what each of its findings, and each excluded one, says for each candidate."""
-        from scipy import sparse
-
         for start in range(0, len(cases), _CASES_PER_BLOCK):
             block = cases[start : start + _CASES_PER_BLOCK]
             logs = finding_ratios(self.model_, sparse.vstack([case.meant for case in block], format="csr"))
@@ -253,19 +257,56 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
         self.graph_ = annotations.findings
         self.classes_ = np.array(annotations.ids)
         self.annotations_, self.model_, self.linker_ = annotations, model, linker
-        self.writer_ = HitWriter(annotations, relation=self.relation, hierarchy=self.hierarchy)
+        self.writer_ = HitWriter(annotations)
+
+    def _types(self) -> AnnotationTypes:
+        return AnnotationTypes(
+            candidates=self.candidates,
+            relation=self.relation,
+            exclusion=self.exclusion,
+            hierarchy=self.hierarchy,
+        )
 
     def _state(self) -> ModelState:
-        return ranker_state(self.get_params(deep=False), self.annotations_, self.model_, self.linker_.choice)
+        annotations, learned = self.annotations_, {**vars(self.model_)}
+        config = {
+            "parameters": {
+                **asdict(annotations.types),
+                "top_k": self.top_k,
+                "show_progress": self.show_progress,
+            },
+            "telling": asdict(learned.pop("telling")),
+            "ids": list(annotations.ids),
+            "names": list(annotations.names),
+            "choice": asdict(self.linker_.choice),
+        }
+        matrices = {"frequencies": annotations.frequencies, "lacks": annotations.lacked, **learned}
+        return ModelState(kind=self._kind, config=config, arrays=_arrays(matrices), estimators={})
 
     def _saved_graph(self) -> KnowledgeGraph:
         return self.graph_
 
     @classmethod
     def _restored(cls, state: ModelState, parts: ModelParts) -> ZeroShotRanker:
+        config, matrices = state.config, _matrices(state.arrays)
         findings = KnowledgeGraph() if parts.graph is None else parts.graph
-        parameters, annotations, model, choice = restore_ranker(state, findings)
-        ranker = cls(parts.encoder, findings, index=parts.model_index.index, **parameters)
+        telling = Telling(**config["telling"])
+        ranker = cls(
+            parts.encoder, findings, index=parts.model_index.index, telling=telling, **config["parameters"]
+        )
+        annotations = Annotations(
+            types=ranker._types(),
+            ids=tuple(config["ids"]),
+            names=tuple(config["names"]),
+            findings=findings,
+            hierarchy=hierarchy_of(findings, (ranker.hierarchy,) if ranker.hierarchy else ()),
+            frequencies=matrices.pop("frequencies"),
+            lacked=matrices.pop("lacks"),
+        )
+        model = FindingModel(telling=telling, **matrices)
+        choice = LinkChoice(
+            weights=tuple(config["choice"]["weights"]), threshold=config["choice"]["threshold"]
+        )
         linker = Linker(parts.version, parts.encoder, choice=choice)
         ranker._adopt(parts.model_index, parts.version, parts.encoder, annotations, model, linker)
         return ranker
@@ -281,3 +322,24 @@ def _by_name(hits: Sequence[Hit]) -> dict[str, float]:
     for hit in hits:
         shares[hit.text] = shares.get(hit.text, 0.0) + float(hit.metadata["probability"])
     return shares
+
+
+def _arrays(matrices: Mapping[str, sparse.csr_matrix]) -> dict[str, Any]:
+    """Sparse matrices as arrays ``name.data``, ``name.indices``, ``name.indptr`` and ``name.shape``."""
+    arrays: dict[str, Any] = {}
+    for name, matrix in matrices.items():
+        arrays |= {f"{name}.{part}": getattr(matrix, part) for part in ("data", "indices", "indptr")}
+        arrays[f"{name}.shape"] = np.array(matrix.shape)
+    return arrays
+
+
+def _matrices(arrays: Mapping[str, Any]) -> dict[str, sparse.csr_matrix]:
+    """Sparse matrices out of their arrays."""
+    names = [key.removesuffix(".shape") for key in arrays if key.endswith(".shape")]
+    return {
+        name: sparse.csr_matrix(
+            tuple(arrays[f"{name}.{part}"] for part in ("data", "indices", "indptr")),
+            shape=tuple(arrays[f"{name}.shape"].tolist()),
+        )
+        for name in names
+    }

@@ -1,29 +1,25 @@
-"""What a ranker knows, from a graph and as plain parts, and back."""
+"""Annotations of a graph: candidates, what they show, and the hierarchy of that."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.estimators.saving import ModelState
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.graph.hierarchy import Hierarchy, hierarchy_of
-from zeroshot_core.ranking.likelihood import FindingModel, Telling
-from zeroshot_core.retrieval.link_choice import LinkChoice
-from zeroshot_core.types import Item
+from zeroshot_core.types import Item, Relation
 
 if TYPE_CHECKING:
     from zeroshot_core.index import OpenVersion
     from zeroshot_core.types import Floats, Ints
 
-__all__ = ["Annotations", "ranker_state", "restore_ranker"]
+__all__ = ["AnnotationTypes", "Annotations"]
 
-_PARAMETERS = ("candidates", "relation", "exclusion", "hierarchy", "top_k", "show_progress")
 _N_NEAR = 30
 _N_KIN = 10
 _TEMPERATURE = 0.05
@@ -33,11 +29,33 @@ _MOST_LINKS = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
+class AnnotationTypes:
+    """What the types of a graph's concepts and relations stand for.
+
+    Parameters
+    ----------
+    candidates
+        Type of the concepts to rank; concepts of all other types are findings.
+    relation, exclusion
+        Types of the relations from a candidate to findings that it shows, and that it is known to lack.
+    hierarchy
+        Type of the relations between findings, from narrow to wide; None if they are a flat list.
+    """
+
+    candidates: str
+    relation: str
+    exclusion: str
+    hierarchy: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Annotations:
     """Candidates and what they show.
 
     Parameters
     ----------
+    types
+        What was taken from the graph as what.
     ids, names
         Of the m candidates, sorted by id.
     findings
@@ -46,6 +64,7 @@ class Annotations:
         Shapes (m, n): how often a candidate shows a finding; 1 where it is known to lack it.
     """
 
+    types: AnnotationTypes
     ids: tuple[str, ...]
     names: tuple[str, ...]
     findings: KnowledgeGraph
@@ -54,14 +73,7 @@ class Annotations:
     lacked: sparse.csr_matrix
 
     @classmethod
-    def of(
-        cls,
-        graph: KnowledgeGraph | None,
-        candidates: str,
-        relation: str,
-        exclusion: str,
-        hierarchy: str | None,
-    ) -> Annotations:
+    def of(cls, graph: KnowledgeGraph | None, types: AnnotationTypes) -> Annotations:
         """Take candidates, findings and annotations out of a graph.
 
         Raises
@@ -71,28 +83,29 @@ class Annotations:
             hierarchy has a cycle.
         """
         graph = KnowledgeGraph() if graph is None else graph
-        _check_annotations(graph, candidates, relation, exclusion)
-        _check_hierarchy(graph, hierarchy)
-        shows = [edge for edge in graph.relations if edge.type == relation]
+        _check_annotations(graph, types)
+        _check_hierarchy(graph, types.hierarchy)
+        shows = [edge for edge in graph.relations if edge.type == types.relation]
         findings = KnowledgeGraph(
-            [concept for concept in graph.concepts.values() if concept.type != candidates],
-            [edge for edge in graph.relations if edge.type == hierarchy],
+            [concept for concept in graph.concepts.values() if concept.type != types.candidates],
+            [edge for edge in graph.relations if edge.type == types.hierarchy],
         )
         ids = tuple(sorted({edge.head for edge in shows}))
         places = {id_: row for row, id_ in enumerate(ids)}
-        lacks = [edge for edge in graph.relations if edge.type == exclusion and edge.head in places]
+        lacks = [edge for edge in graph.relations if edge.type == types.exclusion and edge.head in places]
 
-        def matrix(edges: Sequence[Any]) -> sparse.csr_matrix:
+        def matrix(edges: Sequence[Relation]) -> sparse.csr_matrix:
             rows = [places[edge.head] for edge in edges]
             columns = [findings.positions[edge.tail] for edge in edges]
             weights = [edge.weight for edge in edges]
             return sparse.csr_matrix((weights, (rows, columns)), shape=(len(ids), len(findings)))
 
         return cls(
+            types=types,
             ids=ids,
             names=tuple(graph.concepts[id_].name for id_ in ids),
             findings=findings,
-            hierarchy=hierarchy_of(findings, (hierarchy,) if hierarchy else ()),
+            hierarchy=hierarchy_of(findings, (types.hierarchy,) if types.hierarchy else ()),
             frequencies=matrix(shows),
             lacked=matrix(lacks),
         )
@@ -138,26 +151,30 @@ def _check_hierarchy(graph: KnowledgeGraph, hierarchy: str | None) -> None:
         )
 
 
-def _check_annotations(graph: KnowledgeGraph, candidates: str, relation: str, exclusion: str) -> None:
+def _check_annotations(graph: KnowledgeGraph, types: AnnotationTypes) -> None:
     """Refuse a graph without annotations, or with some that lead elsewhere or are too frequent."""
     kinds = {id_: concept.type for id_, concept in graph.concepts.items()}
-    for type_ in (relation, exclusion):
+    for type_ in (types.relation, types.exclusion):
         edges = [edge for edge in graph.relations if edge.type == type_]
-        wrong = [edge for edge in edges if kinds[edge.head] != candidates or kinds[edge.tail] == candidates]
-        if wrong or (type_ == relation and not edges):
+        wrong = [
+            edge
+            for edge in edges
+            if kinds[edge.head] != types.candidates or kinds[edge.tail] == types.candidates
+        ]
+        if wrong or (type_ == types.relation and not edges):
             got = (
                 f"{wrong[0].head!r} -> {wrong[0].tail!r}"
                 if wrong
                 else f"none among {list(graph.relation_types)}"
             )
             raise InvalidInputError(
-                f"expected relations {type_!r} from concepts of type {candidates!r} to findings, "
+                f"expected relations {type_!r} from concepts of type {types.candidates!r} to findings, "
                 f"got {got}; name them by candidates=, relation= and exclusion="
             )
-    too_often = [edge for edge in graph.relations if edge.type == relation and edge.weight > 1]
+    too_often = [edge for edge in graph.relations if edge.type == types.relation and edge.weight > 1]
     if too_often:
         raise InvalidInputError(
-            f"expected frequencies above 0 and up to 1 as weights of {relation!r}, got "
+            f"expected frequencies above 0 and up to 1 as weights of {types.relation!r}, got "
             f"{too_often[0].weight} for {too_often[0].head!r} -> {too_often[0].tail!r}"
         )
 
@@ -176,52 +193,3 @@ def _softmax(
     matrix = sparse.csr_matrix((shares, (rows, columns)), shape=(len(ids), len(places)))
     matrix.eliminate_zeros()
     return matrix
-
-
-def ranker_state(
-    parameters: Mapping[str, Any], annotations: Annotations, model: FindingModel, choice: LinkChoice
-) -> ModelState:
-    """Take a fitted ranker apart."""
-    config = {
-        "parameters": {name: parameters[name] for name in _PARAMETERS},
-        "telling": asdict(model.telling),
-        "ids": list(annotations.ids),
-        "names": list(annotations.names),
-        "choice": asdict(choice),
-    }
-    matrices = {"frequencies": annotations.frequencies, "lacks": annotations.lacked}
-    matrices |= {name: getattr(model, name) for name in _matrices()}
-    arrays: dict[str, Any] = {}
-    for name, matrix in matrices.items():
-        arrays |= {f"{name}.{part}": getattr(matrix, part) for part in ("data", "indices", "indptr")}
-        arrays[f"{name}.shape"] = np.array(matrix.shape)
-    return ModelState(kind="ranker", config=config, arrays=arrays, estimators={})
-
-
-def restore_ranker(
-    state: ModelState, findings: KnowledgeGraph
-) -> tuple[dict[str, Any], Annotations, FindingModel, LinkChoice]:
-    """Put a ranker together again: its parameters, annotations, likelihoods, and the choice of its linker."""
-    config = state.config
-    parameters = dict(config["parameters"])
-    telling = Telling(**config["telling"])
-    annotations = Annotations(
-        ids=tuple(config["ids"]),
-        names=tuple(config["names"]),
-        findings=findings,
-        hierarchy=hierarchy_of(findings, (parameters["hierarchy"],) if parameters["hierarchy"] else ()),
-        frequencies=_matrix(state, "frequencies"),
-        lacked=_matrix(state, "lacks"),
-    )
-    model = FindingModel(telling=telling, **{name: _matrix(state, name) for name in _matrices()})
-    choice = LinkChoice(weights=tuple(config["choice"]["weights"]), threshold=config["choice"]["threshold"])
-    return {**parameters, "telling": telling}, annotations, model, choice
-
-
-def _matrices() -> list[str]:
-    return [field.name for field in fields(FindingModel) if field.name != "telling"]
-
-
-def _matrix(state: ModelState, name: str) -> sparse.csr_matrix:
-    parts: Any = [state.arrays[f"{name}.{part}"] for part in ("data", "indices", "indptr")]
-    return sparse.csr_matrix(tuple(parts), shape=tuple(state.arrays[f"{name}.shape"].tolist()))

@@ -163,7 +163,7 @@ def test_a_telling_that_is_no_probability_is_refused(parts):
 
 @pytest.mark.parametrize("method", ["rank", "scores", "predict", "explain", "understand"])
 def test_a_single_case_is_put_in_a_list(clinic, method):
-    with pytest.raises(InvalidInputError, match=r"expected a sequence of findings, .* put it in a list"):
+    with pytest.raises(InvalidInputError, match=r"expected X as a list of findings, .* wrap it in a list"):
         getattr(clinic, method)(found("F:rash"))
 
 

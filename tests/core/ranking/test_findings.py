@@ -10,8 +10,8 @@ from zeroshot_core import Item
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.index import VectorIndex
+from zeroshot_core.ranking.annotations import Annotations, AnnotationTypes
 from zeroshot_core.ranking.findings import Case, Findings, as_findings, link_cases
-from zeroshot_core.ranking.ranker_state import Annotations
 from zeroshot_core.retrieval.linking import Linker
 
 NOTE = "Tall stature and long slender fingers. No seizures; cataract was ruled out."
@@ -19,7 +19,10 @@ NOTE = "Tall stature and long slender fingers. No seizures; cataract was ruled o
 
 @pytest.fixture(scope="module")
 def findings_graph():
-    return Annotations.of(clinic_graph(), "disease", "has_phenotype", "lacks_phenotype", "is_a").findings
+    types = AnnotationTypes(
+        candidates="disease", relation="has_phenotype", exclusion="lacks_phenotype", hierarchy="is_a"
+    )
+    return Annotations.of(clinic_graph(), types).findings
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +127,7 @@ def test_findings_that_are_no_list_of_texts_are_refused(name, wrong):
 
 @pytest.mark.parametrize("wrong", ["fits", found("F:rash"), Item(id="p", text="fits"), 7, None])
 def test_a_single_case_is_refused(wrong):
-    with pytest.raises(InvalidInputError, match="expected a sequence of findings, items or texts, got"):
+    with pytest.raises(InvalidInputError, match=r"expected X as a list of findings, .* wrap it in a list"):
         as_findings(wrong, no_text)
 
 

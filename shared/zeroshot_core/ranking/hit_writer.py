@@ -12,26 +12,18 @@ from zeroshot_core.graph.hierarchy import information_content, way_up
 from zeroshot_core.types import Hit, Relation
 
 if TYPE_CHECKING:
+    from zeroshot_core.ranking.annotations import Annotations
     from zeroshot_core.ranking.findings import Case
-    from zeroshot_core.ranking.ranker_state import Annotations
     from zeroshot_core.types import Floats, Ints
 
 __all__ = ["HitWriter"]
 
 
 class HitWriter:
-    """Writes hits for the candidates of some annotations.
+    """Writes hits for the candidates of some annotations."""
 
-    Parameters
-    ----------
-    relation, hierarchy
-        Types of the relations in the paths.
-    """
-
-    def __init__(self, annotations: Annotations, *, relation: str, hierarchy: str | None) -> None:
+    def __init__(self, annotations: Annotations) -> None:
         self._annotations = annotations
-        self._relation = relation
-        self._hierarchy = hierarchy or ""
         self._content = information_content(annotations.hierarchy, annotations.frequencies)
 
     def hits(self, case: Case, logs: Floats, denied: Floats, ranked: Ints, top_k: int) -> list[Hit]:
@@ -77,7 +69,7 @@ class HitWriter:
             *reversed(self._steps(down)),
             Relation(
                 head=self._annotations.ids[candidate],
-                type=self._relation,
+                type=self._annotations.types.relation,
                 tail=ids[int(shown[nearest])],
                 weight=float(frequencies[nearest]),
             ),
@@ -101,10 +93,8 @@ class HitWriter:
         return int(rows.indices[best] if values[best] > 0 else shown[place]), place
 
     def _steps(self, way: Sequence[int]) -> list[Relation]:
-        ids = self._annotations.findings.concept_ids
-        return [
-            Relation(head=ids[head], type=self._hierarchy, tail=ids[tail]) for head, tail in pairwise(way)
-        ]
+        ids, type_ = self._annotations.findings.concept_ids, self._annotations.types.hierarchy or ""
+        return [Relation(head=ids[head], type=type_, tail=ids[tail]) for head, tail in pairwise(way)]
 
 
 def _best(totals: Floats, top_k: int) -> Ints:
