@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, 
 from zeroshot_core.checks import known_names
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.explain.attributes import hit_attributes, prediction_attributes
-from zeroshot_core.explain.paths import prediction_in_words
+from zeroshot_core.explain.wording import prediction_in_words
 from zeroshot_core.serving.handles import Opened, off_loop
 from zeroshot_core.serving.inputs import answer_all, item_from, item_of
 from zeroshot_core.serving.tools import ARGUMENTS

@@ -10,7 +10,6 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
 from pydantic import AfterValidator, Field
 from zeroshot_core.checks import known_names
-from zeroshot_core.index.existing_collection import CollectionFields
 from zeroshot_core.index.filters import filter_of
 from zeroshot_core.serving.handles import off_loop
 
@@ -78,6 +77,7 @@ class ZeroShotRetriever(Batched[str, list[Document]], BaseRetriever):
         InvalidInputError
             If the store has no collection yet, several vector fields, or vectors of another dimension.
         """
+        from zeroshot_core.index.existing_collection import CollectionFields
         from zeroshot_core.retrieval.existing import existing_retriever
 
         fields = CollectionFields(

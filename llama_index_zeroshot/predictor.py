@@ -15,7 +15,7 @@ from llama_index.core.schema import QueryBundle
 from pydantic import SecretStr
 from zeroshot_core.checks import known_arguments
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.explain.paths import prediction_in_words
+from zeroshot_core.explain.wording import prediction_in_words
 from zeroshot_core.prompting.answers import LabelQuestion
 from zeroshot_core.prompting.prompt_settings import Prompting
 from zeroshot_core.serving import asking, handles

@@ -7,8 +7,9 @@ from typing import Any
 from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.core.tools import QueryEngineTool, RetrieverTool, ToolMetadata, ToolOutput
 from pydantic import SecretStr
+from zeroshot_core.explain.wording import evidence_in_words
 from zeroshot_core.serving.handles import Served, async_twin
-from zeroshot_core.serving.tools import TOOLS, evidence_in_words
+from zeroshot_core.serving.tools import TOOLS
 
 from llama_index_zeroshot._convert import to_node
 from llama_index_zeroshot.predictor import ZeroShotQueryEngine

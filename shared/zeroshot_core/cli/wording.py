@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from zeroshot_core.explain.wording import path_in_words
 from zeroshot_core.types import Prediction, Value
 
 __all__ = ["because", "interval_in_words", "nearest", "shortened", "value_in_words"]
@@ -37,9 +38,6 @@ def nearest(prediction: Prediction) -> str:
 
 def because(prediction: Prediction) -> str:
     """Write the concepts and relations that lead to the best concept, or to an item where there is none."""
-    # The room of prediction opens slowly; --help and usage errors do without it.
-    from zeroshot_core.explain.paths import path_in_words
-
     evidence = prediction.evidence
     paths = (hit.path for hit in (*evidence.concepts, *evidence.items) if hit.path)
     return path_in_words(next(paths, ()))

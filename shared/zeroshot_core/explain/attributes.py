@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zeroshot_core.explain.paths import path_in_words
+from zeroshot_core.explain.wording import path_in_words
 
 if TYPE_CHECKING:
     from zeroshot_core.types import Evidence, Hit, Prediction, Value

@@ -8,7 +8,7 @@ from zeroshot_core.doors import opens
 
 if TYPE_CHECKING:
     from zeroshot_core.classification.classifier import ZeroShotClassifier
-    from zeroshot_core.explain.paths import path_in_words, prediction_in_words
+    from zeroshot_core.explain.wording import path_in_words, prediction_in_words
     from zeroshot_core.novelty.detector import NoveltyDetector
     from zeroshot_core.prompting.label_questions import label_questions
     from zeroshot_core.prompting.prompt_settings import Prompting
@@ -34,8 +34,8 @@ _MODULES = {
     "label_questions": "prompting.label_questions",
     "ZeroShotRanker": "ranking.ranker",
     "ZeroShotRegressor": "regression.regressor",
-    "path_in_words": "explain.paths",
-    "prediction_in_words": "explain.paths",
+    "path_in_words": "explain.wording",
+    "prediction_in_words": "explain.wording",
 }
 
 __all__ = [

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from zeroshot_core.classification.rejection import NONE_OF_THESE
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.estimators.indexing import as_items
+from zeroshot_core.explain.wording import hit_in_words
 from zeroshot_core.novelty.scorer import FEWEST_TEXTS
 from zeroshot_core.prompting.answers import ANSWER_FORMAT, LabelQuestion
 from zeroshot_core.prompting.prompt_settings import Prompting
-from zeroshot_core.retrieval import hit_in_words
 from zeroshot_core.types import Concept, Hit, Item, Prediction
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 """Retrieval: vector search, expansion over the graph, and their fusion into hits with paths."""
 
+from zeroshot_core.explain.wording import hit_in_words
 from zeroshot_core.retrieval.completion import propose_tails
 from zeroshot_core.retrieval.fusion import LearnedFusion, learn_fusion
 from zeroshot_core.retrieval.graph_view import Fact, GraphView
@@ -7,7 +8,6 @@ from zeroshot_core.retrieval.neighbours import fold_neighbours
 from zeroshot_core.retrieval.recommendation import Profile, diversify, recommend, similar_items
 from zeroshot_core.retrieval.reranking import rerank
 from zeroshot_core.retrieval.retriever import Retriever
-from zeroshot_core.retrieval.wording import hit_in_words
 
 __all__ = [
     "Fact",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.explain.attributes import prediction_attributes
-from zeroshot_core.explain.paths import prediction_in_words
+from zeroshot_core.explain.wording import prediction_in_words
 from zeroshot_core.prompting.answers import Answer, LabelQuestion
 from zeroshot_core.prompting.prompt_settings import Prompting
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from zeroshot_core.explain.paths import path_in_words, prediction_in_words
+from zeroshot_core.explain.wording import evidence_in_words, hits_in_words, prediction_in_words
 from zeroshot_core.index.filters import filter_of
 from zeroshot_core.serving.inputs import item_from
 from zeroshot_core.serving.loading import open_model, open_retriever
@@ -15,7 +15,7 @@ from zeroshot_core.types import Hit, Prediction
 if TYPE_CHECKING:
     from zeroshot_core.index import Filter
 
-__all__ = ["ARGUMENTS", "TOOLS", "ModelTools", "evidence_in_words", "hits_in_words"]
+__all__ = ["ARGUMENTS", "TOOLS", "ModelTools"]
 
 _EXPLAIN = """\
 Predict like zero_shot_predict, and list all known things and concepts behind the prediction, each with its \
@@ -95,25 +95,3 @@ class ModelTools:
     def _explained(self, thing: Mapping[str, Any], top_k: int) -> Prediction:
         model = open_model(self.model, uri=self.uri, token=self.token)
         return model.explain([item_from(thing, "query-0")], top_k=top_k)[0]
-
-
-def hits_in_words(hits: Sequence[Hit]) -> str:
-    """Write a line for each hit: id, text, score, and the path that led to it."""
-    return "\n".join(map(_line, hits)) or "nothing known matches"
-
-
-def evidence_in_words(prediction: Prediction) -> str:
-    """Say the prediction, and all that is behind it line by line."""
-    shares = sorted(prediction.probabilities.items(), key=lambda pair: -pair[1])
-    parts = {
-        "Probabilities": [f"{label}: {share:.1%}" for label, share in shares],
-        "Known things": [_line(hit) for hit in prediction.evidence.items],
-        "Concepts": [_line(hit) for hit in prediction.evidence.concepts],
-    }
-    said = [f"{title}:\n" + "\n".join(lines) for title, lines in parts.items() if lines]
-    return "\n".join([prediction_in_words(prediction), *said])
-
-
-def _line(hit: Hit) -> str:
-    path = f"; {path_in_words(hit.path)}" if hit.path else ""
-    return f"{hit.id}: {hit.text} (score {hit.score:.2f}{path})"

@@ -9,7 +9,7 @@ from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.estimators.calibration_split import calibration_split
 from zeroshot_core.estimators.indexing import as_items
-from zeroshot_core.explain.paths import prediction_in_words
+from zeroshot_core.explain.wording import prediction_in_words
 from zeroshot_core.prediction import PromptedClassifier, Prompting, label_questions
 from zeroshot_core.serving.asking import questions
 

@@ -10,7 +10,7 @@ import pytest
 from ranker_samples import SHOWN, clinic_graph, found
 from zeroshot_core import Concept, Item, KnowledgeGraph
 from zeroshot_core.encoders import HashEncoder
-from zeroshot_core.explain.paths import path_in_words, prediction_in_words
+from zeroshot_core.explain.wording import path_in_words, prediction_in_words
 from zeroshot_core.ranking.likelihood import Telling
 from zeroshot_core.ranking.ranker import ZeroShotRanker
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.errors import InvalidInputError, NotFittedError
-from zeroshot_core.explain.paths import prediction_in_words
+from zeroshot_core.explain.wording import prediction_in_words
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.prediction import PromptedClassifier, Prompting, ZeroShotClassifier, label_questions
 from zeroshot_core.serving.loading import open_model, open_retriever
