@@ -7,26 +7,30 @@ from typing import TYPE_CHECKING
 from zeroshot_core.doors import opens
 
 if TYPE_CHECKING:
-    from zeroshot_core.construction.building import BuildReport, GraphBuild, build_graph
     from zeroshot_core.construction.cooccurrence import cooccurrence_graph
-    from zeroshot_core.construction.graph_builder import GraphBuilder, ask_all
-    from zeroshot_core.construction.prompting import extraction_prompt, triples_schema
-    from zeroshot_core.construction.reading import Extractor, Triple
-    from zeroshot_core.construction.resolving import NameLinker
+    from zeroshot_core.construction.graph_build import BuildReport, GraphBuild, build_graph
+    from zeroshot_core.construction.graph_builder import (
+        GraphBuilder,
+        ask_all,
+        extraction_prompt,
+        triples_schema,
+    )
+    from zeroshot_core.construction.resolution import NameLinker
+    from zeroshot_core.construction.triples import Extractor, Triple
 
 # Co-occurrence is counted by matrices: only who counts pays for them.
 _MODULES = {
-    "BuildReport": "building",
-    "GraphBuild": "building",
-    "build_graph": "building",
+    "BuildReport": "graph_build",
+    "GraphBuild": "graph_build",
+    "build_graph": "graph_build",
     "cooccurrence_graph": "cooccurrence",
     "GraphBuilder": "graph_builder",
     "ask_all": "graph_builder",
-    "extraction_prompt": "prompting",
-    "triples_schema": "prompting",
-    "Extractor": "reading",
-    "Triple": "reading",
-    "NameLinker": "resolving",
+    "extraction_prompt": "graph_builder",
+    "triples_schema": "graph_builder",
+    "Extractor": "triples",
+    "Triple": "triples",
+    "NameLinker": "resolution",
 }
 
 __all__ = [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from zeroshot_core.errors import InvalidInputError
+from zeroshot_core import checks
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.types import Item, Relation
 
@@ -55,11 +55,9 @@ def cooccurrence_graph(
     ----------
     Bouma (2009), Normalized (pointwise) mutual information in collocation extraction.
     """
-    if min_count < 1 or max_sources < 0 or not 0 < significance < 1:
-        raise InvalidInputError(
-            "expected min_count of at least 1, max_sources of at least 0 and significance in (0, 1), "
-            f"got {min_count}, {max_sources} and {significance}"
-        )
+    checks.whole("min_count", min_count, least=1)
+    checks.whole("max_sources", max_sources)
+    checks.real("significance", significance, above=0, below=1)
     graph.require(id_ for item in items for id_ in item.concepts)
     links = _links(items, graph)
     heads, tails, counts = _pairs(links, min_count)
@@ -111,6 +109,7 @@ def _chance(n_items: int, heads: Floats, tails: Floats, both: Floats) -> Floats:
     """Bound the hypergeometric tail from `both` on by the geometric series of its first two terms.
 
     The ratio of successive terms only falls, so the bound holds; above the mode it is tight.
+    `scipy.stats.hypergeom.sf` sums the tail of one pair at a time, 30 us each, and there may be millions.
     """
     neither = n_items - heads - tails + both
     ratio = (heads - both) * (tails - both) / ((both + 1) * (neither + 1))

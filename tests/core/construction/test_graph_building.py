@@ -295,7 +295,7 @@ def test_a_damaged_checkpoint_is_refused_before_anything_is_asked(tmp_path: Path
         ([3], {}, "expected non-empty texts"),
         ([Item(id="i", image="photo.png")], {}, "expected non-empty texts"),
         ([Item(id="i", text="a"), Item(id="i", text="b")], {}, "got 'i' for two texts"),
-        (["text"], {"batch_size": 0}, "batch_size of at least 1"),
+        (["text"], {"batch_size": 0}, "batch_size as a whole number of at least 1"),
         (["text"], {"concept_types": []}, "concept_types as a list of words"),
         (["text"], {"relation_types": "treats"}, "relation_types as a list of words"),
         (["text"], {"link": lambda names: names}, "expected a graph beside `link`"),

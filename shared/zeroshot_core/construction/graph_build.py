@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import warnings
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
+from zeroshot_core import checks
 from zeroshot_core.construction.extraction import extract_all, read_sources
-from zeroshot_core.construction.merging import edges_of, ends, mentions_of, merge_edges
-from zeroshot_core.construction.reading import Extractor, Reading, Triple
-from zeroshot_core.construction.resolving import NameLinker, resolve
+from zeroshot_core.construction.resolution import Mention, NameLinker, resolve
+from zeroshot_core.construction.triples import Extractor, Reading, Triple
 from zeroshot_core.construction.vocabulary import Vocabulary
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
-from zeroshot_core.types import Item
+from zeroshot_core.types import Item, Relation
 
 __all__ = ["BuildReport", "GraphBuild", "build_graph"]
 
@@ -70,6 +70,15 @@ class GraphBuild:
     report: BuildReport
 
 
+class _CitedEdge(NamedTuple):
+    """A triple with its ends resolved to concept ids, and the id of the text that says it."""
+
+    head: str
+    type: str
+    tail: str
+    source: str
+
+
 def build_graph(
     texts: Sequence[str | Item],
     extract: Extractor,
@@ -111,8 +120,7 @@ def build_graph(
     """
     if link is not None and graph is None:
         raise InvalidInputError("expected a graph beside `link`, got none; give the graph that it links to")
-    if batch_size < 1:
-        raise InvalidInputError(f"expected batch_size of at least 1, got {batch_size}")
+    checks.whole("batch_size", batch_size, least=1)
     vocabulary = Vocabulary(concept_types, relation_types, graph)
     sources = read_sources(texts)
     readings = extract_all(
@@ -136,8 +144,8 @@ def _assemble(
     refused = [(id_, triple) for id_, triple in read if not vocabulary.allows(triple)]
     problems = [*_problems(readings), *(f"{id_}: {vocabulary.objection(triple)}" for id_, triple in refused)]
     _refuse_useless(readings, said, problems)
-    ids, new = resolve(Counter(end for _, triple in said for end in ends(triple)), graph, link)
-    edges = edges_of(said, ids)
+    ids, new = resolve(Counter(end for _, triple in said for end in _ends(triple)), graph, link)
+    edges = _edges(said, ids)
     kept = [edge for edge in edges if edge.head != edge.tail]
     report = BuildReport(
         n_texts=len(readings),
@@ -150,8 +158,46 @@ def _assemble(
         n_linked=len(set(ids.values()) & graph.positions.keys()),
         problems=tuple(problems[:_N_QUOTED]),
     )
-    whole = KnowledgeGraph([*graph.concepts.values(), *new], merge_edges(graph.relations, kept))
-    return GraphBuild(graph=whole, mentions=mentions_of(readings, edges), report=report)
+    whole = KnowledgeGraph([*graph.concepts.values(), *new], _merged(graph.relations, kept))
+    return GraphBuild(graph=whole, mentions=_mentions(readings, edges), report=report)
+
+
+def _ends(triple: Triple) -> tuple[Mention, Mention]:
+    """Head and tail, each with its type."""
+    return (triple.head, triple.head_type), (triple.tail, triple.tail_type)
+
+
+def _edges(said: Iterable[tuple[str, Triple]], ids: Mapping[Mention, str]) -> list[_CitedEdge]:
+    """Resolve the triples of texts, given as (text id, triple)."""
+    return [
+        _CitedEdge(head=ids[_ends(t)[0]], type=t.relation, tail=ids[_ends(t)[1]], source=source)
+        for source, t in said
+    ]
+
+
+def _merged(known: Iterable[Relation], edges: Iterable[_CitedEdge]) -> list[Relation]:
+    """Add edges to relations: each new source of a relation counts 1 in its weight."""
+    relations = {(r.head, r.type, r.tail): r for r in known}
+    cited: dict[tuple[str, str, str], dict[str, None]] = defaultdict(dict)
+    for head, type_, tail, source in edges:
+        cited[head, type_, tail][source] = None
+    for (head, type_, tail), sources in cited.items():
+        old = relations.get((head, type_, tail))
+        before = old.sources if old else ()
+        added = tuple(source for source in sources if source not in before)
+        weight = (old.weight if old else 0.0) + len(added)
+        relations[head, type_, tail] = Relation(
+            head=head, type=type_, tail=tail, weight=weight, sources=before + added
+        )
+    return list(relations.values())
+
+
+def _mentions(text_ids: Iterable[str], edges: Iterable[_CitedEdge]) -> dict[str, tuple[str, ...]]:
+    """Concepts that each text names, in its order; none for a text that says nothing."""
+    named: dict[str, dict[str, None]] = {id_: {} for id_ in text_ids}
+    for edge in edges:
+        named[edge.source] |= {edge.head: None, edge.tail: None}
+    return {id_: tuple(concepts) for id_, concepts in named.items()}
 
 
 def _problems(readings: Mapping[str, Reading]) -> list[str]:
