@@ -19,7 +19,7 @@ import numpy as np
 from zeroshot_core.datasets import LABELLED_TEXTS, LabelledTexts, load_labelled_texts
 from zeroshot_core.encoders import Encoder, load_encoder
 from zeroshot_core.encoders.wrappers import RememberingEncoder
-from zeroshot_core.evaluation.classification import (
+from zeroshot_core.evaluation.text_classification import (
     ClassificationReport,
     ClassificationScores,
     evaluate_few_shot,

@@ -22,7 +22,7 @@ import numpy as np
 from zeroshot_core.datasets import load_product_lines
 from zeroshot_core.encoders import load_encoder
 from zeroshot_core.errors import require
-from zeroshot_core.evaluation.completion import (
+from zeroshot_core.evaluation.graph_completion import (
     CompletionScores,
     evaluate_completion,
     filtered_ranks,

@@ -21,8 +21,8 @@ from zeroshot_core.datasets import ProductLines, load_product_lines
 from zeroshot_core.encoders import load_encoder
 from zeroshot_core.encoders.wrappers import RememberingEncoder
 from zeroshot_core.evaluation import SPLITS, evaluate_demand, split_product_lines
-from zeroshot_core.evaluation.baselines import LineFeatures, catboost
 from zeroshot_core.evaluation.demand import DemandReport, Scores, TunedScores, score
+from zeroshot_core.evaluation.demand_baselines import LineFeatures, catboost
 
 COLUMNS = ("rmsle", "wape", "spearman", "pinball_90", "coverage_90", "width_90")
 PACKAGES = ("catboost", "numpy", "pymilvus", "scikit-learn", "sentence-transformers", "torch")

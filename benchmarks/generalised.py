@@ -17,7 +17,7 @@ import numpy as np
 from zeroshot_core.datasets import load_labelled_texts
 from zeroshot_core.encoders import load_encoder
 from zeroshot_core.encoders.wrappers import RememberingEncoder
-from zeroshot_core.evaluation.generalised import (
+from zeroshot_core.evaluation.generalised_zero_shot import (
     SEEN_LABELS,
     GeneralisedReport,
     GeneralisedScores,

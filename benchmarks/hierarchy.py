@@ -17,7 +17,7 @@ import numpy as np
 from zeroshot_core.datasets import LabelledTexts, load_labelled_texts
 from zeroshot_core.encoders import Encoder, load_encoder
 from zeroshot_core.encoders.wrappers import RememberingEncoder
-from zeroshot_core.evaluation.classification import draw_examples
+from zeroshot_core.evaluation.text_classification import draw_examples
 from zeroshot_core.graph import KnowledgeGraph, ancestors
 from zeroshot_core.prediction import ZeroShotClassifier
 from zeroshot_core.statistics import percentile_interval, resampled_means

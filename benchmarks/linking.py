@@ -18,14 +18,13 @@ import fastobo
 import numpy as np
 from zeroshot_core.encoders import Encoder, load_encoder
 from zeroshot_core.encoders.wrappers import RememberingEncoder
-from zeroshot_core.evaluation.linking import (
+from zeroshot_core.evaluation.entity_linking import (
     HeldOutNames,
-    accuracy_at,
-    expected_calibration_error,
     hold_out_synonyms,
     match_strings,
     without_concepts,
 )
+from zeroshot_core.evaluation.metrics import accuracy_at, expected_calibration_error
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import OpenVersion, VectorIndex
 from zeroshot_core.retrieval.linking import Linker

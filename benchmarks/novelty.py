@@ -20,8 +20,13 @@ import numpy as np
 from zeroshot_core.datasets import load_labelled_texts
 from zeroshot_core.encoders import Encoder, load_encoder
 from zeroshot_core.encoders.wrappers import RememberingEncoder
-from zeroshot_core.evaluation.novelty import Detection, NoveltyReport, evaluate_novelty
-from zeroshot_core.evaluation.open_labels import split_novelty, tuned_on_known
+from zeroshot_core.evaluation.novelty_detection import (
+    Detection,
+    NoveltyReport,
+    evaluate_novelty,
+    split_novelty,
+    tuned_on_known,
+)
 
 HEADS = (
     "data",

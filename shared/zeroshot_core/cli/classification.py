@@ -11,8 +11,8 @@ import typer
 from zeroshot_core.cli.console import note, write_json, write_line, write_table
 
 if TYPE_CHECKING:
-    from zeroshot_core.evaluation.classification import ClassificationReport
-    from zeroshot_core.evaluation.generalised import GeneralisedReport
+    from zeroshot_core.evaluation.generalised_zero_shot import GeneralisedReport
+    from zeroshot_core.evaluation.text_classification import ClassificationReport
 
 __all__ = ["classification"]
 
@@ -51,8 +51,8 @@ def classification(
     """Label texts, beside baselines."""
     from zeroshot_core.datasets import load_labelled_texts
     from zeroshot_core.encoders import load_encoder
-    from zeroshot_core.evaluation.classification import evaluate_few_shot, evaluate_zero_shot
-    from zeroshot_core.evaluation.generalised import evaluate_generalised
+    from zeroshot_core.evaluation.generalised_zero_shot import evaluate_generalised
+    from zeroshot_core.evaluation.text_classification import evaluate_few_shot, evaluate_zero_shot
 
     note(f"reading {data.value}")
     texts, encoder = load_labelled_texts(data.value), load_encoder()

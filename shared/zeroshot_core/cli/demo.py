@@ -16,7 +16,7 @@ from zeroshot_core.cli.wording import because, interval_in_words, nearest, short
 if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
     from zeroshot_core.evaluation import DemandReport
-    from zeroshot_core.evaluation.trials import RegressorFactory
+    from zeroshot_core.evaluation.demand import RegressorFactory
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.prediction import ZeroShotRegressor
 

@@ -11,7 +11,7 @@ from zeroshot_core.cli.console import note, write_json, write_line, write_table
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
-    from zeroshot_core.evaluation.novelty import NoveltyReport
+    from zeroshot_core.evaluation.novelty_detection import NoveltyReport
 
 __all__ = ["novelty"]
 
@@ -69,8 +69,7 @@ def novelty(
     """Find the texts that none of the known labels fits."""
     from zeroshot_core.datasets import load_labelled_texts
     from zeroshot_core.encoders import load_encoder
-    from zeroshot_core.evaluation.novelty import evaluate_novelty
-    from zeroshot_core.evaluation.open_labels import split_novelty, tuned_on_known
+    from zeroshot_core.evaluation.novelty_detection import evaluate_novelty, split_novelty, tuned_on_known
 
     rate = _rate(false_alarm_rate)
     texts = load_labelled_texts(data.value)

@@ -2,37 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+import numpy as np
 
 from zeroshot_core.datasets import ProductLines, load_product_lines
 from zeroshot_core.encoders.wrappers import RememberingEncoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.estimators.encoder_tuning import Tuning
 from zeroshot_core.evaluation import metrics
-from zeroshot_core.evaluation.baselines import BASELINES, Forecast, LineFeatures
+from zeroshot_core.evaluation.demand_baselines import BASELINES, LineFeatures, LineForecast
 from zeroshot_core.evaluation.splits import Split, split_product_lines
-from zeroshot_core.evaluation.trials import (
-    Regressor,
-    RegressorFactory,
-    Scores,
-    Trial,
-    TunedScores,
-    default_regressor,
-    log_error_difference,
-    score,
-    tuned_scores,
-)
 from zeroshot_core.graph import KnowledgeGraph, table_concepts
-from zeroshot_core.types import Item
+from zeroshot_core.types import Item, Prediction
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders.base import Encoder
+    from zeroshot_core.prediction import ZeroShotRegressor
     from zeroshot_core.types import Floats
 
-__all__ = ["DemandReport", "Regressor", "Scores", "TunedScores", "evaluate_demand", "linked_items", "score"]
+__all__ = [
+    "DemandReport",
+    "Regressor",
+    "RegressorFactory",
+    "Scores",
+    "TunedScores",
+    "evaluate_demand",
+    "linked_items",
+    "score",
+]
+
+
+class Regressor(Protocol):
+    """The part of `ZeroShotRegressor` that an evaluation uses."""
+
+    def fit(self, X: Sequence[Item], y: Floats, groups: Sequence[str] | None = None) -> Any:
+        """Learn targets of shape (n,) or (n, horizon)."""
+        ...
+
+    def predict(self, X: Sequence[Item]) -> Floats:
+        """Forecast, in the shape of the targets."""
+        ...
+
+    def predict_interval(self, X: Sequence[Item], coverage: float = 0.9) -> Floats:
+        """Give lower and upper ends, shape (n, 2) for targets of shape (n,)."""
+        ...
+
+    def predict_quantile(self, X: Sequence[Item], q: float) -> Floats:
+        """Give one quantile, shape (n,) for targets of shape (n,)."""
+        ...
+
+    def explain(self, X: Sequence[Item]) -> list[Prediction]:
+        """Forecast with evidence."""
+        ...
+
+
+RegressorFactory: TypeAlias = "Callable[[Encoder, KnowledgeGraph | None], Regressor]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """Metrics of one forecast; see `metrics` for the formulas. `pinball_90` and `width_90` are in units."""
+
+    rmsle: float
+    wape: float
+    spearman: float
+    pinball_90: float
+    coverage_90: float
+    width_90: float
+    bias: float
+    top_decile_lift: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TunedScores:
+    """What tuning the encoder changes, on the same lines.
+
+    Parameters
+    ----------
+    tune
+        How, as of `ZeroShotRegressor`.
+    verdict
+        Whether what was tuned is kept, and why.
+    seconds
+        Tuning, indexing, fitting and forecasting.
+    difference
+        Squared log error with the tuned encoder minus with the frozen one; below 0 means that tuning helps.
+    """
+
+    tune: str
+    verdict: str
+    scores: Scores
+    seconds: float
+    difference: metrics.PairedDifference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +135,7 @@ class DemandReport:
     model: Regressor = field(repr=False)
     items: tuple[Item, ...] = field(repr=False)
     truth: Floats = field(repr=False)
-    forecast: Forecast = field(repr=False)
+    forecast: LineForecast = field(repr=False)
     known_units: Mapping[str, float] = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -136,16 +201,16 @@ def evaluate_demand(
     start = perf_counter()
     reader.encode([item.text for item in lines.items], show_progress=show_progress)
     graph = KnowledgeGraph.from_table(lines.rows, lines.graph_columns, lines.graph_edges)
-    make = regressor or default_regressor(seed, show_progress)
-    trial = Trial(items=linked_items(lines), parts=parts)
+    make = regressor or _default_regressor(seed, show_progress)
+    trial = _Trial(items=linked_items(lines), parts=parts)
     model, forecast = trial.run(make(reader, graph))
     seconds = perf_counter() - start
     _, no_graph = replace(trial, items=lines.items).run(make(reader, None))
     tuned = None
     if tune != "none":
-        tuning = default_regressor(seed, show_progress, tune=tune, budget_s=budget_s)
+        tuning = _default_regressor(seed, show_progress, tune=tune, budget_s=budget_s)
         # Only a head is trained over vectors; else weights must be within reach.
-        tuned = tuned_scores(trial, tuning(reader if tune == "head" else base, graph), tune, forecast, seed)
+        tuned = _tuned_scores(trial, tuning(reader if tune == "head" else base, graph), tune, forecast, seed)
     truth = parts.target[parts.test]
     return DemandReport(
         split=split,
@@ -156,7 +221,7 @@ def evaluate_demand(
         seconds=seconds,
         baselines=_baseline_scores(lines, reader, parts),
         no_graph=score(truth, no_graph),
-        difference=log_error_difference(truth, forecast, no_graph, seed),
+        difference=_log_error_difference(truth, forecast, no_graph, seed),
         curve_wape=trial.curve_wape(make(reader, graph), lines.launch_units) if split == "launch" else {},
         tuned=tuned,
         model=model,
@@ -165,6 +230,44 @@ def evaluate_demand(
         forecast=forecast,
         known_units={lines.items[i].id: float(parts.target[i]) for i in parts.train},
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Trial:
+    """Items and the split that says which of them are known."""
+
+    items: tuple[Item, ...]
+    parts: Split
+
+    @property
+    def known_items(self) -> tuple[Item, ...]:
+        """Items to learn from."""
+        return tuple(self.items[i] for i in self.parts.train)
+
+    @property
+    def new_items(self) -> tuple[Item, ...]:
+        """Items to forecast."""
+        return tuple(self.items[i] for i in self.parts.test)
+
+    def run(self, model: Regressor) -> tuple[Regressor, LineForecast]:
+        """Fit on the known items and forecast the new ones; units sold are never below 0."""
+        new = self.new_items
+        model.fit(self.known_items, self.parts.target[self.parts.train], groups=self.parts.groups)
+        return model, LineForecast(
+            mean=np.maximum(model.predict(new), 0),
+            quantile_90=np.maximum(model.predict_quantile(new, 0.9), 0),
+            interval=np.maximum(model.predict_interval(new, coverage=0.9), 0),
+        )
+
+    def curve_wape(self, model: Regressor, curves: Floats) -> dict[str, float]:
+        """Fit the curves, shape (n, horizon), instead of their sums, and compare with their mean."""
+        known, truth = curves[self.parts.train], curves[self.parts.test]
+        forecast = model.fit(self.known_items, known, groups=self.parts.groups).predict(self.new_items)
+        mean_curve = np.broadcast_to(known.mean(axis=0), truth.shape)
+        return {
+            "model": metrics.wape(truth.ravel(), forecast.ravel()),
+            "mean_curve": metrics.wape(truth.ravel(), mean_curve.ravel()),
+        }
 
 
 def linked_items(lines: ProductLines) -> tuple[Item, ...]:
@@ -185,6 +288,55 @@ def _baseline_scores(lines: ProductLines, encoder: Encoder, parts: Split) -> dic
     known, new = features.take(parts.train), features.take(parts.test)
     units, truth = parts.target[parts.train], parts.target[parts.test]
     return {name: score(truth, baseline(known, units, new)) for name, baseline in BASELINES.items()}
+
+
+def score(truth: Floats, forecast: LineForecast) -> Scores:
+    """Compute every metric of a forecast, shapes as in `LineForecast`."""
+    return Scores(
+        rmsle=metrics.rmsle(truth, forecast.mean),
+        wape=metrics.wape(truth, forecast.mean),
+        spearman=metrics.spearman(truth, forecast.mean),
+        pinball_90=metrics.pinball(truth, forecast.quantile_90, 0.9),
+        coverage_90=metrics.coverage(truth, forecast.interval),
+        width_90=metrics.interval_width(forecast.interval),
+        bias=metrics.bias(truth, forecast.mean),
+        top_decile_lift=metrics.top_decile_lift(truth, forecast.mean),
+    )
+
+
+def _default_regressor(
+    seed: int, show_progress: bool, **settings: Any
+) -> Callable[[Encoder, KnowledgeGraph | None], ZeroShotRegressor]:
+    """Make `ZeroShotRegressor` with its defaults, but for some settings."""
+    from zeroshot_core.prediction import ZeroShotRegressor
+
+    return lambda encoder, graph: ZeroShotRegressor(
+        encoder, graph, random_state=seed, show_progress=show_progress, **settings
+    )
+
+
+def _tuned_scores(
+    trial: _Trial, model: ZeroShotRegressor, tune: str, frozen: LineForecast, seed: int
+) -> TunedScores:
+    """Fit a regressor over a tuned encoder, and compare it with the forecast over the frozen one."""
+    start = perf_counter()
+    _, forecast = trial.run(model)
+    truth = trial.parts.target[trial.parts.test]
+    return TunedScores(
+        tune=tune,
+        verdict=model.tuning_.verdict if model.tuning_ else "",
+        scores=score(truth, forecast),
+        seconds=perf_counter() - start,
+        difference=_log_error_difference(truth, forecast, frozen, seed),
+    )
+
+
+def _log_error_difference(
+    truth: Floats, forecast: LineForecast, other: LineForecast, seed: int
+) -> metrics.PairedDifference:
+    """Compare the squared log errors of a forecast with those of another one."""
+    ours, theirs = (metrics.squared_log_errors(truth, each.mean) for each in (forecast, other))
+    return metrics.paired_bootstrap(ours, theirs, seed=seed)
 
 
 def _compared(difference: metrics.PairedDifference) -> dict[str, Any]:

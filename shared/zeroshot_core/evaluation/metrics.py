@@ -1,16 +1,19 @@
-"""Metrics of numbers, quantiles and intervals, and the paired bootstrap; pure functions of arrays.
+"""Metrics of numbers, quantiles, intervals, ranks and probabilities, and the paired bootstrap.
 
-Throughout, y and the forecast f have shape (n,), and lower is better unless said.
+All are pure functions of arrays. Those of forecasts take y and the forecast f of shape (n,); lower is better
+unless said. What scikit-learn and SciPy have is theirs, with our checks before it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.statistics import percentile_interval, resampled_means
 
@@ -19,17 +22,22 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PairedDifference",
+    "accuracy_at",
     "bias",
     "coverage",
+    "expected_calibration_error",
     "interval_width",
     "paired_bootstrap",
     "pinball",
     "rmsle",
     "spearman",
     "squared_log_errors",
+    "tied_rank",
     "top_decile_lift",
     "wape",
 ]
+
+_N_BINS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,18 +57,16 @@ def squared_log_errors(y: npt.ArrayLike, forecast: npt.ArrayLike) -> Floats:
     InvalidInputError
         If the shapes differ, nothing is there, or a value is negative or not finite.
     """
-    truth, forecasts = _pair(y, forecast)
-    if min(truth.min(), forecasts.min()) < 0:
-        raise InvalidInputError(
-            f"expected values of at least 0, got {min(truth.min(), forecasts.min()):g}; clip forecasts at 0"
-        )
+    truth, forecasts = _non_negative(y, forecast)
     errors: Floats = (np.log1p(forecasts) - np.log1p(truth)) ** 2
     return errors
 
 
 def rmsle(y: npt.ArrayLike, forecast: npt.ArrayLike) -> float:
     """Root mean squared log error, sqrt(mean((log(1 + f) - log(1 + y))²)); values of at least 0."""
-    return float(np.sqrt(squared_log_errors(y, forecast).mean()))
+    from sklearn.metrics import root_mean_squared_log_error
+
+    return float(root_mean_squared_log_error(*_non_negative(y, forecast)))
 
 
 def wape(y: npt.ArrayLike, forecast: npt.ArrayLike) -> float:
@@ -77,12 +83,12 @@ def bias(y: npt.ArrayLike, forecast: npt.ArrayLike) -> float:
 
 def spearman(y: npt.ArrayLike, forecast: npt.ArrayLike) -> float:
     """Correlation of the ranks with ties averaged, -1..1; higher is better, 0 where one side is constant."""
-    from scipy.stats import rankdata
+    from scipy.stats import spearmanr
 
-    truth, forecasts = (rankdata(side) for side in _pair(y, forecast))
+    truth, forecasts = _pair(y, forecast)
     if np.ptp(truth) == 0 or np.ptp(forecasts) == 0:
         return 0.0
-    return float(np.corrcoef(truth, forecasts)[0, 1])
+    return float(spearmanr(truth, forecasts).statistic)
 
 
 def pinball(y: npt.ArrayLike, quantile_forecast: npt.ArrayLike, q: float) -> float:
@@ -92,11 +98,10 @@ def pinball(y: npt.ArrayLike, quantile_forecast: npt.ArrayLike, q: float) -> flo
     ----------
     Koenker and Bassett, "Regression quantiles", Econometrica 46, 1978.
     """
-    if not 0 < q < 1:
-        raise InvalidInputError(f"expected a quantile between 0 and 1, got {q!r}")
-    truth, forecasts = _pair(y, quantile_forecast)
-    over = truth - forecasts
-    return float(np.maximum(q * over, (q - 1) * over).mean())
+    from sklearn.metrics import mean_pinball_loss
+
+    checks.real("quantile", q, above=0, below=1)
+    return float(mean_pinball_loss(*_pair(y, quantile_forecast), alpha=q))
 
 
 def coverage(y: npt.ArrayLike, interval: npt.ArrayLike) -> float:
@@ -147,6 +152,50 @@ def paired_bootstrap(
     difference = a - b
     low, high = percentile_interval(resampled_means(difference, n, np.random.default_rng(seed)))
     return PairedDifference(mean=float(difference.mean()), low=low, high=high)
+
+
+def tied_rank(score: float, others: npt.ArrayLike) -> float:
+    """Rank from 1 of a score among all others, where higher is better; equal scores share the middle rank."""
+    rivals = np.asarray(others)
+    return 1.0 + float((rivals > score).sum()) + float((rivals == score).sum()) / 2.0
+
+
+def accuracy_at(ranked: Sequence[Sequence[str]], truths: Sequence[str], k: int) -> float:
+    """Share of texts whose concept is among the first `k` that were found for it, in [0, 1]."""
+    if len(ranked) != len(truths) or not truths:
+        raise InvalidInputError(
+            f"expected one ranking for each truth, got {len(ranked)} and {len(truths)}; give both, not empty"
+        )
+    return sum(truth in found[:k] for found, truth in zip(ranked, truths, strict=True)) / len(truths)
+
+
+def expected_calibration_error(probabilities: npt.ArrayLike, is_right: npt.ArrayLike) -> float:
+    """Mean distance of stated probability and share right, over ten bins of equal width [1]_, in [0, 1].
+
+    Parameters
+    ----------
+    probabilities, is_right
+        Shape (n,).
+
+    References
+    ----------
+    .. [1] Naeini et al., "Obtaining Well Calibrated Probabilities Using Bayesian Binning", AAAI 2015.
+    """
+    stated, right = np.asarray(probabilities, dtype=np.float64), np.asarray(is_right, dtype=np.float64)
+    if stated.ndim != 1 or stated.shape != right.shape or not len(stated):
+        raise InvalidInputError(f"expected two arrays of shape (n,), got {stated.shape} and {right.shape}")
+    bins = np.minimum((stated * _N_BINS).astype(np.int64), _N_BINS - 1)
+    gaps = np.bincount(bins, weights=stated - right, minlength=_N_BINS)
+    return float(np.abs(gaps).sum() / len(stated))
+
+
+def _non_negative(y: npt.ArrayLike, forecast: npt.ArrayLike) -> tuple[Floats, Floats]:
+    truth, forecasts = _pair(y, forecast)
+    if min(truth.min(), forecasts.min()) < 0:
+        raise InvalidInputError(
+            f"expected values of at least 0, got {min(truth.min(), forecasts.min()):g}; clip forecasts at 0"
+        )
+    return truth, forecasts
 
 
 def _pair(y: npt.ArrayLike, forecast: npt.ArrayLike) -> tuple[Floats, Floats]:

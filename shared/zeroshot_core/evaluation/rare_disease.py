@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.evaluation.metrics import tied_rank
 from zeroshot_core.evaluation.semantic_baselines import semantic_baselines
 from zeroshot_core.ranking.findings import Findings
 
 if TYPE_CHECKING:
     from zeroshot_core.evaluation.patients import Patient
     from zeroshot_core.prediction import ZeroShotRanker
-    from zeroshot_core.types import Floats
+    from zeroshot_core.types import Floats, Ints
 
 __all__ = ["RankScores", "RareDiseaseReport", "evaluate_rare_diseases"]
 
@@ -131,9 +132,9 @@ def _scored(
             yield patient, list(dict.fromkeys(rows.tolist())), scores
 
 
-def _rank(scores: Floats, right: Any) -> float:
-    best = scores[right].max()
-    return 1.0 + float((scores > best).sum()) + (float((scores == best).sum()) - 1.0) / 2.0
+def _rank(scores: Floats, right: Ints) -> float:
+    best = right[scores[right].argmax()]
+    return tied_rank(scores[best], np.delete(scores, best))
 
 
 def _scores(ranks: Floats) -> RankScores:

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.evaluation import baselines, metrics
-from zeroshot_core.evaluation.baselines import BASELINES, LineFeatures
+from zeroshot_core.evaluation import demand_baselines as baselines
+from zeroshot_core.evaluation import metrics
+from zeroshot_core.evaluation.demand_baselines import BASELINES, LineFeatures
 
 TYPES = {
     "cola": ("drinks", 5.0),

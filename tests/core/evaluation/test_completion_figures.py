@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.evaluation.completion import (
+from zeroshot_core.evaluation.graph_completion import (
     evaluate_completion,
     filtered_ranks,
     hold_out_relations,

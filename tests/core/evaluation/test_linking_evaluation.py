@@ -1,8 +1,6 @@
 import pytest
-from zeroshot_core.errors import InvalidInputError, UnknownConceptError
-from zeroshot_core.evaluation.linking import (
-    accuracy_at,
-    expected_calibration_error,
+from zeroshot_core.errors import UnknownConceptError
+from zeroshot_core.evaluation.entity_linking import (
     hold_out_synonyms,
     match_strings,
     without_concepts,
@@ -42,19 +40,3 @@ def test_strings_match_but_for_case_punctuation_and_plural():
     assert match_strings(GRAPH, ["First-3s", "FIRST 3", "third 3"]) == [[], ["c3"], []]
     plural = KnowledgeGraph([Concept(id="a", name="Skin rash"), Concept(id="b", name="skin rashs")])
     assert match_strings(plural, ["skin, RASH", "skin rashs"]) == [["a", "b"], ["a", "b"]]
-
-
-def test_accuracy_counts_the_first_k():
-    ranked = [["a", "b"], ["b", "a"], []]
-    assert accuracy_at(ranked, ["a", "a", "a"], 1) == pytest.approx(1 / 3)
-    assert accuracy_at(ranked, ["a", "a", "a"], 2) == pytest.approx(2 / 3)
-    with pytest.raises(InvalidInputError, match="one ranking for each truth, got 3 and 1"):
-        accuracy_at(ranked, ["a"], 1)
-
-
-def test_calibration_error_is_the_gap_between_stated_and_true():
-    assert expected_calibration_error([0.75] * 4, [1, 1, 1, 0]) == pytest.approx(0.0)
-    assert expected_calibration_error([0.95, 0.95, 0.05, 0.05], [0, 0, 0, 0]) == pytest.approx(0.5)
-    assert expected_calibration_error([1.0], [True]) == 0.0
-    with pytest.raises(InvalidInputError, match="two arrays of shape"):
-        expected_calibration_error([0.5, 0.5], [1])

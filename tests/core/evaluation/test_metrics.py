@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
-from scipy.stats import spearmanr
-from sklearn.metrics import mean_pinball_loss, root_mean_squared_log_error
+from scipy.stats import rankdata
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.evaluation import metrics
 
@@ -13,17 +12,25 @@ def sales():
     return y, y * rng.lognormal(0, 0.5, size=500)
 
 
-def test_rmsle_agrees_with_scikit_learn(sales):
-    assert metrics.rmsle(*sales) == pytest.approx(root_mean_squared_log_error(*sales))
+def test_rmsle_is_the_root_of_the_mean_of_the_squared_log_errors(sales):
+    assert metrics.rmsle(*sales) == pytest.approx(
+        np.sqrt(metrics.squared_log_errors(*sales).mean()), rel=1e-12
+    )
+    assert metrics.rmsle([0.0, np.e - 1], [0.0, 0.0]) == pytest.approx(np.sqrt(0.5))
 
 
-def test_spearman_agrees_with_scipy_under_ties(sales):
-    assert metrics.spearman(*sales) == pytest.approx(spearmanr(*sales).statistic)
+def test_spearman_is_the_correlation_of_ranks_with_ties_averaged(sales):
+    y, forecast = sales
+    ranks = [rankdata(side) for side in (y, np.round(forecast, -1))]
+    found = metrics.spearman(y, np.round(forecast, -1))
+    assert found == pytest.approx(np.corrcoef(*ranks)[0, 1], rel=1e-12)
 
 
 @pytest.mark.parametrize("q", [0.1, 0.5, 0.9])
-def test_pinball_agrees_with_scikit_learn(sales, q):
-    assert metrics.pinball(*sales, q) == pytest.approx(mean_pinball_loss(*sales, alpha=q))
+def test_pinball_weighs_what_is_over_by_q_and_what_is_under_by_the_rest(sales, q):
+    over = sales[0] - sales[1]
+    expected = np.maximum(q * over, (q - 1) * over).mean()
+    assert metrics.pinball(*sales, q) == pytest.approx(expected, rel=1e-12)
 
 
 def test_constant_forecast_has_no_rank_correlation():
@@ -73,7 +80,7 @@ def test_bootstrap_cannot_tell_equal_losses_apart_and_repeats_with_its_seed():
         (lambda: metrics.wape([0, 0], [1, 1]), "got zeros alone"),
         (lambda: metrics.wape([1, np.nan], [1, 1]), "drop those cases"),
         (lambda: metrics.rmsle([1], [-2]), "got -2; clip forecasts at 0"),
-        (lambda: metrics.pinball([1], [1], 1), "between 0 and 1, got 1"),
+        (lambda: metrics.pinball([1], [1], 1), "expected quantile as a number above 0 and below 1, got 1"),
         (lambda: metrics.coverage([1], [1]), r"shape \(n, 2\), got \(1,\)"),
         (lambda: metrics.coverage([1], [[2, 1]]), "crossed intervals"),
     ],
@@ -81,3 +88,25 @@ def test_bootstrap_cannot_tell_equal_losses_apart_and_repeats_with_its_seed():
 def test_wrong_input_says_what_was_expected(call, message):
     with pytest.raises(InvalidInputError, match=message):
         call()
+
+
+def test_equal_scores_share_the_middle_rank():
+    assert metrics.tied_rank(0.5, [0.9, 0.1, 0.2]) == 2.0
+    assert metrics.tied_rank(0.5, [0.9, 0.5, 0.5, 0.1]) == 3.0
+    assert metrics.tied_rank(0.5, []) == 1.0
+
+
+def test_accuracy_counts_the_first_k():
+    ranked = [["a", "b"], ["b", "a"], []]
+    assert metrics.accuracy_at(ranked, ["a", "a", "a"], 1) == pytest.approx(1 / 3)
+    assert metrics.accuracy_at(ranked, ["a", "a", "a"], 2) == pytest.approx(2 / 3)
+    with pytest.raises(InvalidInputError, match="one ranking for each truth, got 3 and 1"):
+        metrics.accuracy_at(ranked, ["a"], 1)
+
+
+def test_calibration_error_is_the_gap_between_stated_and_true():
+    assert metrics.expected_calibration_error([0.75] * 4, [1, 1, 1, 0]) == pytest.approx(0.0)
+    assert metrics.expected_calibration_error([0.95, 0.95, 0.05, 0.05], [0, 0, 0, 0]) == pytest.approx(0.5)
+    assert metrics.expected_calibration_error([1.0], [True]) == 0.0
+    with pytest.raises(InvalidInputError, match="two arrays of shape"):
+        metrics.expected_calibration_error([0.5, 0.5], [1])

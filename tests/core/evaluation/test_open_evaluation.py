@@ -3,9 +3,18 @@ import pytest
 from zeroshot_core.datasets import LabelledTexts
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.evaluation.generalised import evaluate_generalised, score_generalised, split_generalised
-from zeroshot_core.evaluation.novelty import detection, evaluate_novelty, false_positive_rate, open_set_scores
-from zeroshot_core.evaluation.open_labels import split_novelty
+from zeroshot_core.evaluation.generalised_zero_shot import (
+    evaluate_generalised,
+    score_generalised,
+    split_generalised,
+)
+from zeroshot_core.evaluation.novelty_detection import (
+    detection,
+    evaluate_novelty,
+    false_positive_rate,
+    open_set_scores,
+    split_novelty,
+)
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.types import Concept
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.evaluation.metrics import tied_rank
 from zeroshot_core.graph import KnowledgeGraph, RelationMap, fit_relation_map
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def filtered_ranks(graph: KnowledgeGraph, asked: Sequence[Relation], scores: Vec
     for row, relation in enumerate(asked):
         own = scores[row, graph.positions[relation.tail]]
         others = np.delete(scores[row], [*tails[relation.head], graph.positions[relation.head]])
-        ranks[row] = 1 + (others > own).sum() + (others == own).sum() / 2
+        ranks[row] = tied_rank(own, others)
     return ranks
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
@@ -17,16 +16,7 @@ from zeroshot_core.graph.names import stem_key
 if TYPE_CHECKING:
     from zeroshot_core.types import Concept
 
-__all__ = [
-    "HeldOutNames",
-    "accuracy_at",
-    "expected_calibration_error",
-    "hold_out_synonyms",
-    "match_strings",
-    "without_concepts",
-]
-
-_N_BINS = 10
+__all__ = ["HeldOutNames", "hold_out_synonyms", "match_strings", "without_concepts"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,35 +73,6 @@ def match_strings(graph: KnowledgeGraph, texts: Sequence[str]) -> list[list[str]
         for name in (concept.name, *concept.synonyms):
             known[stem_key(name)][id_] = None
     return [list(known.get(stem_key(text), ())) for text in texts]
-
-
-def accuracy_at(ranked: Sequence[Sequence[str]], truths: Sequence[str], k: int) -> float:
-    """Share of texts whose concept is among the first `k` that were found for it, in [0, 1]."""
-    if len(ranked) != len(truths) or not truths:
-        raise InvalidInputError(
-            f"expected one ranking for each truth, got {len(ranked)} and {len(truths)}; give both, not empty"
-        )
-    return sum(truth in found[:k] for found, truth in zip(ranked, truths, strict=True)) / len(truths)
-
-
-def expected_calibration_error(probabilities: npt.ArrayLike, is_right: npt.ArrayLike) -> float:
-    """Mean distance of stated probability and share right, over ten bins of equal width [1]_, in [0, 1].
-
-    Parameters
-    ----------
-    probabilities, is_right
-        Shape (n,).
-
-    References
-    ----------
-    .. [1] Naeini et al., "Obtaining Well Calibrated Probabilities Using Bayesian Binning", AAAI 2015.
-    """
-    stated, right = np.asarray(probabilities, dtype=np.float64), np.asarray(is_right, dtype=np.float64)
-    if stated.ndim != 1 or stated.shape != right.shape or not len(stated):
-        raise InvalidInputError(f"expected two arrays of shape (n,), got {stated.shape} and {right.shape}")
-    bins = np.minimum((stated * _N_BINS).astype(np.int64), _N_BINS - 1)
-    gaps = np.bincount(bins, weights=stated - right, minlength=_N_BINS)
-    return float(np.abs(gaps).sum() / len(stated))
 
 
 def _synonyms(concept: Concept) -> list[str]:

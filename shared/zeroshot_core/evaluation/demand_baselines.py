@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BASELINES",
-    "Forecast",
     "LineFeatures",
+    "LineForecast",
     "boosted_trees",
     "catboost",
     "constant",
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 QUANTILES = (0.05, 0.9, 0.95)
-Baseline: TypeAlias = "Callable[[LineFeatures, Floats, LineFeatures], Forecast]"
+Baseline: TypeAlias = "Callable[[LineFeatures, Floats, LineFeatures], LineForecast]"
 _N_FOLDS = 5
 _SHRINKAGE = 5.0
 """How many lines of the wider group weigh as much as the group's own."""
@@ -71,7 +71,7 @@ class LineFeatures:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Forecast:
+class LineForecast:
     """Forecasts of n lines: `mean` (n,), `quantile_90` (n,), and the 90% `interval` (n, 2), all >= 0."""
 
     mean: Floats
@@ -79,14 +79,14 @@ class Forecast:
     interval: Floats
 
 
-def constant(known: LineFeatures, units: Floats, new: LineFeatures) -> Forecast:
+def constant(known: LineFeatures, units: Floats, new: LineFeatures) -> LineForecast:
     """Forecast the same for all: the mean of log1p and the quantiles of the known units."""
     n = len(new.rows)
     quantiles = np.tile(np.quantile(units, QUANTILES), (n, 1))
     return _forecast(np.full(n, np.log1p(units).mean()), np.log1p(quantiles))
 
 
-def type_mean(known: LineFeatures, units: Floats, new: LineFeatures) -> Forecast:
+def type_mean(known: LineFeatures, units: Floats, new: LineFeatures) -> LineForecast:
     """Forecast the type's mean of log1p, shrunk to its category's, which is shrunk to the mean of all.
 
     A type that was never sold gets its category's mean. Quantiles add those of the residuals out of fold.
@@ -103,7 +103,7 @@ def type_mean(known: LineFeatures, units: Floats, new: LineFeatures) -> Forecast
     return _forecast(means, means[:, None] + np.quantile(residuals, QUANTILES))
 
 
-def knn_vectors(known: LineFeatures, units: Floats, new: LineFeatures, *, k: int = 50) -> Forecast:
+def knn_vectors(known: LineFeatures, units: Floats, new: LineFeatures, *, k: int = 50) -> LineForecast:
     """Forecast the mean of log1p and the quantiles of the k lines with the most similar texts (cosine)."""
     k = min(k, len(units))
     logs = np.log1p(units)
@@ -116,7 +116,7 @@ def knn_vectors(known: LineFeatures, units: Floats, new: LineFeatures, *, k: int
     return _forecast(logs[near].mean(axis=1), np.quantile(logs[near], QUANTILES, axis=1).T)
 
 
-def boosted_trees(known: LineFeatures, units: Floats, new: LineFeatures) -> Forecast:
+def boosted_trees(known: LineFeatures, units: Floats, new: LineFeatures) -> LineForecast:
     """Forecast with boosted trees on the attributes, each encoded by its mean target out of fold.
 
     References
@@ -137,7 +137,7 @@ def boosted_trees(known: LineFeatures, units: Floats, new: LineFeatures) -> Fore
     return _forecast(fitted(), np.stack(quantiles, axis=1))
 
 
-def catboost(known: LineFeatures, units: Floats, new: LineFeatures, *, n_trees: int = 800) -> Forecast:
+def catboost(known: LineFeatures, units: Floats, new: LineFeatures, *, n_trees: int = 800) -> LineForecast:
     """Forecast with CatBoost on trees of depth 8, the six attributes as categories.
 
     References
@@ -171,10 +171,10 @@ BASELINES: Mapping[str, Baseline] = {
 """Those that every evaluation runs; `catboost` costs more and needs an extra."""
 
 
-def _forecast(log_mean: Floats, log_quantiles: Floats) -> Forecast:
+def _forecast(log_mean: Floats, log_quantiles: Floats) -> LineForecast:
     """Leave log space; crossed quantiles are sorted and nothing falls below 0."""
     low, ninety, high = np.maximum(np.expm1(np.sort(log_quantiles, axis=1)), 0).T
-    return Forecast(
+    return LineForecast(
         mean=np.maximum(np.expm1(log_mean), 0), quantile_90=ninety, interval=np.stack([low, high], axis=1)
     )
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zeroshot_core import checks
 from zeroshot_core.encoders.wrappers import RememberingEncoder
-from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.evaluation.linking import expected_calibration_error
+from zeroshot_core.evaluation.metrics import expected_calibration_error
 from zeroshot_core.prediction import ZeroShotClassifier
 from zeroshot_core.statistics import percentile_interval, resampled_means
 
@@ -133,8 +133,7 @@ def evaluate_few_shot(
     InvalidInputError
         If `n_per_label` is below 1.
     """
-    if n_per_label < 1:
-        raise InvalidInputError(f"expected at least 1 example of each label, got {n_per_label}")
+    checks.whole("n_per_label", n_per_label, least=1)
     texts, labels = draw_examples(data, n_per_label, seed)
     started = time.perf_counter()
     scores = {}
