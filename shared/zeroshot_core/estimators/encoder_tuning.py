@@ -94,11 +94,17 @@ class Tuning:
         InvalidInputError
             If its weights were to be trained, and cannot be.
         """
-        if self.method in {"full", "lora"} and not isinstance(encoder, TransformerEncoder):
-            raise InvalidInputError(
-                f"expected a TransformerEncoder for tune={self.method!r}, got {type(encoder).__name__}, "
-                'whose weights cannot be trained; use tune="head"'
-            )
+        if self.method in {"full", "lora"}:
+            _trainable(encoder, self.method)
+
+
+def _trainable(encoder: Encoder, method: str) -> TransformerEncoder:
+    if not isinstance(encoder, TransformerEncoder):
+        raise InvalidInputError(
+            f"expected a TransformerEncoder for tune={method!r}, got {type(encoder).__name__}, whose weights "
+            'cannot be trained; use tune="head"'
+        )
+    return encoder
 
 
 def tuned_encoder(
@@ -150,10 +156,10 @@ def tuned_encoder(
         # The texts are met again when they are indexed; an API would be paid twice.
         return tune_head(RememberingEncoder(encoder), texts, labels_or_targets, plan=plan, **known)
     return tune_encoder(
-        encoder,  # type: ignore[arg-type]  # `Tuning.check_encoder` refused all others
+        _trainable(encoder, tuning.method),
         texts,
         labels_or_targets,
-        method=tuning.method,
+        method="lora" if tuning.method == "lora" else "full",
         trained_layers=_TRAINED_LAYERS,
         plan=plan,
         **known,

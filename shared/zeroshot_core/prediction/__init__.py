@@ -1,10 +1,9 @@
-"""Heads that turn evidence into numbers, labels and rankings; saved models."""
+"""What predicts numbers, labels, rankings and novelty, in one place; saved models."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from zeroshot_core.doors import opens
+import importlib
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zeroshot_core.classification.classifier import ZeroShotClassifier
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
     from zeroshot_core.regression.regressor import ZeroShotRegressor
     from zeroshot_core.serving.loading import load_model, open_encoder, open_model, open_retriever
 
-# The estimators stand on scikit-learn, which takes longer to import than a framework does.
+# The estimators stand on scikit-learn, which takes longer to import than a framework does. lazy_loader opens
+# modules of the package itself alone, and these are its neighbours.
 _MODULES = {
     "ZeroShotClassifier": "classification.classifier",
     "NoveltyDetector": "novelty.detector",
@@ -56,4 +56,8 @@ __all__ = [
     "prediction_in_words",
 ]
 
-__getattr__ = opens("zeroshot_core", _MODULES)
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"zeroshot_core.{_MODULES[name]}"), name)

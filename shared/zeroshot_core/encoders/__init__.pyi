@@ -1,0 +1,24 @@
+from .base import Encoder, Role
+from .contents import joint_vector
+from .function import FunctionEncoder
+from .hashing import HashEncoder
+from .head import HeadEncoder
+from .loading import encoder_from_config, load_encoder
+from .runtimes import in_runtime
+from .transformer import TransformerEncoder
+from .wrappers import CachedEncoder, KnownVectors
+
+__all__ = [
+    "CachedEncoder",
+    "Encoder",
+    "FunctionEncoder",
+    "HashEncoder",
+    "HeadEncoder",
+    "KnownVectors",
+    "Role",
+    "TransformerEncoder",
+    "encoder_from_config",
+    "in_runtime",
+    "joint_vector",
+    "load_encoder",
+]
