@@ -23,7 +23,7 @@ from zeroshot_core.errors import (
     VersionNotFoundError,
 )
 from zeroshot_core.graph import KnowledgeGraph
-from zeroshot_core.index import AllOf, AnyOf, Condition, IndexParams, Not, VectorIndex, ingestion
+from zeroshot_core.index import AllOf, AnyOf, Condition, IndexParams, Not, VectorIndex, builder
 from zeroshot_core.index.existing_collection import CollectionFields, ExistingCollection
 from zeroshot_core.index.schema import KINDS
 from zeroshot_core.types import Concept, Item, Relation
@@ -372,7 +372,7 @@ def test_building_again_is_the_same_version_and_encodes_nothing(index):
 
 
 def test_interrupted_build_is_resumed_where_it_stopped(index, monkeypatch):
-    monkeypatch.setattr(ingestion, "_CONTENTS_PER_CHUNK", 16)
+    monkeypatch.setattr(builder, "_CONTENTS_PER_CHUNK", 16)
     items = goods(120)
     with pytest.raises(KeyboardInterrupt):
         index.build(items, CountingEncoder(interrupt_after=70))
@@ -391,7 +391,7 @@ def test_interrupted_build_is_resumed_where_it_stopped(index, monkeypatch):
 
 
 def test_build_is_resumed_after_one_of_its_writes_failed(index, monkeypatch):
-    monkeypatch.setattr(ingestion, "_CONTENTS_PER_CHUNK", 16)
+    monkeypatch.setattr(builder, "_CONTENTS_PER_CHUNK", 16)
     items, encoder = goods(160), CountingEncoder()
     call, lock = index._connection.call, threading.Lock()
     writes, under_way, most_at_once = itertools.count(1), 0, 0
@@ -482,7 +482,7 @@ def test_swap_that_is_interrupted_mixes_no_versions(index, monkeypatch):
     for kind in KINDS:
 
         def interrupted(method, *arguments, kind=kind, **options):
-            if method == "alter_alias" and arguments[-1].endswith(kind):
+            if method == "alter_alias" and arguments[-1].endswith(kind.name):
                 raise KeyboardInterrupt
             return call(method, *arguments, **options)
 
@@ -576,7 +576,8 @@ def test_faulty_encoder_never_reaches_the_index(index):
             return np.full((len(contents), 32), np.nan, dtype=np.float32)
 
     with pytest.raises(
-        InvalidInputError, match=r"expected finite vectors of shape \(\d+, 32\) from encoder 'hash-32'"
+        InvalidInputError,
+        match=r"vectors of the encoder 'hash-32' as finite numbers of shape \(\d+, 32\), got values that are",
     ):
         index.build(goods(5), Faulty(32))
 

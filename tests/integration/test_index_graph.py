@@ -16,7 +16,7 @@ from zeroshot_core.graph import (
     relation_vectors,
     smooth_vectors,
 )
-from zeroshot_core.index import ConceptName, name_search
+from zeroshot_core.index import ConceptName, open_version
 from zeroshot_core.index.connection import Connection
 from zeroshot_core.types import Concept, Relation
 
@@ -136,7 +136,7 @@ def test_concepts_are_found_by_the_best_of_their_names(signs):
 
 def test_a_concept_with_many_names_leaves_room_for_others(signs, monkeypatch):
     opened, encoder = signs
-    monkeypatch.setattr(name_search, "_NAMES_PER_CONCEPT", 1)
+    monkeypatch.setattr(open_version, "_NAMES_PER_CONCEPT", 1)
     found = opened.search_names(encoder.encode(["small height 7"]), top_k=3)
     assert found.records[0][0] == ConceptName(concept="S2", text="small height 7")
     assert len(set(found.ids[0])) == 3
@@ -280,7 +280,7 @@ def test_another_smoothing_is_another_version_and_none_leaves_the_vectors(uri):
 def test_smoothing_that_cannot_be_is_refused_before_anything_is_written(uri):
     encoder = HashEncoder(32)
     with fresh_index(uri) as index:
-        with pytest.raises(InvalidInputError, match="smoothing weight from 0 to below 1, got 1"):
+        with pytest.raises(InvalidInputError, match="smoothing as a number of at least 0 and below 1, got 1"):
             index.build([], encoder, FAMILY, smoothing=1)
         with pytest.raises(InvalidInputError, match="expected a graph to smooth over, got none"):
             index.build([], encoder, smoothing=0.5)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.graph import KnowledgeGraph
-from zeroshot_core.index import VectorIndex, builder, ingestion
+from zeroshot_core.index import VectorIndex, builder
 from zeroshot_core.types import Concept, Item, Relation
 
 FINISHING = "finishing"
@@ -38,14 +38,14 @@ class SlowEncoder(HashEncoder):
 
 def rebuild(uri, pipe):
     """Build the new version and make it live, in a process of its own."""
-    finish = builder._finish
+    finish = builder.VersionBuilder._finish
 
     def finish_loudly(*arguments):
         pipe.send(FINISHING)
         finish(*arguments)
 
-    builder._finish = finish_loudly
-    ingestion._CONTENTS_PER_CHUNK = 32
+    builder.VersionBuilder._finish = finish_loudly
+    builder._CONTENTS_PER_CHUNK = 32
     pipe.send("start")
     with VectorIndex.connect(uri) as index:
         index.activate(index.build(stock(960), SlowEncoder(pipe.send), GRAPH))

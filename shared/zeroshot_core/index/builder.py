@@ -1,246 +1,358 @@
-"""Building a version from end to end, and checking one before it goes live."""
+"""Building a version from end to end; what a kill has left of a build is gone on with."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from collections import Counter, deque
+from collections.abc import Container, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from zeroshot_core.errors import InvalidInputError, VectorIndexError
-from zeroshot_core.graph import check_smoothing
-from zeroshot_core.index.ingestion import (
-    check_concepts,
-    checked_items,
-    encode_checked,
-    graph_rows,
-    unfinished,
-    write_graph,
-    write_items,
+from zeroshot_core import checks
+from zeroshot_core.encoders.wrappers import RememberingEncoder
+from zeroshot_core.errors import InvalidInputError, UnknownConceptError, VectorIndexError
+from zeroshot_core.graph import check_smoothing, concept_vectors, relation_vectors, smooth_vectors
+from zeroshot_core.graph.vectors import concept_texts
+from zeroshot_core.index.schema import (
+    KINDS,
+    Row,
+    concept_row,
+    create_collection,
+    create_indexes,
+    item_row,
+    name_rows,
+    relation_row,
 )
-from zeroshot_core.index.schema import KINDS, create_collection, create_indexes
 from zeroshot_core.index.versions import describe_version
-from zeroshot_core.types import Item
+from zeroshot_core.types import Content, Item
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders.base import Encoder
     from zeroshot_core.graph import KnowledgeGraph
-    from zeroshot_core.index.ingestion import GraphRows
     from zeroshot_core.index.params import IndexParams
+    from zeroshot_core.index.record_table import RecordTable
+    from zeroshot_core.index.schema import RecordKind
     from zeroshot_core.index.versions import VersionCatalog, VersionInfo
+    from zeroshot_core.types import Vectors
 
-__all__ = ["build_version", "check_finished", "verify_version"]
+__all__ = ["VersionBuilder", "check_concepts", "checked_items", "encode_checked"]
 
+_CONTENTS_PER_CHUNK = 2048
 _N_PROBES = 8
 
 
-def build_version(
-    catalog: VersionCatalog,
-    params: IndexParams,
-    items: Iterable[Item],
-    encoder: Encoder,
-    graph: KnowledgeGraph | None,
-    *,
-    smoothing: float,
-    show_progress: bool,
-) -> str:
-    """Write or finish the version that these things make; its id. See `VectorIndex.build`."""
-    params.build_options(encoder.dimension, is_lite=catalog.connection.is_lite)
-    kept, rows = checked_items(items)
-    if graph is not None:
-        check_concepts(kept, graph)
-    smoothing = _checked_smoothing(smoothing, graph)
-    of_graph = graph_rows(graph, smoothing)
-    info = _describe(params, encoder, graph, rows, of_graph, smoothing)
-    is_resumed = _create(catalog, info)
-    if is_resumed and catalog.get(info.id).state == "ready":
+class _GraphRows(NamedTuple):
+    """Rows of the three collections of a graph, without vectors."""
+
+    concepts: list[Row]
+    relations: list[Row]
+    names: list[Row]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Chunk:
+    """Rows whose contents are encoded in one go."""
+
+    contents: tuple[Content, ...]
+    positions: tuple[int, ...]
+    rows: tuple[Row, ...]
+
+
+class VersionBuilder:
+    """Writes versions of one encoder and graph: all is checked before anything is written.
+
+    Parameters
+    ----------
+    catalog
+        Where the versions go.
+    params
+        How their vectors are indexed.
+    smoothing
+        Weight of `graph.smooth_vectors`, from 0 to below 1.
+    show_progress
+        Whether to show a bar.
+
+    Raises
+    ------
+    InvalidInputError
+        If the smoothing is out of range or has no graph, or the parameters don't fit the dimension.
+    """
+
+    def __init__(
+        self,
+        catalog: VersionCatalog,
+        params: IndexParams,
+        encoder: Encoder,
+        graph: KnowledgeGraph | None,
+        *,
+        smoothing: float,
+        show_progress: bool,
+    ) -> None:
+        params.build_options(encoder.dimension, is_lite=catalog.connection.is_lite)
+        self._catalog = catalog
+        self._params = params
+        self._encoder = encoder
+        self._graph = graph
+        self._smoothing = check_smoothing(smoothing)
+        if self._smoothing and graph is None:
+            raise InvalidInputError(
+                f"expected a graph to smooth over, got none and a smoothing of {self._smoothing}; "
+                "give a graph or 0"
+            )
+        self._show_progress = show_progress
+
+    def build(self, items: Iterable[Item]) -> str:
+        """Write or finish the version of these items; its id. See `VectorIndex.build`."""
+        kept, rows = checked_items(items)
+        if self._graph is not None:
+            check_concepts(kept, self._graph)
+        graph_rows = self._graph_rows()
+        info = self._describe(rows, graph_rows)
+        is_resumed = self._create(info)
+        if is_resumed and self._catalog.get(info.id).state == "ready":
+            return info.id
+        self._write_graph(info, graph_rows, is_resumed=is_resumed)
+        self._write_items(info, kept, rows, is_resumed=is_resumed)
+        self._finish(info)
+        self._probe(info, kept)
+        self._catalog.set_state(info.id, "ready")
         return info.id
-    tables = catalog.tables(info)
-    if graph is not None:
-        write_graph(tables, encoder, graph, of_graph, smoothing=smoothing, is_resumed=is_resumed)
-    _write_missing(catalog, info, encoder, kept, rows, is_resumed=is_resumed, show_progress=show_progress)
-    _finish(catalog, info)
-    _probe(catalog, info, encoder, kept)
-    catalog.set_state(info.id, "ready")
-    return info.id
+
+    def _graph_rows(self) -> _GraphRows:
+        """Rows of the graph, all checked; empty ones without a graph.
+
+        There are none of names where the vectors of the concepts are those of their names: if nothing is
+        smoothed, and no concept has a synonym or a description.
+        """
+        if self._graph is None:
+            return _GraphRows([], [], [])
+        concepts = list(self._graph.concepts.values())
+        differ = self._smoothing > 0 or any(len(concept_texts(concept)) > 1 for concept in concepts)
+        return _GraphRows(
+            [concept_row(concept, place) for place, concept in enumerate(concepts)],
+            [relation_row(relation, place) for place, relation in enumerate(self._graph.relations)],
+            name_rows(concepts) if differ else [],
+        )
+
+    def _describe(self, rows: Sequence[Row], graph_rows: _GraphRows) -> VersionInfo:
+        counts = {"items": len(rows)} | {kind: len(kept) for kind, kept in graph_rows._asdict().items()}
+        keys = (f"{row['id']}\0{row['content_hash']}" for row in rows)
+        graph_digest = "" if self._graph is None else self._graph.digest
+        return describe_version(
+            self._encoder, graph_digest, self._params, counts, keys, smoothing=self._smoothing
+        )
+
+    def _create(self, info: VersionInfo) -> bool:
+        """Make the collections that are missing; whether the items collection was there already."""
+        connection = self._catalog.connection
+        names = {kind.name: self._catalog.collection(info.id, kind.name) for kind in KINDS}
+        there = {kind: bool(connection.call("has_collection", name)) for kind, name in names.items()}
+        for kind in KINDS:
+            if not there[kind.name]:
+                self._create_one(info, kind)
+        # To resume is to read what is there, and a server reads only what is indexed and loaded.
+        if there["items"] and not connection.is_lite:
+            self._index_all(info)
+        elif there["items"]:
+            for kind in KINDS:
+                self._load_or_empty(info, kind)
+        return there["items"]
+
+    def _create_one(self, info: VersionInfo, kind: RecordKind[Any]) -> None:
+        properties = info.to_properties() if kind.name == "items" else {}
+        name = self._catalog.collection(info.id, kind.name)
+        create_collection(self._catalog.connection, name, kind, info.dimension, properties)
+
+    def _load_or_empty(self, info: VersionInfo, kind: RecordKind[Any]) -> None:
+        """Load a collection of a local file; one whose files a kill has left damaged begins anew.
+
+        Raises
+        ------
+        VectorIndexError
+            If the version has been finished, and so is not this build's to empty.
+        """
+        connection, name = self._catalog.connection, self._catalog.collection(info.id, kind.name)
+        try:
+            connection.call("load_collection", name)
+        except VectorIndexError:
+            if self._catalog.get(info.id).state != "building":
+                raise
+            connection.call("drop_collection", name)
+            self._create_one(info, kind)
+            connection.call("load_collection", name)
+
+    def _write_graph(self, info: VersionInfo, rows: _GraphRows, *, is_resumed: bool) -> None:
+        """Write the concepts, relations and names that are missing or changed."""
+        if self._graph is None:
+            return
+        tables = self._catalog.tables(info)
+        targets = (tables.concepts, tables.relations, tables.names)
+        stored = [table.hashes() if is_resumed else {} for table in targets]
+        concepts, relations, names = map(_unfinished, rows, stored)
+        # The vector of a concept is made of those of its names.
+        once = RememberingEncoder(self._encoder)
+        if concepts or relations:
+            vectors = smooth_vectors(self._graph, concept_vectors(self._graph, once), self._smoothing)
+            _write_some(tables.concepts, rows.concepts, vectors, concepts, replace=is_resumed)
+            moves = relation_vectors(self._graph, vectors)
+            _write_some(tables.relations, rows.relations, moves, relations, replace=is_resumed)
+        if names:
+            kept = [rows.names[place] for place in names]
+            vectors = encode_checked(once, [row["text"] for row in kept])
+            tables.names.write(kept, vectors, replace=is_resumed)
+
+    def _write_items(
+        self, info: VersionInfo, items: Sequence[Item], rows: Sequence[Row], *, is_resumed: bool
+    ) -> None:
+        """Encode and write the items that are missing or changed, and delete those that are too many.
+
+        While one chunk is encoded, those before are written. They may end out of order: what a failure leaves
+        out is found by its hash, wherever it lies.
+        """
+        from tqdm.auto import tqdm
+
+        table = self._catalog.tables(info).items
+        stored = table.hashes() if is_resumed else {}
+        places = _unfinished(rows, stored)
+        waiting: deque[Future[int]] = deque()
+
+        def write(chunk: _Chunk, vectors: Vectors) -> int:
+            table.write(chunk.rows, vectors[list(chunk.positions)], replace=is_resumed)
+            return len(chunk.rows)
+
+        with (
+            tqdm(
+                total=len(rows),
+                initial=len(rows) - len(places),
+                desc="indexing",
+                unit="item",
+                disable=not self._show_progress,
+            ) as progress,
+            ThreadPoolExecutor(table.n_writers, thread_name_prefix="index-writer") as writers,
+        ):
+            for chunk in _chunks([items[place] for place in places], [rows[place] for place in places]):
+                vectors = encode_checked(self._encoder, chunk.contents)
+                waiting.append(writers.submit(write, chunk, vectors))
+                # One chunk lies ready beside those being written, and memory holds no more.
+                while len(waiting) > table.n_writers + 1 or (waiting and waiting[0].done()):
+                    progress.update(waiting.popleft().result())
+            for future in waiting:
+                progress.update(future.result())
+        table.delete(sorted(stored.keys() - {row["id"] for row in rows}))
+
+    def _finish(self, info: VersionInfo) -> None:
+        """Flush once, index, and count."""
+        names = [self._catalog.collection(info.id, kind.name) for kind in KINDS]
+        with ThreadPoolExecutor(len(names)) as pool:
+            list(pool.map(lambda name: self._catalog.connection.call("flush", name), names))
+        self._index_all(info)
+        self._catalog.check_counts(info)
+
+    def _index_all(self, info: VersionInfo) -> None:
+        """Index and load the collections side by side: a server takes seconds for each."""
+
+        def index(kind: RecordKind[Any]) -> None:
+            name = self._catalog.collection(info.id, kind.name)
+            create_indexes(self._catalog.connection, name, kind, info.dimension, info.params)
+
+        with ThreadPoolExecutor(len(KINDS)) as pool:
+            list(pool.map(index, KINDS))
+
+    def _probe(self, info: VersionInfo, items: Sequence[Item]) -> None:
+        """Read a sample of vectors back and compare them with the encoder's."""
+        sample = items[:: max(1, len(items) // _N_PROBES)][:_N_PROBES]
+        if not sample:
+            return
+        stored = self._catalog.tables(info).items.vectors([item.id for item in sample])
+        encoded = encode_checked(self._encoder, [item.content for item in sample])
+        similarities = (stored * encoded).sum(axis=1)
+        if similarities.min() < self._encoder.repeatability:
+            worst = sample[int(similarities.argmin())].id
+            raise VectorIndexError(
+                f"expected the stored vector of item {worst!r} to be the encoder's, got cosine "
+                f"{similarities.min():.3f}; drop version {info.id} and build it again"
+            )
 
 
-def verify_version(catalog: VersionCatalog, info: VersionInfo) -> None:
-    """Check that a version is complete, and that a sample of its vectors finds itself.
+def checked_items(items: Iterable[Item]) -> tuple[list[Item], list[Row]]:
+    """Items and their rows without vectors, all checked before anything is written.
 
     Raises
     ------
-    VectorIndexError
-        If it is not.
+    InvalidInputError
+        If something is no Item, an id appears twice, or a value is over its limit in bytes.
     """
-    check_finished(info)
-    catalog.load(info)
-    tables = catalog.tables(info)
-    if info.state == "ready":
-        _check_counts(catalog, info)
-    ids = [item.id for item in tables.items.where("", limit=_N_PROBES)]
-    if not ids:
-        return
-    vectors = tables.items.vectors(ids)
-    best = [scores[0] if len(scores) else -1.0 for scores in tables.items.search(vectors, 1).scores]
-    if (
-        not np.allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-3)
-        or min(best) < 1.0 - info.params.tolerance
-    ):
-        raise VectorIndexError(
-            f"expected vectors of version {info.id} to have unit length and to find themselves, got norms "
-            f"{np.linalg.norm(vectors, axis=1).round(3).tolist()} and scores {np.round(best, 3).tolist()}; "
-            "drop the version and build it again"
-        )
-
-
-def check_finished(info: VersionInfo) -> None:
-    """Refuse a version whose build has not ended.
-
-    Raises
-    ------
-    VectorIndexError
-        If it is half built.
-    """
-    if info.state == "building":
-        raise VectorIndexError(
-            f"expected a finished version, got {info.id} half built; run build again with the same items"
-        )
-
-
-def _checked_smoothing(smoothing: float, graph: KnowledgeGraph | None) -> float:
-    weight = check_smoothing(smoothing)
-    if weight and graph is None:
+    kept = list(items)
+    stray = next((item for item in kept if not isinstance(item, Item)), None)
+    if stray is not None:
         raise InvalidInputError(
-            f"expected a graph to smooth over, got none and a smoothing of {weight}; give a graph or 0"
+            f"expected items of type Item, got {checks.shown(stray)}; wrap texts as Item(id=..., text=...)"
         )
-    return weight
+    counts = Counter(item.id for item in kept)
+    twice = [id_ for id_, count in counts.items() if count > 1]
+    if twice:
+        raise InvalidInputError(
+            f"expected unique item ids, got {len(twice)} twice or more: {twice[:5]}; drop or rename"
+        )
+    return kept, [item_row(item) for item in kept]
 
 
-def _describe(
-    params: IndexParams,
-    encoder: Encoder,
-    graph: KnowledgeGraph | None,
-    rows: Sequence[dict[str, Any]],
-    of_graph: GraphRows,
-    smoothing: float,
-) -> VersionInfo:
-    counts = {"items": len(rows)} | {kind: len(kept) for kind, kept in of_graph._asdict().items()}
-    keys = (f"{row['id']}\0{row['content_hash']}" for row in rows)
-    digest = "" if graph is None else graph.digest
-    return describe_version(encoder, digest, params, counts, keys, smoothing=smoothing)
-
-
-def _create(catalog: VersionCatalog, info: VersionInfo) -> bool:
-    """Make the collections that are missing; whether the items collection was there already."""
-    connection = catalog.connection
-    names = {kind: catalog.collection(info.id, kind) for kind in KINDS}
-    there = {kind: bool(connection.call("has_collection", name)) for kind, name in names.items()}
-    for kind, name in names.items():
-        if not there[kind]:
-            properties = info.to_properties() if kind == "items" else {}
-            create_collection(connection, name, kind, info.dimension, properties)
-    # To resume is to read what is there, and a server reads only what is indexed and loaded.
-    if there["items"] and not connection.is_lite:
-        _index_all(catalog, info)
-    elif there["items"]:
-        for kind, name in names.items():
-            _load_or_empty(catalog, info, kind, name)
-    return there["items"]
-
-
-def _load_or_empty(catalog: VersionCatalog, info: VersionInfo, kind: str, name: str) -> None:
-    """Load a collection of a local file; one whose files a kill has left damaged begins anew.
+def check_concepts(items: Iterable[Item], known: Container[str]) -> None:
+    """Refuse items that are linked to concepts outside `known`.
 
     Raises
     ------
-    VectorIndexError
-        If the version has been finished, and so is not this build's to empty.
+    UnknownConceptError
+        Naming the first items and their unknown concepts.
     """
-    connection = catalog.connection
-    try:
-        connection.call("load_collection", name)
-    except VectorIndexError:
-        if catalog.get(info.id).state != "building":
-            raise
-        connection.call("drop_collection", name)
-        create_collection(
-            connection, name, kind, info.dimension, info.to_properties() if kind == "items" else {}
+    unknown = [(item.id, concept) for item in items for concept in item.concepts if concept not in known]
+    if unknown:
+        listing = ", ".join(f"{concept!r} of item {item!r}" for item, concept in unknown[:5])
+        raise UnknownConceptError(
+            f"expected concepts of the graph, got {len(unknown)} unknown: {listing}; add them to the graph"
         )
-        connection.call("load_collection", name)
 
 
-def _write_missing(
-    catalog: VersionCatalog,
-    info: VersionInfo,
-    encoder: Encoder,
-    items: Sequence[Item],
-    rows: Sequence[dict[str, Any]],
-    *,
-    is_resumed: bool,
-    show_progress: bool,
+def encode_checked(encoder: Encoder, contents: Sequence[Content]) -> Vectors:
+    """Encode and check the shape, so that a faulty encoder never reaches the index.
+
+    Raises
+    ------
+    InvalidInputError
+        If the encoder does not return finite vectors of its own dimension.
+    """
+    shape = len(contents), encoder.dimension
+    return np.ascontiguousarray(
+        checks.vectors(f"vectors of the encoder {encoder.name!r}", encoder.encode(contents), shape)
+    )
+
+
+def _unfinished(rows: Sequence[Row], stored: dict[str, str]) -> list[int]:
+    """Positions of the rows that are missing or changed, given the stored content hashes by id."""
+    return [place for place, row in enumerate(rows) if stored.get(row["id"]) != row["content_hash"]]
+
+
+def _write_some(
+    table: RecordTable[Any], rows: Sequence[Row], vectors: Vectors, places: Sequence[int], *, replace: bool
 ) -> None:
-    from tqdm.auto import tqdm
-
-    table = catalog.tables(info).items
-    stored = table.hashes() if is_resumed else {}
-    places = unfinished(rows, stored)
-    done = len(rows) - len(places)
-    with tqdm(
-        total=len(rows), initial=done, desc="indexing", unit="item", disable=not show_progress
-    ) as progress:
-        write_items(
-            table,
-            encoder,
-            [items[place] for place in places],
-            [rows[place] for place in places],
-            replace=is_resumed,
-            progress=progress,
-        )
-    table.delete(sorted(stored.keys() - {row["id"] for row in rows}))
+    if places:
+        table.write([rows[place] for place in places], vectors[list(places)], replace=replace)
 
 
-def _finish(catalog: VersionCatalog, info: VersionInfo) -> None:
-    """Flush once, index, and count."""
-    with ThreadPoolExecutor(len(KINDS)) as pool:
-        names = [catalog.collection(info.id, kind) for kind in KINDS]
-        list(pool.map(lambda name: catalog.connection.call("flush", name), names))
-    _index_all(catalog, info)
-    _check_counts(catalog, info)
-
-
-def _index_all(catalog: VersionCatalog, info: VersionInfo) -> None:
-    """Index and load the collections side by side: a server takes seconds for each."""
-
-    def index(kind: str) -> None:
-        create_indexes(
-            catalog.connection, catalog.collection(info.id, kind), kind, info.dimension, info.params
-        )
-
-    with ThreadPoolExecutor(len(KINDS)) as pool:
-        list(pool.map(index, KINDS))
-
-
-def _check_counts(catalog: VersionCatalog, info: VersionInfo) -> None:
-    counts = {kind: table.count() for kind, table in catalog.tables(info)._asdict().items()}
-    if counts != dict(info.counts):
-        raise VectorIndexError(
-            f"expected version {info.id} to hold {dict(info.counts)}, got {counts}; "
-            "drop it and build it again"
-        )
-
-
-def _probe(catalog: VersionCatalog, info: VersionInfo, encoder: Encoder, items: Sequence[Item]) -> None:
-    """Read a sample of vectors back and compare them with the encoder's."""
-    sample = items[:: max(1, len(items) // _N_PROBES)][:_N_PROBES]
-    if not sample:
-        return
-    stored = catalog.tables(info).items.vectors([item.id for item in sample])
-    similarities = (stored * encode_checked(encoder, [item.content for item in sample])).sum(axis=1)
-    if similarities.min() < encoder.repeatability:
-        worst = sample[int(similarities.argmin())].id
-        raise VectorIndexError(
-            f"expected the stored vector of item {worst!r} to be the encoder's, got cosine "
-            f"{similarities.min():.3f}; drop version {info.id} and build it again"
+def _chunks(items: Sequence[Item], rows: Sequence[Row]) -> Iterator[_Chunk]:
+    """Chunks of unique contents, longest first, with all rows that share them."""
+    places: dict[tuple[bool, Any], list[int]] = {}
+    for place, item in enumerate(items):
+        content = item.content
+        key = content if isinstance(content, str) else id(content)
+        places.setdefault((item.image is None, key), []).append(place)
+    groups = sorted(places.values(), key=lambda group: -len(items[group[0]].text or ""))
+    for start in range(0, len(groups), _CONTENTS_PER_CHUNK):
+        part = groups[start : start + _CONTENTS_PER_CHUNK]
+        yield _Chunk(
+            contents=tuple(items[group[0]].content for group in part),
+            positions=tuple(position for position, group in enumerate(part) for _ in group),
+            rows=tuple(rows[place] for group in part for place in group),
         )

@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 import shutil
 import socket
-import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from threading import Lock
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 from zeroshot_core.errors import ConnectionFailedError, IndexLockedError, InvalidInputError, VectorIndexError
+
+if TYPE_CHECKING:
+    from pymilvus import MilvusClient
 
 __all__ = ["Connection", "begin_each"]
 
@@ -33,10 +37,70 @@ _REFUSED = (
     "permissiondenied",
 )
 
-# Milvus Lite serves a file from within this process, once for all its clients, until it is released.
-_lite_lock = threading.Lock()
-_lite_users: Counter[str] = Counter()
-_lite_writes: Counter[str] = Counter()
+
+class LiteFile:
+    """A Milvus Lite file that this process has open: served once for all its connections, which own this.
+
+    Parameters
+    ----------
+    path
+        Absolute.
+    """
+
+    # The files that are open now, by path: each lives as long as one of its connections.
+    _open: ClassVar[WeakValueDictionary[str, LiteFile]] = WeakValueDictionary()
+    _lock: ClassVar[Lock] = Lock()
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.n_writes = 0
+        self._n_clients = 0
+        # Whether other code of this process serves the file; then it is not ours to release.
+        self._is_lent = False
+
+    @classmethod
+    def connect(cls, path: Path, uri: str, db_name: str | None) -> tuple[LiteFile, MilvusClient]:
+        """Open a client of a file.
+
+        Raises
+        ------
+        IndexLockedError
+            If another process holds it.
+        VectorIndexError
+            If Milvus Lite cannot open it.
+        """
+        from pymilvus import MilvusClient
+        from pymilvus.exceptions import MilvusException
+
+        with cls._lock:
+            file = cls._open.get(str(path)) or cls(str(path))
+            if not file._n_clients:
+                file._is_lent = file._is_lent or _is_served_here(path)
+                if not file._is_lent and _is_locked(path / "LOCK"):
+                    raise _locked(uri)
+            try:
+                client = MilvusClient(str(path), db_name=db_name or "")
+            except MilvusException as error:
+                if _is_locked(path / "LOCK"):
+                    raise _locked(uri) from error
+                raise VectorIndexError(f"Milvus Lite cannot open {uri}: {error.message}") from error
+            file._n_clients += 1
+            cls._open[str(path)] = file
+        return file, client
+
+    def note_write(self) -> None:
+        """Count one write, making copies of the rows stale."""
+        with self._lock:
+            self.n_writes += 1
+
+    def release(self) -> None:
+        """Give up one client; the last one lets other processes have the file."""
+        from milvus_lite.server_manager import server_manager_instance
+
+        with self._lock:
+            self._n_clients -= 1
+            if not self._n_clients and not self._is_lent:
+                server_manager_instance.release_server(self.path)
 
 
 class Connection:
@@ -46,16 +110,18 @@ class Connection:
     ----------
     address
         What errors and `repr` show: the file, or the server's address without credentials.
-    path
-        Absolute path of the Milvus Lite file; None for a server.
+    file
+        The Milvus Lite file; None for a server.
     db_name
         Database in it; None for the default one.
     """
 
-    def __init__(self, client: Any, *, address: str, path: str | None, db_name: str | None) -> None:
-        self._client: Any = client
+    def __init__(
+        self, client: MilvusClient, *, address: str, file: LiteFile | None = None, db_name: str | None = None
+    ) -> None:
+        self._client: MilvusClient | None = client
+        self._file = file
         self.address = address
-        self.path = path
         self.db_name = db_name
 
     @classmethod
@@ -87,19 +153,24 @@ class Connection:
         return connection
 
     @property
+    def path(self) -> str | None:
+        """Absolute path of the Milvus Lite file; None for a server."""
+        return None if self._file is None else self._file.path
+
+    @property
     def is_lite(self) -> bool:
         """Whether this is a local file rather than a server."""
-        return self.path is not None
+        return self._file is not None
 
     @property
     def n_writes(self) -> int:
         """Number of writes to this Milvus Lite file so far: tells whether a copy of its rows is stale."""
-        return _lite_writes[self.path or ""]
+        return 0 if self._file is None else self._file.n_writes
 
     def note_write(self) -> None:
-        """Count one write, making copies of the rows stale."""
-        with _lite_lock:
-            _lite_writes[self.path or ""] += 1
+        """Count one write to a Milvus Lite file, making copies of the rows stale."""
+        if self._file is not None:
+            self._file.note_write()
 
     def call(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call a method of MilvusClient.
@@ -122,7 +193,7 @@ class Connection:
             raise _translated(error, self.address, method) from error
 
     def begin(self, method: str, /, *args: Any, is_alone: bool, **kwargs: Any) -> Callable[[], Any]:
-        """Send a search to a server; what is given back waits for the answer.
+        """Send a search to a server; what it returns waits for the answer.
 
         It is sent only when the answer is waited for where nothing else is done meanwhile (`is_alone`), which
         costs less, and to a local file, for which this process works itself. A server that fails is asked
@@ -165,8 +236,8 @@ class Connection:
         if client is None:
             return
         client.close()
-        if self.path is not None:
-            _release_lite(self.path)
+        if self._file is not None:
+            self._file.release()
 
     def _check(self) -> None:
         """Ask for something real, so that what is wrong is known now."""
@@ -212,13 +283,10 @@ def _open_server(uri: str, token: str | None, db_name: str | None) -> Connection
         client = MilvusClient(uri, token=token or "", db_name=db_name or "", timeout=_TIMEOUT)
     except (MilvusException, RpcError) as error:
         raise _translated(error, address, "connect") from None if token else error
-    return Connection(client, address=address, path=None, db_name=db_name)
+    return Connection(client, address=address, db_name=db_name)
 
 
 def _open_lite(uri: str, db_name: str | None) -> Connection:
-    from pymilvus import MilvusClient
-    from pymilvus.exceptions import MilvusException
-
     path = Path(uri).resolve()
     if path.is_file():
         raise InvalidInputError(
@@ -226,28 +294,8 @@ def _open_lite(uri: str, db_name: str | None) -> Connection:
             "opened: move it away or choose another path"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _lite_lock:
-        if not _lite_users[str(path)]:
-            _lite_users[str(path)] += _is_served_here(path)
-        if not _lite_users[str(path)] and _is_locked(path / "LOCK"):
-            raise _locked(uri)
-        try:
-            client = MilvusClient(str(path), db_name=db_name or "")
-        except MilvusException as error:
-            if _is_locked(path / "LOCK"):
-                raise _locked(uri) from error
-            raise VectorIndexError(f"Milvus Lite cannot open {uri}: {error.message}") from error
-        _lite_users[str(path)] += 1
-    return Connection(client, address=uri, path=str(path), db_name=db_name)
-
-
-def _release_lite(path: str) -> None:
-    from milvus_lite.server_manager import server_manager_instance
-
-    with _lite_lock:
-        _lite_users[path] -= 1
-        if _lite_users[path] <= 0:
-            server_manager_instance.release_server(path)
+    file, client = LiteFile.connect(path, uri, db_name)
+    return Connection(client, address=uri, file=file, db_name=db_name)
 
 
 def _is_served_here(path: Path) -> bool:

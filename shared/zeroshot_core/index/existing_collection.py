@@ -20,7 +20,7 @@ from zeroshot_core.index.collection import (
     search_each,
 )
 from zeroshot_core.index.connection import Connection, begin_each
-from zeroshot_core.index.filters import Columns, Condition, Filter, literal, literals, render
+from zeroshot_core.index.filters import Condition, Filter, FilterColumns, literal, literals, render
 from zeroshot_core.index.knn import nearest_rows
 from zeroshot_core.index.params import METRICS, to_scores
 from zeroshot_core.types import Concept, Item, Relation
@@ -118,7 +118,7 @@ class ExistingCollection:
             encoder's, or they are not of unit length while the metric needs that.
         """
         graph = KnowledgeGraph() if graph is None else graph
-        connection = Connection(client, address=f"the client of {collection!r}", path=None, db_name=None)
+        connection = Connection(client, address=f"the client of {collection!r}")
         if not connection.call("has_collection", collection):
             raise InvalidInputError(f"expected an existing collection, got {collection!r}; fill it first")
         columns = ForeignColumns(connection.call("describe_collection", collection), fields, graph)
@@ -313,7 +313,7 @@ class ExistingCollection:
             )
 
 
-class ForeignColumns(Columns):
+class ForeignColumns(FilterColumns):
     """Fields of a collection as it describes itself.
 
     Raises

@@ -18,9 +18,9 @@ from zeroshot_core.types import Scalar
 __all__ = [
     "AllOf",
     "AnyOf",
-    "Columns",
     "Condition",
     "Filter",
+    "FilterColumns",
     "Not",
     "filter_of",
     "literal",
@@ -154,7 +154,7 @@ def filter_of(filter: Filter | Mapping[str, Any] | None) -> Filter | None:
     return parts[0] if len(parts) == 1 else AllOf(parts)
 
 
-class Columns:
+class FilterColumns:
     """How a collection keeps what filters speak of; this is how our own items are kept."""
 
     def name(self, field: str) -> str:
@@ -178,10 +178,10 @@ class Columns:
         return 'id != ""' if value else 'id == ""'
 
 
-_ITEMS = Columns()
+_ITEMS = FilterColumns()
 
 
-def render(filter: Filter | None, columns: Columns = _ITEMS) -> str:
+def render(filter: Filter | None, columns: FilterColumns = _ITEMS) -> str:
     """Write a filter as a Milvus expression; the empty string for None."""
     return "" if filter is None else _render(filter, columns, negated=False)
 
@@ -210,7 +210,7 @@ def literals(values: Sequence[Scalar]) -> str:
     return "[" + ", ".join(literal(value) for value in values) + "]"
 
 
-def _render(filter: Filter, columns: Columns, *, negated: bool) -> str:
+def _render(filter: Filter, columns: FilterColumns, *, negated: bool) -> str:
     """Negations are pushed down to the conditions: Milvus Lite has null logic, a server has not."""
     if isinstance(filter, Not):
         return _render(filter.part, columns, negated=not negated)
@@ -221,7 +221,7 @@ def _render(filter: Filter, columns: Columns, *, negated: bool) -> str:
     return (" and " if is_conjunction else " or ").join(parts) or columns.constant(is_conjunction)
 
 
-def _render_condition(condition: Condition, columns: Columns, *, negated: bool) -> str:
+def _render_condition(condition: Condition, columns: FilterColumns, *, negated: bool) -> str:
     if condition.op in ("!=", "not in"):
         positive = Condition(condition.field, "==" if condition.op == "!=" else "in", condition.value)
         return _render_condition(positive, columns, negated=not negated)
@@ -235,7 +235,7 @@ def _render_condition(condition: Condition, columns: Columns, *, negated: bool) 
     return f"(not ({expression})) or (not exists {columns.name(condition.field)})"
 
 
-def _render_positive(condition: Condition, columns: Columns) -> str:
+def _render_positive(condition: Condition, columns: FilterColumns) -> str:
     if condition.op == "contains":
         return columns.linked(condition.values)
     name = columns.name(condition.field)

@@ -10,15 +10,22 @@ import numpy as np
 
 from zeroshot_core.errors import FingerprintMismatchError, InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph, check_spread
-from zeroshot_core.index.collection import Collection, Direction, SearchResult, check_ids, search_each
+from zeroshot_core.index.builder import check_concepts, checked_items, encode_checked
+from zeroshot_core.index.collection import (
+    MAX_TOP_K,
+    Collection,
+    ConceptName,
+    Direction,
+    SearchResult,
+    check_ids,
+    search_each,
+)
 from zeroshot_core.index.filters import Filter, literals
-from zeroshot_core.index.ingestion import check_concepts, checked_items, encode_checked
-from zeroshot_core.index.name_search import as_names, nearest_names, sole_names
+from zeroshot_core.index.schema import name_id
 from zeroshot_core.types import Concept, Item, Relation
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders.base import Encoder
-    from zeroshot_core.index.collection import ConceptName
     from zeroshot_core.index.versions import VersionCatalog, VersionInfo
     from zeroshot_core.types import Floats, Vectors
 
@@ -28,6 +35,8 @@ _IDS_PER_READ = 4096
 # So many concepts are held in memory: at most some 10 MB, read in about a second.
 _FEW_CONCEPTS = 4096
 _N_HASHES = 16**8 - 1
+# Concepts of the Human Phenotype Ontology have 2.2 names on average.
+_NAMES_PER_CONCEPT = 4
 
 
 class ItemsAddress(NamedTuple):
@@ -72,7 +81,7 @@ class OpenVersion:
     def begin_search(
         self, vectors: Vectors, top_k: int, filter: Filter | None = None
     ) -> Callable[[], SearchResult[Item]]:
-        """Begin `search_items`, with `search_linked` to follow: what is given back waits for the answer.
+        """Begin `search_items`, with `search_linked` to follow: what it returns waits for the answer.
 
         A server searches meanwhile; a local file is searched then, in the copy that links need.
         """
@@ -112,8 +121,26 @@ class OpenVersion:
             `ids` are those of concepts, each once; `records` say by which name they were found.
         """
         if not self.info.counts["names"]:
-            return as_names(self.search_concepts(vectors, top_k))
-        return nearest_names(self._names, vectors, top_k, without)
+            return _as_names(self.search_concepts(vectors, top_k))
+        left_out: Sequence[ConceptName | None] = without or [None] * len(vectors)
+        limit = min(_NAMES_PER_CONCEPT * top_k, MAX_TOP_K)
+        while True:
+            found = self._names.search(vectors, limit)
+            kept = [_best_places(hits, name) for hits, name in zip(found.records, left_out, strict=True)]
+            is_enough = (
+                len(places) >= top_k or len(hits) < limit
+                for places, hits in zip(kept, found.records, strict=True)
+            )
+            if limit == MAX_TOP_K or all(is_enough):
+                break
+            limit = min(2 * limit, MAX_TOP_K)
+        places = [row[:top_k] for row in kept]
+        records = [[hits[place] for place in row] for hits, row in zip(found.records, places, strict=True)]
+        return SearchResult(
+            ids=[[record.concept for record in row] for row in records],
+            scores=[scores[row] for scores, row in zip(found.scores, places, strict=True)],
+            records=records,
+        )
 
     def sole_names(self, texts: abc.Collection[str]) -> dict[str, ConceptName]:
         """Names by text, of the texts that are the name or a synonym of one concept alone.
@@ -121,7 +148,11 @@ class OpenVersion:
         Case and spaces don't count. None are found in a version without rows of names, where each concept has
         one text alone.
         """
-        return sole_names(self._names, texts) if self.info.counts["names"] else {}
+        if not self.info.counts["names"]:
+            return {}
+        ids = {text: (name_id(text), name_id(text, 1)) for text in texts}
+        found = self._names.get({id_ for pair in ids.values() for id_ in pair})
+        return {text: found[own] for text, (own, other) in ids.items() if own in found and other not in found}
 
     def sample_names(self, n_names: int, *, random_state: int = 0) -> list[ConceptName]:
         """Draw about `n_names` names at random; none where no concept has several texts."""
@@ -329,3 +360,21 @@ def require_version(collection: Collection, who: str) -> OpenVersion:
 
 def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
     return (ids[start : start + _IDS_PER_READ] for start in range(0, len(ids), _IDS_PER_READ))
+
+
+def _best_places(hits: Sequence[ConceptName], skipped: ConceptName | None) -> list[int]:
+    """Place of the best name of each concept."""
+    first: dict[str, int] = {}
+    for place, hit in enumerate(hits):
+        if hit != skipped:
+            first.setdefault(hit.concept, place)
+    return list(first.values())
+
+
+def _as_names(found: SearchResult[Concept]) -> SearchResult[ConceptName]:
+    """Say of concepts that were found by their own vectors that it was by their names."""
+    return SearchResult(
+        ids=found.ids,
+        scores=found.scores,
+        records=[[ConceptName(concept=hit.id, text=hit.name) for hit in hits] for hits in found.records],
+    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError, UnsupportedIndexError
 
 if TYPE_CHECKING:
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["INDEX_TYPES", "LITE_INDEX_TYPES", "METRICS", "IndexParams", "to_scores"]
 
-Parameter: TypeAlias = "int | float | bool"
-Range: TypeAlias = tuple[float, float]
+Parameter: TypeAlias = "int | bool"
+Range: TypeAlias = tuple[int, int]
+"""Least and greatest value; False and True of what is either."""
 
 METRICS = ("COSINE", "IP", "L2")
 
@@ -91,12 +93,11 @@ class IndexParams:
     search: Mapping[str, Parameter] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check_choice("index_type", self.index_type, INDEX_TYPES)
-        _check_choice("metric", self.metric, METRICS)
-        _check_parameters(self.index_type, "build", self.build, _BUILD[self.index_type])
-        _check_parameters(self.index_type, "search", self.search, _SEARCH[self.index_type])
-        object.__setattr__(self, "build", MappingProxyType(dict(self.build)))
-        object.__setattr__(self, "search", MappingProxyType(dict(self.search)))
+        checks.choice("index_type", self.index_type, INDEX_TYPES)
+        checks.choice("metric", self.metric, METRICS)
+        for when, allowed in (("build", _BUILD[self.index_type]), ("search", _SEARCH[self.index_type])):
+            given = _checked_parameters(self.index_type, when, getattr(self, when), allowed)
+            object.__setattr__(self, when, MappingProxyType(given))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return IndexParams, (self.index_type, self.metric, dict(self.build), dict(self.search))
@@ -172,20 +173,21 @@ def to_scores(distances: Floats, metric: str) -> Floats:
     return 1.0 - distances / 2.0 if metric == "L2" else distances
 
 
-def _check_choice(what: str, value: Any, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise InvalidInputError(f"expected {what} among {', '.join(allowed)}, got {value!r}")
-
-
-def _check_parameters(
+def _checked_parameters(
     index_type: str, when: str, given: Mapping[str, Parameter], allowed: Mapping[str, Range]
-) -> None:
+) -> dict[str, Parameter]:
     listing = ", ".join(f"{name} {low}-{high}" for name, (low, high) in allowed.items()) or "none"
+    checked: dict[str, Parameter] = {}
     for name, value in given.items():
         if name not in allowed:
             raise InvalidInputError(
                 f"expected {when} parameters of {index_type} among: {listing}; got {name}={value!r}"
             )
         low, high = allowed[name]
-        if isinstance(value, str) or not low <= value <= high:
-            raise InvalidInputError(f"expected {name} of {index_type} in {low}-{high}, got {value!r}")
+        if not isinstance(low, bool):
+            checked[name] = checks.whole(f"{name} of {index_type}", value, least=low, most=high)
+        elif isinstance(value, bool):
+            checked[name] = value
+        else:
+            raise InvalidInputError(f"expected {name} of {index_type} as True or False, got {value!r}")
+    return checked

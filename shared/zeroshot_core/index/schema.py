@@ -1,59 +1,245 @@
-"""The four collections of a version: their fields, limits and indexes.
+"""The four collections of a version: their fields, limits and indexes, and their rows.
 
 ========== ============================================================================================
 items      id, vector, text, concepts (array of strings), metadata (JSON)
 concepts   id, vector, name, type, description, synonyms (array of strings), position in the graph
 relations  id (a hash), vector, head, type, tail, weight, sources (array of strings), position
-names      id (`rows.name_id`), vector, concept, text: each name and synonym; empty if the vectors of the
+names      id (`name_id`), vector, concept, text: each name and synonym; empty if the vectors of the
            concepts are those of their names
 ========== ============================================================================================
 
-Each row also has a content_hash, by which a build that is resumed knows what is written.
+Each row also has a content_hash, by which a build that is resumed knows what is written. Hashes and ids are
+stored: their values must never change within a `SCHEMA_VERSION`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias
+
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.files import digest, file_digest
+from zeroshot_core.graph.names import case_key
+from zeroshot_core.index.collection import ConceptName, Record
+from zeroshot_core.types import Concept, Item, Relation
 
 if TYPE_CHECKING:
     from zeroshot_core.index.connection import Connection
     from zeroshot_core.index.params import IndexParams
 
 __all__ = [
-    "KEY_BYTES",
+    "CONCEPTS",
+    "ITEMS",
     "KINDS",
-    "MAX_STRINGS",
+    "NAMES",
+    "RELATIONS",
     "SCHEMA_VERSION",
     "TEXT_BYTES",
+    "RecordKind",
+    "Row",
+    "concept_row",
     "create_collection",
     "create_indexes",
-    "output_fields",
+    "item_row",
+    "name_id",
+    "name_rows",
+    "relation_row",
 ]
 
+Row: TypeAlias = dict[str, Any]
+"""What the client of Milvus takes and returns for one row."""
+
 SCHEMA_VERSION = 4
-KINDS = ("items", "concepts", "relations", "names")
 KEY_BYTES = 512
 TEXT_BYTES = 65535
 MAX_STRINGS = 4096
-
-_OUTPUT_FIELDS = {
-    "items": ("id", "text", "concepts", "metadata"),
-    "concepts": ("id", "name", "type", "description", "synonyms"),
-    "relations": ("id", "head", "type", "tail", "weight", "sources"),
-    "names": ("id", "concept", "text"),
-}
-_GRAPH_KINDS = ("concepts", "relations")
-_SCALAR_INDEXES = {"relations": ("head", "tail"), "names": ("concept",)}
+_JSON_BYTES = 65536
 _TEXT_FIELDS = ("text", "name", "description")
+_ARRAY_FIELDS = ("concepts", "sources", "synonyms")
 
 
-def output_fields(kind: str) -> list[str]:
-    """Fields from which `to_record` makes a record."""
-    return list(_OUTPUT_FIELDS[kind])
+@dataclass(frozen=True, kw_only=True)
+class RecordKind(Generic[Record]):
+    """What one of the four collections holds.
+
+    Parameters
+    ----------
+    name
+        Of the collection, within a version.
+    fields
+        Those that make a record.
+    record
+        Makes it of a row with these fields.
+    is_placed
+        Whether a row knows its position in the graph.
+    indexed
+        Fields by which rows are looked up.
+    """
+
+    name: str
+    fields: tuple[str, ...]
+    record: Callable[[Mapping[str, Any]], Record]
+    is_placed: bool = False
+    indexed: tuple[str, ...] = ()
+
+
+def item_row(item: Item) -> Row:
+    """Row of an item without its vector, checked against the limits of the fields.
+
+    Raises
+    ------
+    InvalidInputError
+        If the id, the text, a concept or the metadata is over its limit in bytes, or the metadata is no JSON.
+    """
+    where = f"item {item.id!r}"
+    text = item.text if item.text is not None else _path_of(item.image)
+    _check_bytes(where, "id", item.id, KEY_BYTES)
+    _check_bytes(where, "text", text, TEXT_BYTES)
+    _check_strings(where, "concepts", item.concepts)
+    metadata = {key: _plain(value) for key, value in item.metadata.items()}
+    return {
+        "id": item.id,
+        "text": text,
+        "concepts": list(item.concepts),
+        "metadata": metadata,
+        "content_hash": _hash(_checked_json(where, metadata), text, *item.concepts, _pixels(item)),
+    }
+
+
+def concept_row(concept: Concept, position: int) -> Row:
+    """Row of a concept without its vector, checked against the limits of the fields.
+
+    Parameters
+    ----------
+    position
+        Its place in the graph.
+    """
+    where = f"concept {concept.id!r}"
+    for name, value, limit in (
+        ("id", concept.id, KEY_BYTES),
+        ("type", concept.type, KEY_BYTES),
+        ("name", concept.name, TEXT_BYTES),
+        ("description", concept.description, TEXT_BYTES),
+    ):
+        _check_bytes(where, name, value, limit)
+    _check_strings(where, "synonyms", concept.synonyms)
+    row = {
+        "id": concept.id,
+        "name": concept.name,
+        "type": concept.type,
+        "description": concept.description,
+        "synonyms": list(concept.synonyms),
+    }
+    return {**row, "position": position, "content_hash": _hash(_checked_json(where, row))}
+
+
+def relation_row(relation: Relation, position: int) -> Row:
+    """Row of a relation without its vector, checked against the limits of the fields."""
+    where = f"relation {relation.head!r} -{relation.type}-> {relation.tail!r}"
+    for name, value in (("head", relation.head), ("type", relation.type), ("tail", relation.tail)):
+        _check_bytes(where, name, value, KEY_BYTES)
+    _check_strings(where, "sources", relation.sources)
+    key = _hash(relation.head, relation.type, relation.tail)
+    weight = float(relation.weight)
+    return {
+        "id": key,
+        "head": relation.head,
+        "type": relation.type,
+        "tail": relation.tail,
+        "weight": weight,
+        "sources": list(relation.sources),
+        "position": position,
+        "content_hash": _hash(key, repr(weight), *relation.sources),
+    }
+
+
+def name_rows(concepts: Iterable[Concept]) -> list[Row]:
+    """Rows of the names of checked concepts, without vectors."""
+    n_texts: dict[str, Counter[str]] = {}
+    rows = []
+    for concept in concepts:
+        for text in dict.fromkeys((concept.name, *concept.synonyms)):
+            known = n_texts.setdefault(case_key(text), Counter())
+            known[concept.id] += 1
+            key = name_id(text, len(known) - 1, known[concept.id] - 1)
+            hash_ = _hash(concept.id, text)
+            rows.append({"id": key, "concept": concept.id, "text": text, "content_hash": hash_})
+    return rows
+
+
+def name_id(text: str, n_concepts: int = 0, n_texts: int = 0) -> str:
+    """Id of the row of a name, so that one read by ids tells whose name a text is.
+
+    Parameters
+    ----------
+    n_concepts
+        Number of concepts before with the same name but for case and spaces.
+    n_texts
+        Number of names before of the same concept that are the same but for these.
+    """
+    return f"{_hash(case_key(text))}.{n_concepts}.{n_texts}"
+
+
+def _item(row: Mapping[str, Any]) -> Item:
+    # An image that has no path comes back as an empty image.
+    return Item(
+        id=row["id"],
+        text=row["text"] or None,
+        image=None if row["text"] else "",
+        concepts=tuple(row["concepts"]),
+        metadata=row["metadata"],
+    )
+
+
+def _concept(row: Mapping[str, Any]) -> Concept:
+    return Concept(
+        id=row["id"],
+        name=row["name"],
+        type=row["type"],
+        description=row["description"],
+        synonyms=tuple(row["synonyms"]),
+    )
+
+
+def _relation(row: Mapping[str, Any]) -> Relation:
+    return Relation(
+        head=row["head"],
+        type=row["type"],
+        tail=row["tail"],
+        weight=row["weight"],
+        sources=tuple(row["sources"]),
+    )
+
+
+def _name(row: Mapping[str, Any]) -> ConceptName:
+    return ConceptName(concept=row["concept"], text=row["text"])
+
+
+ITEMS = RecordKind(name="items", fields=("id", "text", "concepts", "metadata"), record=_item)
+CONCEPTS = RecordKind(
+    name="concepts",
+    fields=("id", "name", "type", "description", "synonyms"),
+    record=_concept,
+    is_placed=True,
+)
+RELATIONS = RecordKind(
+    name="relations",
+    fields=("id", "head", "type", "tail", "weight", "sources"),
+    record=_relation,
+    is_placed=True,
+    indexed=("head", "tail"),
+)
+NAMES = RecordKind(name="names", fields=("id", "concept", "text"), record=_name, indexed=("concept",))
+KINDS: tuple[RecordKind[Any], ...] = (ITEMS, CONCEPTS, RELATIONS, NAMES)
 
 
 def create_collection(
-    connection: Connection, collection: str, kind: str, dimension: int, properties: dict[str, str]
+    connection: Connection, collection: str, kind: RecordKind[Any], dimension: int, properties: dict[str, str]
 ) -> None:
     """Make an empty collection without indexes."""
     from pymilvus import DataType, MilvusClient
@@ -61,9 +247,9 @@ def create_collection(
     schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
     schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=KEY_BYTES)
     schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
-    for name in (*_OUTPUT_FIELDS[kind][1:], "content_hash"):
+    for name in (*kind.fields[1:], "content_hash"):
         _add_field(schema, name)
-    if kind in _GRAPH_KINDS:
+    if kind.is_placed:
         schema.add_field("position", DataType.INT64)
     connection.clear_remnant(collection)
     connection.call(
@@ -72,14 +258,14 @@ def create_collection(
 
 
 def create_indexes(
-    connection: Connection, collection: str, kind: str, dimension: int, params: IndexParams
+    connection: Connection, collection: str, kind: RecordKind[Any], dimension: int, params: IndexParams
 ) -> None:
     """Index the vectors, and the fields that name concepts, unless that is done; then load the collection."""
     from pymilvus import MilvusClient
 
     indexes = MilvusClient.prepare_index_params()
     indexes.add_index("vector", **params.build_options(dimension, is_lite=connection.is_lite))
-    for name in _SCALAR_INDEXES.get(kind, ()):
+    for name in kind.indexed:
         # A server picks the scalar index that its release has; Milvus Lite wants the name.
         indexes.add_index(name, index_type="INVERTED" if connection.is_lite else "")
     if not connection.call("list_indexes", collection):
@@ -91,7 +277,7 @@ def create_indexes(
 def _add_field(schema: Any, name: str) -> None:
     from pymilvus import DataType
 
-    if name in ("concepts", "sources", "synonyms"):
+    if name in _ARRAY_FIELDS:
         schema.add_field(
             name,
             DataType.ARRAY,
@@ -105,3 +291,57 @@ def _add_field(schema: Any, name: str) -> None:
         schema.add_field(name, DataType.DOUBLE)
     else:
         schema.add_field(name, DataType.VARCHAR, max_length=TEXT_BYTES if name in _TEXT_FIELDS else KEY_BYTES)
+
+
+def _hash(*parts: str) -> str:
+    encoded = [part.encode() for part in parts]
+    return digest(*(len(part).to_bytes(8, "little") + part for part in encoded), n=32)
+
+
+def _path_of(image: Any) -> str:
+    return os.fspath(image) if isinstance(image, (str, os.PathLike)) else ""
+
+
+def _pixels(item: Item) -> str:
+    """Digest of an image's bytes; empty for a text."""
+    if item.image is None:
+        return ""
+    path = _path_of(item.image)
+    try:
+        return file_digest(Path(path)) if path else digest(item.image.tobytes(), n=64)
+    except (OSError, AttributeError) as error:
+        raise InvalidInputError(
+            f"item {item.id!r}: expected an image that is a readable path or a PIL image, got {item.image!r}"
+        ) from error
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value
+
+
+def _check_bytes(where: str, name: str, value: str, limit: int) -> None:
+    # A character takes at most four bytes, which spares encoding the short ones.
+    if len(value) * 4 > limit and len(value.encode()) > limit:
+        raise InvalidInputError(
+            f"{where}: expected {name} of at most {limit} bytes, got {len(value.encode())}; shorten it"
+        )
+
+
+def _check_strings(where: str, name: str, values: Sequence[str]) -> None:
+    if len(values) > MAX_STRINGS:
+        raise InvalidInputError(
+            f"{where}: expected at most {MAX_STRINGS} {name}, got {len(values)}; keep fewer"
+        )
+    for value in values:
+        _check_bytes(where, f"string in {name}", value, KEY_BYTES)
+
+
+def _checked_json(where: str, value: Mapping[str, Any]) -> str:
+    try:
+        encoded = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(
+            f"{where}: expected metadata of strings, finite numbers and booleans, got {value!r}"
+        ) from error
+    _check_bytes(where, "metadata", encoded, _JSON_BYTES)
+    return encoded

@@ -1,4 +1,4 @@
-"""The door to the index: connect, build versions, make one live, open it."""
+"""The index: connect, build versions, make one live, open it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from zeroshot_core.errors import FingerprintMismatchError, InvalidInputError, VersionNotFoundError
-from zeroshot_core.index.builder import build_version, check_finished, verify_version
+from zeroshot_core.index.builder import VersionBuilder
 from zeroshot_core.index.connection import Connection
 from zeroshot_core.index.open_version import OpenVersion
 from zeroshot_core.index.params import IndexParams
@@ -98,15 +98,10 @@ class VectorIndex:
             If an id appears twice, a value is over its limit in bytes, an item names an unknown concept, or
             the smoothing is out of range or has no graph; nothing has been written then.
         """
-        return build_version(
-            self._catalog,
-            self.params,
-            items,
-            encoder,
-            graph,
-            smoothing=smoothing,
-            show_progress=show_progress,
+        builder = VersionBuilder(
+            self._catalog, self.params, encoder, graph, smoothing=smoothing, show_progress=show_progress
         )
+        return builder.build(items)
 
     def activate(self, version: str) -> None:
         """Check a version's row counts and a sample of its vectors, then swap the aliases to it.
@@ -118,7 +113,7 @@ class VectorIndex:
         VectorIndexError
             If it is not completely built, or what it holds is not what was written; the live version stays.
         """
-        verify_version(self._catalog, self._catalog.get(version))
+        self._catalog.verify(self._catalog.get(version))
         self._catalog.point_to(version)
 
     def drop(self, version: str) -> None:
@@ -164,7 +159,7 @@ class VectorIndex:
                 f"expected version {info.id} to be built with encoder {fingerprint}, got {info.fingerprint} "
                 f"({info.encoder}): built with another encoder; index again, or load that encoder"
             )
-        check_finished(info)
+        info.check_finished()
         self._catalog.load(info)
         return OpenVersion(info, self._catalog)
 

@@ -8,23 +8,27 @@ version, so they never mix two. The other aliases are for other Milvus clients.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from zeroshot_core.errors import VersionNotFoundError
+import numpy as np
+
+from zeroshot_core.errors import VectorIndexError, VersionNotFoundError
+from zeroshot_core.files import digest
 from zeroshot_core.index.collection import CollectionInfo, ConceptName
 from zeroshot_core.index.params import IndexParams
-from zeroshot_core.index.schema import KINDS, SCHEMA_VERSION
-from zeroshot_core.index.table import Table
+from zeroshot_core.index.record_table import RecordTable
+from zeroshot_core.index.schema import CONCEPTS, ITEMS, KINDS, NAMES, RELATIONS, SCHEMA_VERSION
 from zeroshot_core.types import Concept, Item, Relation
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders.base import Encoder
+    from zeroshot_core.index.collection import Record
     from zeroshot_core.index.connection import Connection
+    from zeroshot_core.index.schema import RecordKind
 
 __all__ = ["Tables", "VersionCatalog", "VersionInfo", "describe_version"]
 
@@ -32,6 +36,7 @@ State = Literal["building", "ready", "edited"]
 
 _STATE = "zeroshot.state"
 _VERSION = "zeroshot.version"
+_N_SAMPLED = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +73,19 @@ class VersionInfo(CollectionInfo):
         state: Any = properties[_STATE]
         return cls(**values, state=state, is_live=is_live)
 
+    def check_finished(self) -> None:
+        """Refuse a version whose build has not ended.
+
+        Raises
+        ------
+        VectorIndexError
+            If it is half built.
+        """
+        if self.state == "building":
+            raise VectorIndexError(
+                f"expected a finished version, got {self.id} half built; run build again with the same items"
+            )
+
 
 def describe_version(
     encoder: Encoder,
@@ -85,18 +103,16 @@ def describe_version(
     keys
         Id and content hash of each item, in any order.
     """
-    digest = hashlib.sha256()
-    for part in (
+    parts = (
         encoder.fingerprint,
         graph_digest,
         str(SCHEMA_VERSION),
         json.dumps(params.to_dict()),
         repr(smoothing),
         *sorted(keys),
-    ):
-        digest.update(part.encode() + b"\0")
+    )
     return VersionInfo(
-        id=f"v{digest.hexdigest()[:12]}",
+        id="v" + digest(*(part + "\0" for part in parts), n=12),
         fingerprint=encoder.fingerprint,
         encoder=encoder.name,
         dimension=encoder.dimension,
@@ -110,10 +126,10 @@ def describe_version(
 class Tables(NamedTuple):
     """The collections of one version."""
 
-    items: Table[Item]
-    concepts: Table[Concept]
-    relations: Table[Relation]
-    names: Table[ConceptName]
+    items: RecordTable[Item]
+    concepts: RecordTable[Concept]
+    relations: RecordTable[Relation]
+    names: RecordTable[ConceptName]
 
 
 class VersionCatalog:
@@ -161,18 +177,17 @@ class VersionCatalog:
 
     def tables(self, info: VersionInfo) -> Tables:
         """Address the collections of a version, for reading and writing."""
-        shape = info.dimension, info.params
-        return Tables(
-            Table(self.connection, self.collection(info.id, "items"), "items", *shape),
-            Table(self.connection, self.collection(info.id, "concepts"), "concepts", *shape),
-            Table(self.connection, self.collection(info.id, "relations"), "relations", *shape),
-            Table(self.connection, self.collection(info.id, "names"), "names", *shape),
-        )
+
+        def table(kind: RecordKind[Record]) -> RecordTable[Record]:
+            name = self.collection(info.id, kind.name)
+            return RecordTable(self.connection, name, kind, info.dimension, info.params)
+
+        return Tables(table(ITEMS), table(CONCEPTS), table(RELATIONS), table(NAMES))
 
     def load(self, info: VersionInfo) -> None:
         """Load the collections of a version for reading; quick if they are."""
         for kind in KINDS:
-            self.connection.call("load_collection", self.collection(info.id, kind))
+            self.connection.call("load_collection", self.collection(info.id, kind.name))
 
     def set_state(self, version: str, state: State) -> None:
         """Record how far a version is."""
@@ -182,18 +197,59 @@ class VersionCatalog:
     def point_to(self, version: str) -> None:
         """Make a version live: the alias of the items last, for it is the one that counts."""
         for kind in reversed(KINDS):
-            alias, target = f"{self._name}_{kind}", self.collection(version, kind)
+            alias, target = f"{self._name}_{kind.name}", self.collection(version, kind.name)
             exists = self.connection.call("has_collection", alias)
             self.connection.call("alter_alias" if exists else "create_alias", target, alias)
 
     def drop(self, version: str) -> None:
         """Drop the collections of a version, and the aliases if it is live: the items alias first."""
         if self.live_id() == version:
-            for alias in (f"{self._name}_{kind}" for kind in KINDS):
+            for alias in (f"{self._name}_{kind.name}" for kind in KINDS):
                 if self.connection.call("has_collection", alias):
                     self.connection.call("drop_alias", alias)
         for kind in reversed(KINDS):
-            self.connection.call("drop_collection", self.collection(version, kind))
+            self.connection.call("drop_collection", self.collection(version, kind.name))
+
+    def check_counts(self, info: VersionInfo) -> None:
+        """Refuse a version that does not hold as many rows as were written.
+
+        Raises
+        ------
+        VectorIndexError
+            If it holds more or fewer.
+        """
+        counts = {kind: table.count() for kind, table in self.tables(info)._asdict().items()}
+        if counts != dict(info.counts):
+            raise VectorIndexError(
+                f"expected version {info.id} to hold {dict(info.counts)}, got {counts}; "
+                "drop it and build it again"
+            )
+
+    def verify(self, info: VersionInfo) -> None:
+        """Check that a version is complete, and that a sample of its vectors finds itself.
+
+        Raises
+        ------
+        VectorIndexError
+            If it is not.
+        """
+        info.check_finished()
+        self.load(info)
+        if info.state == "ready":
+            self.check_counts(info)
+        items = self.tables(info).items
+        ids = [item.id for item in items.where("", limit=_N_SAMPLED)]
+        if not ids:
+            return
+        vectors = items.vectors(ids)
+        lengths = np.linalg.norm(vectors, axis=1)
+        best = [scores[0] if len(scores) else -1.0 for scores in items.search(vectors, 1).scores]
+        if not np.allclose(lengths, 1.0, atol=1e-3) or min(best) < 1.0 - info.params.tolerance:
+            raise VectorIndexError(
+                f"expected vectors of version {info.id} to have unit length and to find themselves, got "
+                f"norms {lengths.round(3).tolist()} and scores {np.round(best, 3).tolist()}; "
+                "drop the version and build it again"
+            )
 
     def _info(self, version: str, live: str | None) -> VersionInfo:
         properties = self.connection.call("describe_collection", self.collection(version, "items"))[

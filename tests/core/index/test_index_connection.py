@@ -199,7 +199,7 @@ class Flaky:
 
 
 def flaky(failures):
-    return Connection(Flaky(failures), address="http://somewhere", path=None, db_name=None)
+    return Connection(Flaky(failures), address="http://somewhere")
 
 
 def test_search_that_fails_under_way_is_asked_again():

@@ -1,4 +1,5 @@
 import copy
+import json
 import pickle
 
 import numpy as np
@@ -12,13 +13,16 @@ from zeroshot_core.types import Item
 
 def test_unknown_index_type_lists_the_known_ones():
     with pytest.raises(
-        InvalidInputError, match=r"expected index_type among AUTOINDEX, FLAT, HNSW.*got 'HNWS'"
+        InvalidInputError,
+        match=r"expected index_type to be one of 'AUTOINDEX', 'FLAT', .*got 'HNWS'; did you mean 'HNSW'",
     ):
         IndexParams("HNWS")
 
 
 def test_unknown_metric_lists_the_known_ones():
-    with pytest.raises(InvalidInputError, match="expected metric among COSINE, IP, L2, got 'cosine'"):
+    with pytest.raises(
+        InvalidInputError, match="expected metric to be one of 'COSINE', 'IP', 'L2', got 'cosine'"
+    ):
         IndexParams(metric="cosine")
 
 
@@ -34,10 +38,24 @@ def test_type_without_parameters_says_so():
         IndexParams("FLAT", search={"ef": 3})
 
 
-@pytest.mark.parametrize("value", [0, 65, "16"])
+@pytest.mark.parametrize("value", [0, 65, "16", True, 8.5])
 def test_parameter_out_of_range_names_the_range(value):
-    with pytest.raises(InvalidInputError, match=f"expected M of HNSW in 4-64, got {value!r}"):
+    told = f"expected M of HNSW as a whole number from 4 to 64, got {value!r}"
+    with pytest.raises(InvalidInputError, match=told):
         IndexParams("HNSW", build={"M": value})
+
+
+def test_what_is_either_is_no_number():
+    assert IndexParams("SCANN", build={"with_raw_data": False}).build == {"with_raw_data": False}
+    with pytest.raises(InvalidInputError, match="with_raw_data of SCANN as True or False, got 1"):
+        IndexParams("SCANN", build={"with_raw_data": 1})
+
+
+def test_numbers_of_numpy_count_as_those_of_python():
+    params = IndexParams("HNSW", build={"M": np.int64(8)}, search={"ef": np.int32(40)})
+    assert json.dumps(params.to_dict()) == json.dumps(
+        {"index_type": "HNSW", "metric": "COSINE", "build": {"M": 8}, "search": {"ef": 40}}
+    )
 
 
 def test_parameters_cannot_be_changed_from_outside():

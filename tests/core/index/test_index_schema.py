@@ -2,7 +2,7 @@ from functools import partial
 
 import pytest
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.index.rows import concept_row, item_row, relation_row, to_record
+from zeroshot_core.index.schema import CONCEPTS, ITEMS, RELATIONS, concept_row, item_row, relation_row
 from zeroshot_core.types import Concept, Item, Relation
 
 
@@ -49,17 +49,17 @@ def test_concepts_and_relations_have_limits_too():
 @pytest.mark.parametrize(
     ("kind", "record", "to_row"),
     [
-        ("items", Item(id="a", text="x", concepts=("c",), metadata={"n": 1, "s": "t", "b": True}), item_row),
+        (ITEMS, Item(id="a", text="x", concepts=("c",), metadata={"n": 1, "s": "t", "b": True}), item_row),
         (
-            "concepts",
+            CONCEPTS,
             Concept(id="c", name="n", type="t", synonyms=("s",), description="d"),
             partial(concept_row, position=3),
         ),
-        ("relations", Relation(head="a", type="t", tail="b", weight=0.1), partial(relation_row, position=3)),
+        (RELATIONS, Relation(head="a", type="t", tail="b", weight=0.1), partial(relation_row, position=3)),
     ],
 )
 def test_record_comes_back_from_its_row(kind, record, to_row):
-    assert to_record(kind, to_row(record)) == record
+    assert kind.record(to_row(record)) == record
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from zeroshot_core.types import Item
 
 @pytest.fixture
 def version(hash_encoder, tmp_path, monkeypatch):
-    monkeypatch.setattr("zeroshot_core.index.table._MIRROR_HITS", 20)
+    monkeypatch.setattr("zeroshot_core.index.record_table._MIRROR_HITS", 20)
     index = VectorIndex.connect(str(tmp_path / "shop.db"))
     items = [Item(id=f"i{i}", text=f"thing {i} of kind {i % 7}") for i in range(60)]
     index.activate(index.build(items, hash_encoder))
@@ -28,7 +28,7 @@ def test_single_searches_are_answered_from_memory_once_they_add_up_to_a_batch(
 
 
 def test_many_searches_for_few_hits_are_answered_from_memory_too(version, hash_encoder, monkeypatch):
-    monkeypatch.setattr("zeroshot_core.index.table._MIRROR_SEARCHES", 3)
+    monkeypatch.setattr("zeroshot_core.index.record_table._MIRROR_SEARCHES", 3)
     query = hash_encoder.encode(["thing 3 of kind 3"])
     before = [version.search_items(query, 1) for _ in range(3)]
     monkeypatch.setattr(version._items, "_begin_hits", None)

@@ -2,7 +2,7 @@
 
 import pytest
 from zeroshot_core.encoders import HashEncoder
-from zeroshot_core.index import VectorIndex, stored_rows
+from zeroshot_core.index import VectorIndex, record_table
 from zeroshot_core.index.connection import Connection
 from zeroshot_core.types import Item
 
@@ -14,7 +14,7 @@ def items(start: int, end: int) -> list[Item]:
 
 
 def test_rows_are_flushed_once_many_were_written(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stored_rows, "_MOST_UNSEALED", 10)
+    monkeypatch.setattr(record_table, "_MOST_UNSEALED", 10)
     with VectorIndex.connect(tmp_path / "index.db") as index:
         index.activate(index.build(items(0, 5), ENCODER))
         version = index.open(fingerprint=ENCODER.fingerprint)
