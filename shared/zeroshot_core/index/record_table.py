@@ -70,7 +70,7 @@ class RecordTable(Generic[Record]):
     ) -> None:
         self._connection = connection
         self._collection = collection
-        self._kind = kind
+        self._kind: RecordKind[Record] = kind
         self._dimension = dimension
         self._params = params
         self._n_unsealed = 0
