@@ -78,7 +78,7 @@ class ZeroShotRetriever(Batched[str, list[Document]], BaseRetriever):
             If the store has no collection yet, several vector fields, or vectors of another dimension.
         """
         from zeroshot_core.index.existing_collection import CollectionFields
-        from zeroshot_core.retrieval.existing import existing_retriever
+        from zeroshot_core.retrieval.existing_retriever import existing_retriever
 
         fields = CollectionFields(
             primary=store._primary_field,

@@ -20,7 +20,7 @@ from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import Filter
 from zeroshot_core.index.existing_collection import CollectionFields
 from zeroshot_core.retrieval import Retriever, rerank
-from zeroshot_core.retrieval.existing import existing_retriever
+from zeroshot_core.retrieval.existing_retriever import existing_retriever
 from zeroshot_core.serving.handles import Opened, Served, async_twin, hits_of
 
 from llama_index_zeroshot._convert import ModelSource, from_nodes, to_filter, to_node

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeAlias, TypeVar
 import numpy as np
 
 from zeroshot_core import checks
-from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.errors import FingerprintMismatchError, InvalidInputError
 from zeroshot_core.index.connection import begin_each
 from zeroshot_core.index.filters import AllOf, Condition, Filter
 from zeroshot_core.types import Concept, Item, Relation
 
 if TYPE_CHECKING:
+    from zeroshot_core.encoders import Encoder
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.types import Floats, Vectors
 
@@ -110,6 +111,27 @@ class CollectionInfo:
     dimension: int
     graph_digest: str
     counts: Mapping[str, int]
+
+    def check(self, encoder: Encoder | None = None, graph: KnowledgeGraph | None = None) -> None:
+        """Refuse an encoder or a graph that the collection was not built with.
+
+        Raises
+        ------
+        FingerprintMismatchError
+            If the encoder is another one.
+        InvalidInputError
+            If the graph is another one.
+        """
+        if encoder is not None and encoder.fingerprint != self.fingerprint:
+            raise FingerprintMismatchError(
+                f"expected encoder {self.fingerprint} ({self.encoder}), got {encoder.fingerprint} "
+                f"({encoder.name}); load the encoder that the version was built with, or build a new version"
+            )
+        if graph is not None and graph.digest != self.graph_digest:
+            raise InvalidInputError(
+                f"expected the graph that version {self.id} was built with ({self.graph_digest or 'none'}), "
+                f"got {graph.digest}; give that one, or build a new version"
+            )
 
 
 @runtime_checkable

@@ -14,8 +14,7 @@ from zeroshot_core.types import Item
 
 if TYPE_CHECKING:
     from zeroshot_core.graph import KnowledgeGraph
-    from zeroshot_core.retrieval.linking import Link, Linker
-    from zeroshot_core.retrieval.mentions import Mention
+    from zeroshot_core.retrieval.linking import Link, Linker, Mention
 
 __all__ = ["Case", "Findings", "as_findings", "link_cases"]
 

@@ -14,7 +14,7 @@ from zeroshot_core.regression.heads import Head, fit_head
 from zeroshot_core.regression.neighbours import Neighbours, neighbour_profile
 from zeroshot_core.regression.schemes import Scheme, choose_schemes, posterior
 from zeroshot_core.regression.targets import Targets
-from zeroshot_core.retrieval.neighbours import fold_neighbours
+from zeroshot_core.retrieval.out_of_fold import fold_neighbours
 from zeroshot_core.types import Item
 
 if TYPE_CHECKING:

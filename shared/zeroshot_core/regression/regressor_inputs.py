@@ -6,9 +6,10 @@ from collections.abc import Hashable, Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
+from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import check_spread
-from zeroshot_core.retrieval.checks import check_graph_weight, check_top_k
+from zeroshot_core.retrieval.scoring import check_graph_weight
 
 if TYPE_CHECKING:
     from zeroshot_core.graph import KnowledgeGraph
@@ -40,8 +41,7 @@ def check_learning(
     UnknownConceptError
         If an item names a concept that the graph does not hold.
     """
-    if check_top_k(top_k) > _MOST_NEIGHBOURS:
-        raise InvalidInputError(f"expected top_k of at most {_MOST_NEIGHBOURS}, got {top_k}")
+    checks.whole("top_k", top_k, least=1, most=_MOST_NEIGHBOURS)
     check_spread(n_hops, decay=1.0)
     check_graph_weight(graph_weight)
     if len(items) < _FEWEST_ITEMS:

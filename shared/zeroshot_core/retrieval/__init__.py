@@ -4,7 +4,7 @@ from zeroshot_core.explain.wording import hit_in_words
 from zeroshot_core.retrieval.completion import propose_tails
 from zeroshot_core.retrieval.fusion import LearnedFusion, learn_fusion
 from zeroshot_core.retrieval.graph_view import Fact, GraphView
-from zeroshot_core.retrieval.neighbours import fold_neighbours
+from zeroshot_core.retrieval.out_of_fold import fold_neighbours
 from zeroshot_core.retrieval.recommendation import Profile, diversify, recommend, similar_items
 from zeroshot_core.retrieval.reranking import rerank
 from zeroshot_core.retrieval.retriever import Retriever

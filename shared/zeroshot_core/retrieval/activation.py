@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 from scipy import sparse
 
+from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import (
     KnowledgeGraph,
@@ -23,7 +24,7 @@ from zeroshot_core.graph import (
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats
 
-__all__ = ["ActivatedGraph", "Reached", "Spread", "Spreading"]
+__all__ = ["ActivatedGraph", "Activation", "Spread", "Spreading"]
 
 Spread: TypeAlias = Literal["hops", "pagerank"]
 
@@ -59,8 +60,7 @@ class Spreading:
 
     def __post_init__(self) -> None:
         check_spread(self.n_hops, self.decay)
-        if self.spread not in {"hops", "pagerank"}:
-            raise InvalidInputError(f"expected spread 'hops' or 'pagerank', got {self.spread!r}")
+        checks.choice("spread", self.spread, get_args(Spread))
         if self.spread == "pagerank" and self.decay == 1:
             raise InvalidInputError(
                 "expected decay below 1 for pagerank, got 1; a walker must go back at times"
@@ -74,7 +74,7 @@ class ActivatedGraph:
         self.graph = graph
         self._spreading = spreading
 
-    def reach(self, seeds: Sequence[Mapping[str, float]]) -> Reached:
+    def reach(self, seeds: Sequence[Mapping[str, float]]) -> Activation:
         """Spread from the weighted seeds of each query."""
         columns = [self.graph.positions[id_] for weights in seeds for id_ in weights]
         data = [weight for weights in seeds for weight in weights.values()]
@@ -82,10 +82,10 @@ class ActivatedGraph:
         start = sparse.csr_matrix((data, columns, ends), shape=(len(seeds), len(self.graph)))
         way = self._spreading
         if way.spread == "pagerank":
-            spread = personalized_pagerank(self._finder.adjacency, start, 1.0 - way.decay)
+            values = personalized_pagerank(self._finder.adjacency, start, 1.0 - way.decay)
         else:
-            spread = expand(self._finder.adjacency, start, way.n_hops, way.decay)
-        return Reached(on=self, seeds=seeds, spread=spread)
+            values = expand(self._finder.adjacency, start, way.n_hops, way.decay)
+        return Activation(over=self, seeds=seeds, values=values)
 
     def paths(
         self, seeds: Mapping[str, float], targets: Iterable[str], activation: Floats
@@ -114,33 +114,36 @@ class ActivatedGraph:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reached:
+class Activation:
     """What a batch of queries activates.
 
     Parameters
     ----------
+    over
+        The graph over which it has spread.
     seeds
         For each query the weights of the concepts that it mentions.
-    spread
-        Activations, shape (q, n_concepts).
+    values
+        Shape (q, n_concepts), not negative.
     """
 
-    on: ActivatedGraph
+    over: ActivatedGraph
     seeds: Sequence[Mapping[str, float]]
-    spread: sparse.csr_matrix
+    values: sparse.csr_matrix
 
-    def activation(self, query: int) -> Floats:
+    @property
+    def graph(self) -> KnowledgeGraph:
+        """The concepts that the columns stand for."""
+        return self.over.graph
+
+    def by(self, query: int) -> Floats:
         """Activation of every concept by one query, shape (n_concepts,)."""
-        return _dense_row(self.spread, query)
+        # Far quicker than indexing a sparse matrix.
+        row = np.zeros(self.values.shape[1])
+        entries = slice(self.values.indptr[query], self.values.indptr[query + 1])
+        row[self.values.indices[entries]] = self.values.data[entries]
+        return row
 
     def paths(self, query: int, targets: Iterable[str]) -> dict[str, Path]:
         """Find the strongest path from one query's seeds to each target that it activates."""
-        return self.on.paths(self.seeds[query], targets, self.activation(query))
-
-
-def _dense_row(matrix: sparse.csr_matrix, row: int) -> Floats:
-    """One row as an array; far quicker than indexing a sparse matrix."""
-    dense = np.zeros(matrix.shape[1])
-    entries = slice(matrix.indptr[row], matrix.indptr[row + 1])
-    dense[matrix.indices[entries]] = matrix.data[entries]
-    return dense
+        return self.over.paths(self.seeds[query], targets, self.by(query))

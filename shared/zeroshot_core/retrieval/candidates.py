@@ -11,15 +11,15 @@ from scipy import sparse
 
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.graph.matrices import entries_of
-from zeroshot_core.retrieval.scoring import Candidates, fuse, highest_overlap, overlap_scores
+from zeroshot_core.retrieval.scoring import fuse, highest_overlap, overlap_scores
 from zeroshot_core.types import Item
 
 if TYPE_CHECKING:
     from zeroshot_core.index import Collection, Filter, SearchResult
-    from zeroshot_core.retrieval.activation import Reached
+    from zeroshot_core.retrieval.activation import Activation
     from zeroshot_core.types import Floats, Ints, Vectors
 
-__all__ = ["Pool", "add_linked", "best_links", "gather", "is_settled", "n_near", "nearest"]
+__all__ = ["Candidates", "Pool", "add_linked", "best_links", "gather", "is_settled", "n_near", "nearest"]
 
 # So many of the nearest items mostly hold the best hits, and show that they do: `is_settled`.
 _OVERSAMPLING = 5
@@ -27,6 +27,25 @@ _MAX_CANDIDATES = 16384
 _N_LINKS = 3
 # What counts among linked items is their overlap too, so more of them are weighed than of the nearest.
 _LEAST_LINKED = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidates:
+    """What may become a hit of one query.
+
+    Parameters
+    ----------
+    items
+        m of them, those that the vector search found first, best first.
+    vector
+        Cosine similarities to the query, shape (m,).
+    graph
+        `overlap_scores`, shape (m,).
+    """
+
+    items: Sequence[Item]
+    vector: Floats
+    graph: Floats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +80,7 @@ def gather(
     version: Collection,
     near: SearchResult[Item],
     vectors: Vectors,
-    reached: Reached,
+    activation: Activation,
     top_k: int,
     filter: Filter | None,
     graph_weight: float | None = None,
@@ -77,27 +96,25 @@ def gather(
     graph_weight
         Where it is given, linked items are sought only where they could change the best `top_k`.
     """
-    graph, spread = reached.on.graph, reached.spread
-    pool = nearest(near, graph)
+    pool = nearest(near, activation.graph)
     found: list[Candidates] = []
     links: list[list[str]] = []
     for query in range(len(vectors)):
-        # One at a time: an activation is as long as the graph.
-        activation = reached.activation(query)
-        own = _scored(pool, query, activation)
+        # One at a time: it is as long as the graph.
+        own_activation = activation.by(query)
+        own = _scored(pool, query, own_activation)
         is_open = len(own.items) >= n_near(top_k) and (
-            graph_weight is None or not is_settled(own, activation, graph_weight, top_k)
+            graph_weight is None or not is_settled(own, own_activation, graph_weight, top_k)
         )
-        rows = best_links(pool, spread, query, _N_LINKS) if is_open else []
+        rows = best_links(pool, activation.values, query, _N_LINKS) if is_open else []
         found.append(own)
-        links.append([graph.concept_ids[row] for row in rows])
+        links.append([activation.graph.concept_ids[row] for row in rows])
     if not any(links):
         return found
     linked = version.search_linked(vectors, links, max(_LEAST_LINKED, n_near(top_k)), filter)
-    pool = add_linked(pool, linked, graph)
+    pool = add_linked(pool, linked, activation.graph)
     return [
-        _scored(pool, query, reached.activation(query)) if ids else found[query]
-        for query, ids in enumerate(links)
+        _scored(pool, query, activation.by(query)) if ids else found[query] for query, ids in enumerate(links)
     ]
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph, RelationMap, concept_vectors, fit_relation_map
-from zeroshot_core.retrieval.checks import check_parts, check_top_k
 from zeroshot_core.types import Concept, Hit
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ def propose_tails(
     FingerprintMismatchError
         If the encoder is not that of the version.
     """
-    check_parts(version.info, encoder, graph)
-    top_k = check_top_k(top_k)
+    version.info.check(encoder, graph)
+    top_k = checks.whole("top_k", top_k, least=1)
     vectors = _head_vectors(version, encoder, graph, heads)
     if not heads:
         return []

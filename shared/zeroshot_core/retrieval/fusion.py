@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.retrieval.candidates import Candidates
 from zeroshot_core.retrieval.retriever import Retriever
-from zeroshot_core.retrieval.scoring import Candidates, fuse
+from zeroshot_core.retrieval.scoring import fuse
 from zeroshot_core.types import Item
 
 if TYPE_CHECKING:

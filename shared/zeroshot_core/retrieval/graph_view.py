@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from zeroshot_core import checks
 from zeroshot_core.encoders import joint_vector
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.graph.names import case_key
 from zeroshot_core.graph.records import concept_attributes, relation_attributes
 from zeroshot_core.index.collection import GraphCollection
-from zeroshot_core.retrieval.checks import check_top_k
 from zeroshot_core.types import Concept, Relation
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class GraphView:
         wanted = joint_vector(self._retriever.encoder, [text] if text else [], vector=vector)
         if wanted is None:
             raise InvalidInputError("expected a vector or a text to search by, got neither")
-        found = self._version.search_concepts(wanted, check_top_k(top_k))
+        found = self._version.search_concepts(wanted, checks.whole("top_k", top_k, least=1))
         return list(zip(found.records[0], found.scores[0].tolist(), strict=True))
 
     def items(self, ids: Collection[str]) -> list[Item]:

@@ -1,15 +1,91 @@
-"""Hits with the path of relations that led to them."""
+"""Hits: the best candidates of a query, with the parts of their scores and the paths that led to them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from zeroshot_core.graph import KnowledgeGraph, Path
+from zeroshot_core.retrieval.scoring import activation_length, fuse
 from zeroshot_core.types import Concept, Hit, Item, Relation
 
-__all__ = ["concept_hit", "item_hit", "item_path", "mention_path"]
+if TYPE_CHECKING:
+    from zeroshot_core.index import SearchResult
+    from zeroshot_core.retrieval.activation import Activation
+    from zeroshot_core.retrieval.candidates import Candidates
+    from zeroshot_core.types import Floats
 
-QUERY = "query"
+__all__ = ["best_concepts", "best_items", "item_hit", "vector_hits"]
+
+_QUERY = "query"
+
+
+def vector_hits(found: SearchResult[Item]) -> list[list[Hit]]:
+    """Take over what a vector search found for each query, as it is."""
+    return [
+        [
+            item_hit(item, score, parts={"vector": score, "graph": 0.0})
+            for item, score in zip(items, scores.tolist(), strict=True)
+        ]
+        for items, scores in zip(found.records, found.scores, strict=True)
+    ]
+
+
+def best_items(
+    found: Candidates,
+    query: int,
+    activation: Activation,
+    graph_weight: float,
+    top_k: int,
+    *,
+    with_paths: bool = True,
+) -> list[Hit]:
+    """Fuse both parts of the candidates of one query, rank them, ties by id, and explain the best."""
+    items, scores = found.items, fuse(found.vector, found.graph, graph_weight)
+    kept = _best(scores, [item.id for item in items], top_k)
+    concepts = (id_ for place in kept for id_ in items[place].concepts)
+    paths = activation.paths(query, concepts) if with_paths else {}
+    return [
+        item_hit(
+            items[place],
+            float(scores[place]),
+            parts={"vector": float(found.vector[place]), "graph": float(found.graph[place])},
+            path=_item_path(items[place], activation.seeds[query], paths, activation.graph),
+        )
+        for place in kept
+    ]
+
+
+def best_concepts(
+    near: Mapping[Concept, float], query: int, activation: Activation, top_k: int, *, with_paths: bool = True
+) -> list[Hit]:
+    """Rank the concepts that a query activates by ``activation / |activation|``, then the nearest others."""
+    by_id = {concept.id: concept for concept in near}
+    vector = {concept.id: score for concept, score in near.items()}
+    own, ids = activation.by(query), activation.graph.concept_ids
+    shares = own / activation_length(own)
+    graph = {ids[row]: float(shares[row]) for row in np.flatnonzero(shares)}
+    by_rank = sorted({*graph, *vector}, key=lambda id_: (-graph.get(id_, 0.0), -vector.get(id_, -1.0), id_))
+    kept = by_rank[:top_k]
+    paths = activation.paths(query, kept) if with_paths else {}
+    return [
+        _concept_hit(
+            activation.graph.concepts.get(id_) or by_id[id_],
+            parts={"graph": graph.get(id_, 0.0)} | ({"vector": vector[id_]} if id_ in vector else {}),
+            path=_mention_path(paths[id_], activation.seeds[query]) if id_ in paths else (),
+        )
+        for id_ in kept
+    ]
+
+
+def _best(scores: Floats, ids: Sequence[str], top_k: int) -> list[int]:
+    """Places of the largest scores, best first, ties by id."""
+    places = range(len(ids))
+    if top_k < len(ids):
+        places = np.flatnonzero(scores >= np.partition(scores, -top_k)[-top_k]).tolist()
+    return sorted(places, key=lambda place: (-scores[place], ids[place]))[:top_k]
 
 
 def item_hit(item: Item, score: float, *, parts: Mapping[str, float], path: tuple[Relation, ...] = ()) -> Hit:
@@ -26,7 +102,7 @@ def item_hit(item: Item, score: float, *, parts: Mapping[str, float], path: tupl
     )
 
 
-def concept_hit(concept: Concept, *, parts: Mapping[str, float], path: tuple[Relation, ...] = ()) -> Hit:
+def _concept_hit(concept: Concept, *, parts: Mapping[str, float], path: tuple[Relation, ...] = ()) -> Hit:
     """Describe a concept that was found, scored by its graph part; its type stands in the metadata."""
     return Hit(
         id=concept.id,
@@ -39,12 +115,12 @@ def concept_hit(concept: Concept, *, parts: Mapping[str, float], path: tuple[Rel
     )
 
 
-def mention_path(path: Path, seeds: Mapping[str, float]) -> tuple[Relation, ...]:
+def _mention_path(path: Path, seeds: Mapping[str, float]) -> tuple[Relation, ...]:
     """Lead a path of the graph from the query, which mentions the path's seed with the seed's weight."""
-    return (Relation(head=QUERY, type="mentions", tail=path.seed, weight=seeds[path.seed]), *path.relations)
+    return (Relation(head=_QUERY, type="mentions", tail=path.seed, weight=seeds[path.seed]), *path.relations)
 
 
-def item_path(
+def _item_path(
     item: Item, seeds: Mapping[str, float], paths: Mapping[str, Path], graph: KnowledgeGraph
 ) -> tuple[Relation, ...]:
     """Lead from the query over the item's concept with the strongest path to the item; empty without one."""
@@ -53,4 +129,4 @@ def item_path(
         return ()
     best = max(reached, key=lambda id_: paths[id_].score)
     link = Relation(head=item.id, type=graph.concepts[best].type, tail=best)
-    return (*mention_path(paths[best], seeds), link)
+    return (*_mention_path(paths[best], seeds), link)

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.index.collection import require_graph
-from zeroshot_core.retrieval.checks import check_parts, check_top_k
 from zeroshot_core.retrieval.link_choice import LinkChoice, candidate_features, fit_choice
-from zeroshot_core.retrieval.mentions import Mention, find_windows, not_overlapping
+from zeroshot_core.retrieval.windows import Window, find_windows
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
     from zeroshot_core.index import Collection, ConceptName
     from zeroshot_core.types import Floats
 
-__all__ = ["Link", "Linker"]
+__all__ = ["Link", "Linker", "Mention"]
 
 _N_CANDIDATES = 10
 _N_TO_LEARN_FROM = 800
@@ -48,6 +48,13 @@ class Link:
     name: str
     score: float
     probability: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mention(Window):
+    """A run of words in a text, and the concept that it means."""
+
+    link: Link
 
 
 class Linker:
@@ -93,11 +100,9 @@ class Linker:
         choice: LinkChoice | None = None,
         random_state: int = 0,
     ) -> None:
-        check_parts(version.info, encoder, None)
-        if not 0 <= threshold <= 1:
-            raise InvalidInputError(f"expected a threshold from 0 (link everything) to 1, got {threshold!r}")
-        if not 0 < prior < 1:
-            raise InvalidInputError(f"expected a prior above 0 and below 1, got {prior!r}")
+        version.info.check(encoder)
+        self.threshold = checks.real("threshold", threshold, least=0, most=1, remedy="0 links everything")
+        self.prior = checks.real("prior", prior, above=0, below=1)
         stored = require_graph(version, "a Linker")
         if not version.info.counts["concepts"]:
             raise InvalidInputError(
@@ -105,8 +110,6 @@ class Linker:
             )
         self.version = stored
         self.encoder = encoder
-        self.threshold = threshold
-        self.prior = prior
         self.random_state = random_state
         if choice is not None:
             self.choice = choice
@@ -155,7 +158,7 @@ class Linker:
         InvalidInputError
             If a text is empty or of another type, or `top_k` is wrong.
         """
-        check_top_k(top_k)
+        checks.whole("top_k", top_k, least=1)
         links = self._links(_checked(texts), top_k, prior=self.prior)
         return [found if found and found[0].probability >= self.threshold else [] for found in links]
 
@@ -179,7 +182,7 @@ class Linker:
         distinct = list(dict.fromkeys(window.text for found in windows for window in found))
         best = dict(zip(distinct, self._links(distinct, 1, prior=_WINDOW_PRIOR), strict=True))
         return [
-            not_overlapping(
+            _not_overlapping(
                 [
                     Mention(**vars(window), link=best[window.text][0])
                     for window in found
@@ -222,9 +225,20 @@ class Linker:
 
 
 def _checked(texts: Sequence[str]) -> list[str]:
-    if isinstance(texts, str):
-        raise InvalidInputError(f"expected a list of texts, got one: {texts!r}; wrap it in a list")
-    for number, text in enumerate(texts):
-        if not isinstance(text, str) or not text.strip():
-            raise InvalidInputError(f"text {number}: expected a non-empty text, got {text!r}")
-    return [text.strip() for text in texts]
+    return [
+        checks.text(f"text {number}", text).strip()
+        for number, text in enumerate(checks.sequence("texts", texts, of="texts"))
+    ]
+
+
+def _not_overlapping(mentions: Sequence[Mention]) -> list[Mention]:
+    """Keep of mentions that overlap the one nearest to its name, of two about as near the longer one."""
+    kept: list[Mention] = []
+    for mention in sorted(mentions, key=_rank):
+        if all(mention.end <= other.start or other.end <= mention.start for other in kept):
+            kept.append(mention)
+    return sorted(kept, key=lambda mention: mention.start)
+
+
+def _rank(mention: Mention) -> tuple[float, int, int]:
+    return -round(mention.link.score, 1), mention.start - mention.end, mention.start

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.retrieval.checks import check_top_k, content_of
+from zeroshot_core.retrieval.queries import content_of
 from zeroshot_core.types import Hit, Item
 
 if TYPE_CHECKING:
@@ -44,12 +44,7 @@ class Profile:
 
     def __post_init__(self) -> None:
         for name in ("liked", "disliked"):
-            given = getattr(self, name)
-            if isinstance(given, str | Item):
-                raise InvalidInputError(
-                    f"expected {name} as a list of items, got one: {given!r}; wrap it in a list"
-                )
-            object.__setattr__(self, name, tuple(given))
+            object.__setattr__(self, name, tuple(checks.sequence(name, getattr(self, name), of="items")))
         wrong = [member for member in self.members if not isinstance(member, str | Item)]
         if wrong:
             raise InvalidInputError(f"expected ids or items in a profile, got {wrong[0]!r}")
@@ -77,9 +72,7 @@ def similar_items(
 
     Parameters and errors are those of `recommend`.
     """
-    if isinstance(items, str | Item):
-        raise InvalidInputError(f"expected a list of items, got one: {items!r}; wrap it in a list")
-    profiles = [Profile(liked=(item,)) for item in items]
+    profiles = [Profile(liked=(item,)) for item in checks.sequence("items", items, of="ids or Items")]
     return recommend(retriever, profiles, top_k=top_k, filter=filter, diversity=diversity)
 
 
@@ -122,9 +115,9 @@ def recommend(
     ----------
     .. [1] Rocchio, "Relevance Feedback in Information Retrieval", in: The SMART Retrieval System, 1971.
     """
-    top_k = retriever.top_k if top_k is None else check_top_k(top_k)
-    _check_share("diversity", diversity, 1.0)
-    _check_share("dislike_weight", dislike_weight, np.inf)
+    top_k = retriever.top_k if top_k is None else checks.whole("top_k", top_k, least=1)
+    diversity = checks.real("diversity", diversity, least=0, most=1)
+    dislike_weight = checks.real("dislike_weight", dislike_weight, least=0)
     profiles = list(profiles)
     if not profiles:
         return []
@@ -170,8 +163,8 @@ def diversify(
     .. [1] Carbonell & Goldstein, "The Use of MMR, Diversity-Based Reranking for Reordering Documents and
        Producing Summaries", SIGIR 1998.
     """
-    top_k = check_top_k(top_k)
-    _check_share("diversity", diversity, 1.0)
+    top_k = checks.whole("top_k", top_k, least=1)
+    diversity = checks.real("diversity", diversity, least=0, most=1)
     if diversity == 0 or not any(hits):
         return [list(row[:top_k]) for row in hits]
     ids = list(dict.fromkeys(hit.id for row in hits for hit in row))
@@ -259,9 +252,3 @@ def _query(profile: Profile, known: _Known) -> Item:
 
 def _id(member: str | Item) -> str:
     return member.id if isinstance(member, Item) else member
-
-
-def _check_share(name: str, value: float, most: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value <= most or value == np.inf:
-        bounds = "of at least 0" if most == np.inf else f"from 0 to {most:g}"
-        raise InvalidInputError(f"expected {name} {bounds}, got {value!r}")

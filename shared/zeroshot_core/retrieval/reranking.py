@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
+from zeroshot_core import checks
 from zeroshot_core.graph import KnowledgeGraph
-from zeroshot_core.retrieval.checks import check_graph_weight, check_queries, check_top_k, content_of
-from zeroshot_core.retrieval.hits import item_hit
-from zeroshot_core.retrieval.ranking import best_items
-from zeroshot_core.retrieval.scoring import Candidates, overlap_scores, seed_weights
+from zeroshot_core.retrieval.candidates import Candidates
+from zeroshot_core.retrieval.hits import best_items, item_hit
+from zeroshot_core.retrieval.queries import check_queries, content_of
+from zeroshot_core.retrieval.scoring import check_graph_weight, overlap_scores, seed_weights
 
 if TYPE_CHECKING:
     from zeroshot_core.retrieval.retriever import Retriever
@@ -62,7 +63,7 @@ def rerank(
         If the query names a concept that the graph does not hold.
     """
     weight = retriever.graph_weight if graph_weight is None else check_graph_weight(graph_weight)
-    top_k = len(items) if top_k is None else check_top_k(top_k)
+    top_k = len(items) if top_k is None else checks.whole("top_k", top_k, least=1)
     queries = check_queries([query])
     if not items:
         return []
@@ -72,11 +73,11 @@ def rerank(
     if weight == 0 or not retriever.has_graph:
         return _by_vectors(items, cosines, top_k)
     links = _links(retriever, items, vectors)
-    reached = retriever.reach(queries, wanted)
-    rows = _unit_rows(reached.on.graph, links)
+    activation = retriever.reach(queries, wanted)
+    rows = _unit_rows(activation.graph, links)
     linked = [replace(item, concepts=_told(link)) for item, link in zip(items, links, strict=True)]
-    found = Candidates(items=linked, vector=cosines, graph=overlap_scores(reached.activation(0), rows))
-    return best_items(found, 0, reached, weight, top_k)
+    found = Candidates(items=linked, vector=cosines, graph=overlap_scores(activation.by(0), rows))
+    return best_items(found, 0, activation, weight, top_k)
 
 
 def _looked_up(retriever: Retriever, items: Sequence[Item]) -> tuple[list[Item], Vectors]:

@@ -9,28 +9,21 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
+from zeroshot_core import checks
 from zeroshot_core.encoders import Encoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph, check_relation_weights
 from zeroshot_core.index.collection import require_graph
-from zeroshot_core.retrieval.activation import ActivatedGraph, Reached, Spread, Spreading
-from zeroshot_core.retrieval.candidates import gather, n_near
-from zeroshot_core.retrieval.checks import (
-    check_graph_weight,
-    check_parts,
-    check_queries,
-    check_stored,
-    check_top_k,
-    check_vectors,
-    content_of,
-)
-from zeroshot_core.retrieval.hits import item_hit
-from zeroshot_core.retrieval.ranking import best_concepts, best_items
-from zeroshot_core.retrieval.scoring import Candidates, seed_weights
+from zeroshot_core.retrieval.activation import ActivatedGraph, Activation, Spread, Spreading
+from zeroshot_core.retrieval.candidates import Candidates, gather, n_near
+from zeroshot_core.retrieval.hits import best_concepts, best_items, vector_hits
+from zeroshot_core.retrieval.queries import check_queries, content_of
+from zeroshot_core.retrieval.scoring import check_graph_weight, seed_weights
 from zeroshot_core.types import Concept, Hit, Item
 
 if TYPE_CHECKING:
     from zeroshot_core.index import Collection, Filter, GraphCollection
+    from zeroshot_core.index.collection import CollectionInfo
     from zeroshot_core.types import Vectors
 
 __all__ = ["Retriever"]
@@ -96,14 +89,14 @@ class Retriever:
     ) -> None:
         self._stored: GraphCollection | None = None
         if isinstance(graph, str):
-            check_stored(version.info, graph, spread, relation_weights)
+            _check_stored(version.info, graph, spread, relation_weights)
             self._stored = require_graph(version, "a Retriever with graph='stored'")
             graph = None
-        check_parts(version.info, encoder, graph)
+        version.info.check(encoder, graph)
         self.version = version
         self.encoder = encoder
         self.graph = KnowledgeGraph() if graph is None else graph
-        self.top_k = check_top_k(top_k)
+        self.top_k = checks.whole("top_k", top_k, least=1)
         self.graph_weight = check_graph_weight(graph_weight)
         self.spreading = Spreading(
             spread=spread,
@@ -120,6 +113,7 @@ class Retriever:
         graph_weight: float | None = None,
         filter: Filter | None = None,
         vectors: Vectors | None = None,
+        with_paths: bool = True,
     ) -> list[list[Hit]]:
         """Find the best items for each query.
 
@@ -132,6 +126,8 @@ class Retriever:
         vectors
             Shape (q, d), unit rows: what the encoder gives for the queries in the role ``query``, if that is
             known already.
+        with_paths
+            Whether to find the path that led to each hit, which takes the longest after the search itself.
 
         Returns
         -------
@@ -147,16 +143,22 @@ class Retriever:
         UnknownConceptError
             If an item names a concept that the graph does not hold.
         """
-        top_k = self.top_k if top_k is None else check_top_k(top_k)
+        top_k = self.top_k if top_k is None else checks.whole("top_k", top_k, least=1)
         weight = self.graph_weight if graph_weight is None else check_graph_weight(graph_weight)
         checked = check_queries(queries)
         if not checked:
             return []
-        vectors = self._encode(checked) if vectors is None else check_vectors(vectors, checked, self.encoder)
+        vectors = self._vectors(checked, vectors)
         if weight == 0 or not self.has_graph:
-            return self._by_vectors(vectors, top_k, filter)
-        reached, found = self._candidates(checked, vectors, top_k, filter, weight)
-        return [best_items(each, query, reached, weight, top_k) for query, each in enumerate(found)]
+            return vector_hits(self.version.search_items(vectors, top_k, filter))
+        # A server searches while the activation spreads.
+        nearest = self.version.begin_search(vectors, n_near(top_k), filter)
+        activation = self.reach(checked, vectors)
+        candidates = gather(self.version, nearest(), vectors, activation, top_k, filter, weight)
+        return [
+            best_items(each, query, activation, weight, top_k, with_paths=with_paths)
+            for query, each in enumerate(candidates)
+        ]
 
     def candidates(
         self, queries: Sequence[str | Item], *, top_k: int | None = None, filter: Filter | None = None
@@ -168,21 +170,29 @@ class Retriever:
         InvalidInputError
             If a query or `top_k` is wrong, or there is no graph.
         """
-        top_k = self.top_k if top_k is None else check_top_k(top_k)
+        top_k = self.top_k if top_k is None else checks.whole("top_k", top_k, least=1)
         checked = check_queries(queries)
         self._require_graph()
         if not checked:
             return []
-        return self._candidates(checked, self._encode(checked), top_k, filter)[1]
+        vectors = self._vectors(checked, None)
+        nearest = self.version.begin_search(vectors, n_near(top_k), filter)
+        activation = self.reach(checked, vectors)
+        return gather(self.version, nearest(), vectors, activation, top_k, filter)
 
     def related_concepts(
-        self, queries: Sequence[str | Item], *, top_k: int | None = None, vectors: Vectors | None = None
+        self,
+        queries: Sequence[str | Item],
+        *,
+        top_k: int | None = None,
+        vectors: Vectors | None = None,
+        with_paths: bool = True,
     ) -> list[list[Hit]]:
         """Find the concepts that each query activates, with the paths on which it reaches them.
 
         Parameters
         ----------
-        vectors
+        vectors, with_paths
             As in `retrieve`.
 
         Returns
@@ -199,15 +209,23 @@ class Retriever:
         UnknownConceptError
             If an item names a concept that the graph does not hold.
         """
-        top_k = self.top_k if top_k is None else check_top_k(top_k)
+        top_k = self.top_k if top_k is None else checks.whole("top_k", top_k, least=1)
         checked = check_queries(queries)
         self._require_graph()
         if not checked:
             return []
-        vectors = self._encode(checked) if vectors is None else check_vectors(vectors, checked, self.encoder)
+        vectors = self._vectors(checked, vectors)
         near = self._near_concepts(vectors, range(len(checked)), max(top_k, _N_SEEDS))
-        reached = self._activate(self._seeds(checked, near))
-        return [best_concepts(each, query, reached, top_k) for query, each in enumerate(near)]
+        activation = self._activate(self._seeds(checked, near))
+        return [
+            best_concepts(each, query, activation, top_k, with_paths=with_paths)
+            for query, each in enumerate(near)
+        ]
+
+    def reach(self, queries: Sequence[str | Item], vectors: Vectors) -> Activation:
+        """Activate the concepts that checked queries mention; their vectors have shape (q, d)."""
+        bare = [row for row, query in enumerate(queries) if not (isinstance(query, Item) and query.concepts)]
+        return self._activate(self._seeds(queries, self._near_concepts(vectors, bare, _N_SEEDS)))
 
     def weighted(
         self, *, graph_weight: float | None = None, relation_weights: Mapping[str, float] | None = None
@@ -238,25 +256,15 @@ class Retriever:
                 "expected a retriever with a graph of concepts, got none; give it graph=..."
             )
 
-    def _encode(self, queries: Sequence[str | Item]) -> Vectors:
-        return self.encoder.encode([content_of(query) for query in queries], role="query")
+    def _vectors(self, queries: Sequence[str | Item], known: Vectors | None) -> Vectors:
+        """Vectors of checked queries, shape (q, d): the known ones, or what the encoder says."""
+        if known is None:
+            return self.encoder.encode([content_of(query) for query in queries], role="query")
+        shape = len(queries), self.encoder.dimension
+        remedy = "give one row for each query, of the encoder that the index was built with"
+        return checks.vectors("query vectors", known, shape, remedy=remedy)
 
-    def _by_vectors(self, vectors: Vectors, top_k: int, filter: Filter | None) -> list[list[Hit]]:
-        found = self.version.search_items(vectors, top_k, filter)
-        return [
-            [
-                item_hit(item, score, parts={"vector": score, "graph": 0.0})
-                for item, score in zip(items, scores.tolist(), strict=True)
-            ]
-            for items, scores in zip(found.records, found.scores, strict=True)
-        ]
-
-    def reach(self, queries: Sequence[str | Item], vectors: Vectors) -> Reached:
-        """Activate the concepts that checked queries mention; their vectors have shape (q, d)."""
-        bare = [row for row, query in enumerate(queries) if not (isinstance(query, Item) and query.concepts)]
-        return self._activate(self._seeds(queries, self._near_concepts(vectors, bare, _N_SEEDS)))
-
-    def _activate(self, seeds: Sequence[Mapping[str, float]]) -> Reached:
+    def _activate(self, seeds: Sequence[Mapping[str, float]]) -> Activation:
         if self._stored is None:
             self.graph.require(id_ for weights in seeds for id_ in weights)
             return self._activated.reach(seeds)
@@ -287,14 +295,19 @@ class Retriever:
             for ids, found in zip(own, near, strict=True)
         ]
 
-    def _candidates(
-        self,
-        queries: Sequence[str | Item],
-        vectors: Vectors,
-        top_k: int,
-        filter: Filter | None,
-        graph_weight: float | None = None,
-    ) -> tuple[Reached, list[Candidates]]:
-        near = self.version.begin_search(vectors, n_near(top_k), filter)
-        reached = self.reach(queries, vectors)
-        return reached, gather(self.version, near(), vectors, reached, top_k, filter, graph_weight)
+
+def _check_stored(
+    info: CollectionInfo, graph: str, spread: str, relation_weights: Mapping[str, float] | None
+) -> None:
+    """Refuse what a graph that is read from Milvus part by part cannot do."""
+    if graph != "stored":
+        raise InvalidInputError(f"expected a graph, 'stored' or None, got {graph!r}")
+    if not info.graph_digest:
+        raise InvalidInputError(
+            f"expected a version with a graph, got {info.id} without; build it with graph=..."
+        )
+    if spread != "hops" or relation_weights:
+        raise InvalidInputError(
+            "expected spread='hops' and no relation_weights with a stored graph, since they need all of it; "
+            "give the graph itself"
+        )

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
+from zeroshot_core import checks
 from zeroshot_core.graph.matrices import entries_of
 
 if TYPE_CHECKING:
-    from zeroshot_core.types import Floats, Ints, Item
+    from zeroshot_core.types import Floats, Ints
 
 __all__ = [
-    "Candidates",
     "activation_length",
+    "check_graph_weight",
     "fuse",
     "highest_overlap",
     "overlap_scores",
@@ -25,25 +25,6 @@ __all__ = [
 
 # The spread of sentence similarities among near concepts; a tenth of it apart is then a clear preference.
 _TEMPERATURE = 0.05
-
-
-@dataclass(frozen=True, kw_only=True)
-class Candidates:
-    """What may become a hit of one query.
-
-    Parameters
-    ----------
-    items
-        m of them, those that the vector search found first, best first.
-    vector
-        Cosine similarities to the query, shape (m,).
-    graph
-        `overlap_scores`, shape (m,).
-    """
-
-    items: Sequence[Item]
-    vector: Floats
-    graph: Floats
 
 
 def seed_weights(similarities: Mapping[str, float]) -> dict[str, float]:
@@ -100,6 +81,12 @@ def highest_overlap(activation: Floats) -> float:
 def activation_length(activation: Floats) -> float:
     """Euclidean length; the same to the last digit for a part of a graph that holds all that is active."""
     return float(np.linalg.norm(activation[activation > 0]))
+
+
+def check_graph_weight(graph_weight: float) -> float:
+    """Check the share of the graph in a score."""
+    remedy = "0 counts vectors alone, 1 the graph alone"
+    return checks.real("graph_weight", graph_weight, least=0, most=1, remedy=remedy)
 
 
 def fuse(vector: Floats, graph: Floats | float, graph_weight: float) -> Floats:

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from zeroshot_core import Item, Prediction, ZeroShotRegressor
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.regression.neighbours import Neighbours, known_neighbours
-from zeroshot_core.retrieval.neighbours import fold_neighbours
+from zeroshot_core.retrieval.out_of_fold import fold_neighbours
 
 FEW = [product(kind, "Sicily", "small", linked=False) for kind in KINDS]
 NEW = [product(kind, "Sicily", "medium") for kind in ("red wine", "orange juice", "dog treats")]

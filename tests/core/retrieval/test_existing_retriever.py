@@ -15,7 +15,7 @@ from zeroshot_core.index import Collection, GraphCollection, OpenVersion, Vector
 from zeroshot_core.index.existing_collection import CollectionFields, ExistingCollection
 from zeroshot_core.index.open_version import require_version
 from zeroshot_core.retrieval import GraphView, Retriever, propose_tails
-from zeroshot_core.retrieval.existing import existing_retriever
+from zeroshot_core.retrieval.existing_retriever import existing_retriever
 from zeroshot_core.retrieval.linking import Linker
 from zeroshot_core.retrieval.recommendation import Profile, recommend, similar_items
 from zeroshot_core.retrieval.reranking import rerank

@@ -144,13 +144,13 @@ def test_choice_is_learned_the_same_again(opened, minilm, linker):
 
 
 def test_wrong_input_is_refused(opened, minilm, linker, tmp_path):
-    with pytest.raises(InvalidInputError, match="expected a list of texts, got one: 'cough'"):
+    with pytest.raises(InvalidInputError, match="expected texts as a list of texts, got one: 'cough'"):
         linker.link("cough")
-    with pytest.raises(InvalidInputError, match="text 1: expected a non-empty text, got ' '"):
+    with pytest.raises(InvalidInputError, match="expected text 1 as a text that is not empty, got ' '"):
         linker.link_mentions(["cough", " "])
-    with pytest.raises(InvalidInputError, match=r"threshold from 0 .* to 1, got 2"):
+    with pytest.raises(InvalidInputError, match="as a number from 0 to 1, got 2; 0 links everything"):
         Linker(opened, minilm, threshold=2)
-    with pytest.raises(InvalidInputError, match="prior above 0 and below 1, got 1"):
+    with pytest.raises(InvalidInputError, match="expected prior as a number above 0 and below 1, got 1"):
         Linker(opened, minilm, prior=1)
     with pytest.raises(FingerprintMismatchError):
         Linker(opened, HashEncoder(16))

@@ -173,13 +173,19 @@ def test_no_profiles_have_no_recommendations(by_vectors: Retriever) -> None:
 @pytest.mark.parametrize(
     ("ask", "message"),
     [
-        (lambda r: similar_items(r, "wine"), r"expected a list of items, got one: 'wine'; wrap it in a list"),
+        (
+            lambda r: similar_items(r, "wine"),
+            r"expected items as a list of ids or Items, got one: 'wine'; wrap it in a list",
+        ),
         (lambda r: similar_items(r, ["cider"]), r"expected ids of indexed items, got 1 unknown: \['cider'\]"),
         (lambda r: Profile(liked=[]), r"expected at least one item that is liked, got none"),
         (lambda r: Profile(liked="wine"), r"expected liked as a list of items, got one: 'wine'"),
         (lambda r: Profile(liked=[3]), r"expected ids or items in a profile, got 3"),
         (lambda r: Profile(liked=["wine"], disliked=["wine"]), r"liked or disliked, got both for \['wine'\]"),
-        (lambda r: similar_items(r, ["wine"], diversity=1.5), r"expected diversity from 0 to 1, got 1.5"),
+        (
+            lambda r: similar_items(r, ["wine"], diversity=1.5),
+            r"expected diversity as a number from 0 to 1, got 1.5",
+        ),
         (lambda r: similar_items(r, ["wine"], top_k=0), r"expected top_k as a whole number of at least 1"),
         (
             lambda r: recommend(
@@ -189,7 +195,7 @@ def test_no_profiles_have_no_recommendations(by_vectors: Retriever) -> None:
         ),
         (
             lambda r: recommend(r, [Profile(liked=["wine"])], dislike_weight=-1),
-            r"expected dislike_weight of at least 0, got -1",
+            r"expected dislike_weight as a number of at least 0, got -1",
         ),
     ],
 )

@@ -62,7 +62,7 @@ def test_an_id_of_the_index_with_another_text_is_a_stranger(retriever: Retriever
 
 def test_nothing_stays_nothing_and_wrong_parameters_are_refused(retriever: Retriever) -> None:
     assert rerank(retriever, QUERY, []) == []
-    with pytest.raises(InvalidInputError, match="graph_weight from 0"):
+    with pytest.raises(InvalidInputError, match="graph_weight as a number from 0 to 1"):
         rerank(retriever, QUERY, ITEMS, graph_weight=2.0)
-    with pytest.raises(InvalidInputError, match="non-empty text"):
+    with pytest.raises(InvalidInputError, match="expected query 0 as a text that is not empty"):
         rerank(retriever, " ", ITEMS)

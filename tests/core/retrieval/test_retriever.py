@@ -1,3 +1,6 @@
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from zeroshot_core.encoders import FunctionEncoder
@@ -155,10 +158,13 @@ def test_no_queries_give_no_answers(retriever):
 @pytest.mark.parametrize(
     ("queries", "message"),
     [
-        ("query", "expected a list of queries, got one: 'query'"),
-        (Item(id="q", text="query"), "expected a list of queries, got one"),
-        (["query", "  "], "query 1: expected a non-empty text or an Item, got '  '"),
-        ([None], "query 0: expected a non-empty text or an Item, got None"),
+        ("query", "expected queries as a list of texts or Items, got one: 'query'"),
+        (
+            Item(id="q", text="query"),
+            "expected queries as a list of texts or Items, got Item.*; wrap it in a list",
+        ),
+        (["query", "  "], "expected query 1 as a text that is not empty, got '  '; give a text or an Item"),
+        ([None], "expected query 0 as a text that is not empty, got None; give a text or an Item"),
     ],
 )
 def test_wrong_queries_are_refused(retriever, queries, message):
@@ -196,13 +202,16 @@ def test_a_spread_out_of_range_is_refused_at_construction(version, encoder, grap
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"spread": "far"}, "expected spread 'hops' or 'pagerank', got 'far'"),
+        ({"spread": "far"}, "expected spread to be one of 'hops', 'pagerank', got 'far'"),
         ({"spread": "pagerank", "decay": 1}, "expected decay below 1 for pagerank"),
         (
             {"relation_weights": {"part_of": 1}},
             r"expected relation types among \['is_a'\], got \['part_of'\]",
         ),
-        ({"relation_weights": {"is_a": -1}}, "expected a weight of at least 0"),
+        (
+            {"relation_weights": {"is_a": -1}},
+            "the weight of relation type 'is_a' as a number of at least 0, got -1",
+        ),
     ],
 )
 def test_a_way_of_spreading_that_is_not_there_is_refused(version, encoder, graph, settings, message):
@@ -344,14 +353,23 @@ def test_vectors_that_are_known_already_are_not_computed_again(shop, monkeypatch
     queries = [*items[:2], "soup of kind 3"]
     hits, concepts = retriever.retrieve(queries), retriever.related_concepts(queries)
     vectors = retriever.encoder.encode([*(item.text for item in items[:2]), queries[2]], role="query")
-    monkeypatch.setattr(retriever, "_encode", None)
+    monkeypatch.setattr(retriever, "encoder", SimpleNamespace(dimension=64))
     assert retriever.retrieve(queries, vectors=vectors) == hits
     assert retriever.related_concepts(queries, vectors=vectors) == concepts
 
 
+def test_without_paths_hits_are_the_same_but_for_them(shop):
+    retriever, items = shop
+    queries = [*items[:2], "soup of kind 3"]
+    for search in (retriever.retrieve, retriever.related_concepts):
+        explained, bare = search(queries), search(queries, with_paths=False)
+        assert any(hit.path for row in explained for hit in row)
+        assert bare == [[replace(hit, path=()) for hit in row] for row in explained]
+
+
 @pytest.mark.parametrize("shape", [(1, 64), (2, 63), (64,)])
 def test_vectors_that_do_not_fit_the_queries_are_refused(shop, shape):
-    message = r"expected finite query vectors of shape \(2, 64\), got"
+    message = r"expected query vectors as finite numbers of shape \(2, 64\), got"
     with pytest.raises(InvalidInputError, match=message):
         shop[0].retrieve(["soup", "tea"], vectors=np.zeros(shape))
     with pytest.raises(InvalidInputError, match=message):

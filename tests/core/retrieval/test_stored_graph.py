@@ -47,7 +47,7 @@ def test_a_stored_graph_gives_the_answers_of_the_same_graph_in_memory(shop, hash
 
 def test_without_graph_weight_a_stored_graph_is_not_read(shop, hash_encoder, monkeypatch):
     version, _, _ = shop
-    monkeypatch.setattr(version, "neighbourhood", None)
+    monkeypatch.setattr(version, "neighbourhood", lambda *_: pytest.fail("the graph was read"))
     hits = Retriever(version, hash_encoder, "stored", graph_weight=0).retrieve(["thing"])
     assert hits == Retriever(version, hash_encoder).retrieve(["thing"])
 

@@ -1,16 +1,12 @@
-"""Where in a text concepts may be mentioned, and which mentions are negated."""
+"""Runs of words in a text that may be names of concepts, and which of them are negated."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from zeroshot_core.retrieval.linking import Link
-
-__all__ = ["Mention", "Window", "find_windows", "not_overlapping"]
+__all__ = ["Window", "find_windows"]
 
 _MAX_WORDS = 8
 _WORD = re.compile(r"[^\s,.;!?()\[\]/\"]+(?:[./][^\s,.;!?()\[\]/\"]+)*")
@@ -57,13 +53,6 @@ class Window:
     is_negated: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Mention(Window):
-    """A run of words, and the concept that it means."""
-
-    link: Link
-
-
 def find_windows(text: str) -> list[Window]:
     """All runs of at most eight words within the clauses of a text, the longest first at each place.
 
@@ -89,19 +78,6 @@ def find_windows(text: str) -> list[Window]:
                 is_negated = is_negated or _NEGATED_AFTER.match(text, stop) is not None
                 windows.append(Window(text=text[begin:stop], start=begin, end=stop, is_negated=is_negated))
     return windows
-
-
-def not_overlapping(mentions: Sequence[Mention]) -> list[Mention]:
-    """Keep of mentions that overlap the one nearest to its name, of two about as near the longer one."""
-    kept: list[Mention] = []
-    for mention in sorted(mentions, key=_rank):
-        if all(mention.end <= other.start or other.end <= mention.start for other in kept):
-            kept.append(mention)
-    return sorted(kept, key=lambda mention: mention.start)
-
-
-def _rank(mention: Mention) -> tuple[float, int, int]:
-    return -round(mention.link.score, 1), mention.start - mention.end, mention.start
 
 
 def _clauses(text: str, cues: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:

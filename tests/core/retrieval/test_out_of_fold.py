@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.retrieval import fold_neighbours, neighbours
+from zeroshot_core.retrieval import fold_neighbours, out_of_fold
 
 
 def unit_rows(n, d, seed=0):
@@ -18,7 +18,7 @@ def test_neighbours_come_from_other_folds_only_best_first():
 
 
 def test_blocks_give_what_a_full_sort_gives(monkeypatch):
-    monkeypatch.setattr(neighbours, "_BLOCK_BYTES", 300 * 10 * 7)
+    monkeypatch.setattr(out_of_fold, "_BLOCK_BYTES", 300 * 10 * 7)
     vectors, folds = unit_rows(300, 16), np.random.default_rng(1).integers(0, 4, 300)
     indices, scores = fold_neighbours(vectors, folds, 9)
     similarities = vectors @ vectors.T

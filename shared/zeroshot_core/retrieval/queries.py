@@ -1,0 +1,24 @@
+"""Queries as they are given: texts and items, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from zeroshot_core import checks
+from zeroshot_core.types import Content, Item
+
+__all__ = ["check_queries", "content_of"]
+
+
+def check_queries(queries: Sequence[str | Item]) -> list[str | Item]:
+    """Refuse queries that are not a list of filled texts and items, which check themselves."""
+    checked = checks.sequence("queries", queries, of="texts or Items")
+    for number, query in enumerate(checked):
+        if not isinstance(query, Item):
+            checks.text(f"query {number}", query, remedy="give a text or an Item")
+    return checked
+
+
+def content_of(query: str | Item) -> Content:
+    """Give what the encoder takes."""
+    return query.content if isinstance(query, Item) else query
