@@ -54,11 +54,6 @@ STILL_TO_GO: set[str] = {
     "retrieval/completion.py",
     "retrieval/linking.py",
     "serving/asking.py",
-    "training/guarding.py",
-    "training/heads.py",
-    "training/judging.py",
-    "training/networks.py",
-    "training/probing.py",
 }
 
 

@@ -8,7 +8,8 @@ import pytest
 from joint_samples import stock, tiny_bert
 from zeroshot_core.encoders import load_encoder
 from zeroshot_core.index import VectorIndex
-from zeroshot_core.training import JointSettings, joint_run, optimise_jointly
+from zeroshot_core.training import JointSettings, optimise_jointly
+from zeroshot_core.training.checkpoints import Checkpoints
 
 pytestmark = pytest.mark.slow
 
@@ -16,7 +17,7 @@ ITEMS, LABELS = stock()
 SETTINGS = JointSettings(epochs=2, learning_rate=2e-3, batch_size=32)
 # Where each run is killed: before the step that is named, at its n-th time in this run.
 KILLS = [
-    ("save_checkpoint", 2),
+    ("write", 2),
     ("build", 2),
     ("activate", 1),
     ("activate", 2),
@@ -38,7 +39,7 @@ def work(uri, folder, checkpoint, kill, pipe):
 
         return counted
 
-    owner = joint_run if hasattr(joint_run, step) else VectorIndex
+    owner = Checkpoints if step == "write" else VectorIndex
     if step:
         setattr(owner, step, dying(getattr(owner, step)))
     with VectorIndex.connect(uri) as index:

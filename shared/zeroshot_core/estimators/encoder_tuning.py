@@ -23,7 +23,7 @@ from zeroshot_core.training import (
 )
 from zeroshot_core.training.checkpoints import run_digest
 from zeroshot_core.training.joint import HEAD_SETTINGS
-from zeroshot_core.training.joint_checkpoint import remove_checkpoint, written_versions
+from zeroshot_core.training.joint.run import remove_checkpoint, written_versions
 
 if TYPE_CHECKING:
     from zeroshot_core.estimators.indexing import ModelIndex

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zeroshot_core.training.networks import apply_networks, fit_networks
+from zeroshot_core.training.perceptrons import apply_networks, fit_networks
 
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats, Ints, Vectors

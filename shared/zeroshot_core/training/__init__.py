@@ -1,7 +1,6 @@
 """Training: contrastive objectives, hard negatives from the live index, and tuning with a guard."""
 
 from zeroshot_core.training.constraints import Constraints, SideExamples, graph_constraints
-from zeroshot_core.training.heads import HEAD_PLAN, tune_head
 from zeroshot_core.training.joint import JointResult, JointSettings, RoundReport, optimise_jointly
 from zeroshot_core.training.mining import HardNegatives, mine_hard_negatives
 from zeroshot_core.training.objectives import (
@@ -11,7 +10,7 @@ from zeroshot_core.training.objectives import (
 )
 from zeroshot_core.training.plan import TrainingPlan
 from zeroshot_core.training.self_training import PseudoLabels, pseudo_labels, self_train
-from zeroshot_core.training.tuning import TuningReport, tune_encoder
+from zeroshot_core.training.tuner import HEAD_PLAN, TuningReport, tune_encoder, tune_head
 
 __all__ = [
     "HEAD_PLAN",

@@ -1,4 +1,7 @@
-"""Texts without labels assigned to labels softly: prototypes move to the texts that seem theirs."""
+"""Texts without labels assigned to labels softly: prototypes move to the texts that seem theirs.
+
+Why not a library of optimal transport, such as POT: three scalings of rows and columns are all of it.
+"""
 
 from __future__ import annotations
 

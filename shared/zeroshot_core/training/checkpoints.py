@@ -1,172 +1,132 @@
-"""How far a training run has come, in a folder from which the next run goes on."""
+"""How far a run has come, in a folder from which the next one goes on: single tunings and joint rounds alike.
+
+Why not `transformers.Trainer` or `accelerate`: their checkpoints are of their own loops, and do not tell what
+else a run depends on, so that another one would go on from them.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from zeroshot_core.errors import ArtifactError, InvalidInputError
+from zeroshot_core.files import digest, replacing, write_json
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from torch.nn import Parameter
 
-__all__ = ["Checkpoints", "Progress", "run_digest"]
+__all__ = ["Checkpoints", "run_digest"]
 
 _FORMAT_VERSION = 1
 
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """What a run has done.
-
-    Parameters
-    ----------
-    losses, scores
-        Of each epoch.
-    best
-        Trained parameters after the epoch of the best score, by name.
-    seconds
-        Spent so far, in all runs together.
-    """
-
-    losses: tuple[float, ...] = ()
-    scores: tuple[float, ...] = ()
-    best: Mapping[str, Tensor] = field(default_factory=dict)
-    seconds: float = 0.0
-
-    @property
-    def epoch(self) -> int:
-        """Number of epochs done."""
-        return len(self.losses)
-
-    def after(
-        self, parameters: Mapping[str, Parameter], loss: float, score: float, seconds: float
-    ) -> Progress:
-        """Add an epoch; the first of equally good ones stays the best."""
-        is_best = not self.scores or score > max(self.scores)
-        own = {name: value.detach().clone() for name, value in parameters.items()} if is_best else self.best
-        return replace(
-            self,
-            losses=(*self.losses, loss),
-            scores=(*self.scores, score),
-            best=own,
-            seconds=seconds,
-        )
+State = TypeVar("State")
 
 
 def run_digest(**parts: Any) -> str:
-    """16 hex digits over what a run depends on."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    """16 hex digits over what a run depends on, JSON-able."""
+    return digest(json.dumps(parts, sort_keys=True))
 
 
 class Checkpoints:
-    """The last state of one run: ``<name>.json``, which names a file of tensors, replaced by renaming.
+    """The last state of one run: ``<name>.json``, which names a file of tensors, each replaced by renaming.
+
+    A kill at any moment leaves the state before, or the new one.
 
     Parameters
     ----------
     folder
-        None keeps nothing.
+        Several parts of a run may share it.
     name
-        Of the part of the run, since several may share a folder.
-    digest
-        What the run depends on, by `run_digest`.
+        Of the part of the run.
+    run
+        What the run depends on, as a digest.
+    inputs
+        The same in words, for errors.
+    tensors_name
+        How the names of the files of tensors begin; None is `name`.
+    run_field, tensors_field
+        Under what names the JSON keeps the digest and the name of the file of tensors.
     """
 
-    def __init__(self, folder: str | os.PathLike[str] | None, name: str, digest: str) -> None:
-        self._folder = None if folder is None else Path(folder)
-        self._name = name
-        self._digest = digest
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        name: str,
+        run: str,
+        *,
+        inputs: str,
+        tensors_name: str | None = None,
+        run_field: str = "digest",
+        tensors_field: str = "tensors",
+    ) -> None:
+        self._folder = Path(folder)
+        self._path = self._folder / f"{name}.json"
+        self._run, self._inputs = run, inputs
+        self._tensors_name = tensors_name or name
+        self._run_field, self._tensors_field = run_field, tensors_field
 
-    def resume(self, parameters: Mapping[str, Parameter], optimizer: Any) -> Progress:
-        """Read the last state into parameters and optimizer; without one, a run begins.
+    def read(self, parse: Callable[[dict[str, Any], dict[str, Tensor]], State]) -> State | None:
+        """Read the last state; None where the folder holds none.
+
+        Parameters
+        ----------
+        parse
+            From what was written to the state; a `KeyError`, `TypeError` or `ValueError` means damage.
 
         Raises
         ------
         InvalidInputError
-            If the folder holds the state of another run.
+            If it is the state of another run.
         ArtifactError
-            If its files are damaged.
+            If the files are damaged.
         """
-        if self._folder is None or not (self._folder / f"{self._name}.json").is_file():
-            return Progress()
-        notes, tensors = self._read(self._folder)
-        _restore(parameters, optimizer, tensors)
-        return Progress(
-            losses=tuple(notes["losses"]),
-            scores=tuple(notes["scores"]),
-            best={name: tensors[f"best.{name}"].to(each.device) for name, each in parameters.items()},
-            seconds=notes["seconds"],
-        )
-
-    def write(self, progress: Progress, parameters: Mapping[str, Parameter], optimizer: Any) -> None:
-        """Write a state beside the last one, and make it the last."""
-        from safetensors.torch import save_file
-
-        if self._folder is None:
-            return
-        self._folder.mkdir(parents=True, exist_ok=True)
-        tensors = {f"now.{name}": each.detach().clone() for name, each in parameters.items()}
-        tensors |= {f"best.{name}": each.clone() for name, each in progress.best.items()}
-        for name, each in parameters.items():
-            moments = optimizer.state.get(each, {})
-            tensors |= {f"{key}.{name}": torch_value.clone() for key, torch_value in moments.items()}
-        file = f"{self._name}-{progress.epoch}.safetensors"
-        beside = self._folder / f".{file}.tmp"
-        save_file({key: value.contiguous().cpu() for key, value in tensors.items()}, beside)
-        beside.replace(self._folder / file)
-        notes = {
-            "format_version": _FORMAT_VERSION,
-            "digest": self._digest,
-            "tensors": file,
-            "losses": progress.losses,
-            "scores": progress.scores,
-            "seconds": progress.seconds,
-        }
-        draft = self._folder / f".{self._name}.json.tmp"
-        draft.write_text(json.dumps(notes), encoding="utf-8")
-        draft.replace(self._folder / f"{self._name}.json")
-        for old in self._folder.glob(f"{self._name}-*.safetensors"):
-            if old.name != file:
-                old.unlink()
-
-    def _read(self, folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        path = folder / f"{self._name}.json"
+        if not self._path.is_file():
+            return None
         try:
-            notes = json.loads(path.read_text(encoding="utf-8"))
-            digest = notes["digest"] if notes["format_version"] == _FORMAT_VERSION else None
-            tensors = load_file(folder / notes["tensors"])
-        except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
-            raise ArtifactError(f"{path} is damaged ({error}); delete {folder} to begin anew") from error
-        if digest != self._digest:
-            raise InvalidInputError(
-                f"expected checkpoints of this run in {folder}, got those of another one (other texts, "
-                "labels, encoder or settings); give another folder, or delete this one"
-            )
-        return notes, tensors
+            notes = json.loads(self._path.read_text(encoding="utf-8"))
+            if (notes["format_version"], notes[self._run_field]) == (_FORMAT_VERSION, self._run):
+                file = notes[self._tensors_field]
+                return parse(notes, load_file(self._folder / file) if file else {})
+        except (KeyError, TypeError, ValueError, OSError, SafetensorError) as error:
+            raise ArtifactError(
+                f"{self._path} is damaged ({error}); remove the folder to begin anew"
+            ) from error
+        raise InvalidInputError(
+            f"expected the checkpoint of this run in {str(self._folder)!r}, got one of other {self._inputs}; "
+            "give another folder, or remove this one"
+        )
 
+    def write(self, notes: Mapping[str, Any], tensors: Mapping[str, Tensor], number: int) -> None:
+        """Write a state beside the last one, and make it the last.
 
-def _restore(parameters: Mapping[str, Parameter], optimizer: Any, tensors: Mapping[str, Tensor]) -> None:
-    """Put the tensors of a checkpoint where they came from."""
-    import torch
+        Parameters
+        ----------
+        notes
+            JSON-able.
+        number
+            Ends the name of the file of tensors; another one for other tensors.
+        """
+        from safetensors.torch import save_file
 
-    with torch.no_grad():
-        for name, each in parameters.items():
-            each.copy_(tensors[f"now.{name}"])
-            moments = {
-                key: tensors[f"{key}.{name}"]
-                for key in ("step", "exp_avg", "exp_avg_sq")
-                if f"{key}.{name}" in tensors
-            }
-            if moments:
-                optimizer.state[each] = {
-                    key: value if key == "step" else value.to(each.device) for key, value in moments.items()
-                }
+        self._folder.mkdir(parents=True, exist_ok=True)
+        file = f"{self._tensors_name}-{number}.safetensors" if tensors else None
+        if file is not None:
+            with replacing(self._folder / file) as beside:
+                # Copies, since tensors that share memory are refused.
+                save_file(
+                    {name: each.detach().clone().contiguous().cpu() for name, each in tensors.items()}, beside
+                )
+        fields = {self._run_field: self._run, self._tensors_field: file}
+        write_json(self._path, {"format_version": _FORMAT_VERSION, **fields, **notes}, indent=None)
+        # Those of the states before, and what a kill left half written.
+        for old in self._folder.glob(f"{self._tensors_name}-*.safetensors"):
+            if old.name != file:
+                old.unlink()
+        for half in self._folder.glob(f".{self._tensors_name}-*.safetensors.*"):
+            half.unlink()

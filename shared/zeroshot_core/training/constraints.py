@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zeroshot_core.checks import real, whole
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph, closure_matrix
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
     from zeroshot_core.types import Relation
 
-__all__ = ["Constraints", "SideExamples", "graph_constraints"]
+__all__ = ["Constraints", "SideExamples", "graph_constraints", "kin_matrix"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +54,7 @@ class Constraints:
         bare = next((a for a, n in zip(self.anchors, self.negatives, strict=True) if not n), None)
         if bare is not None:
             raise InvalidInputError(f"expected negatives for each anchor, got none for {bare!r}; drop it")
-        _check_weight(self.weight)
+        real("weight", self.weight, above=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +76,7 @@ class SideExamples:
     weight: float = 1.0
 
     def __post_init__(self) -> None:
-        _check_weight(self.weight)
+        real("weight", self.weight, above=0)
 
 
 def graph_constraints(
@@ -101,12 +104,11 @@ def graph_constraints(
     InvalidInputError
         If no relation is left, or a number is out of range.
     """
-    if n_negatives < 1:
-        raise InvalidInputError(f"expected n_negatives of at least 1, got {n_negatives}")
+    whole("n_negatives", n_negatives, least=1)
     types = None if relation_types is None else set(relation_types)
     relations = [each for each in graph.relations if types is None or each.type in types]
     rng = np.random.default_rng(random_state)
-    kin, siblings = _kin(graph), _siblings(graph, {each.tail for each in relations})
+    kin, siblings = kin_matrix(graph), _siblings(graph, {each.tail for each in relations})
     found = [(each, _negatives(graph, each, kin, siblings, n_negatives, rng)) for each in relations]
     kept = [(each, names) for each, names in found if names]
     if not kept:
@@ -125,7 +127,7 @@ def graph_constraints(
 def _negatives(
     graph: KnowledgeGraph,
     relation: Relation,
-    kin: Any,
+    kin: csr_matrix,
     siblings: dict[str, list[str]],
     n_negatives: int,
     rng: np.random.Generator,
@@ -145,8 +147,8 @@ def _negatives(
     return chosen
 
 
-def _kin(graph: KnowledgeGraph) -> Any:
-    """Whatever each concept reaches or is reached from, csr (n, n)."""
+def kin_matrix(graph: KnowledgeGraph) -> csr_matrix:
+    """Whatever each concept reaches or is reached from, itself included; bool, (n, n)."""
     upward = closure_matrix(graph, max(1, len(graph)))
     return (upward + upward.T).tocsr()
 
@@ -162,8 +164,3 @@ def _siblings(graph: KnowledgeGraph, tails: set[str]) -> dict[str, list[str]]:
         id_: list(dict.fromkeys(child for parent in parents.get(id_, ()) for child in children[parent]))
         for id_ in tails
     }
-
-
-def _check_weight(weight: float) -> None:
-    if not weight > 0:
-        raise InvalidInputError(f"expected a weight above 0, got {weight}")

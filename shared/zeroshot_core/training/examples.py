@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zeroshot_core.checks import sequence
+from zeroshot_core.checks import text as checked_text
 from zeroshot_core.errors import InvalidInputError, TooLittleError
 
 if TYPE_CHECKING:
@@ -66,13 +68,9 @@ def check_examples(texts: Sequence[str], labels_or_targets: Sequence[str] | Any)
         If lengths differ, a text is empty, a text has two labels, there is one label only, or the targets are
         not finite numbers that vary.
     """
-    if isinstance(texts, str):
-        raise InvalidInputError("expected a sequence of texts, got one text; wrap it in a list")
     first: dict[str, int] = {}
-    for row, text in enumerate(texts):
-        if not isinstance(text, str) or not text.strip():
-            raise InvalidInputError(f"text {row}: expected a non-empty text, got {text!r}; drop it")
-        first.setdefault(text, len(first))
+    for row, each in enumerate(sequence("texts", texts, of="texts")):
+        first.setdefault(checked_text(f"text {row}", each, remedy="drop it"), len(first))
     where = np.array([first[text] for text in texts], dtype=np.int64)
     if len(labels_or_targets) != len(where):
         raise InvalidInputError(

@@ -1,4 +1,8 @@
-"""Hard negatives from the live index: near texts that mean something else."""
+"""Hard negatives from the live index: near texts that mean something else.
+
+Why not `mine_hard_negatives` of sentence-transformers: it encodes and searches a corpus of its own beside the
+index, and knows nothing of broader and narrower concepts.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +13,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.graph import KnowledgeGraph, closure_matrix
+from zeroshot_core.checks import real, whole
+from zeroshot_core.checks import vectors as checked_vectors
+from zeroshot_core.graph import KnowledgeGraph
+from zeroshot_core.training.constraints import kin_matrix
 from zeroshot_core.types import Item
 
 if TYPE_CHECKING:
     from zeroshot_core.index import OpenVersion
     from zeroshot_core.types import Floats, Vectors
 
-__all__ = ["HardNegatives", "mine_far_targets", "mine_hard_negatives"]
+__all__ = ["ANCHORS_PER_SEARCH", "HardNegatives", "mine_far_targets", "mine_hard_negatives"]
 
 _N_CANDIDATES = 100
 # Bound the memory of one answer, and of the similarities within a label.
-_ANCHORS_PER_SEARCH = 4096
+ANCHORS_PER_SEARCH = 4096
 _ROWS_PER_BLOCK = 1024
 
 
@@ -85,12 +91,11 @@ def mine_hard_negatives(
     .. [1] Moreira et al., "NV-Retriever: Improving text embedding models with effective hard-negative
        mining", 2024.
     """
-    _check(vectors, len(labels_by_id), n_negatives)
-    if not 0 <= margin < 1:
-        raise InvalidInputError(f"expected a margin from 0 to below 1, got {margin}")
+    rows = checked_vectors("vectors", vectors, (len(labels_by_id), None))
+    real("margin", margin, least=0, below=1)
     kin = _kin(set(labels_by_id.values()), graph)
     labels = list(labels_by_id.values())
-    ceilings = _ceilings(vectors, labels, margin)
+    ceilings = _ceilings(rows, labels, margin)
 
     def is_negative(anchor: int, item: Item, score: float) -> bool:
         return (
@@ -99,7 +104,7 @@ def mine_hard_negatives(
             and _differs(item, labels_by_id, kin[labels[anchor]])
         )
 
-    return _nearest(version, vectors, n_candidates, n_negatives, is_negative)
+    return _nearest(version, rows, n_candidates, n_negatives, is_negative)
 
 
 def mine_far_targets(
@@ -127,16 +132,15 @@ def mine_far_targets(
     InvalidInputError
         If there isn't one vector for each anchor, or a parameter is out of range.
     """
-    _check(vectors, len(targets_by_id), n_negatives)
-    if not distance > 0:
-        raise InvalidInputError(f"expected a distance above 0, got {distance}")
+    rows = checked_vectors("vectors", vectors, (len(targets_by_id), None))
+    real("distance", distance, above=0)
     targets = list(targets_by_id.values())
 
     def is_negative(anchor: int, item: Item, score: float) -> bool:
         other = targets_by_id.get(item.id)
         return other is not None and bool(np.square(other - targets[anchor]).mean() >= distance**2)
 
-    return _nearest(version, vectors, n_candidates, n_negatives, is_negative)
+    return _nearest(version, rows, n_candidates, n_negatives, is_negative)
 
 
 def _nearest(
@@ -147,9 +151,10 @@ def _nearest(
     is_negative: Callable[[int, Item, float], bool],
 ) -> HardNegatives:
     """Keep the first negatives among the nearest items of each anchor."""
+    whole("n_negatives", n_negatives, least=1)
     kept = []
-    for start in range(0, len(vectors), _ANCHORS_PER_SEARCH):
-        found = version.search_items(vectors[start : start + _ANCHORS_PER_SEARCH], n_candidates)
+    for start in range(0, len(vectors), ANCHORS_PER_SEARCH):
+        found = version.search_items(vectors[start : start + ANCHORS_PER_SEARCH], n_candidates)
         for anchor, (items, scores) in enumerate(zip(found.records, found.scores, strict=True), start):
             pairs = zip(items, scores.tolist(), strict=True)
             hard = ((item.id, score) for item, score in pairs if is_negative(anchor, item, score))
@@ -172,13 +177,10 @@ def _kin(labels: set[str], graph: KnowledgeGraph | None) -> dict[str, frozenset[
     if graph is None:
         return {label: frozenset({label}) for label in labels}
     graph.require(sorted(labels))
-    upward = closure_matrix(graph, max(1, len(graph)))
-    both = (upward + upward.T).tocsr()
-    ids = graph.concept_ids
+    matrix, ids = kin_matrix(graph), graph.concept_ids
     kin = {}
     for label in labels:
-        row = graph.positions[label]
-        columns = both.indices[both.indptr[row] : both.indptr[row + 1]]
+        columns = matrix[graph.positions[label]].indices
         kin[label] = frozenset({label, *(ids[column] for column in columns.tolist())})
     return kin
 
@@ -197,12 +199,3 @@ def _ceilings(vectors: Vectors, labels: list[str], margin: float) -> Floats:
             nearest = similarities.max(axis=1).astype(np.float64)
             ceilings[block] = nearest - margin * np.abs(nearest)
     return ceilings
-
-
-def _check(vectors: Vectors, n_anchors: int, n_negatives: int) -> None:
-    if vectors.ndim != 2 or len(vectors) != n_anchors:
-        raise InvalidInputError(
-            f"expected vectors of shape ({n_anchors}, d), one for each anchor, got {vectors.shape}"
-        )
-    if n_negatives < 1:
-        raise InvalidInputError(f"expected n_negatives of at least 1, got {n_negatives}")

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zeroshot_core.checks import real
 from zeroshot_core.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["GRADED_TEMPERATURE", "constraint_loss", "graded_similarity_loss", "supervised_contrastive_loss"]
+__all__ = [
+    "GRADED_TEMPERATURE",
+    "constraint_loss",
+    "graded_similarity_loss",
+    "supervised_contrastive_loss",
+    "weighted_contrast",
+]
 
 # Targets tell less of each other than labels do. As cold as for labels, the best answer is vectors all alike.
 GRADED_TEMPERATURE = 1.0
@@ -46,7 +53,7 @@ def supervised_contrastive_loss(vectors: Tensor, labels: Tensor, temperature: fl
     .. [1] Khosla et al., "Supervised Contrastive Learning", NeurIPS 2020.
     """
     _check(vectors, labels, temperature)
-    return _contrast(vectors, (labels[:, None] == labels[None, :]).to(vectors.dtype), temperature)
+    return weighted_contrast(vectors, (labels[:, None] == labels[None, :]).to(vectors.dtype), temperature)
 
 
 def graded_similarity_loss(vectors: Tensor, targets: Tensor, temperature: float) -> Tensor:
@@ -84,7 +91,7 @@ def graded_similarity_loss(vectors: Tensor, targets: Tensor, temperature: float)
     gaps = (curves[:, None, :] - curves[None, :, :]).square().mean(dim=2)
     # The nearest other text always weighs 1, so that no row of weights underflows for an outlier.
     nearest = gaps.clone().fill_diagonal_(float("inf")).amin(dim=1, keepdim=True)
-    return _contrast(vectors, (-(gaps - nearest) / 2).exp(), temperature)
+    return weighted_contrast(vectors, (-(gaps - nearest) / 2).exp(), temperature)
 
 
 def constraint_loss(similarities: Tensor, places: Tensor, temperature: float) -> Tensor:
@@ -116,15 +123,31 @@ def constraint_loss(similarities: Tensor, places: Tensor, temperature: float) ->
     return -picked.log_softmax(dim=1)[:, 0].mean()
 
 
-def _contrast(vectors: Tensor, weights: Tensor, temperature: float) -> Tensor:
-    """Cross entropy between row-wise weights and the softmax of similarities, each text itself left out."""
-    others = weights.clone().fill_diagonal_(0.0)
+def weighted_contrast(
+    vectors: Tensor, weights: Tensor, temperature: float, left_out: Tensor | None = None
+) -> Tensor:
+    """Cross entropy between row-wise weights and the softmax of similarities, each text itself left out.
+
+    Parameters
+    ----------
+    vectors
+        Shape (n, d), unit rows.
+    weights
+        How much each text shall be near to each other one, shape (n, n). A row without any above 0 is left
+        out of the mean.
+    temperature
+        Above 0.
+    left_out
+        Pairs that count neither as near nor as far, bool of shape (n, n); none of them weighs anything.
+    """
+    itself = _diagonal(weights)
+    masked = itself if left_out is None else left_out | itself
+    others = weights.masked_fill(itself, 0.0)
     totals = others.sum(dim=1)
     if len(vectors) < 2 or not totals.any():
         return vectors.sum() * 0.0
-    similarities = vectors @ vectors.T / temperature
-    similarities = similarities.masked_fill(_diagonal(similarities), float("-inf"))
-    logs = similarities.log_softmax(dim=1).masked_fill(_diagonal(similarities), 0.0)
+    similarities = (vectors @ vectors.T / temperature).masked_fill(masked, float("-inf"))
+    logs = similarities.log_softmax(dim=1).masked_fill(masked, 0.0)
     rows = totals > 0
     return -((others * logs).sum(dim=1)[rows] / totals[rows]).mean()
 
@@ -139,5 +162,4 @@ def _check(vectors: Tensor, targets: Tensor, temperature: float) -> None:
             f"expected vectors of shape (n, d) and n labels or targets, got {tuple(vectors.shape)} and "
             f"{tuple(targets.shape)}"
         )
-    if not temperature > 0:
-        raise InvalidInputError(f"expected a temperature above 0, got {temperature}")
+    real("temperature", temperature, above=0)

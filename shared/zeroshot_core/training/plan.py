@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import ceil
+from typing import TYPE_CHECKING
 
-from zeroshot_core.errors import InvalidInputError
+import numpy as np
 
-__all__ = ["TrainingPlan"]
+from zeroshot_core.checks import real, whole
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+__all__ = ["TrainingPlan", "make_plain"]
 
 _STEPS = 60
 _FEWEST_PASSES, _MOST_PASSES = 3, 10
@@ -54,17 +60,15 @@ class TrainingPlan:
     show_progress: bool = False
 
     def __post_init__(self) -> None:
-        is_short = self.epochs is not None and self.epochs < 1
-        if is_short or self.batch_size < 2 or not self.learning_rate > 0:
-            raise InvalidInputError(
-                "expected at least 1 epoch, 2 texts in a batch and a learning rate above 0, "
-                f"got {self.epochs}, {self.batch_size} and {self.learning_rate}"
-            )
-        if self.patience < 1 or (self.budget_s is not None and not self.budget_s > 0):
-            raise InvalidInputError(
-                "expected a patience of at least 1 epoch and a budget_s above 0, "
-                f"got {self.patience} and {self.budget_s}"
-            )
+        make_plain(self)
+        if self.epochs is not None:
+            whole("epochs", self.epochs, least=1, remedy="None takes as many as make 60 steps")
+        real("learning_rate", self.learning_rate, above=0)
+        whole("batch_size", self.batch_size, least=2, remedy="a text alone has nothing to be compared with")
+        whole("patience", self.patience, least=1)
+        if self.budget_s is not None:
+            real("budget_s", self.budget_s, above=0, remedy="None sets no bound")
+        whole("random_state", self.random_state)
 
     def n_passes(self, n_steps: int) -> int:
         """Count the passes over the texts in an epoch, where a pass has so many steps."""
@@ -74,3 +78,11 @@ class TrainingPlan:
         """Most epochs, where a pass over the texts has so many steps."""
         passes = min(_MOST_PASSES, max(_FEWEST_PASSES, ceil(_STEPS / n_steps)))
         return self.epochs or ceil(passes / self.n_passes(n_steps))
+
+
+def make_plain(settings: DataclassInstance) -> None:
+    """Put Python's numbers in the place of NumPy's into frozen settings, which are hashed as they print."""
+    for each in fields(settings):
+        value = getattr(settings, each.name)
+        if isinstance(value, np.generic):
+            object.__setattr__(settings, each.name, value.item())

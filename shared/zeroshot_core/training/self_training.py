@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from zeroshot_core.encoders import Encoder, TransformerEncoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.training.assignment import assigned, unit_rows
-from zeroshot_core.training.guarding import TuningReport
+from zeroshot_core.training.learners import Method
 from zeroshot_core.training.plan import TrainingPlan
-from zeroshot_core.training.tuning import tune_encoder
+from zeroshot_core.training.tuner import TuningReport, tune_encoder
 
 __all__ = ["PseudoLabels", "pseudo_labels", "self_train"]
 
@@ -89,7 +88,7 @@ def self_train(
     label_texts: Mapping[str, str | Sequence[str]],
     texts: Sequence[str],
     *,
-    method: Literal["full", "lora"] = "full",
+    method: Method = "full",
     trained_layers: int | None = None,
     plan: TrainingPlan | None = None,
     checkpoints: str | os.PathLike[str] | None = None,

@@ -13,7 +13,7 @@ from zeroshot_core.estimators import encoder_tuning
 from zeroshot_core.index import VectorIndex
 from zeroshot_core.regression.ensemble import Ensemble
 from zeroshot_core.training import JointResult, JointSettings
-from zeroshot_core.training.joint_training import Trainer
+from zeroshot_core.training.joint.learner import JointLearner
 
 ITEMS, LABELS = stock()
 KINDS = sorted(set(LABELS))
@@ -34,7 +34,7 @@ def fit(folder, encoder_folder):
 def killed_fit(folder, encoder_folder):
     """Fit until the second round is about to train."""
     encoder_tuning._JOINT_SETTINGS = SETTINGS
-    train, n_calls = Trainer.train, []
+    train, n_calls = JointLearner.train, []
 
     def dying(*arguments):
         n_calls.append(1)
@@ -42,7 +42,7 @@ def killed_fit(folder, encoder_folder):
             os.kill(os.getpid(), 9)
         return train(*arguments)
 
-    Trainer.train = dying
+    JointLearner.train = dying
     fit(folder, encoder_folder)
 
 
@@ -77,9 +77,9 @@ def test_a_kill_in_a_round_leaves_the_saved_model_and_the_next_fit_goes_on(encod
     before.close()
 
     said = []
-    train = Trainer.train
+    train = JointLearner.train
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trainer, "train", lambda *each: said.append(1) or train(*each))
+        patch.setattr(JointLearner, "train", lambda *each: said.append(1) or train(*each))
         report, expected, version = fit(folder, encoder_folder)
     assert isinstance(report, JointResult)
     assert report.is_improved

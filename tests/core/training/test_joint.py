@@ -13,8 +13,7 @@ from zeroshot_core.errors import ArtifactError, InvalidInputError, UnknownConcep
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import VectorIndex
 from zeroshot_core.training.joint import HEAD_SETTINGS, JointSettings, optimise_jointly
-from zeroshot_core.training.joint_gain import held_out_scores
-from zeroshot_core.training.joint_task import JointTask
+from zeroshot_core.training.joint.task import JointTask
 from zeroshot_core.types import Concept, Item
 
 ITEMS, LABELS = stock()
@@ -218,7 +217,7 @@ def test_wrong_input_is_refused_before_anything_is_written(fresh, encoder):
     image = [Item(id="picture", image="picture.png"), *ITEMS[1:]]
     graph = KnowledgeGraph([Concept(id="fruit", name="fruit")])
     for arguments, options, message in [
-        ((image, LABELS, encoder), {}, "text 0: expected a non-empty text, got None"),
+        ((image, LABELS, encoder), {}, "expected text 0 as a text that is not empty, got None; drop it"),
         ((ITEMS, LABELS[:-1], encoder), {}, "one label or target for each"),
         ((ITEMS, ["fruit"] * len(ITEMS), encoder), {}, "at least 2 labels"),
         ((ITEMS, [None] * len(ITEMS), encoder), {}, "expected labels of some items, got none; learn"),
@@ -229,7 +228,11 @@ def test_wrong_input_is_refused_before_anything_is_written(fresh, encoder):
         ((ITEMS, LABELS, encoder), {"groups": ["one"]}, "expected 144 groups, one for each item, got 1"),
         ((ITEMS, LABELS, encoder), {"label_texts": {"tea": "a drink"}}, "expected texts of labels such as"),
         ((ITEMS, LABELS, len), {}, "expected an encoder, got builtin_function_or_method; open one"),
-        ((ITEMS, LABELS, encoder), {"budget_s": 0}, "expected a budget_s above 0, or None, got 0"),
+        (
+            (ITEMS, LABELS, encoder),
+            {"budget_s": 0},
+            "budget_s as a number above 0, got 0; None sets no bound",
+        ),
     ]:
         with pytest.raises(InvalidInputError, match=message):
             optimise_jointly(fresh, *arguments, **options)
@@ -282,8 +285,7 @@ def test_the_rounds_are_gone_through_again_on_all_texts(fresh, encoder, tmp_path
     selected = optimise_jointly(fresh, ITEMS, LABELS, encoder, settings=replace(SETTINGS, rounds=2))
     of = JointTask.of(ITEMS, LABELS, None, 0)
     held_out = [
-        held_out_scores(each.encoder.encode(of.examples.texts), of.examples, of.held_out).mean()
-        for each in (result, selected)
+        of.guard.text_scores(each.encoder.encode(of.guard.texts)).mean() for each in (result, selected)
     ]
     assert held_out[0] > held_out[1] + 0.02
     again = optimise_jointly(fresh, ITEMS, LABELS, encoder, **options)
@@ -291,13 +293,16 @@ def test_the_rounds_are_gone_through_again_on_all_texts(fresh, encoder, tmp_path
 
 
 def test_wrong_settings_are_refused():
-    with pytest.raises(InvalidInputError, match="at least 1 epoch, 2 texts in a batch"):
+    with pytest.raises(InvalidInputError, match="expected batch_size as a whole number of at least 2, got 1"):
         JointSettings(batch_size=1)
-    with pytest.raises(InvalidInputError, match="trained_layers of at least 1, or None, got 0"):
+    with pytest.raises(InvalidInputError, match="trained_layers as a whole number of at least 1, got 0"):
         JointSettings(trained_layers=0)
-    with pytest.raises(InvalidInputError, match="expected at least 1 round, got 0"):
+    with pytest.raises(InvalidInputError, match="expected rounds as a whole number of at least 1, got 0"):
         JointSettings(rounds=0)
-    with pytest.raises(InvalidInputError, match=r"the method .full. or .lora., got 'none'"):
+    with pytest.raises(InvalidInputError, match="expected method to be one of 'full', 'lora', got 'none'"):
         JointSettings(method="none")
-    with pytest.raises(InvalidInputError, match="n_neighbours of at least 0 and a margin from 0 to below 1"):
+    with pytest.raises(InvalidInputError, match=r"expected margin .* of at least 0 and below 1, got 1\.0"):
         JointSettings(margin=1.0)
+    for name in ("n_negatives", "n_neighbours"):
+        with pytest.raises(InvalidInputError, match=f"{name} as a whole number of at least 0, got -1"):
+            JointSettings(**{name: -1})

@@ -1,4 +1,4 @@
-"""Batches of confusable texts, gains with their intervals, and what is mined, each checked by hand."""
+"""Batches of confusable texts, and what is mined for them, each checked by hand."""
 
 import numpy as np
 import pytest
@@ -8,11 +8,16 @@ from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import VectorIndex
 from zeroshot_core.training.examples import check_examples
-from zeroshot_core.training.joint_batches import hard_batches
-from zeroshot_core.training.joint_gain import held_out_scores, paired_gain, unseen_labels
-from zeroshot_core.training.joint_neighbours import Neighbourhoods, draw_pairs, neighbour_loss
-from zeroshot_core.training.joint_task import JointTask, mine_others, mine_rows
-from zeroshot_core.training.joint_training import JointSettings
+from zeroshot_core.training.guard import unseen_labels
+from zeroshot_core.training.joint.batches import (
+    Neighbourhoods,
+    draw_pairs,
+    hard_batches,
+    mine_negatives,
+    mine_neighbourhoods,
+    neighbour_loss,
+)
+from zeroshot_core.training.joint.task import JointSettings, JointTask
 from zeroshot_core.training.mining import mine_far_targets, mine_hard_negatives
 from zeroshot_core.training.objectives import supervised_contrastive_loss
 from zeroshot_core.types import Concept, Item, Relation
@@ -72,35 +77,6 @@ def test_texts_with_targets_come_one_by_one_and_none_alone_in_a_batch():
     assert [len(batch) for batch in batches([[]] * N, examples=graded, size=47)] == [47]
 
 
-def test_average_precision_of_each_held_out_text_is_as_worked_out_by_hand():
-    examples = check_examples(["a", "b", "c", "d"], ["x", "y", "x", "x"])
-    angles = np.array([0.0, 0.1, 0.2, 0.3])
-    vectors = np.column_stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
-    scores = held_out_scores(vectors, examples, np.array([True, True, False, False]))
-    # From the first text its own label comes second and third; the second has no other of its label.
-    np.testing.assert_allclose(scores, [(1 / 2 + 2 / 3) / 2, np.nan])
-
-
-def test_seen_and_unseen_labels_count_alike_and_texts_without_a_score_do_not():
-    before = np.zeros(5)
-    after = np.array([0.1, 0.3, np.nan, 0.1, 0.5])
-    is_unseen = np.array([True, True, True, False, False])
-    gain = paired_gain(before, after, is_unseen, np.random.default_rng(0))
-    assert gain.mean == pytest.approx((0.2 + 0.3) / 2)
-    assert gain.unseen == pytest.approx(0.2)
-    assert 0.1 <= gain.interval[0] < 0.25 < gain.interval[1] <= 0.4
-    nothing = paired_gain(before, np.full(5, np.nan), is_unseen, np.random.default_rng(0))
-    assert (nothing.mean, nothing.interval, nothing.unseen) == (0.0, (0.0, 0.0), None)
-
-
-def test_without_ten_labels_no_label_is_unseen():
-    held_out = np.arange(N) % 5 == 0
-    few = check_examples(TEXTS, ["x", "y"] * (N // 2))
-    assert not unseen_labels(few, held_out).any()
-    whole = held_out | (EXAMPLES.values == 3)
-    assert (unseen_labels(EXAMPLES, whole) == (EXAMPLES.values == 3)).all()
-
-
 @pytest.fixture(scope="module")
 def version(tmp_path_factory):
     def embed(texts):
@@ -118,7 +94,7 @@ def task(values, graph=None):
 
 def test_negatives_of_the_training_texts_are_near_training_texts_of_other_labels(version):
     of = task(LABELS)
-    mined = mine_rows(version, of, JointSettings(margin=0.001))
+    mined = mine_negatives(version, of, JointSettings(margin=0.001))
     training = of.rows.tolist()
     assert len(mined) == len(training) == N - of.held_out.sum()
     assert sum(map(len, mined)) > 50
@@ -129,7 +105,7 @@ def test_negatives_of_the_training_texts_are_near_training_texts_of_other_labels
     nearest = [training[found[0]] % 12 for found in mined if found]
     expected = [row % 12 ^ 1 for row, found in zip(training, mined, strict=True) if found]
     assert np.mean(np.equal(nearest, expected)) > 0.8
-    assert mine_rows(version, of, JointSettings(n_negatives=0)) == [[]] * len(training)
+    assert mine_negatives(version, of, JointSettings(n_negatives=0)) == [[]] * len(training)
 
 
 def test_related_concepts_are_no_negatives(version):
@@ -137,14 +113,14 @@ def test_related_concepts_are_no_negatives(version):
     narrower = [Relation(head=names[n], type="is_a", tail=names[n + 1]) for n in range(0, 12, 2)]
     of = task(LABELS, KnowledgeGraph([Concept(id=name, name=name) for name in names], narrower))
     training = of.rows.tolist()
-    for row, found in zip(training, mine_rows(version, of, JointSettings(margin=0.001)), strict=True):
+    for row, found in zip(training, mine_negatives(version, of, JointSettings(margin=0.001)), strict=True):
         assert all(training[place] % 12 != row % 12 ^ 1 for place in found)
 
 
 def test_only_texts_with_far_targets_are_negatives(version):
     of = task([float(n % 2) for n in range(N)])
     training = of.rows.tolist()
-    mined = mine_rows(version, of, JointSettings())
+    mined = mine_negatives(version, of, JointSettings())
     assert all(mined)
     for row, found in zip(training, mined, strict=True):
         assert all(training[place] % 2 != row % 2 for place in found)
@@ -157,7 +133,7 @@ def test_unlabelled_texts_that_are_each_others_nearest_are_alike_and_the_rest_is
     whole = [of.examples.texts[row] for row in np.flatnonzero(unseen_labels(of.examples, of.held_out))]
     assert sorted(of.others) == sorted([*unlabelled, *whole])
     assert len(whole) == 4
-    found = mine_others(version, of, JointSettings(n_neighbours=3))
+    found = mine_neighbourhoods(version, of, 3)
     texts = [*of.training.texts, *of.others]
     assert sorted(found.alike) == list(range(len(of.training.texts), len(texts)))
     for row, others in found.alike.items():
@@ -169,7 +145,7 @@ def test_unlabelled_texts_that_are_each_others_nearest_are_alike_and_the_rest_is
     # Mutual, and unsure about what lies near it, labelled texts included.
     assert all(row in found.alike[other] for row, others in found.alike.items() for other in others)
     assert any(other not in found.alike for others in found.unsure.values() for other in others)
-    assert mine_others(version, of, JointSettings(n_neighbours=0)) == Neighbourhoods()
+    assert mine_neighbourhoods(version, of, 0) == Neighbourhoods()
 
 
 def test_drawn_texts_come_with_one_that_is_alike():
@@ -196,9 +172,9 @@ def test_texts_that_are_alike_share_a_label_and_unsure_ones_do_not_count():
 
 def test_wrong_parameters_of_mining_are_refused(version):
     targets = {text: np.array([1.0]) for text in TEXTS[:2]}
-    with pytest.raises(InvalidInputError, match=r"vectors of shape \(2, d\), one for each anchor"):
+    with pytest.raises(InvalidInputError, match=r"numbers of shape \(2, any\), got shape \(3, 2\)"):
         mine_far_targets(version, version.item_vectors(TEXTS[:3]), targets)
-    with pytest.raises(InvalidInputError, match="expected a distance above 0, got 0"):
+    with pytest.raises(InvalidInputError, match="expected distance as a number above 0, got 0"):
         mine_far_targets(version, version.item_vectors(TEXTS[:2]), targets, distance=0)
 
 

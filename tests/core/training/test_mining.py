@@ -96,11 +96,11 @@ def test_an_anchor_is_never_its_own_negative(version):
 
 def test_wrong_input_is_refused(version):
     vectors = version.item_vectors(["apple 1"])
-    with pytest.raises(InvalidInputError, match=r"expected vectors of shape \(7, d\), one for each anchor"):
+    with pytest.raises(InvalidInputError, match=r"expected vectors as finite numbers of shape \(7, any\)"):
         mine_hard_negatives(version, vectors, CONCEPTS)
-    with pytest.raises(InvalidInputError, match="expected a margin from 0 to below 1, got 1"):
+    with pytest.raises(InvalidInputError, match="margin as a number of at least 0 and below 1, got 1"):
         mined(version, CONCEPTS, margin=1)
-    with pytest.raises(InvalidInputError, match="expected n_negatives of at least 1, got 0"):
+    with pytest.raises(InvalidInputError, match="n_negatives as a whole number of at least 1, got 0"):
         mined(version, CONCEPTS, n_negatives=0)
     with pytest.raises(UnknownConceptError, match="'plum'"):
         mine_hard_negatives(version, vectors, {"apple 1": "plum"}, graph=GRAPH)

@@ -95,5 +95,5 @@ def test_without_a_pair_the_loss_is_zero_and_harmless(labels):
 def test_wrong_shapes_and_temperatures_are_refused():
     with pytest.raises(InvalidInputError, match=r"expected vectors of shape \(n, d\) and n labels .* \(2,\)"):
         supervised_contrastive_loss(ROWS, torch.tensor([0, 1]), 0.5)
-    with pytest.raises(InvalidInputError, match="expected a temperature above 0, got 0"):
+    with pytest.raises(InvalidInputError, match="expected temperature as a number above 0, got 0"):
         graded_similarity_loss(ROWS, torch.zeros(3), 0.0)

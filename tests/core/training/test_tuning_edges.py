@@ -5,7 +5,7 @@ import pytest
 from zeroshot_core.encoders import FunctionEncoder, HashEncoder
 from zeroshot_core.errors import InvalidInputError, TooLittleError
 from zeroshot_core.training import TrainingPlan, tune_head
-from zeroshot_core.training.probing import spread
+from zeroshot_core.training.guard import spread
 
 ENCODER = HashEncoder(32)
 TREES = ("oak", "elm", "ash", "fir")

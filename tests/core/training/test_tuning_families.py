@@ -10,9 +10,9 @@ from small_models import LABELS, TEXTS, save_small_model
 from zeroshot_core.encoders import load_encoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.training import TrainingPlan, tune_encoder
-from zeroshot_core.training.fitting import descend
 from zeroshot_core.training.learners import TransformerLearner
-from zeroshot_core.training.tasks import Step
+from zeroshot_core.training.steps import Step
+from zeroshot_core.training.training_loop import descend
 
 FAST = TrainingPlan(epochs=6, learning_rate=1e-3, batch_size=16)
 
@@ -79,7 +79,7 @@ def test_steps_in_parts_give_the_gradient_of_the_whole_step(encoder, monkeypatch
 
 
 def test_no_layer_at_all_is_refused(encoder):
-    with pytest.raises(InvalidInputError, match="trained_layers of at least 1, or None, got 0"):
+    with pytest.raises(InvalidInputError, match="at least 1, got 0; None trains all layers"):
         tune_encoder(encoder, TEXTS, LABELS, trained_layers=0)
-    with pytest.raises(InvalidInputError, match='the method "full" or "lora", got \'qlora\''):
+    with pytest.raises(InvalidInputError, match="expected method to be one of 'full', 'lora', got 'qlora'"):
         tune_encoder(encoder, TEXTS, LABELS, method="qlora")

@@ -11,17 +11,17 @@ from zeroshot_core.training import (
     Constraints,
     SideExamples,
     TrainingPlan,
-    fitting,
     graph_constraints,
     pseudo_labels,
     self_train,
+    training_loop,
     tune_encoder,
 )
 from zeroshot_core.training.checkpoints import Checkpoints
 from zeroshot_core.training.examples import check_examples, with_label_texts
-from zeroshot_core.training.fitting import descend
-from zeroshot_core.training.guarding import pose
-from zeroshot_core.training.probing import part_scores, probe, spread
+from zeroshot_core.training.guard import spread
+from zeroshot_core.training.training_loop import descend
+from zeroshot_core.training.tuner import TuningTask
 from zeroshot_core.types import Concept, Relation
 
 FAST = TrainingPlan(epochs=4, learning_rate=3e-3, batch_size=16)
@@ -52,9 +52,9 @@ def test_texts_come_near_the_texts_of_their_labels(encoder):
 def test_label_texts_count_as_neither_examples_nor_held_out():
     examples = with_label_texts(check_examples(TEXTS, LABELS), NAMES | {"ghost": "ghost"})
     assert examples.texts[50:] == ["fruit", "tool"]
-    problem = pose(TEXTS, LABELS, NAMES, (), None, 0)
-    assert not problem.held_out[50:].any()
-    assert problem.held_out.sum() == 10
+    task = TuningTask.of(TEXTS, LABELS, label_texts=NAMES, plan=FAST)
+    assert not task.held_out[50:].any()
+    assert task.held_out.sum() == 10
 
 
 def test_a_label_with_one_example_has_its_text_for_company(encoder):
@@ -71,15 +71,6 @@ def test_with_few_labels_nothing_is_said_of_unseen_ones(encoder):
     before, after = report.unseen_scores
     assert 0 < before <= 1
     assert 0 < after <= 1
-
-
-def test_both_parts_count_alike_however_many_texts_they_have():
-    examples = check_examples(list("abcdef"), ["x", "x", "x", "y", "y", "z"])
-    held_out = np.array([True, False, False, True, True, False])
-    vectors = np.eye(6, dtype=np.float32)
-    # Equally near texts come in their order: x first, y fourth.
-    assert part_scores(vectors, examples, held_out) == (1.0, 0.25)
-    assert probe(vectors, examples, held_out) == pytest.approx(0.625)
 
 
 def test_relations_bring_heads_nearer_to_their_tails_than_to_the_others(encoder):
@@ -132,10 +123,10 @@ def test_several_tasks_share_each_step_and_each_text_of_it(encoder):
 def test_whole_groups_are_held_out():
     groups = [text.split()[-1] for text in TEXTS]
     prices = np.arange(50.0)
-    problem = pose(TEXTS, prices, None, (), groups, 0)
-    held = {group for group, flag in zip(groups, problem.held_out, strict=True) if flag}
+    task = TuningTask.of(TEXTS, prices, groups=groups, plan=FAST)
+    held = {group for group, flag in zip(groups, task.held_out, strict=True) if flag}
     assert len(held) == 1
-    assert problem.held_out.sum() == 10
+    assert task.held_out.sum() == 10
     assert held <= set(PLACES)
 
 
@@ -165,7 +156,7 @@ def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_end(encoder, tmp_p
 def test_checkpoints_of_another_run_and_damaged_ones_are_refused(encoder, tmp_path):
     plan = TrainingPlan(epochs=1)
     tune_encoder(encoder, TEXTS, LABELS, plan=plan, checkpoints=tmp_path)
-    with pytest.raises(InvalidInputError, match=r"checkpoints of this run .* got those of another one"):
+    with pytest.raises(InvalidInputError, match=r"checkpoint of this run .* got one of other texts, labels"):
         tune_encoder(encoder, TEXTS[1:], LABELS[1:], plan=plan, checkpoints=tmp_path)
     (tmp_path / "guard.json").write_text("{")
     with pytest.raises(ArtifactError, match=r"guard.json is damaged"):
@@ -174,7 +165,7 @@ def test_checkpoints_of_another_run_and_damaged_ones_are_refused(encoder, tmp_pa
 
 def test_a_budget_ends_an_epoch_after_one_step_at_least(encoder, monkeypatch):
     taken = []
-    monkeypatch.setattr(fitting, "descend", lambda *parts: taken.append(1) or descend(*parts))
+    monkeypatch.setattr(training_loop, "descend", lambda *parts: taken.append(1) or descend(*parts))
     plan = TrainingPlan(epochs=50, learning_rate=1e-3, batch_size=8, budget_s=1e-3)
     _, report = tune_encoder(encoder, TEXTS, LABELS, plan=plan)
     assert len(report.losses) == 1
@@ -214,17 +205,17 @@ def test_guesses_are_balanced_and_training_on_them_is_judged(encoder, minilm):
         (lambda: Constraints(anchors=("a",), positives=("b",), negatives=((),)), "got none for 'a'"),
         (
             lambda: Constraints(anchors=("a",), positives=("b",), negatives=(("c",),), weight=0),
-            "weight above 0",
+            "expected weight as a number above 0, got 0",
         ),
         (lambda: graph_constraints(KnowledgeGraph([])), "got 0 relations"),
-        (lambda: TrainingPlan(patience=0), "patience of at least 1 epoch"),
+        (lambda: TrainingPlan(patience=0), "expected patience as a whole number of at least 1, got 0"),
         (lambda: with_label_texts(check_examples(["a", "b"], [1.0, 2.0]), NAMES), "got targets"),
         (
             lambda: with_label_texts(check_examples(["a", "b"], ["x", "y"]), NAMES),
             "expected texts of labels such as 'x'",
         ),
-        (lambda: pose(TEXTS, LABELS, None, (), ["one"] * 50, 0), "at least 2 groups"),
-        (lambda: pose(TEXTS, LABELS, None, (), ["one"], 0), "expected 50 groups, .* got 1"),
+        (lambda: TuningTask.of(TEXTS, LABELS, groups=["one"] * 50, plan=FAST), "at least 2 groups"),
+        (lambda: TuningTask.of(TEXTS, LABELS, groups=["one"], plan=FAST), "expected 50 groups, .* got 1"),
         (lambda: pseudo_labels(None, {"a": "a"}, TEXTS), "at least 2 labels"),
         (lambda: pseudo_labels(None, {"a": "a", "b": "b"}, TEXTS[:3]), "at least 8 distinct texts"),
     ],

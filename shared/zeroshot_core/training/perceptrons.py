@@ -1,4 +1,7 @@
-"""Small networks from numbers to a number, trained side by side, each without a part of the rows."""
+"""Small networks from numbers to a number, trained side by side, each without a part of the rows.
+
+Why not `MLPRegressor` of scikit-learn: it has no dropout, and trains one network after the other.
+"""
 
 from __future__ import annotations
 

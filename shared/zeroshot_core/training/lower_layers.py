@@ -1,4 +1,7 @@
-"""Lower layers of a transformer that stay as they are: what they make of a text is computed once."""
+"""Lower layers of a transformer that stay as they are: what they make of a text is computed once.
+
+Why no library: peft and transformers freeze weights, but run frozen layers anew for each text in each step.
+"""
 
 from __future__ import annotations
 

@@ -1,29 +1,69 @@
-"""The training loop, the same for whatever is trained: steps, schedule, early stop, budget, checkpoints."""
+"""The training loop, the same for whatever is trained: steps, schedule, early stop, budget, checkpoints.
+
+Why not `SentenceTransformerTrainer` or `accelerate`: neither joins several tasks in one step that encodes
+each text once, trains a head over vectors that stay, or stops by a budget of seconds with the rate fallen to
+nothing.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zeroshot_core.training.checkpoints import Checkpoints, Progress
-from zeroshot_core.training.learners import Learner
+from zeroshot_core.training.learners import Learner, parameter_values, set_parameters
 from zeroshot_core.training.plan import TrainingPlan
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torch.nn import Parameter
+    from torch.optim import Optimizer
 
-    from zeroshot_core.training.tasks import Step
+    from zeroshot_core.training.checkpoints import Checkpoints
+    from zeroshot_core.training.steps import Step
     from zeroshot_core.types import Ints
 
-__all__ = ["descend", "fit_learner"]
+__all__ = ["Progress", "descend", "fit_learner"]
 
 _WARM_UP = 0.1
 _MAX_NORM = 1.0
 _WEIGHT_DECAY = 0.01
+# What AdamW keeps of each parameter.
+_MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """What a run has done.
+
+    Parameters
+    ----------
+    losses, scores
+        Of each epoch.
+    best
+        Values of the parameters after the epoch of the best score, by name.
+    seconds
+        Spent so far, in all runs together.
+    """
+
+    losses: tuple[float, ...] = ()
+    scores: tuple[float, ...] = ()
+    best: Mapping[str, Tensor] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def epoch(self) -> int:
+        """Number of epochs done."""
+        return len(self.losses)
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch of the best score, from 0; the first of equally good ones."""
+        return int(np.argmax(self.scores))
 
 
 def fit_learner(
@@ -31,14 +71,14 @@ def fit_learner(
     steps: Callable[[np.random.Generator], Iterator[Step]],
     score: Callable[[], float] | None,
     plan: TrainingPlan,
-    checkpoints: Checkpoints,
+    checkpoints: Checkpoints | None = None,
 ) -> Progress:
     """Train to the best epoch by `score`, from the last checkpoint if there is one.
 
     Parameters
     ----------
     steps
-        Gives the steps of one pass over the texts; the same for the same generator.
+        The steps of one pass over the texts; the same for the same generator.
     score
         Of the learner as it is, higher is better; None trains to the end and keeps the last epoch.
 
@@ -56,7 +96,7 @@ def fit_learner(
     n_steps = n_in_pass * n_passes
     total = epochs * n_steps
     optimizer, schedule = _optimizer(list(parameters.values()), plan.learning_rate, total)
-    progress = checkpoints.resume(parameters, optimizer)
+    progress = _resumed(checkpoints, learner, optimizer)
     started = time.perf_counter() - progress.seconds
 
     def place_in_run(step: int) -> float:
@@ -81,17 +121,19 @@ def fit_learner(
                 now = place_in_run(epoch * n_steps + place)
                 if losses and now >= total:
                     break
-                losses.append(_stepped(learner, step, optimizer, schedule(now), bar))
+                for group in optimizer.param_groups:
+                    group["lr"] = schedule(now)
+                losses.append(descend(learner, step, optimizer))
+                bar.update()
             learner.set_training(False)
             found = score() if score is not None else float(epoch)
-            progress = progress.after(
-                parameters, float(np.mean(losses)), found, time.perf_counter() - started
-            )
-            checkpoints.write(progress, parameters, optimizer)
+            progress = _after(progress, learner, float(np.mean(losses)), found, time.perf_counter() - started)
+            if checkpoints is not None:
+                _write(checkpoints, progress, parameters, optimizer)
     return progress
 
 
-def descend(learner: Learner, step: Step, optimizer: Any) -> float:
+def descend(learner: Learner, step: Step, optimizer: Optimizer) -> float:
     """Take one step down the loss, each text encoded once; the loss before it.
 
     Where the texts don't fit at once, vectors are made first without gradients, then part by part with the
@@ -107,7 +149,7 @@ def descend(learner: Learner, step: Step, optimizer: Any) -> float:
     parts = learner.parts(step.rows)
     loss = step.loss(learner.vectors(step.rows)) if len(parts) == 1 else _cached(learner, step, parts)
     if len(parts) == 1:
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
     torch.nn.utils.clip_grad_norm_(list(learner.parameters().values()), _MAX_NORM)
     optimizer.step()
     return float(loss.detach())
@@ -126,14 +168,14 @@ def _cached(learner: Learner, step: Step, parts: Sequence[Ints]) -> Tensor:
     order = torch.as_tensor([place_of[row] for row in step.rows.tolist()])
     leaf = torch.cat(vectors).requires_grad_()
     loss = step.loss(leaf[order.to(leaf.device)])
-    loss.backward()  # type: ignore[no-untyped-call]
+    torch.autograd.backward(loss)
     gradient = leaf.grad if leaf.grad is not None else torch.zeros_like(leaf)
     pieces = torch.split(gradient, [len(part) for part in parts])
     for part, (state, device_state), piece in zip(parts, states, pieces, strict=True):
         torch.set_rng_state(state)
         if device_state is not None:
             torch.cuda.set_rng_state(device_state)
-        learner.vectors(part).backward(piece)  # type: ignore[no-untyped-call]
+        torch.autograd.backward(learner.vectors(part), piece)
     return loss
 
 
@@ -144,7 +186,9 @@ def _device_state(learner: Learner) -> Tensor | None:
     return torch.cuda.get_rng_state(first.device) if first.is_cuda else None
 
 
-def _optimizer(parameters: list[Any], highest: float, total: int) -> tuple[Any, Callable[[float], float]]:
+def _optimizer(
+    parameters: list[Parameter], highest: float, total: int
+) -> tuple[Optimizer, Callable[[float], float]]:
     """AdamW, and a rate that rises over the first tenth of all steps and then falls, both linearly."""
     import torch
 
@@ -157,17 +201,60 @@ def _optimizer(parameters: list[Any], highest: float, total: int) -> tuple[Any, 
     return optimizer, rate
 
 
-def _stepped(learner: Learner, step: Step, optimizer: Any, rate: float, bar: Any) -> float:
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    bar.update()
-    return descend(learner, step, optimizer)
-
-
 def _is_over(progress: Progress, plan: TrainingPlan) -> bool:
     """Whether the last epochs brought nothing, or the budget is spent."""
     if progress.epoch == 0:
         return False
-    waited = progress.epoch - 1 - int(np.argmax(progress.scores))
+    waited = progress.epoch - 1 - progress.best_epoch
     is_spent = plan.budget_s is not None and progress.seconds >= plan.budget_s
     return waited >= plan.patience or is_spent
+
+
+def _after(progress: Progress, learner: Learner, loss: float, score: float, seconds: float) -> Progress:
+    """Add an epoch; the first of equally good ones stays the best."""
+    is_best = not progress.scores or score > max(progress.scores)
+    return replace(
+        progress,
+        losses=(*progress.losses, loss),
+        scores=(*progress.scores, score),
+        best=parameter_values(learner) if is_best else progress.best,
+        seconds=seconds,
+    )
+
+
+def _write(
+    checkpoints: Checkpoints, progress: Progress, parameters: Mapping[str, Parameter], optimizer: Optimizer
+) -> None:
+    tensors: dict[str, Tensor] = {f"now.{name}": each for name, each in parameters.items()}
+    tensors |= {f"best.{name}": each for name, each in progress.best.items()}
+    for name, each in parameters.items():
+        tensors |= {f"{key}.{name}": moment for key, moment in optimizer.state.get(each, {}).items()}
+    notes = {"losses": progress.losses, "scores": progress.scores, "seconds": progress.seconds}
+    checkpoints.write(notes, tensors, progress.epoch)
+
+
+def _resumed(checkpoints: Checkpoints | None, learner: Learner, optimizer: Optimizer) -> Progress:
+    """Read the last state into parameters and optimizer; without one, a run begins."""
+    parameters = learner.parameters()
+
+    def values(part: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {name: tensors[f"{part}.{name}"].to(each.device) for name, each in parameters.items()}
+
+    def parse(notes: dict[str, Any], tensors: dict[str, Tensor]) -> Progress:
+        set_parameters(learner, values("now", tensors))
+        for name, each in parameters.items():
+            moments = {key: tensors[f"{key}.{name}"] for key in _MOMENTS if f"{key}.{name}" in tensors}
+            if moments:
+                # AdamW counts its steps on the processor.
+                optimizer.state[each] = {
+                    key: value if key == "step" else value.to(each.device) for key, value in moments.items()
+                }
+        return Progress(
+            losses=tuple(notes["losses"]),
+            scores=tuple(notes["scores"]),
+            best=values("best", tensors),
+            seconds=notes["seconds"],
+        )
+
+    found = None if checkpoints is None else checkpoints.read(parse)
+    return found or Progress()
