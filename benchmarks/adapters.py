@@ -12,7 +12,6 @@ which embeddings, a retriever, a runnable and tools derive from; medians and the
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import itertools
 import random
@@ -24,6 +23,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from output import argument_parser
 from zeroshot_core import Item, KnowledgeGraph, ZeroShotRegressor
 from zeroshot_core.serving.loading import open_model
 
@@ -154,7 +154,7 @@ def print_imports(rounds: int) -> None:
 
 def main() -> None:
     """Print a line for each adapter's call."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--n-queries", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seed", type=int, default=0)

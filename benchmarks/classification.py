@@ -12,10 +12,10 @@ the folder of the environment variable ZEROSHOT_DATA, else ../shared/data.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+from output import argument_parser, print_header
 from zeroshot_core.datasets import LABELLED_TEXTS, LabelledTexts, load_labelled_texts
 from zeroshot_core.encoders import Encoder, load_encoder
 from zeroshot_core.encoders.wrappers import RememberingEncoder
@@ -29,17 +29,13 @@ from zeroshot_core.evaluation.text_classification import (
 
 def main(argv: list[str] | None = None) -> None:
     """Parse the arguments, measure, and print the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--sets", nargs="+", choices=LABELLED_TEXTS, default=list(LABELLED_TEXTS))
     parser.add_argument("--shots", nargs="+", type=int, default=[0, 5, 10])
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--tune", choices=("none", "head", "full"), default="none")
     arguments = parser.parse_args(argv)
-    print(
-        "| set | shots | method | accuracy | 95% interval | macro F1 | ECE |\n|---|---|---|---|---|---|---|"
-    )
+    print_header("set", "shots", "method", "accuracy", "95% interval", "macro F1", "ECE")
     for name in arguments.sets:
         data, encoder = load_labelled_texts(name), load_encoder()
         reader = encoder if arguments.tune == "full" else RememberingEncoder(encoder)

@@ -8,10 +8,7 @@ installed (``pip install pykeen==1.11.1``); it learns from the same relations, w
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
-import shlex
-import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +16,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+from output import argument_parser, print_command, print_header
 from zeroshot_core.datasets import load_product_lines
 from zeroshot_core.encoders import load_encoder
 from zeroshot_core.errors import require
@@ -37,19 +35,14 @@ DIMENSION = 64
 
 def main(argv: list[str] | None = None) -> None:
     """Parse the arguments and print a row for each graph and method as it comes."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--graphs", nargs="+", choices=GRAPHS, default=list(GRAPHS))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=50, help="of PyKEEN's models")
     arguments = parser.parse_args(argv)
-    print(
-        f"Command: `python benchmarks/completion.py {shlex.join(sys.argv[1:] if argv is None else argv)}`  "
-    )
+    print_command(__file__, argv)
     print(f"PyKEEN: {version('pykeen') if _has_pykeen() else 'not installed, so its rows are left out'}\n")
-    print("| graph | relation | held out | method | mrr | hits@10 | seconds |")
-    print("|---|---|---|---|---|---|---|")
+    print_header("graph", "relation", "held out", "method", "mrr", "hits@10", "seconds")
     for name in arguments.graphs:
         graph, relation_type = GRAPHS[name]()
         for method, scores, seconds in _methods(graph, relation_type, arguments.seed, arguments.epochs):

@@ -8,15 +8,13 @@ regressor over a tuned encoder stands beside it, and below the table the paired 
 
 from __future__ import annotations
 
-import argparse
 import platform
-import shlex
-import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 from time import perf_counter
 
 import zeroshot_core
+from output import argument_parser, print_command, print_header
 from zeroshot_core.datasets import ProductLines, load_product_lines
 from zeroshot_core.encoders import load_encoder
 from zeroshot_core.encoders.wrappers import RememberingEncoder
@@ -30,20 +28,15 @@ PACKAGES = ("catboost", "numpy", "pymilvus", "scikit-learn", "sentence-transform
 
 def main(argv: list[str] | None = None) -> None:
     """Parse the arguments, run every split and seed, print a row for each method as it comes."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--splits", nargs="+", choices=SPLITS, default=["lines", "types", "launch"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--tune", default="none", help="fit over a tuned encoder too")
     parser.add_argument("--budget-s", type=float, help="seconds for tuning")
     arguments = parser.parse_args(argv)
-    print(
-        f"Command: `python benchmarks/demand.py {shlex.join(argv if argv is not None else sys.argv[1:])}`  "
-    )
+    print_command(__file__, argv)
     print(f"Versions: {_versions()}\n")
-    print("| split | seed | method | " + " | ".join(COLUMNS) + " | seconds |")
-    print("|---|---|---|" + "---|" * (len(COLUMNS) + 1))
+    print_header("split", "seed", "method", *COLUMNS, "seconds")
     lines = load_product_lines()
     plain = load_encoder("all-MiniLM-L6-v2")
     encoder = RememberingEncoder(plain)

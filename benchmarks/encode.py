@@ -12,11 +12,11 @@ processor. The agreement of vectors with the baseline is the cosine, mean and lo
 
 from __future__ import annotations
 
-import argparse
 import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from output import argument_parser
 from timing import print_head, print_table, race, versions
 from zeroshot_core.datasets import load_labelled_texts, load_product_lines
 from zeroshot_core.encoders import in_runtime, load_encoder
@@ -30,7 +30,7 @@ _BASELINE = "sentence-transformers"
 
 def main() -> None:
     """Compare all contestants on both kinds of texts."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--texts", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()

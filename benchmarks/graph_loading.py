@@ -8,35 +8,30 @@ the checks of the graph; the memory is the peak of the process, the interpreter 
 
 from __future__ import annotations
 
-import argparse
 import json
 import multiprocessing
 import resource
-import shlex
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import perf_counter, process_time
 
 import numpy as np
+from output import argument_parser, print_command, print_header
 from zeroshot_core import KnowledgeGraph
 
 TYPES = ("is_a", "part_of", "causes", "treats")
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     """Parse the arguments, write the files, load each in a process of its own."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--relations", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--loaders", nargs="+", choices=LOADERS, default=list(LOADERS))
-    arguments = parser.parse_args()
-    print(f"Command: `python benchmarks/graph_loading.py {shlex.join(sys.argv[1:])}`\n")
-    print("| loader | concepts | relations | seconds | of the processor | peak GB |")
-    print("|---|---|---|---|---|---|")
+    arguments = parser.parse_args(argv)
+    print_command(__file__, argv)
+    print_header("loader", "concepts", "relations", "seconds", "of the processor", "peak GB")
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder, context.Pool(1, maxtasksperchild=1) as pool:
         pool.apply(write_files, (Path(folder), arguments.relations, arguments.seed))

@@ -10,10 +10,10 @@ are categories in departments, those of CLINC150 are intents in domains.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from output import argument_parser, print_header
 from zeroshot_core.datasets import LabelledTexts, load_labelled_texts
 from zeroshot_core.encoders import Encoder, load_encoder
 from zeroshot_core.encoders.wrappers import RememberingEncoder
@@ -28,18 +28,23 @@ _FURTHEST = 20
 
 def main(argv: list[str] | None = None) -> None:
     """Parse the arguments, measure, and print the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--sets", nargs="+", choices=("products", "clinc150"), default=["products"])
     parser.add_argument("--shots", nargs="+", type=int, default=[0, 5])
     parser.add_argument("--confidence", type=float, default=0.8)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args(argv)
-    print(
-        "| set | shots | hierarchy | accuracy | 95% interval | right kind | answered | by a label | right |"
+    print_header(
+        "set",
+        "shots",
+        "hierarchy",
+        "accuracy",
+        "95% interval",
+        "right kind",
+        "answered",
+        "by a label",
+        "right",
     )
-    print("|---|---|---|---|---|---|---|---|---|")
     for name in arguments.sets:
         data, encoder = load_labelled_texts(name), RememberingEncoder(load_encoder())
         for shots in arguments.shots:

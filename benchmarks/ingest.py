@@ -11,7 +11,6 @@ time by the contestant's.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import tempfile
 import warnings
@@ -23,6 +22,7 @@ from langchain_milvus import Milvus
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.schema import TextNode
+from output import argument_parser
 from timing import print_head, print_table, race, versions
 from zeroshot_core.datasets import load_product_lines
 from zeroshot_core.encoders import Encoder, in_runtime, load_encoder
@@ -65,7 +65,7 @@ class _InPipeline(BaseEmbedding):
 
 def main() -> None:
     """Write the texts by each contestant in turns."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--texts", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()

@@ -22,19 +22,17 @@ The data are found in the folder of the environment variable ZEROSHOT_DATA, else
 from __future__ import annotations
 
 import argparse
-import csv
-import json
-import os
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from output import argument_parser, print_header
+from zeroshot_core.datasets import load_labelled_texts
 from zeroshot_core.encoders import Encoder, load_encoder
 from zeroshot_core.encoders.wrappers import RememberingEncoder
 from zeroshot_core.index import VectorIndex
@@ -74,9 +72,7 @@ class Outcome:
 
 def main(argv: list[str] | None = None) -> None:
     """Parse the arguments, run all methods on all seeds, and print the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--sets", nargs="+", choices=sorted(N_SEEN), default=sorted(N_SEEN))
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--seeds", type=int, default=5)
@@ -92,14 +88,19 @@ def main(argv: list[str] | None = None) -> None:
         "--dev", action="store_true", help="ask with training texts, seeds from 100 on: to choose settings by"
     )
     arguments = parser.parse_args(argv)
-    folder = Path(os.environ.get("ZEROSHOT_DATA", "../shared/data"))
-    if not folder.is_dir():
-        sys.exit(f"the data are not there: set ZEROSHOT_DATA to the folder that holds {sorted(N_SEEN)}")
-    print(
-        "| set | method | seen | unseen | MAP seen | MAP unseen | s "
-        "| gain seen | gain unseen | MAP gain seen | MAP gain unseen |"
+    print_header(
+        "set",
+        "method",
+        "seen",
+        "unseen",
+        "MAP seen",
+        "MAP unseen",
+        "s",
+        "gain seen",
+        "gain unseen",
+        "MAP gain seen",
+        "MAP gain unseen",
     )
-    print("|---|---|---|---|---|---|---|---|---|---|---|")
     is_head = arguments.trained_layers is None
     base = RememberingEncoder(load_encoder()) if is_head else load_encoder()
     settings = JointSettings(
@@ -109,17 +110,17 @@ def main(argv: list[str] | None = None) -> None:
         learning_rate=arguments.rate or (1e-3 if is_head else 5e-5),
     )
     for name in arguments.sets:
-        for row in table(name, folder, base, settings, arguments):
+        for row in table(name, base, settings, arguments):
             print(row, flush=True)
 
 
-def table(
-    name: str, folder: Path, base: Encoder, settings: JointSettings, arguments: argparse.Namespace
-) -> Iterator[str]:
+def table(name: str, base: Encoder, settings: JointSettings, arguments: argparse.Namespace) -> Iterator[str]:
     """Rows of one data set."""
     outcomes: dict[str, list[Outcome]] = {}
     is_unseen = []
-    train, test = read(name, folder)
+    data = load_labelled_texts(name)
+    train = list(zip(data.train_texts, data.train_labels, strict=True))
+    test = list(zip(data.test_texts, data.test_labels, strict=True))
     first = DEV_SEED if arguments.dev else 0
     for seed in range(first, first + arguments.seeds):
         parts = (train, train if arguments.dev else test)
@@ -158,18 +159,6 @@ def draw(parts: tuple[Texts, Texts], n_seen: int, per_class: int, queries_per_cl
         queries=queries,
         is_unseen=np.array([label not in seen for _, label in queries]),
     )
-
-
-def read(name: str, folder: Path) -> tuple[Texts, Texts]:
-    """Texts with labels to learn from and to test on."""
-    if name == "clinc150":
-        parts = json.loads((folder / name / "data_full.json").read_text(encoding="utf-8"))
-        return [tuple(pair) for pair in parts["train"]], [tuple(pair) for pair in parts["test"]]
-    found = []
-    for part in ("train", "test"):
-        with (folder / name / f"{part}.csv").open(encoding="utf-8", newline="") as file:
-            found.append([(row["text"], row["category"]) for row in csv.DictReader(file)])
-    return found[0], found[1]
 
 
 def sample(pairs: Texts, n: int, rng: np.random.Generator) -> Texts:

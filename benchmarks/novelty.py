@@ -13,10 +13,10 @@ labels held out, unless one is given, and that rate among the known test texts.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 
 import numpy as np
+from output import argument_parser, print_header
 from zeroshot_core.datasets import load_labelled_texts
 from zeroshot_core.encoders import Encoder, load_encoder
 from zeroshot_core.encoders.wrappers import RememberingEncoder
@@ -43,9 +43,7 @@ HEADS = (
 
 def main(argv: list[str] | None = None) -> None:
     """Parse the arguments, evaluate each share, encoder and seed, and print the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--data", choices=("clinc150", "banking77"), default="clinc150")
     parser.add_argument("--known", nargs="+", type=float, default=[None])
     parser.add_argument("--tune", nargs="+", choices=("none", "head", "full"), default=["none"])
@@ -53,7 +51,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=1)
     arguments = parser.parse_args(argv)
     base = RememberingEncoder(load_encoder())
-    print(f"| {' | '.join(HEADS)} |\n|{'---|' * len(HEADS)}")
+    print_header(*HEADS)
     for known in arguments.known:
         for tune in arguments.tune:
             reports = [

@@ -10,18 +10,18 @@ for itself too.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from output import argument_parser, print_header
 from timing import versions
 from zeroshot_core import KnowledgeGraph, ZeroShotRegressor
 from zeroshot_core.datasets import load_product_lines
 from zeroshot_core.encoders import HashEncoder, load_encoder
-from zeroshot_core.graph import table_concepts
+from zeroshot_core.evaluation.demand import linked_items
 from zeroshot_core.types import Item
 
 _WARM = 10
@@ -29,7 +29,7 @@ _WARM = 10
 
 def main() -> None:
     """Fit, then time forecasts."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--items", type=int, default=26_000)
     parser.add_argument("--queries", type=int, default=600)
     parser.add_argument("--runtime", choices=("torch", "onnx", "onnx-int8", "hash"), default="onnx-int8")
@@ -49,7 +49,7 @@ def main() -> None:
         start = time.perf_counter()
         served.predict(queries)
         print(f"all {len(queries)} at once: {len(queries) / (time.perf_counter() - start):,.0f} /s\n")
-        print("| forecast | p50 | p95 |\n|---|---|---|")
+        print_header("forecast", "p50", "p95")
         one = [[item] for item in queries]
         _report("one, end to end", one, served.predict)
         _report("one, encoding alone", one, lambda query: encoder.encode([query[0].text], role="query"))
@@ -60,12 +60,7 @@ def main() -> None:
 def _lines() -> tuple[list[Item], Any, KnowledgeGraph]:
     lines = load_product_lines()
     graph = KnowledgeGraph.from_table(lines.rows, lines.graph_columns, edges=lines.graph_edges)
-    concepts = table_concepts(lines.rows, lines.graph_columns)
-    items = [
-        Item(id=item.id, text=item.text, concepts=ids, metadata=item.metadata)
-        for item, ids in zip(lines.items, concepts, strict=True)
-    ]
-    return items, lines.units, graph
+    return list(linked_items(lines)), lines.units, graph
 
 
 def _report(title: str, queries: list[list[Item]], run: Callable[[list[Item]], Any]) -> None:

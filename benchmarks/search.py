@@ -14,7 +14,6 @@ and says how much memory it came to hold.
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 import resource
 import tempfile
@@ -28,6 +27,7 @@ from typing import Any
 import numpy as np
 from langchain_core.embeddings import Embeddings
 from langchain_milvus import Milvus
+from output import argument_parser
 from timing import Times, print_head, print_table, race, versions
 from zeroshot_core import KnowledgeGraph
 from zeroshot_core.encoders import Encoder
@@ -77,7 +77,7 @@ class _Numbered(Embeddings):
 
 def main() -> None:
     """Build, compare, and fit how the cost grows."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--items", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--uri")
     parser.add_argument("--rounds", type=int, default=30)

@@ -11,10 +11,10 @@ time 16 different ones are asked. Nothing is measured before the server has inde
 
 from __future__ import annotations
 
-import argparse
 import warnings
 
 import numpy as np
+from output import argument_parser
 from search import BASELINE, ONE_BY_ONE, race_searches, wait_until_settled
 from timing import print_head, print_table, versions
 from zeroshot_core import KnowledgeGraph
@@ -29,7 +29,7 @@ _N_QUERIES = 64
 
 def main() -> None:
     """Build, wait, and compare for both kinds of queries."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--uri", required=True)
     parser.add_argument("--rounds", type=int, default=10)
     options = parser.parse_args()

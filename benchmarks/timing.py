@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+from output import print_header
 
 __all__ = ["Times", "print_head", "print_table", "race", "versions"]
 
@@ -47,11 +48,15 @@ def race(
 
 def print_head(things: str, unit: str) -> None:
     """Print the head of the tables that follow, of times a unit."""
-    print(
-        f"| {things} | contestant | rate | clock a {unit} | processor a {unit} "
-        "| ratio, clock | ratio, processor |"
+    print_header(
+        things,
+        "contestant",
+        "rate",
+        f"clock a {unit}",
+        f"processor a {unit}",
+        "ratio, clock",
+        "ratio, processor",
     )
-    print("|---|---|---|---|---|---|---|")
 
 
 def print_table(title: str, times: Mapping[str, Times], n: int, baseline: str) -> None:

@@ -1,6 +1,6 @@
 """One HTML file that shows how good a forecast is and what it rests on."""
 
 from zeroshot_core.report.page import write_report
-from zeroshot_core.report.records import Calibration, Example, MetricColumn, MetricRow, ReportData
+from zeroshot_core.report.report_data import Calibration, Example, MetricColumn, MetricRow, ReportData
 
 __all__ = ["Calibration", "Example", "MetricColumn", "MetricRow", "ReportData", "write_report"]

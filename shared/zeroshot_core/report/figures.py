@@ -11,7 +11,7 @@ import numpy as np
 from zeroshot_core.errors import require
 
 if TYPE_CHECKING:
-    from zeroshot_core.report.records import Calibration
+    from zeroshot_core.report.report_data import Calibration
     from zeroshot_core.types import Floats
 
 __all__ = ["calibration_plot", "forecast_plot"]

@@ -8,11 +8,11 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import Literal
-from uuid import uuid4
 
+from zeroshot_core.files import write_text
 from zeroshot_core.report.evidence import evidence_graph
 from zeroshot_core.report.figures import calibration_plot, forecast_plot
-from zeroshot_core.report.records import Example, MetricColumn, MetricRow, ReportData
+from zeroshot_core.report.report_data import Example, MetricColumn, MetricRow, ReportData
 from zeroshot_core.types import Hit, Value
 
 __all__ = ["render_report", "write_report"]
@@ -26,13 +26,7 @@ def write_report(path: str | Path, data: ReportData) -> None:
     MissingExtraError
         If matplotlib is not installed.
     """
-    page, target = render_report(data), Path(path)
-    beside = target.with_name(f".{target.name}.{uuid4().hex}")
-    try:
-        beside.write_text(page, encoding="utf-8")
-        beside.replace(target)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_text(Path(path), render_report(data))
 
 
 def render_report(data: ReportData) -> str:
