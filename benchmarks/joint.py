@@ -151,8 +151,8 @@ def draw(parts: tuple[Texts, Texts], n_seen: int, per_class: int, queries_per_cl
     labels = rng.permutation(sorted({label for _, label in train})).tolist()
     seen = set(labels[:n_seen])
     known = sample(train, per_class, rng)
-    told = {text for text, _ in known}
-    queries = [pair for pair in sample(test, queries_per_class, rng) if pair[0] not in told]
+    indexed = {text for text, _ in known}
+    queries = [pair for pair in sample(test, queries_per_class, rng) if pair[0] not in indexed]
     return Trial(
         known=known,
         is_unlabelled=np.array([label not in seen for _, label in known]),

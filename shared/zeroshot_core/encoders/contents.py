@@ -102,7 +102,7 @@ def unit_rows(rows: npt.ArrayLike, texts: Sequence[str]) -> Vectors:
 def joint_vector(
     encoder: Encoder, texts: Sequence[str] = (), *, vector: Sequence[float] | None = None
 ) -> Vectors | None:
-    """Vector of a query that is told in several texts, or whose vector is known: shape (1, d), unit length.
+    """Vector of a query that is given in several texts, or whose vector is known: shape (1, d), unit length.
 
     That of several texts is ``unit(mean)`` of theirs; None where there are neither texts nor a vector.
 

@@ -36,7 +36,7 @@ def simulate_patients(
     imprecision: float = 0.4,
     seed: int = 0,
 ) -> list[Patient]:
-    """Draw patients as Köhler et al. [1]_ did: some findings of a disease, some told vaguely, some unrelated.
+    """Draw patients as Köhler et al. [1]_ did: findings of a disease, some stated vaguely, some unrelated.
 
     Diseases are drawn uniformly, without replacement while there are enough, among those annotated with at
     least `n_findings`.
@@ -48,7 +48,7 @@ def simulate_patients(
     noise
         Unrelated findings added, drawn uniformly from all.
     imprecision
-        Probability from 0 to 1 that a finding is told as one of its parents.
+        Probability from 0 to 1 that a finding is stated as one of its parents.
 
     Raises
     ------
@@ -98,12 +98,12 @@ def _findings(
 ) -> tuple[str, ...]:
     shown, frequencies = annotations.shown_by(disease)
     parents = annotations.hierarchy.parents
-    told = []
+    rows = []
     for row in rng.choice(shown, n_findings, replace=False, p=frequencies / frequencies.sum()):
         above = parents.indices[parents.indptr[row] : parents.indptr[row + 1]]
-        told.append(rng.choice(above) if rng.random() < imprecision and len(above) else row)
-    told += rng.choice(parents.shape[0], noise, replace=False).tolist()
-    return tuple(annotations.findings.concept_ids[row] for row in told)
+        rows.append(rng.choice(above) if rng.random() < imprecision and len(above) else row)
+    rows += rng.choice(parents.shape[0], noise, replace=False).tolist()
+    return tuple(annotations.findings.concept_ids[row] for row in rows)
 
 
 def told_in_words(patients: Sequence[Patient], annotations: Annotations, *, seed: int = 0) -> list[Patient]:
@@ -119,15 +119,15 @@ def told_in_words(patients: Sequence[Patient], annotations: Annotations, *, seed
 
 def _retold(patient: Patient, retell: Callable[[Sequence[str]], tuple[str, ...]]) -> Patient:
     findings = patient.findings
-    told = replace(findings, present=retell(findings.present), excluded=retell(findings.excluded))
-    return replace(patient, findings=told)
+    retold = replace(findings, present=retell(findings.present), excluded=retell(findings.excluded))
+    return replace(patient, findings=retold)
 
 
 def with_current_ids(patients: Sequence[Patient], alternative_ids: Mapping[str, str]) -> list[Patient]:
     """Replace ids of findings that have been merged into others or replaced by them."""
 
-    def current(told: Sequence[str]) -> tuple[str, ...]:
-        return tuple(alternative_ids.get(text, text) for text in told)
+    def current(texts: Sequence[str]) -> tuple[str, ...]:
+        return tuple(alternative_ids.get(text, text) for text in texts)
 
     return [_retold(patient, current) for patient in patients]
 

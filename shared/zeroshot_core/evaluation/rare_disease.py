@@ -1,4 +1,4 @@
-"""How well rare diseases are told from a patient's findings, beside similarity of meaning and of vectors."""
+"""How well rare diseases are recognised by findings, beside similarity of meaning and of vectors."""
 
 from __future__ import annotations
 
