@@ -17,34 +17,34 @@ if TYPE_CHECKING:
 __all__ = ["classification"]
 
 
-class _Data(str, Enum):
+class _LabelledTexts(str, Enum):
     BANKING77 = "banking77"
     CLINC150 = "clinc150"
     BBC = "bbc"
     PRODUCTS = "products"
 
 
-class _Mode(str, Enum):
+class _LabelMode(str, Enum):
     ZERO_SHOT = "zero-shot"
     FEW_SHOT = "few-shot"
     GZSL = "gzsl"
 
 
-class _Tune(str, Enum):
+class _LabelTune(str, Enum):
     NONE = "none"
     HEAD = "head"
     FULL = "full"
 
 
 def classification(
-    data: Annotated[_Data, typer.Option(help="Which texts.")] = _Data.BBC,
+    data: Annotated[_LabelledTexts, typer.Option(help="Which texts.")] = _LabelledTexts.BBC,
     mode: Annotated[
-        _Mode, typer.Option(help="Examples of no label, of each label, or of some (gzsl).")
-    ] = _Mode.ZERO_SHOT,
+        _LabelMode, typer.Option(help="Examples of no label, of each label, or of some (gzsl).")
+    ] = _LabelMode.ZERO_SHOT,
     shots: Annotated[int, typer.Option(min=1, help="Examples of a label, in few-shot and gzsl.")] = 10,
     tune: Annotated[
-        _Tune, typer.Option(help="Train a head over the encoder, or its upper layers.")
-    ] = _Tune.NONE,
+        _LabelTune, typer.Option(help="Train a head over the encoder, or its upper layers.")
+    ] = _LabelTune.NONE,
     seed: Annotated[int, typer.Option(min=0, help="Of drawing and of all learning.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -56,14 +56,14 @@ def classification(
 
     note(f"reading {data.value}")
     texts, encoder = load_labelled_texts(data.value), load_encoder()
-    if mode is _Mode.GZSL:
+    if mode is _LabelMode.GZSL:
         generalised = evaluate_generalised(texts, seed, encoder=encoder, n_per_label=shots)
         if json:
             write_json(generalised.to_dict())
         else:
             _write_generalised(generalised)
         return
-    if mode is _Mode.ZERO_SHOT:
+    if mode is _LabelMode.ZERO_SHOT:
         report = evaluate_zero_shot(texts, encoder, seed=seed, tune=tune.value)
     else:
         report = evaluate_few_shot(texts, encoder, n_per_label=shots, seed=seed, tune=tune.value)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zeroshot_core.cli.cells import because, interval_in_words, nearest, shortened, value_in_words
+from zeroshot_core.cli.columns import TableColumns
 from zeroshot_core.cli.console import Phases, write_line, write_table
 from zeroshot_core.cli.fit import local_index
-from zeroshot_core.cli.linking import Columns
 from zeroshot_core.cli.metrics import write_metrics
-from zeroshot_core.cli.wording import because, interval_in_words, nearest, shortened, value_in_words
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
@@ -112,5 +112,5 @@ def _quieten(model: Any) -> None:
 def _keep(model: Any, folder: Path) -> None:
     from zeroshot_core.datasets.complete_journey import ATTRIBUTES
 
-    columns = Columns(text="description", targets=("units",), concepts=ATTRIBUTES)
+    columns = TableColumns(text="description", targets=("units",), concepts=ATTRIBUTES)
     model.save(folder, overwrite=True, extra=columns.to_extra())

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from zeroshot_core.cli.columns import TableColumns, graph_of_columns, linked_columns, names_of, to_items
 from zeroshot_core.cli.console import write_line
-from zeroshot_core.cli.linking import Columns, graph_of_columns, linked_columns, to_items
-from zeroshot_core.cli.tables import Table, read_table
+from zeroshot_core.cli.tables import TextTable, read_table
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders.onnx import Runtime
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import VectorIndex
+    from zeroshot_core.types import Floats, Item
 
 __all__ = ["fit", "local_index"]
 
@@ -65,17 +68,12 @@ def fit(
 
     if graph is not None and concepts is not None:
         raise typer.BadParameter("give --graph or --concepts, not both")
-    table = read_table(items)
-    columns = Columns(text=text, targets=_names(target), id=id, concepts=_names(concepts))
-    known = _graph(table, columns, graph)
-    if graph is not None and known is not None:
-        columns = Columns(**{**columns.to_extra(), "concepts": linked_columns(table, known, _taken(columns))})
-    rows, targets = to_items(table, columns, known, prefix="item"), table.numbers(columns.targets)
-    groups = table.column(unseen) if unseen is not None else None
+    columns = TableColumns(text=text, targets=names_of(target), id=id, concepts=names_of(concepts))
+    known = _known(read_table(items), columns, edges=graph, unseen=unseen)
     with _connect(model, uri, token) as index:
         regressor = ZeroShotRegressor(
             load_encoder(runtime=cast("Runtime", runtime)),
-            known,
+            known.graph,
             index=index,
             tune=tune,
             budget_s=budget,
@@ -83,12 +81,51 @@ def fit(
             random_state=seed,
             show_progress=True,
         )
-        regressor.fit(rows, targets, groups=groups)
-        regressor.save(model, overwrite=True, extra=columns.to_extra())
+        regressor.fit(known.items, known.targets, groups=known.groups)
+        regressor.save(model, overwrite=True, extra=known.columns.to_extra())
         _drop_old(index)
     if regressor.tuning_ is not None:
         write_line(f"encoder: {regressor.tuning_.verdict}")
-    write_line(f"fitted on {len(rows)} items of {table.name}; the model is in {model}")
+    write_line(f"fitted on {len(known.items)} items of {known.name}; the model is in {model}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownItems:
+    """What a table holds to learn from.
+
+    Parameters
+    ----------
+    name
+        What messages call the table.
+    columns
+        With those that name concepts of the graph.
+    targets
+        Shape (n,) or (n, horizon).
+    groups
+        Shape (n,): what will be new as a whole; None without a column of it.
+    """
+
+    name: str
+    columns: TableColumns
+    graph: KnowledgeGraph | None
+    items: Sequence[Item]
+    targets: Floats
+    groups: Sequence[str] | None
+
+
+def _known(table: TextTable, columns: TableColumns, *, edges: Path | None, unseen: str | None) -> KnownItems:
+    graph = _graph(table, columns, edges)
+    if edges is not None and graph is not None:
+        taken = (columns.text, columns.id, *columns.targets)
+        columns = replace(columns, concepts=linked_columns(table, graph, taken))
+    return KnownItems(
+        name=table.name,
+        columns=columns,
+        graph=graph,
+        items=to_items(table, columns, graph, prefix="item"),
+        targets=table.numbers(columns.targets),
+        groups=None if unseen is None else table.column(unseen),
+    )
 
 
 def local_index(folder: Path) -> str:
@@ -126,17 +163,9 @@ def _drop_old(index: VectorIndex) -> None:
             index.drop(version.id)
 
 
-def _graph(table: Table, columns: Columns, edges: Path | None) -> KnowledgeGraph | None:
+def _graph(table: TextTable, columns: TableColumns, edges: Path | None) -> KnowledgeGraph | None:
     from zeroshot_core.graph import KnowledgeGraph
 
     if edges is not None:
         return KnowledgeGraph.from_csv(edges)
     return graph_of_columns(table, columns.concepts) if columns.concepts else None
-
-
-def _taken(columns: Columns) -> tuple[str | None, ...]:
-    return (columns.text, columns.id, *columns.targets)
-
-
-def _names(option: str | None) -> tuple[str, ...]:
-    return tuple(name.strip() for name in option.split(",") if name.strip()) if option else ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 from zeroshot_core.cli.console import write_json, write_line
 
 if TYPE_CHECKING:
-    from zeroshot_core.prediction import ZeroShotRegressor
+    from zeroshot_core.serving.loading import Model
 
 __all__ = ["info"]
 
@@ -24,23 +25,25 @@ def info(
     ] = None,
 ) -> None:
     """Say what a model was fitted on, with which encoder and graph, and where its index lies."""
-    from zeroshot_core.prediction import ZeroShotRegressor
+    from zeroshot_core.prediction import load_model
 
-    facts = _facts(model, ZeroShotRegressor.load(model, uri=uri, token=token))
+    with closing(load_model(model, uri=uri, token=token)) as opened:
+        facts = _facts(model, opened)
     if json:
         write_json(facts)
         return
     for name, value in facts.items():
-        write_line(f"{name:<8} {_in_words(value)}")
+        write_line(f"{name:<10} {_in_words(value)}")
 
 
-def _facts(folder: Path, model: ZeroShotRegressor) -> dict[str, Any]:
-    encoder, graph = model.encoder_, model.graph
+def _facts(folder: Path, model: Model) -> dict[str, Any]:
+    encoder, graph = model.encoder_, model.retriever_.graph
     index, version = model.model_index_.index, model.version_.info
     return {
         "model": str(folder),
         "kind": type(model).__name__,
-        "items": len(model.ids_),
+        "items": version.counts["items"],
+        **_outcomes(model),
         "columns": model.saved_extra_,
         "encoder": {
             "name": encoder.name,
@@ -48,7 +51,7 @@ def _facts(folder: Path, model: ZeroShotRegressor) -> dict[str, Any]:
             "fingerprint": encoder.fingerprint,
         },
         "graph": None
-        if graph is None
+        if not len(graph)
         else {
             "concepts": len(graph),
             "relations": len(graph.relations),
@@ -57,6 +60,15 @@ def _facts(folder: Path, model: ZeroShotRegressor) -> dict[str, Any]:
         },
         "index": {"uri": index.uri, "name": index.name, "version": version.id},
     }
+
+
+def _outcomes(model: Model) -> dict[str, Any]:
+    """Say what the model chooses from, if it chooses."""
+    from zeroshot_core.prediction import ZeroShotClassifier, ZeroShotRanker
+
+    if isinstance(model, ZeroShotClassifier):
+        return {"labels": model.classes_.tolist()}
+    return {"candidates": len(model.classes_)} if isinstance(model, ZeroShotRanker) else {}
 
 
 def _in_words(value: Any) -> str:

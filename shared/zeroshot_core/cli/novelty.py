@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["novelty"]
 
 
-class _Data(str, Enum):
+class _NoveltyTexts(str, Enum):
     CLINC150 = "clinc150"
     BANKING77 = "banking77"
 
 
-class _Tune(str, Enum):
+class _NoveltyTune(str, Enum):
     NONE = "none"
     HEAD = "head"
     FULL = "full"
@@ -45,7 +45,7 @@ def _rate(given: str) -> float | str:
 
 
 def novelty(
-    data: Annotated[_Data, typer.Option(help="Which texts.")] = _Data.CLINC150,
+    data: Annotated[_NoveltyTexts, typer.Option(help="Which texts.")] = _NoveltyTexts.CLINC150,
     known: Annotated[
         float | None,
         typer.Option(
@@ -54,8 +54,9 @@ def novelty(
         ),
     ] = None,
     tune: Annotated[
-        _Tune, typer.Option(help="Train a head over the encoder, or its upper layers, on the known texts.")
-    ] = _Tune.NONE,
+        _NoveltyTune,
+        typer.Option(help="Train a head over the encoder, or its upper layers, on the known texts."),
+    ] = _NoveltyTune.NONE,
     false_alarm_rate: Annotated[
         str,
         typer.Option(
@@ -77,9 +78,11 @@ def novelty(
     base = load_encoder()
     encoder: Encoder = base
     calibration = None
-    if tune is not _Tune.NONE:
+    if tune is not _NoveltyTune.NONE:
         note(f"training on texts of {len(split.labels)} labels")
-        encoder, found, calibration = tuned_on_known(base, texts, split, layers=tune is _Tune.FULL, seed=seed)
+        encoder, found, calibration = tuned_on_known(
+            base, texts, split, layers=tune is _NoveltyTune.FULL, seed=seed
+        )
         note(found.verdict)
     report = evaluate_novelty(
         texts, split, encoder=encoder, calibration=calibration, seed=seed, false_alarm_rate=rate

@@ -16,14 +16,14 @@ from zeroshot_core.errors import InvalidInputError
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats
 
-__all__ = ["STANDARD_INPUT", "Table", "read_table"]
+__all__ = ["STANDARD_INPUT", "TextTable", "read_table"]
 
 STANDARD_INPUT = Path("-")
 _N_SHOWN = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class TextTable:
     """Rows of a file, at least one.
 
     Parameters
@@ -82,7 +82,7 @@ class Table:
         return [float(cell) for cell in cells]
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path) -> TextTable:
     """Read a table; ``-`` is standard input.
 
     What begins with ``{`` is JSON lines, one object a row; anything else is CSV with a header.
@@ -113,7 +113,7 @@ def read_table(path: Path) -> Table:
         raise InvalidInputError(f"{name}: expected at least one row, got none")
     columns = tuple(dict.fromkeys(column for row in rows for column in row))
     full = tuple({column: row.get(column, "") for column in columns} for row in rows)
-    return Table(name=name, columns=columns, rows=full, lines=tuple(lines))
+    return TextTable(name=name, columns=columns, rows=full, lines=tuple(lines))
 
 
 def _read_text(path: Path, name: str) -> str:

@@ -118,7 +118,10 @@ def test_a_model_saved_from_python_is_refused_with_the_way_out(
     result = run("predict", "--model", tmp_path / "plain", new_items)
 
     assert result.exit_code == 1
-    assert "saved from Python; predict with it in Python, or fit it with zeroshot fit" in result.stderr
+    assert "got one saved from Python; name the column of" in result.stderr
+    assert "that describes an item with --text" in result.stderr
+    named = run("predict", "--model", tmp_path / "plain", new_items, "--text", "description")
+    assert named.exit_code == 0, named.stderr
 
 
 @pytest.mark.parametrize("coverage", ["0", "1", "90"])

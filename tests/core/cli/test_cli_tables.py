@@ -2,11 +2,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from zeroshot_core.cli.tables import Table, read_table
+from zeroshot_core.cli.tables import TextTable, read_table
 from zeroshot_core.errors import InvalidInputError
 
 
-def table_of(tmp_path: Path, text: str) -> Table:
+def table_of(tmp_path: Path, text: str) -> TextTable:
     path = tmp_path / "items.txt"
     path.write_bytes(text.encode())
     return read_table(path)

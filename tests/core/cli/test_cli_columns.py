@@ -1,20 +1,20 @@
 import pytest
 from zeroshot_core import Concept, KnowledgeGraph
-from zeroshot_core.cli.linking import Columns, graph_of_columns, linked_columns, new_values, to_items
-from zeroshot_core.cli.tables import Table
+from zeroshot_core.cli.columns import TableColumns, graph_of_columns, linked_columns, new_values, to_items
+from zeroshot_core.cli.tables import TextTable
 from zeroshot_core.errors import InvalidInputError
 
-COLUMNS = Columns(text="text", targets=("units",), concepts=("kind", "aisle"))
+COLUMNS = TableColumns(text="text", targets=("units",), concepts=("kind", "aisle"))
 
 
-def table_of(header: str, *lines: str) -> Table:
+def table_of(header: str, *lines: str) -> TextTable:
     names = header.split(",")
     rows = tuple(dict(zip(names, line.split(","), strict=True)) for line in lines)
-    return Table(name="items.csv", columns=tuple(names), rows=rows, lines=tuple(range(2, len(rows) + 2)))
+    return TextTable(name="items.csv", columns=tuple(names), rows=rows, lines=tuple(range(2, len(rows) + 2)))
 
 
 @pytest.fixture
-def known() -> Table:
+def known() -> TextTable:
     return table_of(
         "text,kind,aisle,units",
         "dry red,wine,drinks,1",
@@ -24,7 +24,7 @@ def known() -> Table:
     )
 
 
-def test_each_value_of_a_column_is_part_of_the_one_wider_value_that_it_stands_with(known: Table) -> None:
+def test_each_value_of_a_column_is_part_of_the_one_wider_value_that_it_stands_with(known: TextTable) -> None:
     graph = graph_of_columns(known, ["kind", "aisle"])
 
     assert {(r.head, r.type, r.tail, r.weight) for r in graph.relations} == {
@@ -40,12 +40,12 @@ def test_columns_that_cross_are_not_linked() -> None:
     assert not graph_of_columns(table, ["kind", "brand"]).relations
 
 
-def test_a_column_of_concepts_named_twice_is_refused(known: Table) -> None:
+def test_a_column_of_concepts_named_twice_is_refused(known: TextTable) -> None:
     with pytest.raises(InvalidInputError, match="expected distinct columns of concepts, got kind, kind"):
         graph_of_columns(known, ["kind", "kind"])
 
 
-def test_items_are_linked_to_what_the_graph_holds_and_to_nothing_else(known: Table) -> None:
+def test_items_are_linked_to_what_the_graph_holds_and_to_nothing_else(known: TextTable) -> None:
     graph = graph_of_columns(known, ["kind", "aisle"])
     new = table_of("text,kind,aisle", "rosé,wine,drinks", "cat toy,toy,", "cat bed,bed,pets")
 
@@ -56,36 +56,36 @@ def test_items_are_linked_to_what_the_graph_holds_and_to_nothing_else(known: Tab
     assert new_values(new, COLUMNS.concepts, graph) == {"kind": 2, "aisle": 1}
 
 
-def test_values_that_the_graph_holds_are_not_new(known: Table) -> None:
+def test_values_that_the_graph_holds_are_not_new(known: TextTable) -> None:
     graph = graph_of_columns(known, ["kind", "aisle"])
 
     assert new_values(known, COLUMNS.concepts, graph) == {}
 
 
-def test_cells_name_concepts_of_an_edge_list_by_their_ids(known: Table) -> None:
+def test_cells_name_concepts_of_an_edge_list_by_their_ids(known: TextTable) -> None:
     graph = KnowledgeGraph([Concept(id="wine", name="wine"), Concept(id="aisle:pantry", name="pantry")])
     linked = linked_columns(known, graph, ["text", "units"])
 
-    items = to_items(known, Columns(text="text", concepts=linked), graph, prefix="row")
+    items = to_items(known, TableColumns(text="text", concepts=linked), graph, prefix="row")
 
     assert linked == ("kind", "aisle")
     assert [item.concepts for item in items] == [("wine",), ("wine",), (), ("aisle:pantry",)]
 
 
-def test_a_graph_that_no_cell_names_is_refused_with_examples_of_its_ids(known: Table) -> None:
+def test_a_graph_that_no_cell_names_is_refused_with_examples_of_its_ids(known: TextTable) -> None:
     graph = KnowledgeGraph([Concept(id="HP:1", name="seizure")])
 
     with pytest.raises(InvalidInputError, match="got none; the graph's begin with 'HP:1'"):
         linked_columns(known, graph, ["text"])
 
 
-def test_ids_come_from_their_column(known: Table) -> None:
-    items = to_items(known, Columns(text="text", id="units"), None, prefix="row")
+def test_ids_come_from_their_column(known: TextTable) -> None:
+    items = to_items(known, TableColumns(text="text", id="units"), None, prefix="row")
 
     assert [item.id for item in items] == ["1", "2", "3", "4"]
 
 
-def test_what_an_item_is_of_can_be_filtered_by(known: Table) -> None:
+def test_what_an_item_is_of_can_be_filtered_by(known: TextTable) -> None:
     items = to_items(known, COLUMNS, None, prefix="row")
 
     assert items[0].metadata == {"kind": "wine", "aisle": "drinks"}

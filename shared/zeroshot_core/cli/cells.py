@@ -5,16 +5,17 @@ from __future__ import annotations
 from zeroshot_core.explain.wording import path_in_words
 from zeroshot_core.types import Prediction, Value
 
-__all__ = ["because", "interval_in_words", "nearest", "shortened", "value_in_words"]
+__all__ = ["because", "interval_in_words", "nearest", "shares_in_words", "shortened", "value_in_words"]
 
 _MAX_LENGTH = 48
 _N_NEAREST = 2
+_N_LIKELY = 3
 
 
 def value_in_words(value: Value) -> str:
     """Write a number with one decimal below 100 and none above, a curve as its numbers."""
     if isinstance(value, str):
-        return value
+        return value or "none"
     if isinstance(value, tuple):
         return " ".join(map(value_in_words, value))
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}"
@@ -29,6 +30,12 @@ def interval_in_words(prediction: Prediction) -> str:
         zip(low, high, strict=True) if isinstance(low, tuple) and isinstance(high, tuple) else [(low, high)]
     )
     return ", ".join(f"{value_in_words(a)} - {value_in_words(b)}" for a, b in ends)
+
+
+def shares_in_words(prediction: Prediction) -> str:
+    """Name the most probable answers, each with its probability."""
+    likely = sorted(prediction.probabilities.items(), key=lambda pair: -pair[1])[:_N_LIKELY]
+    return "; ".join(f"{shortened(name)} {share:.2f}" for name, share in likely)
 
 
 def nearest(prediction: Prediction) -> str:

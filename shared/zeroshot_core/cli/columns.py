@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +11,17 @@ from zeroshot_core.errors import ArtifactError, InvalidInputError
 from zeroshot_core.types import Item
 
 if TYPE_CHECKING:
-    from zeroshot_core.cli.tables import Table
+    from zeroshot_core.cli.tables import TextTable
     from zeroshot_core.graph import KnowledgeGraph
 
-__all__ = ["Columns", "graph_of_columns", "linked_columns", "new_values", "to_items"]
+__all__ = ["TableColumns", "graph_of_columns", "linked_columns", "names_of", "new_values", "to_items"]
+
+# Columns of a table for a model that was saved from Python, where nothing else is named.
+_TEXT, _ID = "text", "id"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Columns:
+class TableColumns:
     """Which columns of a table say what; kept with a model, so that new tables are read in the same way.
 
     Parameters
@@ -43,25 +46,52 @@ class Columns:
         return asdict(self)
 
     @classmethod
-    def of_model(cls, model: Any) -> Columns:
-        """Read what was saved with a model.
+    def for_table(
+        cls,
+        table: TextTable,
+        extra: Mapping[str, Any],
+        *,
+        text: str | None = None,
+        concepts: tuple[str, ...] = (),
+    ) -> TableColumns:
+        """Take the columns that were saved with a model, or those that are named for one saved from Python.
+
+        Parameters
+        ----------
+        extra
+            Notes that were saved with the model.
+        text, concepts
+            What the caller names; it goes before what was saved.
 
         Raises
         ------
         ArtifactError
-            If the model was not fitted by ``zeroshot fit`` or ``zeroshot demo``.
+            If the model knows no column of texts, none is named, and the table has no column ``text``.
         """
-        extra = model.saved_extra_
-        if "text" not in extra:
-            raise ArtifactError(
-                "expected a model that knows the columns of its tables, got one saved from Python; "
-                "predict with it in Python, or fit it with zeroshot fit"
+        if "text" in extra:
+            saved = cls(
+                text=extra["text"],
+                targets=tuple(extra["targets"]),
+                id=extra["id"],
+                concepts=tuple(extra["concepts"]),
             )
-        targets, concepts = tuple(extra["targets"]), tuple(extra["concepts"])
-        return cls(text=extra["text"], targets=targets, id=extra["id"], concepts=concepts)
+            return replace(saved, text=text or saved.text, concepts=concepts or saved.concepts)
+        if text is None and _TEXT not in table.columns:
+            raise ArtifactError(
+                "expected a model that knows the columns of its tables, got one saved from Python; name the "
+                f"column of {table.name} that describes an item with --text"
+            )
+        return cls(text=text or _TEXT, id=_ID if _ID in table.columns else None, concepts=concepts)
 
 
-def to_items(table: Table, columns: Columns, graph: KnowledgeGraph | None, *, prefix: str) -> list[Item]:
+def names_of(option: str | None) -> tuple[str, ...]:
+    """Take an option apart at its commas."""
+    return tuple(name.strip() for name in option.split(",") if name.strip()) if option else ()
+
+
+def to_items(
+    table: TextTable, columns: TableColumns, graph: KnowledgeGraph | None, *, prefix: str
+) -> list[Item]:
     """Make an item of each row, linked to those of its concepts that the graph holds.
 
     Raises
@@ -79,7 +109,7 @@ def to_items(table: Table, columns: Columns, graph: KnowledgeGraph | None, *, pr
     ]
 
 
-def new_values(table: Table, columns: Sequence[str], graph: KnowledgeGraph | None) -> dict[str, int]:
+def new_values(table: TextTable, columns: Sequence[str], graph: KnowledgeGraph | None) -> dict[str, int]:
     """Count the distinct values by column, of the `columns` that are there, that the graph does not hold."""
     if graph is None:
         return {}
@@ -93,7 +123,7 @@ def new_values(table: Table, columns: Sequence[str], graph: KnowledgeGraph | Non
     return {column: count for column, count in counts.items() if count}
 
 
-def linked_columns(table: Table, graph: KnowledgeGraph, other: Sequence[str | None]) -> tuple[str, ...]:
+def linked_columns(table: TextTable, graph: KnowledgeGraph, other: Sequence[str | None]) -> tuple[str, ...]:
     """Find the columns, but for some `other`, in which a cell names a concept of the graph.
 
     Raises
@@ -114,7 +144,7 @@ def linked_columns(table: Table, graph: KnowledgeGraph, other: Sequence[str | No
     return found
 
 
-def graph_of_columns(table: Table, columns: Sequence[str]) -> KnowledgeGraph:
+def graph_of_columns(table: TextTable, columns: Sequence[str]) -> KnowledgeGraph:
     """Turn the values of columns into concepts; a value that stands with one wider value only is part of it.
 
     Raises
@@ -150,6 +180,6 @@ def _concept_id(column: str, value: str, graph: KnowledgeGraph) -> str | None:
     return next((id_ for id_ in (f"{column}:{value}", value) if value and id_ in graph), None)
 
 
-def _known(row: Mapping[str, str], columns: Columns) -> dict[str, str]:
+def _known(row: Mapping[str, str], columns: TableColumns) -> dict[str, str]:
     """Metadata to filter by: the cells of the columns of concepts."""
     return {column: row[column] for column in columns.concepts if row.get(column)}
