@@ -123,7 +123,7 @@ class KnowledgeGraph:
         return cls(*loaders.read_graphml(Path(path)))
 
     def to_jsonl(self, path: str | Path) -> None:
-        """Write the graph so that `from_jsonl` gives it back exactly; the file appears whole or never."""
+        """Write the graph so that `from_jsonl` reads the same; the file appears whole or never."""
         loaders.write_jsonl(self._concepts.values(), self._relations, Path(path))
 
     def to_networkx(self) -> nx.MultiDiGraph:

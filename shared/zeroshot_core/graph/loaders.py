@@ -302,7 +302,7 @@ def _node_concepts(nodes: Iterable[tuple[Any, Mapping[str, Any]]]) -> list[Conce
 
 
 def to_networkx(concepts: Iterable[Concept], relations: Iterable[Relation]) -> nx.MultiDiGraph:
-    """Copy the records into a MultiDiGraph that `read_networkx` gives back exactly."""
+    """Copy the records into a MultiDiGraph from which `read_networkx` reads the same."""
     import networkx as nx
 
     g = nx.MultiDiGraph()

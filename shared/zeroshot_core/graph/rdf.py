@@ -50,7 +50,7 @@ def read_rdf(
     Parameters
     ----------
     format
-        ``"turtle"``, ``"xml"``, ``"nt"`` or ``"json-ld"``; told from the file's name by default.
+        ``"turtle"``, ``"xml"``, ``"nt"`` or ``"json-ld"``; taken from the file's name by default.
     language
         Which labels and descriptions to keep, besides those of no language.
     relation_types

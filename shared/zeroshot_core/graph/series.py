@@ -80,7 +80,7 @@ def expand(
     seeds
         Activation of each concept for each query, shape (q, n).
     n_hops
-        How many relations an activation may cross; 0 gives the seeds back.
+        How many relations an activation may cross; 0 leaves the seeds as they are.
     decay
         What is kept at each crossing, in (0, 1].
 
@@ -116,7 +116,7 @@ def personalized_pagerank(
     seeds
         Not negative, shape (q, n); only the ratios within a row matter.
     alpha
-        Probability of going back, in (0, 1]; 1 gives the seeds back, as shares.
+        Probability of going back, in (0, 1]; 1 leaves the seeds, as shares.
 
     Returns
     -------
@@ -170,7 +170,7 @@ def smooth_vectors(graph: KnowledgeGraph, vectors: Vectors, weight: float) -> Ve
     vectors
         Shape (n_concepts, d), unit rows, in the order of the graph.
     weight
-        From 0, which gives the vectors back as they are, to below 1.
+        From 0, which leaves the vectors as they are, to below 1.
 
     Returns
     -------

@@ -116,10 +116,10 @@ def _findings_of(case: Findings | Item | str, row: int, mentions: Sequence[Menti
 
 def link_cases(cases: Sequence[Findings], graph: KnowledgeGraph, linker: Linker) -> list[Case]:
     """Give each finding the concepts that it probably means; ids mean themselves."""
-    told = dict.fromkeys(text for case in cases for text in (*case.present, *case.excluded))
-    free = [text for text in told if text not in graph]
+    texts = dict.fromkeys(text for case in cases for text in (*case.present, *case.excluded))
+    free = [text for text in texts if text not in graph]
     links = dict(zip(free, linker.link(free, top_k=_N_MEANINGS), strict=True)) if free else {}
-    meanings = {text: _meanings(text, links, graph) for text in told}
+    meanings = {text: _meanings(text, links, graph) for text in texts}
     return [_case(case, meanings, len(graph)) for case in cases]
 
 

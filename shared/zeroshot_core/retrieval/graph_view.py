@@ -78,7 +78,7 @@ class GraphView:
             found: Iterable[Relation] = self._whole().relations
         else:
             found = self._version.relations_of([concept.id for concept in self._named(ids)])
-        facts = self._told([relation for relation in found if types is None or relation.type in types])
+        facts = self._facts([relation for relation in found if types is None or relation.type in types])
         return [
             (head, relation, tail)
             for head, relation, tail in facts
@@ -111,7 +111,7 @@ class GraphView:
             reached.update(frontier)
             if not frontier or len(seen) >= limit:
                 break
-        return self._told([*seen.values()][:limit])
+        return self._facts([*seen.values()][:limit])
 
     def nearest(
         self, vector: Sequence[float] | None = None, text: str | None = None, *, top_k: int
@@ -165,7 +165,7 @@ class GraphView:
                 owners.setdefault(case_key(name), set()).add(concept.id)
         return {name: next(iter(ids)) for name, ids in owners.items() if len(ids) == 1}
 
-    def _told(self, relations: Sequence[Relation]) -> list[Fact]:
+    def _facts(self, relations: Sequence[Relation]) -> list[Fact]:
         ends = {end for relation in relations for end in (relation.head, relation.tail)}
         known = self._version.known_concepts(ends)
         return [(known[relation.head], relation, known[relation.tail]) for relation in relations]

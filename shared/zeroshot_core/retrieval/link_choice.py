@@ -142,7 +142,7 @@ def fit_choice(features: Sequence[Floats], truths: Ints, shares: Floats, *, prio
     if not features:
         return LinkChoice()
     table, is_there = _with_outside_option(features)
-    told = table[np.arange(len(table)), truths]
+    chosen = table[np.arange(len(table)), truths]
     usual = np.asarray(_USUAL)
 
     def loss(weights: Floats) -> tuple[float, Floats]:
@@ -151,10 +151,10 @@ def fit_choice(features: Sequence[Floats], truths: Ints, shares: Floats, *, prio
         powers = np.exp(odds - highest)
         totals = powers.sum(axis=1, keepdims=True)
         expected = np.einsum("qk,qkf->qf", powers / totals, table)
-        likelihood = shares @ (told @ weights - (np.log(totals) + highest).ravel())
+        likelihood = shares @ (chosen @ weights - (np.log(totals) + highest).ravel())
         drift = weights - usual
         penalty = _STRENGTH_OF_USUAL * (drift @ drift)
-        return penalty - likelihood, 2 * _STRENGTH_OF_USUAL * drift - shares @ (told - expected)
+        return penalty - likelihood, 2 * _STRENGTH_OF_USUAL * drift - shares @ (chosen - expected)
 
     found = minimize(loss, usual, jac=True, method="L-BFGS-B").x
     scale, shift = _calibration(np.where(is_there, table @ found, -np.inf), truths, shares)

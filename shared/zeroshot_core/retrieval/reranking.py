@@ -75,7 +75,7 @@ def rerank(
     links = _links(retriever, items, vectors)
     activation = retriever.reach(queries, wanted)
     rows = _unit_rows(activation.graph, links)
-    linked = [replace(item, concepts=_told(link)) for item, link in zip(items, links, strict=True)]
+    linked = [replace(item, concepts=_telling(link)) for item, link in zip(items, links, strict=True)]
     found = Candidates(items=linked, vector=cosines, graph=overlap_scores(activation.by(0), rows))
     return best_items(found, 0, activation, weight, top_k)
 
@@ -91,8 +91,8 @@ def _looked_up(retriever: Retriever, items: Sequence[Item]) -> tuple[list[Item],
     if new:
         vectors[new] = retriever.encoder.encode([items[row].content for row in new])
     found = set(same)
-    told = [known[item.id] if row in found and not item.concepts else item for row, item in enumerate(items)]
-    return told, vectors
+    whole = [known[item.id] if row in found and not item.concepts else item for row, item in enumerate(items)]
+    return whole, vectors
 
 
 def _by_vectors(items: Sequence[Item], cosines: Floats, top_k: int) -> list[Hit]:
@@ -111,7 +111,7 @@ def _links(retriever: Retriever, items: Sequence[Item], vectors: Vectors) -> lis
     return links
 
 
-def _told(link: Mapping[str, float]) -> tuple[str, ...]:
+def _telling(link: Mapping[str, float]) -> tuple[str, ...]:
     """Concepts by which an item is explained: those that weigh at least an even share."""
     return tuple(id_ for id_, weight in link.items() if weight >= 1 / _N_LINKS)
 
