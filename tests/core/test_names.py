@@ -40,8 +40,6 @@ PARTICIPLES = {"drawn", "found", "held", "known", "made", "read", "seen", "taugh
 STILL_TO_GO: set[str] = {
     "benchmarks/few_shot.py",
     "benchmarks/joint.py",
-    "classification/classifier_answering.py",
-    "classification/classifier_growing.py",
     "estimators/calibration.py",
     "regression/ensemble.py",
     "regression/heads.py",

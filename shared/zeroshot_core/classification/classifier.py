@@ -2,57 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from zeroshot_core.classification.classifier_answering import AnsweringClassifier
-from zeroshot_core.classification.classifier_fitting import LabelTask
-from zeroshot_core.classification.classifier_growing import GrowingClassifier
-from zeroshot_core.classification.classifier_inputs import (
-    check_settings,
-    checked_examples,
-    checked_unlabelled,
+from zeroshot_core.checks import real, whole
+from zeroshot_core.classification.label_head import LabelHead, fit_label_head
+from zeroshot_core.classification.label_hierarchy import label_hierarchy
+from zeroshot_core.classification.label_vectors import (
+    check_template,
+    label_graph,
+    label_list,
+    label_texts,
+    label_vectors,
     linked,
 )
-from zeroshot_core.classification.classifier_state import classifier_state, restore_classifier
-from zeroshot_core.classification.label_hierarchy import label_hierarchy
-from zeroshot_core.classification.label_vectors import label_graph
+from zeroshot_core.classification.partial_fit import extended_head
+from zeroshot_core.classification.pseudo_labels import pseudo_labelled_items
+from zeroshot_core.classification.rejection import NONE_OF_THESE, fit_index_scorer
+from zeroshot_core.classification.transduction import TUNED_TEMPERATURE, neighbour_graph
+from zeroshot_core.classification.transductive_head import fit_transductive_head
+from zeroshot_core.errors import InvalidInputError, NotFittedError
 from zeroshot_core.estimators.base import SavedModel
-from zeroshot_core.estimators.encoder_tuning import Tuning, clear_rounds, holds_encoder, without_memory
-from zeroshot_core.estimators.indexing import ModelIndex, resolve_encoder
+from zeroshot_core.estimators.calibration_split import calibration_split, has_calibration_split
+from zeroshot_core.estimators.encoder_tuning import (
+    Tuning,
+    clear_rounds,
+    encoder_before,
+    holds_encoder,
+    tuned_encoder,
+    without_memory,
+)
+from zeroshot_core.estimators.indexing import ModelIndex, as_items, resolve_encoder
+from zeroshot_core.estimators.saving import ModelState
+from zeroshot_core.estimators.stacking import Stacking
+from zeroshot_core.novelty.scorer import check_false_alarm_rate, nearest_similarities
 from zeroshot_core.retrieval import Retriever
-from zeroshot_core.types import Concept, Item
+from zeroshot_core.training.assignment import TEMPERATURE
+from zeroshot_core.types import Concept, Evidence, Item, Prediction
 
 if TYPE_CHECKING:
-    from zeroshot_core.classification.label_head import LabelHead
+    import numpy.typing as npt
+
+    from zeroshot_core.classification.label_hierarchy import LabelHierarchy
     from zeroshot_core.encoders import Encoder
-    from zeroshot_core.estimators.saving import ModelParts, ModelState
+    from zeroshot_core.estimators.encoder_tuning import Report
+    from zeroshot_core.estimators.saving import ModelParts
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion, VectorIndex
     from zeroshot_core.novelty.scorer import NoveltyScorer
+    from zeroshot_core.types import Floats, Hit, Ints, Vectors
 
 __all__ = ["ZeroShotClassifier"]
 
+_N_CONCEPTS_SHOWN = 5
+# Known examples near new ones and new labels, from which a new row is learned to differ.
+_N_NEIGHBOURS = 20
 
-class ZeroShotClassifier(
-    AnsweringClassifier,
-    GrowingClassifier,
-    SavedModel,
-    ClassifierMixin,  # type: ignore[misc]
-    BaseEstimator,  # type: ignore[misc]
-):
+
+class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Predicts a label for a text from what the labels mean and from the examples that there are.
 
     Each label is a concept of the graph, and its vector the mean of its names in the template and of its
     description, each as far as the encoder reads. Without examples a text's score for a label is the cosine
     between the two; with examples, a logistic regression on their vectors joins in (`label_head`), and so it
     does with texts without labels (`transduction`). Labels without examples can be predicted beside those
-    with many. Where the graph says by ``is_a`` relations what labels are, kin lend each other meaning, and
-    wider concepts are answers too (`label_hierarchy`).
+    with many. Where the graph says by ``is_a`` relations what labels are, siblings lend each other meaning,
+    and wider concepts are answers too (`label_hierarchy`).
 
     Parameters
     ----------
@@ -76,8 +97,8 @@ class ZeroShotClassifier(
         Share of texts such as the known ones that ``predict(..., reject=True)`` may take for none of the
         labels, above 0 and below 1. With a tuned encoder it holds from about 1,000 examples on, of which a
         tenth is kept from tuning; with fewer, or ``tune="joint"``, more are taken for none. Or ``"auto"``,
-        the share at which labels that are held out are told best (macro-F1 with "none of these" as one more
-        label): fewer misses, for more false alarms.
+        the share at which labels that are held out are detected best (macro-F1 with "none of these" as one
+        more label): fewer misses, for more false alarms.
     budget_s
         Seconds of training, which then ends at the next step; None for no bound.
     checkpoints
@@ -91,6 +112,13 @@ class ZeroShotClassifier(
     """
 
     _kind: ClassVar[str] = "classifier"
+    classes_: npt.NDArray[np.str_]
+    graph_: KnowledgeGraph
+    head_: LabelHead
+    hierarchy_: LabelHierarchy
+    retriever_: Retriever
+    # Learned from the index when it is first asked for.
+    _scorer: NoveltyScorer | None
 
     def __init__(
         self,
@@ -141,63 +169,190 @@ class ZeroShotClassifier(
         unlabelled
             Items or texts such as will be asked, whose labels nobody has given, shape (m,); at least as many
             as the labels, which are taken to be about equally frequent in them. They are indexed too, and
-            what they teach (`transduction`) serves for all texts. With `tune`, the surest guesses are
-            examples for the encoder.
+            what is learned from them (`transduction`) serves for all texts. With `tune`, the surest of their
+            pseudo-labels are examples for the encoder.
 
         Raises
         ------
         InvalidInputError
-            If labels or texts are wrong, or their numbers differ; nothing has been changed then.
+            If a parameter, labels or texts are wrong, or their numbers differ; nothing has been changed then.
         UnknownConceptError
             If an item names a concept that the graph does not hold.
         """
-        items, y = checked_examples(X, y)
-        check_settings(template=self.template, false_alarm_rate=self.false_alarm_rate, top_k=self.top_k)
+        settings = self._settings()
+        examples, y = _labelled(X, y)
         ids, graph = label_graph(labels, y, self.graph)
-        others = checked_unlabelled(unlabelled, items, len(ids))
-        graph.require(concept for item in (*items, *others) for concept in item.concepts)
+        others = _distinct(unlabelled, examples, len(ids))
+        graph.require(concept for item in (*examples, *others) for concept in item.concepts)
         base = resolve_encoder(self.encoder)
-        tuning = Tuning(
-            method=self.tune,
-            budget_s=self.budget_s,
-            checkpoints=self.checkpoints,
-            random_state=self.random_state,
-            show_progress=self.show_progress,
-        )
-        tuning.check_encoder(base)
-        task = LabelTask(
+        settings.tuning.check_encoder(base)
+        task = _LabelTask(
+            graph=graph,
             concepts=[graph.concepts[id_] for id_ in ids],
             hierarchy=label_hierarchy(ids, graph),
-            template=self.template,
-            examples=[linked(item, label) for item, label in zip(items, y or (), strict=True)],
+            template=settings.template,
+            examples=[linked(item, label) for item, label in zip(examples, y or (), strict=True)],
             y=y or (),
-            others=others,
+            unlabelled=others,
         )
         model_index = ModelIndex(self.index)
-        taught = task.tune(base, tuning, graph=graph, model_index=model_index)
-        encoder, report = taught.encoder, taught.report
-        version = model_index.build(task.items, encoder, graph, show_progress=self.show_progress)
-        head = task.head(version, taught, base, self.random_state)
+        tuned = _tune(task, base, model_index, settings.tuning)
+        version = model_index.build(task.items, tuned.encoder, graph, show_progress=self.show_progress)
+        head = _fit_head(task, version, tuned, settings.tuning.random_state)
         model_index.publish(version)
-        clear_rounds(report, model_index, version, self.checkpoints)
-        self.holds_encoder_ = holds_encoder(encoder, report, self.encoder_ if self.holds_encoder_ else None)
-        self.tuning_ = report
-        self._adopt(model_index, version, without_memory(encoder, base), graph, ids, head)
+        clear_rounds(tuned.report, model_index, version, self.checkpoints)
+        held = self.encoder_ if self.holds_encoder_ else None
+        self.holds_encoder_ = holds_encoder(tuned.encoder, tuned.report, held)
+        self.tuning_ = tuned.report
+        self._adopt(model_index, version, without_memory(tuned.encoder, base), graph, ids, head)
         return self
 
-    def _state(self) -> ModelState:
-        return classifier_state(self.get_params(deep=False), self.classes_.tolist(), self.head_)
+    def partial_fit(
+        self,
+        X: Sequence[Item | str] | None = None,
+        y: Sequence[str] | None = None,
+        labels: Iterable[str | Concept] | None = None,
+    ) -> ZeroShotClassifier:
+        """Take in new labels, and new examples of new and old ones, without building the index anew.
 
-    def _saved_graph(self) -> KnowledgeGraph | None:
-        # Without labels that came later, as the version is.
-        return self.retriever_.graph
+        Examples are written into the live version and found at once. Only the rows of labels that have
+        something new are learned, against their neighbours in Milvus; a new label counts as one without
+        examples in the stacking, and an example of it names its label in its metadata, until `fit`. What is
+        in-distribution is learned anew when it is next asked for.
 
-    @classmethod
-    def _restored(cls, state: ModelState, parts: ModelParts) -> ZeroShotClassifier:
-        parameters, ids, head = restore_classifier(state)
-        model = cls(parts.encoder, parts.graph, index=parts.model_index.index, **parameters)
-        model._adopt(parts.model_index, parts.version, parts.encoder, parts.graph, ids, head)
-        return model
+        Parameters
+        ----------
+        X, y
+            Examples and their labels, shape (n,); ids that are known, or the same texts again, replace the
+            old items.
+        labels
+            New labels; those of `y` need not be given.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        InvalidInputError
+            If labels or examples are wrong, or there is neither; nothing has been changed then.
+        """
+        self._check_fitted()
+        items, y = _labelled(X, y, prefix=f"added-{_text_digest(X)}-")
+        given = [*label_list(labels or ()), *(name for name in y or () if name not in self.classes_)]
+        if not given and not items:
+            raise InvalidInputError("expected new labels or examples for partial_fit, got neither")
+        new = list(dict.fromkeys(given))
+        ids, graph = label_graph([*self.classes_.tolist(), *new], None, self.graph_)
+        graph.require(concept for item in items for concept in item.concepts)
+        hierarchy = label_hierarchy(ids, graph)
+        head = self._extended_head(items, y or (), ids, hierarchy, graph)
+        self._write(items, y or ())
+        self.graph_, self.classes_, self.head_, self.hierarchy_ = graph, np.array(ids), head, hierarchy
+        self._scorer = None
+        return self
+
+    def predict(
+        self, X: Sequence[Item | str], *, reject: bool = False, confidence: float | None = None
+    ) -> npt.NDArray[np.str_]:
+        """Most probable label of each item or text, shape (q,).
+
+        Parameters
+        ----------
+        reject
+            Whether to answer ``""``, none of these, where a text is newer than all but the share
+            `false_alarm_rate` of the known texts.
+        confidence
+            Least probability of an answer, above 0 and at most 1. The answer is then the narrowest concept
+            that reaches it: a label, or the id of what labels are by the graph's ``is_a`` relations, which
+            has the sum of their probabilities; and ``""`` if none does. None takes the best label.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        InvalidInputError
+            If a text is empty, or something is neither a text nor an item; if the confidence is out of
+            bounds; to reject, if `fit` had fewer than 10 texts, or `false_alarm_rate` is neither above 0 and
+            below 1 nor ``"auto"``.
+        """
+        least = _least_confidence(confidence)
+        vectors = self._encoded(self._checked_items(X))
+        return self._answers(vectors, self.head_.probabilities(vectors), reject, least)
+
+    def predict_proba(self, X: Sequence[Item | str]) -> Floats:
+        """Probability of each label, shape (q, n_classes) in the order of `classes_`; rows sum to 1."""
+        vectors = self._encoded(self._checked_items(X))
+        return self.head_.probabilities(vectors)
+
+    def novelty_score(self, X: Sequence[Item | str]) -> Floats:
+        """How new each item or text is beside those of `fit`, with labels or without, shape (q,).
+
+        The higher, the newer; 0 is the mean known text, and 1 about a standard deviation above it. Texts of a
+        label without examples are new in this sense.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        InvalidInputError
+            If something is neither a text nor an item, or `fit` had fewer than 10 texts.
+        """
+        return self._novelty_of(self._encoded(self._checked_items(X)))
+
+    def explain(
+        self,
+        X: Sequence[Item | str],
+        *,
+        top_k: int | None = None,
+        coverage: float | None = None,
+        reject: bool = False,
+        confidence: float | None = None,
+        evidence: bool = True,
+    ) -> list[Prediction]:
+        """Label with probabilities, nearest known items, concepts, and the paths that lead to them.
+
+        Parameters
+        ----------
+        top_k
+            Known items shown for each text.
+        coverage
+            For callers that don't know what kind of model they hold: a label has no interval, and so it
+            changes nothing.
+        reject, confidence
+            As in `predict`; the probabilities are those of the labels all the same.
+        evidence
+            Whether items, concepts and paths are searched for; without, `Prediction.evidence` is empty.
+        """
+        least = _least_confidence(confidence)
+        n_items = self.top_k if top_k is None else whole("top_k", top_k, least=1)
+        items = self._checked_items(X)
+        vectors = self._encoded(items)
+        probabilities = self.head_.probabilities(vectors)
+        answers = self._answers(vectors, probabilities, reject, least)
+        found = self._evidence(items, vectors, n_items) if evidence else [Evidence()] * len(items)
+        return [
+            Prediction(
+                id=item.id,
+                value=str(answers[row]),
+                probabilities=dict(zip(self.classes_.tolist(), probabilities[row].tolist(), strict=True)),
+                evidence=found[row],
+            )
+            for row, item in enumerate(items)
+        ]
+
+    def _settings(self) -> _ClassifierSettings:
+        """Check the parameters, and give them as plain types."""
+        return _ClassifierSettings(
+            template=check_template(self.template),
+            top_k=whole("top_k", self.top_k, least=1),
+            false_alarm_rate=check_false_alarm_rate(self.false_alarm_rate),
+            tuning=Tuning(
+                method=self.tune,
+                budget_s=self.budget_s,
+                checkpoints=self.checkpoints,
+                random_state=whole("random_state", self.random_state),
+                show_progress=bool(self.show_progress),
+            ),
+        )
 
     def _adopt(
         self,
@@ -214,4 +369,389 @@ class ZeroShotClassifier(
         self.graph_ = self.retriever_.graph
         self.classes_, self.hierarchy_ = np.array(ids), label_hierarchy(ids, self.graph_)
         self.head_ = head
-        self._novelty: NoveltyScorer | None = None
+        self._scorer = None
+
+    def _extended_head(
+        self,
+        items: Sequence[Item],
+        y: Sequence[str],
+        ids: Sequence[str],
+        hierarchy: LabelHierarchy,
+        graph: KnowledgeGraph,
+    ) -> LabelHead:
+        """Make room in the head for new labels, and learn the rows of those that have something new.
+
+        Parameters
+        ----------
+        items, y
+            New examples and their labels, shape (n,).
+        ids, hierarchy
+            Of all labels, old and new, sorted.
+        """
+        places = np.searchsorted(ids, self.classes_).astype(np.int64)
+        new = [graph.concepts[id_] for id_ in np.delete(np.array(ids), places).tolist()]
+        labels = self._new_label_vectors(new, hierarchy, places)
+        vectors = np.zeros((0, self.encoder_.dimension), dtype=np.float32)
+        if items:
+            vectors = self.encoder_.encode([item.content for item in items])
+        codes = np.searchsorted(ids, list(y)).astype(np.int64)
+        touched = sorted({*codes.tolist(), *np.setdiff1d(np.arange(len(ids)), places).tolist()})
+        others = self._near(np.vstack([labels, vectors]), {ids[row] for row in touched})
+        return extended_head(self.head_, places, labels, vectors, codes, others, touched=touched)
+
+    def _new_label_vectors(self, new: Sequence[Concept], hierarchy: LabelHierarchy, places: Ints) -> Vectors:
+        """Vectors of new labels with what their siblings lend them, shape (m, d); `places` has the old."""
+        vectors = np.zeros((len(places) + len(new), self.encoder_.dimension), dtype=np.float32)
+        if not new:
+            return vectors[:0]
+        is_new = ~np.isin(np.arange(len(vectors)), places)
+        vectors[places] = self.head_.labels
+        vectors[is_new] = label_vectors(new, self.encoder_, self.template)
+        return np.asarray(hierarchy.with_siblings(vectors)[is_new])
+
+    def _near(self, vectors: Vectors, labels: set[str]) -> Vectors:
+        """Vectors of known examples near by that have none of these labels, shape (k, d)."""
+        # Without a regression there is nothing to tell neighbours apart with.
+        if not self.head_.coef.any():
+            return vectors[:0]
+        found = self.version_.search_items(vectors, _N_NEIGHBOURS)
+        classes = set(self.classes_.tolist()) - labels
+        near = {item.id for records in found.records for item in records if classes & set(item.concepts)}
+        return self.version_.item_vectors(sorted(near)) if near else vectors[:0]
+
+    def _write(self, items: Sequence[Item], y: Sequence[str]) -> None:
+        """Write examples into the live version, each linked to its label as far as the version holds that."""
+        if items:
+            known = self.version_.known_concepts(set(y))
+            linked_items = [_linked_or_noted(item, name, known) for item, name in zip(items, y, strict=True)]
+            self.version_.upsert(linked_items, self.encoder_)
+
+    def _answers(
+        self, vectors: Vectors, probabilities: Floats, reject: bool, confidence: float | None
+    ) -> npt.NDArray[np.str_]:
+        """Labels, wider concepts or none of these, for vectors (q, d) with probabilities (q, c)."""
+        if confidence is None:
+            found: npt.NDArray[np.str_] = self.classes_[probabilities.argmax(axis=1)]
+        else:
+            found = self.hierarchy_.narrowest(probabilities, confidence)
+        if not reject:
+            return found
+        is_new = self._novelty_of(vectors) > self._fitted_scorer().threshold(self.false_alarm_rate)
+        return np.where(is_new, NONE_OF_THESE, found)
+
+    def _novelty_of(self, vectors: Vectors) -> Floats:
+        """Novelty scores of vectors (q, d), shape (q,)."""
+        return self._fitted_scorer().score(vectors, nearest_similarities(self.version_, vectors))
+
+    def _fitted_scorer(self) -> NoveltyScorer:
+        if self._scorer is None:
+            self._scorer = fit_index_scorer(
+                self.version_,
+                self.classes_.tolist(),
+                has_calibration_split=has_calibration_split(self.tune),
+                random_state=self.random_state,
+            )
+        return self._scorer
+
+    def _evidence(self, items: Sequence[Item], vectors: Vectors, top_k: int) -> list[Evidence]:
+        """Known items where some have labels, and concepts, for items with vectors (q, d)."""
+        hits: list[list[Hit]] = [[] for _ in items]
+        if self.head_.has_examples.any():
+            hits = self.retriever_.retrieve(items, top_k=top_k, vectors=vectors)
+        concepts = self.retriever_.related_concepts(items, top_k=_N_CONCEPTS_SHOWN, vectors=vectors)
+        return [
+            Evidence(items=tuple(near), concepts=tuple(related))
+            for near, related in zip(hits, concepts, strict=True)
+        ]
+
+    def _encoded(self, items: Sequence[Item]) -> Vectors:
+        contents = [item.content for item in items]
+        return self.encoder_.encode(contents, role="query", show_progress=self.show_progress)
+
+    def _checked_items(self, X: Any) -> list[Item]:
+        self._check_fitted()
+        items = as_items(X, prefix="query-")
+        self.graph_.require(concept for item in items for concept in item.concepts)
+        return items
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "head_"):
+            raise NotFittedError(
+                "expected a fitted classifier, got one before fit; call fit(labels=[...]) or fit(X, y)"
+            )
+
+    def _state(self) -> ModelState:
+        head = self.head_
+        arrays = {
+            "labels": head.labels,
+            "coef": head.coef,
+            "intercept": head.intercept,
+            "has_examples": head.has_examples,
+            "seen_weights": head.stacking.seen_weights,
+            "unseen_weights": head.stacking.unseen_weights,
+        }
+        return ModelState(
+            kind=self._kind,
+            config={
+                "parameters": self._settings().saved,
+                "classes": self.classes_.tolist(),
+                "stacking": {"offset": head.stacking.offset, "penalty": head.stacking.penalty},
+            },
+            arrays={name: np.ascontiguousarray(array) for name, array in arrays.items()},
+            estimators={},
+        )
+
+    def _saved_graph(self) -> KnowledgeGraph | None:
+        # Without labels that came later, as the version is.
+        return self.retriever_.graph
+
+    @classmethod
+    def _restored(cls, state: ModelState, parts: ModelParts) -> ZeroShotClassifier:
+        arrays: dict[str, Any] = dict(state.arrays)
+        head = LabelHead(
+            labels=arrays["labels"],
+            coef=arrays["coef"],
+            intercept=arrays["intercept"],
+            has_examples=arrays["has_examples"],
+            stacking=Stacking(
+                seen_weights=arrays["seen_weights"],
+                unseen_weights=arrays["unseen_weights"],
+                offset=state.config["stacking"]["offset"],
+                penalty=state.config["stacking"]["penalty"],
+            ),
+        )
+        model = cls(parts.encoder, parts.graph, index=parts.model_index.index, **state.config["parameters"])
+        ids = list(state.config["classes"])
+        model._adopt(parts.model_index, parts.version, parts.encoder, parts.graph, ids, head)
+        return model
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ClassifierSettings:
+    """The parameters of a classifier."""
+
+    template: str | None
+    top_k: int
+    false_alarm_rate: float | str
+    tuning: Tuning
+
+    @property
+    def saved(self) -> dict[str, Any]:
+        """Those that are saved with it, by their names in its constructor."""
+        budget_s = self.tuning.budget_s
+        return {
+            "template": self.template,
+            "top_k": self.top_k,
+            "tune": self.tuning.method,
+            "false_alarm_rate": self.false_alarm_rate,
+            "budget_s": None if budget_s is None else float(budget_s),
+            "random_state": self.tuning.random_state,
+            "show_progress": self.tuning.show_progress,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class _LabelTask:
+    """Labels, and the texts to learn them from.
+
+    Parameters
+    ----------
+    graph
+        With a concept for each label.
+    concepts
+        Of the labels, sorted by id.
+    hierarchy
+        What the labels are kinds of.
+    examples, y
+        Shape (n,): items linked to their labels, and these.
+    unlabelled
+        Items without labels.
+    """
+
+    graph: KnowledgeGraph
+    concepts: Sequence[Concept]
+    hierarchy: LabelHierarchy
+    template: str | None
+    examples: Sequence[Item]
+    y: Sequence[str]
+    unlabelled: Sequence[Item]
+
+    @property
+    def ids(self) -> list[str]:
+        """Ids of the labels, sorted."""
+        return [concept.id for concept in self.concepts]
+
+    @property
+    def items(self) -> list[Item]:
+        """All that is indexed: the examples, then those without labels."""
+        return [*self.examples, *self.unlabelled]
+
+    @property
+    def codes(self) -> Ints:
+        """Number of each example's label, shape (n,)."""
+        return np.searchsorted(self.ids, self.y).astype(np.int64)
+
+    def label_vectors(self, encoder: Encoder) -> Vectors:
+        """Vectors of the labels with what their siblings lend them, shape (c, d)."""
+        return self.hierarchy.with_siblings(label_vectors(self.concepts, encoder, self.template))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TunedEncoder:
+    """The encoder that won, beside the one it was tuned from.
+
+    Parameters
+    ----------
+    accuracy
+        To be expected of the pseudo-labels that tuning read; None if it read none.
+    """
+
+    base: Encoder
+    encoder: Encoder
+    report: Report | None
+    accuracy: float | None
+
+    @property
+    def is_tuned(self) -> bool:
+        """Whether another encoder than the base won."""
+        return self.encoder.fingerprint != self.base.fingerprint
+
+
+def _tune(task: _LabelTask, base: Encoder, model_index: ModelIndex, tuning: Tuning) -> _TunedEncoder:
+    """Tune the encoder on the examples, and on the surest pseudo-labels of texts without labels.
+
+    Of about 1,000 examples or more a tenth is kept as calibration split. Joint rounds read them all, and the
+    other texts too, whose neighbours in the live version they learn from.
+    """
+    if tuning.method == "none":
+        return _TunedEncoder(base=base, encoder=base, report=None, accuracy=None)
+    items, names = list(task.examples), [*task.y]
+    if has_calibration_split(tuning.method):
+        read = np.flatnonzero(~calibration_split([item.id for item in items])).tolist()
+        items, names = [items[row] for row in read], [names[row] for row in read]
+    accuracy = None
+    if task.unlabelled:
+        guesses = pseudo_labelled_items(
+            task.unlabelled,
+            task.label_vectors(base),
+            task.ids,
+            base,
+            task.graph,
+            model_index,
+            tuning.random_state,
+        )
+        items, names, accuracy = items + guesses.items, names + guesses.labels, guesses.accuracy
+    known = {item.id for item in items}
+    rest = [item for item in task.unlabelled if item.id not in known] if tuning.method == "joint" else []
+    encoder, report = tuned_encoder(
+        base,
+        tuning,
+        items + rest,
+        [*names, *(None for _ in rest)],
+        label_texts={concept.id: label_texts(concept, task.template) for concept in task.concepts},
+        graph=task.graph,
+        model_index=model_index,
+    )
+    return _TunedEncoder(base=base, encoder=encoder, report=report, accuracy=accuracy)
+
+
+def _fit_head(task: _LabelTask, version: OpenVersion, tuned: _TunedEncoder, random_state: int) -> LabelHead:
+    """Learn a head from the vectors in the index: of examples, and of texts without labels."""
+    ids = [item.id for item in task.items]
+    labels, vectors, codes = task.label_vectors(tuned.encoder), version.item_vectors(ids), task.codes
+    examples_head = None
+    if task.examples or not task.unlabelled:
+        untuned = _untuned_vectors(task, tuned) if tuned.is_tuned else None
+        examples_head = fit_label_head(labels, vectors[: len(codes)], codes, random_state, untuned=untuned)
+    if examples_head is not None and not task.unlabelled:
+        return examples_head
+    return fit_transductive_head(
+        labels,
+        vectors,
+        neighbour_graph(version, ids, vectors),
+        np.concatenate([codes, np.full(len(task.unlabelled), -1)]),
+        random_state,
+        temperature=TUNED_TEMPERATURE if tuned.is_tuned else TEMPERATURE,
+        examples_head=examples_head,
+        accuracy=tuned.accuracy if tuned.is_tuned else None,
+    )
+
+
+def _untuned_vectors(task: _LabelTask, tuned: _TunedEncoder) -> tuple[Vectors, Vectors]:
+    """Vectors of labels (c, e) and examples (n, e) by the encoder as it was before tuning."""
+    before = encoder_before(tuned.encoder, tuned.base)
+    return task.label_vectors(before), before.encode([item.content for item in task.examples])
+
+
+def _labelled(X: Any, y: Any, *, prefix: str = "example-") -> tuple[list[Item], list[str] | None]:
+    """Check examples and their labels; nothing without examples.
+
+    Raises
+    ------
+    InvalidInputError
+        If only one of both is given, their numbers differ, or a label is no string.
+    """
+    if X is None and y is None:
+        return [], None
+    if X is None or y is None:
+        raise InvalidInputError(
+            f"expected examples X with their labels y, got only {'y' if X is None else 'X'}; "
+            "give both, or neither and labels=[...]"
+        )
+    items, names = as_items(X, prefix=prefix), list(y)
+    if len(names) != len(items):
+        raise InvalidInputError(f"expected {len(items)} labels in y, one for each example, got {len(names)}")
+    if not items:
+        raise InvalidInputError(
+            "expected at least 1 example in X, got none; leave X and y out, and give labels"
+        )
+    for row, name in enumerate(names):
+        if not isinstance(name, str):
+            raise InvalidInputError(
+                f"y, row {row}: expected a label that is a string, got {name!r}; convert it with str()"
+            )
+    return items, [str(name) for name in names]
+
+
+def _distinct(unlabelled: Any, examples: Sequence[Item], n_labels: int) -> list[Item]:
+    """Check texts without labels, each taken once and none that is an example; nothing without any.
+
+    Raises
+    ------
+    InvalidInputError
+        If they are, with the examples, fewer than the labels.
+    """
+    if unlabelled is None:
+        return []
+    known = {item.text for item in examples}
+    found: dict[Any, Item] = {}
+    for item in as_items(unlabelled, prefix="unlabelled-"):
+        if item.text is None or item.text not in known:
+            found.setdefault(item.text or item.id, item)
+    if len(found) + len(examples) < n_labels:
+        raise InvalidInputError(
+            f"expected at least as many distinct texts in unlabelled as the {n_labels} labels, got "
+            f"{len(found)}; give more, or leave it out"
+        )
+    return list(found.values())
+
+
+def _least_confidence(confidence: object) -> float | None:
+    """Check a probability that an answer must have; None if it need not have any."""
+    if confidence is None:
+        return None
+    return real("confidence", confidence, above=0, most=1, remedy="None always answers with a label")
+
+
+def _linked_or_noted(item: Item, label: str, known: Container[str]) -> Item:
+    """Link an example to its label, or name in its metadata a label that the version lacks."""
+    return (
+        linked(item, label) if label in known else replace(item, metadata={**item.metadata, "label": label})
+    )
+
+
+def _text_digest(X: Any) -> str:
+    """Eight digits for examples, lest texts get ids of others; to count the index would take seconds."""
+    # Saved indexes hold ids with these digits.
+    given = "\0".join(map(str, X)) if hasattr(X, "__iter__") else ""
+    return blake2b(given.encode("utf-8", "replace"), digest_size=4).hexdigest()

@@ -1,4 +1,4 @@
-"""Probabilities of labels from vectors: nearness to what labels are called, and what their examples teach."""
+"""Probabilities of labels from vectors: nearness to what labels are called, and a regression on examples."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MOST_COMPARED = 1000
 # With fewer texts held out, weights say more of these texts than of the evidence.
 _FEWEST_HELD_OUT = 8
 # What is learned elsewhere from one or two examples a label.
-_UNLEARNED = Stacking(
+_DEFAULT_STACKING = Stacking(
     seen_weights=np.array([8.0, 2.0]),
     unseen_weights=np.array([8.0, 2.0]),
     offset=0.0,
@@ -71,9 +71,9 @@ class LabelHead:
 
     def probabilities(self, vectors: Vectors) -> Floats:
         """Probability of each label for each vector, shapes (q, d) to (q, c); rows sum to 1."""
-        scores = self.scores(vectors)
-        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+        from scipy.special import softmax
+
+        return np.asarray(softmax(self.scores(vectors), axis=1))
 
 
 def fit_label_head(
@@ -82,7 +82,7 @@ def fit_label_head(
     codes: Ints,
     random_state: int,
     *,
-    untaught: tuple[Vectors, Vectors] | None = None,
+    untuned: tuple[Vectors, Vectors] | None = None,
 ) -> LabelHead:
     """Learn from examples, of which there may be none, few, or none for some labels.
 
@@ -97,7 +97,7 @@ def fit_label_head(
         Of the examples, shape (n, d).
     codes
         Row of each example's label in `labels`, shape (n,).
-    untaught
+    untuned
         Labels and examples by an encoder that has not been tuned on these examples, shapes (c, e) and (n, e):
         to a tuned one even an example that is held out is known. None if the vectors are such themselves.
     """
@@ -106,7 +106,7 @@ def fit_label_head(
         coef, intercept, stacking = np.zeros(labels.shape), np.zeros(len(labels)), _without_examples(labels)
     else:
         coef, intercept = _fit_on_examples(labels, vectors, codes)
-        stacking = _learned(*(untaught or (labels, vectors)), codes, random_state)
+        stacking = _fit_stacking(*(untuned or (labels, vectors)), codes, random_state)
     return LabelHead(
         labels=labels, coef=coef, intercept=intercept, stacking=stacking, has_examples=has_examples
     )
@@ -160,7 +160,7 @@ def _fit_on_examples(labels: Vectors, vectors: Vectors, codes: Ints) -> tuple[Fl
     return fit_regression(labels, vectors, codes, label_weights=label_weights, weights=np.ones(len(codes)))
 
 
-def _learned(labels: Vectors, vectors: Vectors, codes: Ints, random_state: int) -> Stacking:
+def _fit_stacking(labels: Vectors, vectors: Vectors, codes: Ints, random_state: int) -> Stacking:
     """Weights that make held-out examples most probable; set ones where these are too few."""
     counts = np.bincount(codes, minlength=len(labels))
     is_closed = bool((counts > 0).all())
@@ -180,9 +180,9 @@ def _learned(labels: Vectors, vectors: Vectors, codes: Ints, random_state: int) 
         # In a closed set a label whose only example is held out is no newcomer.
         seen.append(np.broadcast_to(known | is_closed, evidence[-1].shape[:2]))
     if sum(map(len, asked)) < _FEWEST_HELD_OUT or not _asks_of_seen(asked, seen):
-        return _UNLEARNED
+        return _DEFAULT_STACKING
     learned = fit_stacking(
-        np.concatenate(evidence), np.concatenate(asked), np.concatenate(seen), toward=_UNLEARNED
+        np.concatenate(evidence), np.concatenate(asked), np.concatenate(seen), toward=_DEFAULT_STACKING
     )
     # Few labels held out may say that those with examples deserve more; none does, with the weights learned.
     return replace(learned, penalty=max(0.0, learned.penalty))

@@ -1,15 +1,17 @@
-"""Labels in a hierarchy: kin lend a label their meaning, and what is wider answers where no label is sure."""
+"""Labels in a hierarchy: siblings lend each other meaning, and wider concepts answer where no label is sure.
+
+Libraries of hierarchical classification (HiClass) learn a classifier for each parent, from examples of all
+labels; none works from the labels' own vectors.
+"""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
-from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph.hierarchy import hierarchy_of
 
 if TYPE_CHECKING:
@@ -20,12 +22,12 @@ if TYPE_CHECKING:
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.types import Floats, Vectors
 
-__all__ = ["LabelHierarchy", "check_confidence", "label_hierarchy"]
+__all__ = ["LabelHierarchy", "label_hierarchy"]
 
 _RELATION = "is_a"
 # Of the mean label of the same kind, beside a label's own vector: on training texts of two sets it brought
 # .648 for .636 and .353 for .357 of accuracy, and 1.5 points each among wider concepts.
-_KIN_WEIGHT = 0.5
+_SIBLING_WEIGHT = 0.5
 _ROUNDING = 1e-9
 
 
@@ -50,14 +52,14 @@ class LabelHierarchy:
     within: sparse.csr_matrix
     depths: Floats
 
-    def with_kin(self, vectors: Vectors) -> Vectors:
+    def with_siblings(self, vectors: Vectors) -> Vectors:
         """Add to each label's vector half the mean of the labels of its kind, shape (c, d), unit rows.
 
         A kind is what a label is directly one of; a label of several takes the mean over these.
         """
         means = (self.within.T @ vectors) / np.maximum(self._widths(), 1.0)[:, None]
         shares = self.parents.multiply(1.0 / np.maximum(self.parents.sum(axis=1), 1.0))
-        sums = vectors + _KIN_WEIGHT * (sparse.csr_matrix(shares) @ means)
+        sums = vectors + _SIBLING_WEIGHT * (sparse.csr_matrix(shares) @ means)
         return np.asarray(sums / np.linalg.norm(sums, axis=1, keepdims=True), dtype=np.float32)
 
     def narrowest(self, probabilities: Floats, confidence: float) -> npt.NDArray[np.str_]:
@@ -103,7 +105,7 @@ def label_hierarchy(labels: Sequence[str], graph: KnowledgeGraph) -> LabelHierar
     columns = np.array([number.get(id_, -1) for id_ in graph.concept_ids], dtype=np.int64)
     shape = (len(labels), len(ids))
 
-    def placed(matrix: Any) -> sparse.csr_matrix:
+    def placed(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
         cells = matrix[rows].tocoo()
         return sparse.csr_matrix((cells.data, (places[cells.row], columns[cells.col])), shape=shape)
 
@@ -120,21 +122,3 @@ def label_hierarchy(labels: Sequence[str], graph: KnowledgeGraph) -> LabelHierar
 def _depths(ids: Sequence[str], graph: KnowledgeGraph, closure: sparse.csr_matrix) -> Floats:
     wider = np.asarray(closure.sum(axis=1)).ravel()
     return np.array([wider[graph.positions[id_]] if id_ in graph else 1.0 for id_ in ids], dtype=np.float64)
-
-
-def check_confidence(confidence: Any) -> None:
-    """Refuse a confidence that is neither None nor a number above 0 and at most 1.
-
-    Raises
-    ------
-    InvalidInputError
-        If it is.
-    """
-    if confidence is None:
-        return
-    is_number = isinstance(confidence, (int, float, np.number)) and not isinstance(confidence, bool)
-    if not is_number or not math.isfinite(confidence) or not 0 < confidence <= 1:
-        raise InvalidInputError(
-            f"expected a confidence above 0 and at most 1, such as 0.8, got {confidence!r}; "
-            "None always answers with a label"
-        )

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zeroshot_core.checks import shown
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
-from zeroshot_core.types import Concept
+from zeroshot_core.types import Concept, Item
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
     from zeroshot_core.types import Floats, Vectors
 
-__all__ = ["LABEL_TYPE", "check_template", "label_graph", "label_texts", "label_vectors", "label_words"]
+__all__ = [
+    "LABEL_TYPE",
+    "check_template",
+    "label_graph",
+    "label_list",
+    "label_texts",
+    "label_vectors",
+    "label_words",
+    "linked",
+]
 
 LABEL_TYPE = "label"
 # What the index takes as an id.
@@ -58,9 +69,7 @@ def label_graph(
         says it is, or `y` holds another one.
     """
     known = KnowledgeGraph() if graph is None else graph
-    if isinstance(labels, str):
-        raise InvalidInputError(f"expected a list of labels, got one: {labels!r}; wrap it in a list")
-    given = list(labels) if labels is not None else _implied(y, known)
+    given = label_list(labels) if labels is not None else _implied(y, known)
     concepts = [_concept(label, known) for label in given]
     ids = sorted(concept.id for concept in concepts)
     _check_ids(ids)
@@ -74,6 +83,13 @@ def label_graph(
     if not missing:
         return ids, known
     return ids, KnowledgeGraph([*known.concepts.values(), *missing], known.relations)
+
+
+def label_list(labels: Iterable[str | Concept]) -> list[str | Concept]:
+    """List labels, and refuse a single text, whose letters are none."""
+    if isinstance(labels, str):
+        raise InvalidInputError(f"expected a list of labels, got one: {labels!r}; wrap it in a list")
+    return list(labels)
 
 
 def label_vectors(concepts: Sequence[Concept], encoder: Encoder, template: str | None) -> Vectors:
@@ -107,24 +123,27 @@ def label_words(name: str) -> str:
     return " ".join(re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", name.replace("_", " ")).split())
 
 
-def check_template(template: Any) -> None:
-    """Refuse a template without a place for the label.
+def linked(item: Item, label: str) -> Item:
+    """Link an example to its label."""
+    return replace(item, concepts=tuple(dict.fromkeys((*item.concepts, label))))
 
-    Raises
-    ------
-    InvalidInputError
-        If it is neither None nor a text with one ``{}``.
-    """
+
+def check_template(template: object) -> str | None:
+    """Check a template, None or a text with one ``{}`` for the label."""
     if template is None:
-        return
+        return None
+    if isinstance(template, str) and _has_one_place(template):
+        return template
+    raise InvalidInputError(
+        f"expected a template with one {{}} for the label, such as 'a text about {{}}', got {shown(template)}"
+    )
+
+
+def _has_one_place(template: str) -> bool:
     try:
-        is_good = template.count("{}") == 1 and template.format("label") == template.replace("{}", "label")
-    except (AttributeError, IndexError, KeyError, ValueError):
-        is_good = False
-    if not is_good:
-        raise InvalidInputError(
-            f"expected a template with one {{}} for the label, such as 'a text about {{}}', got {template!r}"
-        )
+        return template.count("{}") == 1 and template.format("label") == template.replace("{}", "label")
+    except (IndexError, KeyError, ValueError):
+        return False
 
 
 def _text_groups(concept: Concept, template: str | None) -> list[list[str]]:

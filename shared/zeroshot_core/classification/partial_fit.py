@@ -1,4 +1,4 @@
-"""A head that takes in new labels and new examples, one row at a time, all else held fixed."""
+"""Partial fit: a head takes in new labels and new examples one row at a time, all else held fixed."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from zeroshot_core.classification.label_head import LabelHead
     from zeroshot_core.types import Ints, Vectors
 
-__all__ = ["grown"]
+__all__ = ["extended_head"]
 
 
-def grown(
+def extended_head(
     head: LabelHead,
     places: Ints,
     new_labels: Vectors,
@@ -37,11 +37,11 @@ def grown(
     Parameters
     ----------
     places
-        Row in the grown head of each row of the head, shape (c,).
+        Row in the new head of each row of the old one, shape (c,).
     new_labels
         Vectors of the labels that are new, in the order of the free rows, shape (m, d).
     vectors, codes
-        Of new examples, shapes (n, d) and (n,): rows in the grown head.
+        Of new examples, shapes (n, d) and (n,): rows in the new head.
     others
         Texts near by that have other labels, shape (k, d).
     touched

@@ -1,4 +1,4 @@
-"""Texts without labels as examples: the surest guesses, as many of each label."""
+"""Pseudo-labels: the surest guesses for texts without labels, as many of each, as examples for tuning."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zeroshot_core.classification.classifier_inputs import linked
+from zeroshot_core.classification.label_vectors import linked
 from zeroshot_core.classification.transduction import assign_labels, expected_accuracy, neighbour_graph
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.types import Floats, Item, Vectors
 
-__all__ = ["Guesses", "self_labelled"]
+__all__ = ["PseudoLabelledItems", "pseudo_labelled_items"]
 
 # Of each label's fair share of the texts; and texts in all, since tuning reads each of them many times.
 _SHARE = 0.5
@@ -26,15 +26,15 @@ _MOST_TEXTS = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Guesses:
-    """The surest guesses.
+class PseudoLabelledItems:
+    """Items whose pseudo-labels are the surest.
 
     Parameters
     ----------
     items, labels
         At most half of each label's fair share, and 2,000 in all; items are linked to their labels.
     accuracy
-        To be expected of the guesses for all texts. An encoder tuned on guesses would agree with itself.
+        To be expected of the pseudo-labels of all texts. An encoder tuned on them would agree with itself.
     """
 
     items: list[Item]
@@ -42,7 +42,7 @@ class Guesses:
     accuracy: float
 
 
-def self_labelled(
+def pseudo_labelled_items(
     items: Sequence[Item],
     labels: Vectors,
     names: Sequence[str],
@@ -50,8 +50,8 @@ def self_labelled(
     graph: KnowledgeGraph,
     model_index: ModelIndex,
     random_state: int,
-) -> Guesses:
-    """Guess the labels of texts as `assign_labels` does, and keep the surest of each label.
+) -> PseudoLabelledItems:
+    """Guess the labels of items as `assign_labels` does, and keep the surest of each label.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def self_labelled(
     shares = assign_labels(labels, vectors, links)
     n_each = max(2, int(min(_SHARE * len(items), _MOST_TEXTS) / len(names)))
     rows, codes = _surest(shares, n_each)
-    return Guesses(
+    return PseudoLabelledItems(
         items=[linked(items[row], names[code]) for row, code in zip(rows, codes, strict=True)],
         labels=[names[code] for code in codes],
         accuracy=expected_accuracy(
@@ -79,6 +79,7 @@ def self_labelled(
 
 
 def _surest(shares: Floats, n_each: int) -> tuple[list[int], list[int]]:
+    """Rows of the surest texts of each label, by shares (n, c), and the numbers of their labels."""
     best, sure = shares.argmax(axis=1), shares.max(axis=1)
     rows, codes = [], []
     for code in range(shares.shape[1]):

@@ -1,8 +1,9 @@
-"""Labels learned from texts without labels: the texts themselves say where each label's texts lie.
+"""Transduction: labels of given texts of which few or none have one, from where the texts lie.
 
-Vectors are smoothed over the graph of nearest neighbours, and prototypes that begin at the labels move to
-the texts that seem theirs; a logistic regression then learns the assignment, so that new texts need none of
-it. The settings are the same for all data.
+Vectors are smoothed over the graph of nearest neighbours [1]_, and prototypes that begin at the labels' own
+vectors move to the texts that seem theirs, each label as frequent as any other [2]_. The settings are the
+same for all data. No library serves: scikit-learn's label propagation begins at labelled texts alone and
+balances nothing, and solvers of optimal transport move no prototypes.
 
 References
 ----------
@@ -75,7 +76,7 @@ def assign_labels(
     known: Ints | None = None,
     *,
     temperature: float = TEMPERATURE,
-    leaning: Floats | None = None,
+    prior_logits: Floats | None = None,
 ) -> Floats:
     """Say how much of each label is in each text, shape (n, c); rows sum to 1.
 
@@ -92,8 +93,8 @@ def assign_labels(
         Shape (n,): the label of a text, or -1 where it is not known.
     temperature
         Of the similarities; `TUNED_TEMPERATURE` for vectors of an encoder tuned on these labels.
-    leaning
-        Logarithms of probabilities that labelled texts give, shape (n, c); None for none.
+    prior_logits
+        Logarithms of probabilities that a head learned from examples gives, shape (n, c); None for none.
 
     Raises
     ------
@@ -115,7 +116,7 @@ def assign_labels(
             temperature=temperature,
             anchor_weight=_LABEL_WEIGHT,
             fixed=fixed,
-            leaning=leaning,
+            leaning=prior_logits,
         )
         for damping in _DAMPINGS
     ]
@@ -143,8 +144,8 @@ def expected_accuracy(
 ) -> float:
     """Estimate how many texts get the right label, in [0, 1].
 
-    With 20 or more labelled texts it is what these get when their labels are hidden, a third at a time. With
-    fewer it comes from what two halves of the texts teach: prototypes of one half assign the texts of the
+    With 20 or more labelled texts it is their accuracy while their labels are hidden, a third at a time. With
+    fewer it comes from two halves of the texts: prototypes of one half assign the texts of the
     other as they assign themselves, if the texts show where the labels are. The disagreement, the least of
     three ways to halve them, since a chance start adds to it, is divided by the share that texts have in a
     prototype, since the labels' own vectors agree in both halves whether right or wrong. Negative estimates
@@ -158,10 +159,10 @@ def expected_accuracy(
         Shape (n,): the label of a text, or -1.
     """
     rng = np.random.default_rng(random_state)
-    taught = rng.permutation(np.flatnonzero(known >= 0))
-    if len(taught) >= _FEWEST_KNOWN:
+    labelled = rng.permutation(np.flatnonzero(known >= 0))
+    if len(labelled) >= _FEWEST_KNOWN:
         right = [
-            _right_when_hidden(labels, vectors, graph, known, taught[k::_N_PARTS], temperature)
+            _right_when_hidden(labels, vectors, graph, known, labelled[k::_N_PARTS], temperature)
             for k in range(_N_PARTS)
         ]
         return float(np.concatenate(right).mean())

@@ -1,8 +1,10 @@
 """Labels with and without examples in one prediction: evidence weighed, and those with examples held back.
 
 A label that has examples outscores one that has none, whatever the text says. Calibrated stacking [1]_ takes
-a penalty off the scores of the former. Weights and penalty are learned by playing the game beforehand: labels
-with examples are held out, and their texts must be told from those of the labels left.
+a penalty off the scores of the former. Weights and penalty are learned on held-out labels: some labels with
+examples are treated as if they had none, and their texts must be found among those of the labels left.
+Scikit-learn's stacking knows no labels without examples, and statsmodels' conditional logit neither weights
+nor a prior.
 
 References
 ----------
@@ -41,7 +43,7 @@ __all__ = [
 
 _N_FOLDS = 5
 SHARE_OF_LABELS = 0.35
-# Of the accuracy on labels with examples; the game, with fewer of these, loses more than a prediction will.
+# Of the accuracy on labels with examples; with some held out it loses more than a prediction will.
 _MOST_GIVEN_UP = 0.05
 _RIDGE = 1e-4
 # How many texts the weights that are learned toward count as, by their squared distance in standard units.
@@ -221,6 +223,7 @@ def fit_stacking(evidence: Floats, codes: Ints, is_seen: Mask, *, toward: Stacki
     McFadden, "Conditional Logit Analysis of Qualitative Choice Behavior", 1974.
     """
     from scipy.optimize import minimize
+    from scipy.special import softmax
 
     rows = np.arange(len(codes))
     is_of_seen = is_seen[rows, codes]
@@ -238,8 +241,7 @@ def fit_stacking(evidence: Floats, codes: Ints, is_seen: Mask, *, toward: Stacki
 
     def loss(beta: Floats) -> tuple[float, Floats]:
         raw = design @ beta
-        powers = np.exp(raw - raw.max(axis=1, keepdims=True))
-        shares = powers / powers.sum(axis=1, keepdims=True)
+        shares = softmax(raw, axis=1)
         value = -(weights * np.log(np.maximum(shares[rows, codes], 1e-300))).sum()
         away = beta - centre
         shares[rows, codes] -= 1

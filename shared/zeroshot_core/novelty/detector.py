@@ -41,7 +41,7 @@ class NoveltyDetector(SavedModel, OutlierMixin, BaseEstimator):  # type: ignore[
     """Tells texts that are unlike the known ones, of which nothing but the texts is known.
 
     Known texts are indexed in Milvus and put into about as many clusters as the root of their number, which
-    stand in for labels; new texts are told by four out-of-distribution scores, weighed into one
+    stand in for labels; new texts are found by four out-of-distribution scores, weighed into one
     (`zeroshot_core.novelty.ood_scores`).
 
     Parameters

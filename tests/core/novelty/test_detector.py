@@ -59,6 +59,19 @@ def test_what_cannot_be_learned_from_is_refused(rate, texts, message):
         NoveltyDetector(HashEncoder(), false_alarm_rate=rate).fit(texts)
 
 
+def test_numbers_of_numpy_count_as_those_of_python(tmp_path):
+    detector = NoveltyDetector(HashEncoder(), false_alarm_rate=np.float32(0.25), random_state=np.int64(3))
+    with closing(detector.fit(KNOWN)):
+        detector.save(tmp_path / "model")
+    with closing(NoveltyDetector.load(tmp_path / "model", encoder=HashEncoder())) as loaded:
+        assert (loaded.false_alarm_rate, loaded.random_state) == (0.25, 3)
+
+
+def test_texts_may_be_given_one_by_one():
+    with closing(NoveltyDetector(HashEncoder())) as detector:
+        assert detector.fit_predict(iter(KNOWN)).shape == (40,)
+
+
 def test_a_detector_before_fit_is_refused():
     with pytest.raises(NotFittedError, match=r"call fit\(X\)"):
         NoveltyDetector(HashEncoder()).predict(NEW)

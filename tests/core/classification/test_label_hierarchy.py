@@ -1,4 +1,4 @@
-"""Labels that are kinds of something: kin lend meaning, and wider concepts answer where no label is sure."""
+"""Labels that are kinds of something: siblings lend meaning, wider concepts answer where no label is sure."""
 
 import numpy as np
 import pytest
@@ -50,14 +50,14 @@ def test_a_label_that_is_wider_than_others_counts_theirs():
     assert hierarchy.narrowest(np.array([[0.3, 0.3, 0.4]]), 0.9).tolist() == ["fish"]
 
 
-def test_a_label_moves_toward_its_kin_and_others_stay():
+def test_a_label_moves_toward_its_siblings_and_others_stay():
     vectors = np.eye(4, dtype=np.float32)
     hierarchy = label_hierarchy(LABELS, kinds({"trout": "fish", "salmon": "fish"}))
-    moved = hierarchy.with_kin(vectors)
+    moved = hierarchy.with_siblings(vectors)
     expected = np.array([1.25, 0.25]) / np.hypot(1.25, 0.25)
     np.testing.assert_allclose(moved[0, :2], expected, rtol=1e-6)
     np.testing.assert_array_equal(moved[2:], vectors[2:])
-    np.testing.assert_array_equal(label_hierarchy(LABELS, KnowledgeGraph()).with_kin(vectors), vectors)
+    np.testing.assert_array_equal(label_hierarchy(LABELS, KnowledgeGraph()).with_siblings(vectors), vectors)
 
 
 def test_predict_and_explain_answer_at_the_level_that_is_sure(model):
@@ -91,7 +91,7 @@ def test_a_loaded_model_answers_at_the_same_level(model, minilm, tmp_path):
 @pytest.mark.parametrize("confidence", [0, 1.1, -0.5, float("nan"), "high", True])
 def test_a_confidence_out_of_bounds_is_refused(model, confidence):
     for ask in (model.predict, model.explain):
-        with pytest.raises(InvalidInputError, match="expected a confidence above 0 and at most 1"):
+        with pytest.raises(InvalidInputError, match="expected confidence as a number above 0 and at most 1"):
             ask(["a text"], confidence=confidence)
 
 

@@ -8,7 +8,7 @@ from zeroshot_core.encoders import FunctionEncoder
 from zeroshot_core.errors import ArtifactError, InvalidInputError, NotFittedError, UnknownConceptError
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import VectorIndex
-from zeroshot_core.types import Concept, Item, Relation
+from zeroshot_core.types import Concept, Evidence, Item, Relation
 
 LABELS = ["sports", "cooking", "finance"]
 QUERIES = {
@@ -139,6 +139,22 @@ def test_without_examples_the_evidence_is_concepts(zero_shot):
     assert found.evidence.concepts[0].id == "sports"
 
 
+def test_evidence_is_searched_for_only_where_it_is_wanted(few_shot, monkeypatch):
+    with_evidence = few_shot.explain(list(QUERIES))
+    monkeypatch.setattr(few_shot, "retriever_", None)
+    without = few_shot.explain(list(QUERIES), evidence=False)
+    assert [(one.value, one.probabilities) for one in without] == [
+        (one.value, one.probabilities) for one in with_evidence
+    ]
+    assert {one.evidence for one in without} == {Evidence()}
+
+
+def test_an_explanation_with_too_few_items_is_refused_with_examples_and_without(zero_shot, few_shot):
+    for model in (zero_shot, few_shot):
+        with pytest.raises(InvalidInputError, match="expected top_k as a whole number of at least 1, got 0"):
+            model.explain(["a text"], top_k=0)
+
+
 def test_nothing_asked_nothing_answered(zero_shot):
     assert zero_shot.predict([]).shape == (0,)
     assert zero_shot.predict_proba([]).shape == (0, 3)
@@ -216,6 +232,42 @@ def test_wrong_labels_and_examples_are_refused(hash_encoder, arguments, message)
     model = ZeroShotClassifier(hash_encoder)
     with pytest.raises(InvalidInputError, match=message):
         model.fit(**arguments)
+    assert not hasattr(model, "head_")
+
+
+def test_numbers_of_numpy_count_as_those_of_python(hash_encoder, tmp_path):
+    model = ZeroShotClassifier(
+        hash_encoder,
+        top_k=np.int64(2),
+        false_alarm_rate=np.float32(0.25),
+        budget_s=np.float32(1.5),
+        random_state=np.int64(3),
+    )
+    model.fit(["a match", "a soup"], ["sports", "cooking"])
+    (found,) = model.explain(["a match"], top_k=np.int64(1), confidence=np.float32(0.5))
+    assert len(found.evidence.items) == 1
+    model.save(tmp_path / "model")
+    loaded = ZeroShotClassifier.load(tmp_path / "model", encoder=hash_encoder)
+    assert (loaded.top_k, loaded.false_alarm_rate, loaded.budget_s, loaded.random_state) == (2, 0.25, 1.5, 3)
+    loaded.close()
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "message"),
+    [
+        ("top_k", True, "expected top_k as a whole number of at least 1, got True"),
+        ("top_k", 0, "expected top_k as a whole number of at least 1, got 0"),
+        ("top_k", 2.0, "expected top_k as a whole number of at least 1, got 2.0"),
+        ("false_alarm_rate", np.True_, "expected false_alarm_rate as a number above 0 and below 1"),
+        ("budget_s", True, "expected budget_s as a number above 0, got True"),
+        ("random_state", True, "expected random_state as a whole number of at least 0, got True"),
+        ("tune", "heads", "did you mean 'head'"),
+    ],
+)
+def test_parameters_out_of_bounds_are_refused(hash_encoder, parameter, value, message):
+    model = ZeroShotClassifier(hash_encoder, **{parameter: value})
+    with pytest.raises(InvalidInputError, match=message):
+        model.fit(labels=LABELS)
     assert not hasattr(model, "head_")
 
 

@@ -5,7 +5,7 @@ from contextlib import closing
 import numpy as np
 from zeroshot_core import ZeroShotClassifier, load_model
 from zeroshot_core.classification.label_vectors import label_graph
-from zeroshot_core.classification.pseudo_labels import self_labelled
+from zeroshot_core.classification.pseudo_labels import pseudo_labelled_items
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.estimators.indexing import ModelIndex, as_items
 
@@ -24,7 +24,7 @@ def test_names_and_texts_alone_tune_an_encoder_that_is_saved(minilm, tmp_path):
         assert model.holds_encoder_ == model.tuning_.is_improved
         assert model.predict(QUERIES).tolist() == ["sport", "business"]
         assert (model.predict(TEXTS) == TRUTHS).mean() > 0.9
-        # The guesses taught the encoder; no text is said to have a label that nobody gave it.
+        # The encoder learned from guesses; no text is said to have a label that nobody gave it.
         assert {item.concepts for item in model.version_.items(model.version_.all_ids())} == {()}
         assert len(model.model_index_.index.versions()) == 1
         expected = model.predict_proba(QUERIES)
@@ -45,7 +45,7 @@ def test_the_surest_half_of_each_labels_share_is_guessed():
     items = as_items(TEXTS, prefix="text-")
     with closing(ModelIndex(None)) as model_index:
         labels = encoder.encode([graph.concepts[id_].name for id_ in ids])
-        guesses = self_labelled(items, labels, ids, encoder, graph, model_index, 0)
+        guesses = pseudo_labelled_items(items, labels, ids, encoder, graph, model_index, 0)
         guessed, names = guesses.items, guesses.labels
         assert model_index.index.versions() == []
 

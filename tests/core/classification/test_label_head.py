@@ -95,11 +95,11 @@ def test_one_example_is_enough(n):
     assert set(probabilities.argmax(axis=1).tolist()) == {0, 1, 2}
 
 
-@pytest.mark.parametrize("n_taught", [12, 9])
+@pytest.mark.parametrize("n_known", [12, 9])
 @pytest.mark.parametrize("per_label", [1, 2])
-def test_one_or_two_examples_of_a_label_do_not_harm(n_taught, per_label):
+def test_one_or_two_examples_of_a_label_do_not_harm(n_known, per_label):
     labels, vectors, codes = cloud(noise=0.2)
-    train = (np.arange(len(codes)) % 30 < per_label) & (codes < n_taught)
+    train = (np.arange(len(codes)) % 30 < per_label) & (codes < n_known)
     bare = fit_label_head(labels, vectors[:0], codes[:0], 0)
     head = fit_label_head(labels, vectors[train], codes[train], 0)
     assert accuracy(head, vectors[~train], codes[~train]) > accuracy(bare, vectors[~train], codes[~train])
@@ -119,9 +119,9 @@ def test_a_tuned_encoder_is_not_taken_at_its_word():
     train, test = np.arange(len(codes)) % 3 > 0, np.arange(len(codes)) % 3 == 0
     # To a tuned encoder its own examples all look alike; new ones don't.
     tuned = np.where(train[:, None], unit(labels[codes] + 0.3 * vectors), vectors).astype(np.float32)
-    untaught = labels, vectors[train]
+    untuned = labels, vectors[train]
     sure = fit_label_head(labels, tuned[train], codes[train], 0).probabilities(tuned[test]).max(axis=1)
-    head = fit_label_head(labels, tuned[train], codes[train], 0, untaught=untaught)
+    head = fit_label_head(labels, tuned[train], codes[train], 0, untuned=untuned)
     modest = head.probabilities(tuned[test]).max(axis=1)
     assert modest.mean() < sure.mean()
     assert modest.mean() == pytest.approx(accuracy(head, tuned[test], codes[test]), abs=0.1)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from zeroshot_core.classification.classifier import ZeroShotClassifier
 from zeroshot_core.classification.label_head import fit_label_head
-from zeroshot_core.classification.transduced_head import fit_transduced_head
 from zeroshot_core.classification.transduction import assign_labels, expected_accuracy, share_of_texts
+from zeroshot_core.classification.transductive_head import fit_transductive_head
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.prompting.label_questions import label_questions
 from zeroshot_core.types import Concept
@@ -95,7 +95,7 @@ def test_with_some_labels_known_what_is_expected_is_seen_on_them(clusters):
 
 def test_a_head_is_as_sure_as_it_should_be(clusters):
     labels, vectors, codes = clusters
-    head = fit_transduced_head(labels, vectors, nearest_graph(vectors), np.full(len(codes), -1), 0)
+    head = fit_transductive_head(labels, vectors, nearest_graph(vectors), np.full(len(codes), -1), 0)
     probabilities = head.probabilities(vectors)
     accuracy = (probabilities.argmax(axis=1) == codes).mean()
     assert accuracy > 0.95
@@ -107,7 +107,7 @@ def test_a_head_is_as_sure_as_the_guesses_were_that_tuned_its_encoder(clusters):
     labels, vectors, codes = clusters
     graph, known = nearest_graph(vectors), np.full(len(codes), -1)
     for accuracy in (0.92, 0.97):
-        head = fit_transduced_head(labels, vectors, graph, known, 0, accuracy=accuracy)
+        head = fit_transductive_head(labels, vectors, graph, known, 0, accuracy=accuracy)
         assert head.probabilities(vectors).max(axis=1).mean() == pytest.approx(accuracy, abs=0.02)
 
 
@@ -120,27 +120,27 @@ def test_examples_count_where_labels_alone_mislead_the_texts(clusters):
     known[rows] = codes[rows]
     examples = fit_label_head(labels, vectors[rows], codes[rows], 0)
     graph = nearest_graph(vectors)
-    alone = fit_transduced_head(labels, vectors, graph, nothing_known(vectors), 0)
-    joined = fit_transduced_head(labels, vectors, graph, known, 0, taught=examples)
+    alone = fit_transductive_head(labels, vectors, graph, nothing_known(vectors), 0)
+    joined = fit_transductive_head(labels, vectors, graph, known, 0, examples_head=examples)
     right = [(each.scores(vectors).argmax(axis=1) == codes).mean() for each in (alone, examples, joined)]
     assert right[0] < right[1] <= right[2]
     assert joined.has_examples.all()
 
 
 @pytest.fixture(scope="module")
-def taught(hash_encoder):
+def fitted(hash_encoder):
     return ZeroShotClassifier(hash_encoder).fit(labels=["dog", "hammer", "pear"], unlabelled=TEXTS * 2)
 
 
-def test_unlabelled_texts_are_indexed_once_and_serve_all_texts(taught):
-    assert taught.version_.count() == len(TEXTS)
-    assert taught.predict(["a dog", "one hammer", "pear"]).tolist() == ["dog", "hammer", "pear"]
+def test_unlabelled_texts_are_indexed_once_and_serve_all_texts(fitted):
+    assert fitted.version_.count() == len(TEXTS)
+    assert fitted.predict(["a dog", "one hammer", "pear"]).tolist() == ["dog", "hammer", "pear"]
 
 
-def test_a_model_with_unlabelled_texts_is_saved(taught, hash_encoder, tmp_path):
-    taught.save(tmp_path / "model")
+def test_a_model_with_unlabelled_texts_is_saved(fitted, hash_encoder, tmp_path):
+    fitted.save(tmp_path / "model")
     loaded = ZeroShotClassifier.load(tmp_path / "model", encoder=hash_encoder)
-    np.testing.assert_array_equal(loaded.predict_proba(TEXTS[:9]), taught.predict_proba(TEXTS[:9]))
+    np.testing.assert_array_equal(loaded.predict_proba(TEXTS[:9]), fitted.predict_proba(TEXTS[:9]))
     loaded.close()
 
 

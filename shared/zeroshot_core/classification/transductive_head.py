@@ -1,4 +1,7 @@
-"""A head for labels that texts without labels have taught, with the confidence that these allow."""
+"""A head learned from texts without labels by transduction, as sure of itself as these allow.
+
+The regression learns the labels that transduction gives, so that new texts need none of it.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +21,16 @@ if TYPE_CHECKING:
 
     from zeroshot_core.types import Floats, Ints, Vectors
 
-__all__ = ["fit_transduced_head"]
+__all__ = ["fit_transductive_head"]
 
 _TEMPERATURE = 0.07
 # A rough optimum will do.
 _ROUGH_STEPS = 100
-_FEWEST_TO_SPARE = 500
+_FEWEST_TO_SPLIT = 500
 _SHARPEST, _FLATTEST, _N_HALVINGS = 8.0, 0.125, 24
 
 
-def fit_transduced_head(
+def fit_transductive_head(
     labels: Vectors,
     vectors: Vectors,
     graph: csr_matrix,
@@ -35,17 +38,17 @@ def fit_transduced_head(
     random_state: int,
     *,
     temperature: float = TEMPERATURE,
-    taught: LabelHead | None = None,
+    examples_head: LabelHead | None = None,
     accuracy: float | None = None,
 ) -> LabelHead:
     """Learn from texts, of which few or none have labels.
 
     A logistic regression learns the labels that `assign_labels` gives, each text weighed by how sure that is.
-    It and what is known without these texts, which is the labels' own vectors or what the examples taught,
-    count by the share that texts have in a prototype. Both are sharpened or flattened until the mean
-    confidence is the accuracy to be expected, or, if that is more, the confidence of what is known. Of 500
-    texts without labels or more, a tenth is kept from the regression to see this on, since it is less sure of
-    texts that it has not learned.
+    It and what is known without these texts, which is the labels' own vectors or the head of the examples,
+    count by the share that texts have in a prototype. A temperature scales both until the mean confidence is
+    the accuracy to be expected, or, if that is more, the confidence of what is known. Of 500 texts without
+    labels or more, a tenth is kept from the regression to see this on, since it is less sure of texts that it
+    has not learned.
 
     Parameters
     ----------
@@ -57,22 +60,22 @@ def fit_transduced_head(
         Shape (n,): the label of a text, or -1.
     temperature
         Of the assignment.
-    taught
-        Learned from the examples alone, where there are any; the assignment leans toward it as well.
+    examples_head
+        Learned from the examples alone, where there are any; it is a prior of the assignment as well.
     accuracy
-        To be expected; None estimates it by `expected_accuracy`, which vectors of an encoder tuned on guesses
-        for these texts would deceive.
+        To be expected; None estimates it by `expected_accuracy`, which vectors of an encoder tuned on
+        pseudo-labels of these texts would deceive.
 
     Raises
     ------
     InvalidInputError
         If there are fewer texts than labels.
     """
-    before = taught or _untaught(labels)
-    leaning = None if taught is None else taught.scores(vectors)
-    assigned = assign_labels(labels, vectors, graph, known, temperature=temperature, leaning=leaning)
-    is_kept = _kept(known, random_state)
-    learns = ~is_kept | is_kept.all()
+    before = examples_head or _cosine_head(labels)
+    prior = None if examples_head is None else examples_head.scores(vectors)
+    assigned = assign_labels(labels, vectors, graph, known, temperature=temperature, prior_logits=prior)
+    is_held_out = _confidence_split(known, random_state)
+    learns = ~is_held_out | is_held_out.all()
     coef, intercept = fit_regression(
         labels,
         vectors[learns],
@@ -82,19 +85,18 @@ def fit_transduced_head(
         rough_steps=_ROUGH_STEPS,
     )
     share = share_of_texts(len(vectors), len(labels))
-    shown = vectors[is_kept]
-    scores = before.scores(shown)
+    held_out = vectors[is_held_out]
+    scores = before.scores(held_out)
     if accuracy is None:
         accuracy = expected_accuracy(
             labels, vectors, graph, known, temperature=temperature, random_state=random_state
         )
-    scale = _scale(
-        (1 - share) * scores + share * (shown @ coef.T + intercept), max(_mean_confidence(scores), accuracy)
-    )
+    mixed = (1 - share) * scores + share * (held_out @ coef.T + intercept)
+    scale = _inverse_temperature(mixed, max(_mean_confidence(scores), accuracy))
     return _joined(before, (1 - share) * scale, coef, intercept, share * scale)
 
 
-def _untaught(labels: Vectors) -> LabelHead:
+def _cosine_head(labels: Vectors) -> LabelHead:
     """Cosines alone."""
     weights = np.array([1.0 / _TEMPERATURE, 1.0])
     return LabelHead(
@@ -124,18 +126,23 @@ def _joined(head: LabelHead, weight: float, coef: Floats, intercept: Floats, own
     )
 
 
-def _kept(known: Ints, random_state: int) -> npt.NDArray[np.bool_]:
+def _confidence_split(known: Ints, random_state: int) -> npt.NDArray[np.bool_]:
     """Texts to match confidence on, shape (n,): a tenth of those without labels, or of few texts all."""
     without = np.flatnonzero(known < 0)
-    is_kept = np.ones(len(known), dtype=np.bool_)
-    if len(without) >= _FEWEST_TO_SPARE:
-        is_kept[:] = False
-        is_kept[np.random.default_rng(random_state).permutation(without)[: len(without) // 10]] = True
-    return is_kept
+    is_chosen = np.ones(len(known), dtype=np.bool_)
+    if len(without) >= _FEWEST_TO_SPLIT:
+        is_chosen[:] = False
+        is_chosen[np.random.default_rng(random_state).permutation(without)[: len(without) // 10]] = True
+    return is_chosen
 
 
-def _scale(scores: Floats, confidence: float) -> float:
-    """Find the factor of scores (n, c) at which the mean confidence is the one given."""
+def _inverse_temperature(scores: Floats, confidence: float) -> float:
+    """Find the factor of scores (n, c) at which the mean confidence is the one given [1]_.
+
+    References
+    ----------
+    .. [1] Guo et al., "On Calibration of Modern Neural Networks", ICML 2017 (temperature scaling).
+    """
     low, high = np.log(_FLATTEST), np.log(_SHARPEST)
     for _ in range(_N_HALVINGS):
         middle = (low + high) / 2
@@ -146,4 +153,7 @@ def _scale(scores: Floats, confidence: float) -> float:
 
 
 def _mean_confidence(scores: Floats) -> float:
-    return float((1.0 / np.exp(scores - scores.max(axis=1, keepdims=True)).sum(axis=1)).mean())
+    """Mean over rows of scores (n, c) of the highest probability."""
+    from scipy.special import softmax
+
+    return float(softmax(scores, axis=1).max(axis=1).mean())

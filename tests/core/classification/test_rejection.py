@@ -69,7 +69,7 @@ def test_labels_held_out_say_at_which_rate_to_reject(model):
     assert (rejected[len(NEW) :] == "").mean() < 0.1
 
 
-def test_what_a_new_label_brings_is_usual_from_then_on():
+def test_what_a_new_label_brings_is_in_distribution_from_then_on():
     zebras = [f"{size} zebra migration" for size in SIZES]
     with closing(ZeroShotClassifier(HashEncoder(), false_alarm_rate=0.1).fit(KNOWN, LABELS)) as model:
         before = model.predict(zebras, reject=True)
