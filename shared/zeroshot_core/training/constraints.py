@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import sparse
 
 from zeroshot_core.checks import real, whole
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph, closure_matrix
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
-
     from zeroshot_core.types import Relation
 
 __all__ = ["Constraints", "SideExamples", "graph_constraints", "kin_matrix"]
@@ -127,7 +126,7 @@ def graph_constraints(
 def _negatives(
     graph: KnowledgeGraph,
     relation: Relation,
-    kin: csr_matrix,
+    kin: sparse.csr_matrix,
     siblings: dict[str, list[str]],
     n_negatives: int,
     rng: np.random.Generator,
@@ -147,10 +146,10 @@ def _negatives(
     return chosen
 
 
-def kin_matrix(graph: KnowledgeGraph) -> csr_matrix:
+def kin_matrix(graph: KnowledgeGraph) -> sparse.csr_matrix:
     """Whatever each concept reaches or is reached from, itself included; bool, (n, n)."""
     upward = closure_matrix(graph, max(1, len(graph)))
-    return (upward + upward.T).tocsr()
+    return sparse.csr_matrix(upward + upward.T)
 
 
 def _siblings(graph: KnowledgeGraph, tails: set[str]) -> dict[str, list[str]]:

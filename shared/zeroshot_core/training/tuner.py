@@ -363,14 +363,15 @@ class Tuner(Generic[AnyLearner]):
             epochs = max(1, round(_SHARE_OF_EPOCHS * (1 + progress.best_epoch)))
             values = self._between(self._fit("refit", np.arange(n), epochs=epochs).best)
             verdict = guard.collapse(base, self._vectors(values))
-        unseen_scores = guard.part_scores(base)[1], guard.part_scores(after)[1]
+        before, now = (guard.part_scores(each)[1] for each in (base, after))
+        unseen = None if before is None or now is None else (before, now)
         n_held_out = int(task.held_out.sum())
         return values, TuningReport(
             is_improved=not verdict,
             verdict=verdict or "kept: held-out texts gain by it",
             score=guard.score(base),
             epoch_scores=progress.scores,
-            unseen_scores=None if None in unseen_scores else unseen_scores,
+            unseen_scores=unseen,
             losses=progress.losses,
             n_training=n - n_held_out,
             n_held_out=n_held_out,
