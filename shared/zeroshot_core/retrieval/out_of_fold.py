@@ -1,4 +1,8 @@
-"""Exact nearest neighbours in other folds: evidence for training that imitates the question asked."""
+"""Exact nearest neighbours in other folds: evidence for training that imitates a query of an unseen group.
+
+`index.knn.nearest_rows` compares what is near in double precision, which costs a step for each query and
+orders almost equal neighbours otherwise; models are fitted on the single precision of these products.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -55,21 +60,21 @@ def fold_neighbours(
     _check(vectors, folds, top_k)
     vectors = np.ascontiguousarray(vectors, dtype=np.float32)
     labels = np.unique(folds, return_inverse=True)[1].astype(np.int32)
-    asked = np.arange(len(vectors)) if queries is None else queries
-    indices = np.full((len(asked), top_k), -1, dtype=np.int64)
-    scores = np.zeros((len(asked), top_k), dtype=np.float32)
+    rows = np.arange(len(vectors)) if queries is None else queries
+    indices = np.full((len(rows), top_k), -1, dtype=np.int64)
+    scores = np.zeros((len(rows), top_k), dtype=np.float32)
     n_threads = os.cpu_count() or 1
     step = max(1, _BLOCK_BYTES // n_threads // max(1, len(vectors) * _BYTES_PER_SCORE))
 
     def fill(start: int) -> None:
         block = slice(start, start + step)
-        similarities = vectors[asked[block]] @ vectors.T
-        np.putmask(similarities, labels[asked[block], None] == labels[None, :], -np.inf)
+        similarities = vectors[rows[block]] @ vectors.T
+        np.putmask(similarities, labels[rows[block], None] == labels[None, :], -np.inf)
         _write_best(similarities, indices[block], scores[block])
 
     # Partitioning, the dearest step, runs on one core; numpy lets threads share the others.
     with ThreadPoolExecutor(n_threads) as pool:
-        list(pool.map(fill, range(0, len(asked), step)))
+        list(pool.map(fill, range(0, len(rows), step)))
     return indices, scores
 
 
@@ -78,8 +83,7 @@ def _check(vectors: Vectors, folds: Ints, top_k: int) -> None:
         raise InvalidInputError(
             f"expected vectors of shape (n, d) and folds of shape (n,), got {vectors.shape} and {folds.shape}"
         )
-    if isinstance(top_k, bool) or not isinstance(top_k, int | np.integer) or top_k < 1:
-        raise InvalidInputError(f"expected top_k as a whole number of at least 1, got {top_k!r}")
+    checks.whole("top_k", top_k, least=1)
 
 
 def _write_best(similarities: Vectors, indices: Ints, scores: Vectors) -> None:
