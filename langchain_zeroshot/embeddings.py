@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from langchain_core.embeddings import Embeddings
 from zeroshot_core.encoders import Encoder, FunctionEncoder, Role
 from zeroshot_core.errors import InvalidInputError
 
-from langchain_zeroshot._convert import ModelSource
+from langchain_zeroshot._source import ModelSource
 
 
 class ZeroShotEmbeddings(ModelSource, Embeddings):
@@ -29,7 +29,8 @@ class ZeroShotEmbeddings(ModelSource, Embeddings):
         return self._embed([text], "query")[0]
 
     def _embed(self, texts: list[str], role: Role) -> list[list[float]]:
-        return cast("list[list[float]]", self._opened.encoder.encode(texts, role=role).tolist())
+        vectors: list[list[float]] = self._handle.encoder.encode(texts, role=role).tolist()
+        return vectors
 
 
 def to_encoder(embeddings: Any) -> Encoder:
@@ -43,7 +44,7 @@ def to_encoder(embeddings: Any) -> Encoder:
     if not isinstance(embeddings, Embeddings):
         raise InvalidInputError(f"expected one Embeddings, got {embeddings!r}; give encoder=...")
     if isinstance(embeddings, ZeroShotEmbeddings):
-        return embeddings._opened.encoder
+        return embeddings._handle.encoder
     return FunctionEncoder(
         embeddings.embed_documents,
         name=type(embeddings).__name__,

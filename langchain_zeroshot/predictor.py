@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool
-from pydantic import BaseModel, Field
-from zeroshot_core.checks import known_names
-from zeroshot_core.prompting.answers import LabelQuestion
+from pydantic import BaseModel, BeforeValidator, Field
+from zeroshot_core.checks import known_names, real, whole
+from zeroshot_core.prompting.label_question import LabelQuestion
 from zeroshot_core.prompting.prompt_settings import Prompting
-from zeroshot_core.serving import asking
-from zeroshot_core.serving.handles import off_loop
+from zeroshot_core.serving.language_model import Call, LanguageModel
+from zeroshot_core.serving.predictions import PredictionSettings, Question, questions
+from zeroshot_core.serving.threads import run_in_thread
 
-from langchain_zeroshot._convert import Asked, Batched, PredictionInput, PredictionOutput, to_items, to_output
+from langchain_zeroshot._convert import (
+    PredictionInput,
+    PredictionOutput,
+    PredictorInput,
+    to_items,
+    to_output,
+)
+from langchain_zeroshot._source import Batched
 
 
-class ZeroShotPredictor(Batched[Asked, PredictionOutput]):
+class ZeroShotPredictor(Batched[PredictorInput, PredictionOutput]):
     """Prediction for a text, a mapping as `PredictionInput`, a Document or an Item.
 
     `batch` and `abatch` make one call of the model; the async methods leave the loop free. `coverage`,
@@ -46,8 +54,10 @@ class ZeroShotPredictor(Batched[Asked, PredictionOutput]):
         What goes into its prompts.
     """
 
-    coverage: float = Field(default=0.9, gt=0, lt=1)
-    top_k: int = Field(default=5, ge=1)
+    coverage: Annotated[float, BeforeValidator(partial(real, "coverage", above=0, below=1))] = Field(
+        default=0.9, gt=0, lt=1
+    )
+    top_k: Annotated[int, BeforeValidator(partial(whole, "top_k", least=1))] = Field(default=5, ge=1)
     llm: Runnable[LanguageModelInput, Any] | None = None
     prompting: Prompting | None = None
 
@@ -58,28 +68,30 @@ class ZeroShotPredictor(Batched[Asked, PredictionOutput]):
         given = {name: value for name, value in settings.items() if value is not None}
         return {"prompting": given} if given else {}
 
-    def invoke(self, input: Asked, config: RunnableConfig | None = None, **kwargs: Any) -> PredictionOutput:
+    def invoke(
+        self, input: PredictorInput, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> PredictionOutput:
         """Predict for one input."""
         return self._call_with_config(self._predict, input, config, **kwargs)
 
     async def ainvoke(
-        self, input: Asked, config: RunnableConfig | None = None, **kwargs: Any
+        self, input: PredictorInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> PredictionOutput:
         """Predict for one input off the loop."""
         return await self._acall_with_config(self._apredict, input, config, **kwargs)
 
     def stream(
-        self, input: Asked, config: RunnableConfig | None = None, **kwargs: Any
+        self, input: PredictorInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[PredictionOutput]:
         """Give the prediction as far as the chat model has written, at last all of it."""
         return self._transform_stream_with_config(iter([input]), self._stream, config, **kwargs)
 
     async def astream(
-        self, input: Asked, config: RunnableConfig | None = None, **kwargs: Any
+        self, input: PredictorInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[PredictionOutput]:
         """Give the prediction as far as the chat model has written, at last all of it, off the loop."""
 
-        async def inputs() -> AsyncIterator[Asked]:
+        async def inputs() -> AsyncIterator[PredictorInput]:
             yield input
 
         async for output in self._atransform_stream_with_config(inputs(), self._astream, config, **kwargs):
@@ -92,42 +104,43 @@ class ZeroShotPredictor(Batched[Asked, PredictionOutput]):
         return super().as_tool(args_schema, **options)
 
     # LangChain gives a function the configuration of its children if it has a parameter of that name.
-    def _predict(self, value: Asked, config: Any, **options: Any) -> PredictionOutput:
+    def _predict(self, value: PredictorInput, config: Any, **options: Any) -> PredictionOutput:
         question = self._found(value, **options)
         return to_output(question.ask(_ChatModel(self.llm, config).ask))
 
-    async def _apredict(self, value: Asked, config: Any, **options: Any) -> PredictionOutput:
-        question = await off_loop(self._found)(value, **options)
+    async def _apredict(self, value: PredictorInput, config: Any, **options: Any) -> PredictionOutput:
+        question = await run_in_thread(self._found)(value, **options)
         return to_output(await question.aask(_ChatModel(self.llm, config).aask))
 
-    def _stream(self, inputs: Iterator[Asked], config: Any, **options: Any) -> Iterator[PredictionOutput]:
+    def _stream(
+        self, inputs: Iterator[PredictorInput], config: Any, **options: Any
+    ) -> Iterator[PredictionOutput]:
         for value in inputs:
             question = self._found(value, **options)
             yield from map(to_output, question.stream(_ChatModel(self.llm, config).stream))
 
     async def _astream(
-        self, inputs: AsyncIterator[Asked], config: Any, **options: Any
+        self, inputs: AsyncIterator[PredictorInput], config: Any, **options: Any
     ) -> AsyncIterator[PredictionOutput]:
         async for value in inputs:
-            question = await off_loop(self._found)(value, **options)
+            question = await run_in_thread(self._found)(value, **options)
             async for prediction in question.astream(_ChatModel(self.llm, config).astream):
                 yield to_output(prediction)
 
-    def _look_up(self, inputs: list[Asked], **options: Any) -> list[asking.Asked]:
+    def _look_up(self, inputs: list[PredictorInput], **options: Any) -> list[Question]:
         """Predictions, or with a chat model the questions to it, by one call of the model."""
         known_names("ZeroShotPredictor", options, ("coverage", "top_k", "prompting", "reject"))
-        own = {"coverage": self.coverage, "top_k": self.top_k, "prompting": self.prompting, **options}
-        return asking.questions(self._opened.model, to_items(inputs), is_prompted=self.llm is not None, **own)
+        own = {"coverage": self.coverage, "top_k": self.top_k, "prompting": self.prompting}
+        settings = PredictionSettings(**{**own, **options})
+        return questions(self._handle.model, to_items(inputs), settings, is_prompted=self.llm is not None)
 
 
 @dataclass(frozen=True)
-class _ChatModel(asking.Asker):
+class _ChatModel(LanguageModel):
     llm: Any
     config: RunnableConfig
 
-    def _call(
-        self, question: LabelQuestion, *, is_async: bool, is_streamed: bool
-    ) -> tuple[Callable[[], Any], bool]:
+    def _call(self, question: LabelQuestion, *, is_async: bool, is_streamed: bool) -> Call:
         try:
             chain, prompt = self.llm.with_structured_output(question.schema), question.prompt
         except (AttributeError, NotImplementedError):  # a model without structured output

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
-from pydantic import AfterValidator, Field
-from zeroshot_core.checks import known_names
+from pydantic import AfterValidator, BeforeValidator, Field
+from zeroshot_core.checks import known_names, real, whole
 from zeroshot_core.index.filters import filter_of
-from zeroshot_core.serving.handles import off_loop
+from zeroshot_core.serving.threads import run_in_thread
 
-from langchain_zeroshot._convert import Batched, to_document
+from langchain_zeroshot._convert import to_document
+from langchain_zeroshot._source import Batched
 from langchain_zeroshot.embeddings import to_encoder
 
 if TYPE_CHECKING:
@@ -45,8 +47,10 @@ class ZeroShotRetriever(Batched[str, list[Document]], BaseRetriever):
         A mapping such as ``{"brand": "acme", "price": {"$gt": 3}}``, or a filter of the core.
     """
 
-    k: int = Field(default=10, ge=1)
-    graph_weight: float | None = Field(default=None, ge=0, le=1)
+    k: Annotated[int, BeforeValidator(partial(whole, "k", least=1))] = Field(default=10, ge=1)
+    graph_weight: Annotated[float, BeforeValidator(partial(real, "graph_weight", least=0, most=1))] | None = (
+        Field(default=None, ge=0, le=1)
+    )
     filter: Annotated[Any, AfterValidator(lambda given: filter_of(given) and given)] = None
 
     @classmethod
@@ -102,7 +106,7 @@ class ZeroShotRetriever(Batched[str, list[Document]], BaseRetriever):
             ls_retriever_name="zeroshot",
             ls_vector_store_provider="milvus",
             ls_embedding_provider="zeroshot",
-            ls_embedding_model=self._opened.encoder_name,
+            ls_embedding_model=self._handle.encoder_name,
             k=kwargs.get("k") or self.k,
         )
 
@@ -114,11 +118,11 @@ class ZeroShotRetriever(Batched[str, list[Document]], BaseRetriever):
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun | None = None, **options: Any
     ) -> list[Document]:
-        return await off_loop(self._get_relevant_documents)(query, **options)
+        return await run_in_thread(self._get_relevant_documents)(query, **options)
 
     def _look_up(self, inputs: list[str], **options: Any) -> list[list[Document]]:
         known_names("ZeroShotRetriever", options, ("k", "graph_weight", "filter"))
         given = {"k": self.k, "graph_weight": self.graph_weight, "filter": self.filter, **options}
         top_k, filter = given.pop("k"), filter_of(given.pop("filter"))
-        hits = self._opened.retriever.retrieve(inputs, top_k=top_k, filter=filter, **given)
+        hits = self._handle.retriever.retrieve(inputs, top_k=top_k, filter=filter, **given)
         return [[to_document(hit) for hit in row] for row in hits]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from langchain_core.documents import Document
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
-from pydantic import Field
+from pydantic import Field, SecretStr
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.serving.handles import off_loop
+from zeroshot_core.serving.loading import ModelLike
+from zeroshot_core.serving.model_handle import ModelHandle
+from zeroshot_core.serving.threads import run_in_thread
 from zeroshot_core.serving.tools import ARGUMENTS, TOOLS, ModelTools
 from zeroshot_core.types import Prediction
 
@@ -36,7 +37,7 @@ class RetrieveInput(RelatedInput):
 
 
 def zero_shot_tools(
-    model: str | Path | Any, *, uri: str | None = None, token: str | None = None
+    model: ModelLike, *, uri: str | None = None, token: SecretStr | str | None = None
 ) -> list[BaseTool]:
     """Tools ``zero_shot_predict``, ``_retrieve``, ``_explain`` and ``_related_concepts`` over one model.
 
@@ -50,13 +51,13 @@ def zero_shot_tools(
     uri, token
         Milvus address and credentials, where they differ from the saved ones.
     """
-    asked = ModelTools(model=model, uri=uri, token=token)
+    tools = ModelTools(handle=ModelHandle(model, uri, token))
     schemas: list[type[ToolInput]] = [PredictionInput, RetrieveInput, ExplainInput, RelatedInput]
-    return [_tool(asked, name, schema) for name, schema in zip(TOOLS, schemas, strict=True)]
+    return [_tool(tools, name, schema) for name, schema in zip(TOOLS, schemas, strict=True)]
 
 
-def _tool(asked: ModelTools, name: str, schema: type[ToolInput]) -> BaseTool:
-    ask = getattr(asked, name.removeprefix("zero_shot_"))
+def _tool(tools: ModelTools, name: str, schema: type[ToolInput]) -> BaseTool:
+    ask = getattr(tools, name.removeprefix("zero_shot_"))
 
     def answer(**arguments: Any) -> tuple[str, PredictionOutput | list[Document]]:
         try:
@@ -70,7 +71,7 @@ def _tool(asked: ModelTools, name: str, schema: type[ToolInput]) -> BaseTool:
         description=TOOLS[name],
         args_schema=schema,
         func=answer,
-        coroutine=off_loop(answer),
+        coroutine=run_in_thread(answer),
         response_format="content_and_artifact",
         handle_tool_error=True,
         handle_validation_error=str,

@@ -13,8 +13,8 @@ from langchain_milvus import Milvus
 from zeroshot_core.checks import known_arguments, known_names
 from zeroshot_core.index.open_version import require_version
 from zeroshot_core.serving import inputs
-from zeroshot_core.serving.handles import off_loop
 from zeroshot_core.serving.loading import open_retriever
+from zeroshot_core.serving.threads import run_in_thread
 
 from langchain_zeroshot.embeddings import ZeroShotEmbeddings
 
@@ -78,7 +78,7 @@ class ZeroShotVectorStore(Milvus):
         texts = list(texts)
         known = [id_ or str(uuid4()) for id_ in (ids or [None] * len(texts))]
         rows = zip(known, texts, metadatas or [{}] * len(texts), strict=True)
-        self._version.upsert([inputs.stored_item(*row) for row in rows], self._retriever.encoder)
+        self._version.upsert([inputs.item_to_store(*row) for row in rows], self._retriever.encoder)
         return known
 
     def add_documents(self, documents: list[Document], **kwargs: Any) -> list[str]:
@@ -123,4 +123,4 @@ class ZeroShotVectorStore(Milvus):
 # Those of the parent hold on to the first event loop that they meet.
 for _name, _ in inspect.getmembers(Milvus, inspect.isfunction):
     if inspect.iscoroutinefunction(_) and not _name.startswith("_"):
-        setattr(ZeroShotVectorStore, _name, off_loop(getattr(ZeroShotVectorStore, _name[1:])))
+        setattr(ZeroShotVectorStore, _name, run_in_thread(getattr(ZeroShotVectorStore, _name[1:])))

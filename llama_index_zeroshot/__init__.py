@@ -9,14 +9,15 @@ try:
     from llama_index_zeroshot.embeddings import ZeroShotEmbedding
     from llama_index_zeroshot.graph import (
         ZeroShotGraphBuilder,
-        ZeroShotPropertyGraphStore,
         from_entities,
         from_property_graph,
         to_entities,
         to_property_graph,
     )
+    from llama_index_zeroshot.graph_store import ZeroShotPropertyGraphStore
     from llama_index_zeroshot.predictor import ZeroShotQueryEngine
-    from llama_index_zeroshot.retriever import ZeroShotRerank, ZeroShotRetriever
+    from llama_index_zeroshot.rerank import ZeroShotRerank
+    from llama_index_zeroshot.retriever import ZeroShotRetriever
     from llama_index_zeroshot.tools import zero_shot_tools
 except ModuleNotFoundError:
     require("llama_index.core", extra="llama-index")

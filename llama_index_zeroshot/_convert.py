@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from functools import cached_property
 from typing import Annotated, Any
 
 from llama_index.core.base.response.schema import AsyncStreamingResponse, Response, StreamingResponse
@@ -12,49 +11,16 @@ from llama_index.core.graph_stores.types import Relation as Triple
 from llama_index.core.schema import BaseNode, NodeWithScore, QueryBundle, TextNode
 from llama_index.core.vector_stores import FilterCondition, MetadataFilter, MetadataFilters
 from llama_index.core.vector_stores.utils import metadata_dict_to_node
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, WithJsonSchema, create_model, model_validator
-from zeroshot_core.checks import known_names
+from pydantic import BaseModel, ConfigDict, WithJsonSchema, create_model
 from zeroshot_core.encoders import Encoder, KnownVectors
 from zeroshot_core.explain import attributes
 from zeroshot_core.graph.records import concept_attributes, concept_of, relation_attributes, relation_of
 from zeroshot_core.index import Filter
 from zeroshot_core.index.filters import filter_of
 from zeroshot_core.retrieval import Fact
-from zeroshot_core.serving import asking, handles, inputs
+from zeroshot_core.serving.inputs import item_from_attributes
+from zeroshot_core.serving.language_model import stream_words, stream_words_async
 from zeroshot_core.types import Concept, Evidence, Hit, Item, Prediction, Relation
-
-
-class ModelSource(BaseModel):
-    """Names the model behind a class; no dump holds the token.
-
-    Parameters
-    ----------
-    uri, token
-        Milvus address and credentials, where they differ from the saved ones.
-    """
-
-    model_config = ConfigDict(arbitrary_types_allowed=True)
-
-    model: Any = Field(description="Folder or name, or the loaded object.")
-    uri: str | None = None
-    token: SecretStr | None = Field(default=None, exclude=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_unknown(cls, given: Any) -> Any:
-        # LlamaIndex writes the name of the class into its dumps.
-        if isinstance(given, dict):
-            known_names(cls.__name__, given.keys() - {"class_name"}, cls.model_fields)
-        return given
-
-    @cached_property
-    def _opened(self) -> handles.Opened:
-        return handles.Opened(self.model, self.uri, self.token)
-
-    @classmethod
-    def class_name(cls) -> str:
-        """Name in serialised pipelines."""
-        return cls.__name__
 
 
 def to_item(query: QueryBundle) -> Item:
@@ -72,7 +38,7 @@ def from_nodes(nodes: Iterable[BaseNode]) -> list[Item]:
     InvalidInputError
         If a node has no text, or its concepts are no list of ids.
     """
-    return [inputs.item_of(node.node_id, node.get_content(), node.metadata) for node in nodes]
+    return [item_from_attributes(node.node_id, node.get_content(), node.metadata) for node in nodes]
 
 
 def reuse_vectors(nodes: Iterable[BaseNode], encoder: Encoder) -> Encoder:
@@ -127,13 +93,13 @@ def to_response(prediction: Prediction, words: Callable[[Prediction], str]) -> R
 def to_stream(evidence: Evidence, drafts: Iterator[Prediction]) -> StreamingResponse:
     """Response whose text is read as it is written; most of its metadata are there at the end of it."""
     metadata = attributes.evidence_attributes(evidence)
-    return StreamingResponse(asking.stream_words(drafts, metadata), _nodes(evidence), metadata)
+    return StreamingResponse(stream_words(drafts, metadata), _nodes(evidence), metadata)
 
 
 def to_async_stream(evidence: Evidence, drafts: AsyncIterator[Prediction]) -> AsyncStreamingResponse:
     """Response whose text is read as it is written; most of its metadata are there at the end of it."""
     metadata = attributes.evidence_attributes(evidence)
-    return AsyncStreamingResponse(asking.astream_words(drafts, metadata), _nodes(evidence), metadata)
+    return AsyncStreamingResponse(stream_words_async(drafts, metadata), _nodes(evidence), metadata)
 
 
 def _nodes(evidence: Evidence) -> list[NodeWithScore]:

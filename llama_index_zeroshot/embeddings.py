@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import cast
-
 from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
 from pydantic import Field, model_validator
 from typing_extensions import Self
 from zeroshot_core.encoders import Encoder, FunctionEncoder
-from zeroshot_core.serving.handles import async_twin
+from zeroshot_core.serving.threads import method_in_thread
 
-from llama_index_zeroshot._convert import ModelSource
+from llama_index_zeroshot._source import ModelSource
 
 
 class ZeroShotEmbedding(ModelSource, BaseEmbedding):
@@ -31,29 +28,30 @@ class ZeroShotEmbedding(ModelSource, BaseEmbedding):
 
     @model_validator(mode="after")
     def _named(self) -> Self:
-        self.model = str(self.model) if isinstance(self.model, Path) else self.model
         if "model_name" not in self.model_fields_set:
-            self.model_name = self.model if isinstance(self.model, str) else self._opened.encoder.name
+            self.model_name = self.model if isinstance(self.model, str) else self._handle.encoder.name
         return self
 
     def _get_query_embedding(self, query: str) -> Embedding:
-        return cast("Embedding", self._opened.encoder.encode([query], role="query")[0].tolist())
+        vector: Embedding = self._handle.encoder.encode([query], role="query")[0].tolist()
+        return vector
 
     def _get_text_embedding(self, text: str) -> Embedding:
         return self._get_text_embeddings([text])[0]
 
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        return cast("list[Embedding]", self._opened.encoder.encode(texts).tolist())
+        vectors: list[Embedding] = self._handle.encoder.encode(texts).tolist()
+        return vectors
 
-    _aget_query_embedding = async_twin(_get_query_embedding)
-    _aget_text_embedding = async_twin(_get_text_embedding)
-    _aget_text_embeddings = async_twin(_get_text_embeddings)
+    _aget_query_embedding = method_in_thread(_get_query_embedding)
+    _aget_text_embedding = method_in_thread(_get_text_embedding)
+    _aget_text_embeddings = method_in_thread(_get_text_embeddings)
 
 
 def to_encoder(embedding: BaseEmbedding) -> Encoder:
     """Make an encoder of any embedding, queries and documents told apart as there."""
     if isinstance(embedding, ZeroShotEmbedding):
-        return embedding._opened.encoder
+        return embedding._handle.encoder
     name, query = embedding.model_name, embedding.get_query_embedding
     documents = embedding.get_text_embedding_batch
     return FunctionEncoder(documents, name=name, query_function=lambda texts: [*map(query, texts)])

@@ -16,9 +16,13 @@ from pydantic import SecretStr
 from zeroshot_core.checks import known_arguments
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.explain.wording import prediction_in_words
-from zeroshot_core.prompting.answers import LabelQuestion
+from zeroshot_core.prompting.label_question import LabelQuestion
 from zeroshot_core.prompting.prompt_settings import Prompting
-from zeroshot_core.serving import asking, handles
+from zeroshot_core.serving.language_model import Call, LanguageModel
+from zeroshot_core.serving.loading import ModelLike
+from zeroshot_core.serving.model_handle import ModelHandle
+from zeroshot_core.serving.predictions import PredictionSettings, Question, questions
+from zeroshot_core.serving.threads import run_in_thread
 
 from llama_index_zeroshot._convert import to_async_stream, to_class, to_item, to_response, to_stream
 
@@ -59,7 +63,7 @@ class ZeroShotQueryEngine(BaseQueryEngine):
 
     def __init__(
         self,
-        model: handles.Served,
+        model: ModelLike,
         *,
         coverage: float = 0.9,
         top_k: int = 5,
@@ -78,24 +82,32 @@ class ZeroShotQueryEngine(BaseQueryEngine):
         self.prompting = prompting
         self.streaming = streaming
         self.reject = reject
-        self._opened = handles.Opened(model, uri, token)
+        self._handle = ModelHandle(model, uri, token)
+        self._settings()
         self._template: BasePromptTemplate = PromptTemplate("{question}")
         super().__init__(callback_manager=callback_manager)
 
     def _query(self, query_bundle: QueryBundle) -> Response | StreamingResponse:
-        asked, asker = self._look_up(query_bundle), _Asker(self.llm, self._template)
+        question, llm = self._look_up(query_bundle), _TemplatedModel(self.llm, self._template)
         if self.streaming:
-            return to_stream(asked.prediction.evidence, asked.stream(asker.stream))
-        return to_response(asked.ask(asker.ask), self._words)
+            return to_stream(question.prediction.evidence, question.stream(llm.stream))
+        return to_response(question.ask(llm.ask), self._words)
 
     async def _aquery(self, query_bundle: QueryBundle) -> Response | AsyncStreamingResponse:
-        asked, asker = await handles.off_loop(self._look_up)(query_bundle), _Asker(self.llm, self._template)
+        question = await run_in_thread(self._look_up)(query_bundle)
+        llm = _TemplatedModel(self.llm, self._template)
         if self.streaming:
-            return to_async_stream(asked.prediction.evidence, asked.astream(asker.astream))
-        return to_response(await asked.aask(asker.aask), self._words)
+            return to_async_stream(question.prediction.evidence, question.astream(llm.astream))
+        return to_response(await question.aask(llm.aask), self._words)
 
-    def _look_up(self, query: QueryBundle) -> asking.Asked:
-        return asking.question_of(self, self._opened.model, to_item(query))
+    def _look_up(self, query: QueryBundle) -> Question:
+        items, is_prompted = [to_item(query)], self.llm is not None
+        return questions(self._handle.model, items, self._settings(), is_prompted=is_prompted)[0]
+
+    def _settings(self) -> PredictionSettings:
+        return PredictionSettings(
+            coverage=self.coverage, top_k=self.top_k, reject=self.reject, prompting=self.prompting
+        )
 
     def _get_prompts(self) -> dict[str, BasePromptTemplate]:
         return {} if self.llm is None else {"label_template": self._template}
@@ -110,19 +122,19 @@ class ZeroShotQueryEngine(BaseQueryEngine):
         return {}
 
 
-class _Asker(asking.Asker):
+class _TemplatedModel(LanguageModel):
     def __init__(self, llm: LLM | None, template: BasePromptTemplate) -> None:
         self._llm: Any = llm
         self._template = template
 
-    def _call(self, question: LabelQuestion, *, is_async: bool, is_streamed: bool) -> asking.Call:
+    def _call(self, question: LabelQuestion, *, is_async: bool, is_streamed: bool) -> Call:
         """Hold the model to the schema where it can be: by tools or in a way of its own."""
         # A program writes into its template: each call has its own.
         template, prefix = self._template.model_copy(), "a" if is_async else ""
-        held = f"{prefix}{'stream_' if is_streamed else ''}structured_predict"
-        is_its_own = getattr_static(type(self._llm), held) is not getattr_static(LLM, held)
+        structured = f"{prefix}{'stream_' if is_streamed else ''}structured_predict"
+        is_its_own = getattr_static(type(self._llm), structured) is not getattr_static(LLM, structured)
         if self._llm.metadata.is_function_calling_model or is_its_own:
             schema = to_class(question.schema)
-            return partial(getattr(self._llm, held), schema, template, question=question.prompt), True
+            return partial(getattr(self._llm, structured), schema, template, question=question.prompt), True
         ask = getattr(self._llm, prefix + ("stream" if is_streamed else "predict"))
         return partial(ask, template, question=question.text_prompt), False

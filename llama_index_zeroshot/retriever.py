@@ -1,30 +1,44 @@
-"""Retriever over vectors and graph, and a postprocessor that ranks any retriever's nodes by them."""
+"""Retriever over vectors and graph."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Protocol, runtime_checkable
 
 from llama_index.core import Settings
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.callbacks import CallbackManager
-from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.core.vector_stores import MetadataFilters
-from llama_index.core.vector_stores.types import BasePydanticVectorStore
-from pydantic import Field, SecretStr
-from zeroshot_core.checks import known_arguments
+from pydantic import SecretStr
+from zeroshot_core.checks import known_arguments, real, whole
+from zeroshot_core.encoders import joint_vector
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import Filter
 from zeroshot_core.index.existing_collection import CollectionFields
-from zeroshot_core.retrieval import Retriever, rerank
+from zeroshot_core.retrieval import Retriever
 from zeroshot_core.retrieval.existing_retriever import existing_retriever
-from zeroshot_core.serving.handles import Opened, Served, async_twin, hits_of
+from zeroshot_core.serving.loading import ModelLike
+from zeroshot_core.serving.model_handle import ModelHandle
+from zeroshot_core.serving.threads import method_in_thread
 
-from llama_index_zeroshot._convert import ModelSource, from_nodes, to_filter, to_node
+from llama_index_zeroshot._convert import to_filter, to_node
 from llama_index_zeroshot.embeddings import to_encoder
+
+
+@runtime_checkable
+class MilvusStore(Protocol):
+    """What names the collection and the fields of a `MilvusVectorStore`, which is of another package."""
+
+    collection_name: str
+    embedding_field: str
+    text_key: str
+
+    @property
+    def client(self) -> Any:
+        """A MilvusClient."""
 
 
 @known_arguments
@@ -51,7 +65,7 @@ class ZeroShotRetriever(BaseRetriever):
 
     def __init__(
         self,
-        model: Served | Retriever,
+        model: ModelLike | Retriever,
         *,
         k: int = 10,
         graph_weight: float | None = None,
@@ -61,16 +75,18 @@ class ZeroShotRetriever(BaseRetriever):
         callback_manager: CallbackManager | None = None,
     ) -> None:
         self.model = model
-        self.k = k
-        self.graph_weight = graph_weight
+        self.k = whole("k", k, least=1)
+        self.graph_weight = (
+            None if graph_weight is None else real("graph_weight", graph_weight, least=0, most=1)
+        )
         self.filter = to_filter(filter)
-        self._opened = Opened(model, uri, token)
+        self._handle = ModelHandle(model, uri, token)
         super().__init__(callback_manager=callback_manager)
 
     @classmethod
     def from_milvus(
         cls,
-        store: BasePydanticVectorStore,
+        store: MilvusStore,
         graph: KnowledgeGraph | None = None,
         *,
         concept_fields: Sequence[str] = (),
@@ -96,49 +112,33 @@ class ZeroShotRetriever(BaseRetriever):
         Raises
         ------
         InvalidInputError
-            If the collection or a field is not there, or the vectors are of another dimension.
+            If it is another store, the collection or a field is not there, or the vectors are of another
+            dimension.
         """
-        held, encoder = cast("Any", store), to_encoder(embed_model or Settings.embed_model)
-        names = {"text": held.text_key, "vector": held.embedding_field}
-        fields = CollectionFields(primary="id", concepts=tuple(concept_fields), **names)
-        core = existing_retriever(held.client, held.collection_name, encoder, graph, fields=fields)
+        if not isinstance(store, MilvusStore):
+            raise InvalidInputError(
+                f"expected a MilvusVectorStore, got a {type(store).__name__}; make items of its nodes by "
+                "from_nodes, and fit a model on them"
+            )
+        fields = CollectionFields(
+            primary="id",
+            text=store.text_key,
+            vector=store.embedding_field,
+            concepts=tuple(concept_fields),
+        )
+        encoder = to_encoder(embed_model or Settings.embed_model)
+        core = existing_retriever(store.client, store.collection_name, encoder, graph, fields=fields)
         return cls(core, **settings)
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        told = query_bundle.custom_embedding_strs, query_bundle.embedding
-        return [*map(to_node, hits_of(self, self._opened.retriever, query_bundle.query_str, *told))]
+        retriever, texts = self._handle.retriever, query_bundle.custom_embedding_strs or ()
+        (hits,) = retriever.retrieve(
+            [query_bundle.query_str],
+            top_k=self.k,
+            graph_weight=self.graph_weight,
+            filter=self.filter,
+            vectors=joint_vector(retriever.encoder, texts, vector=query_bundle.embedding),
+        )
+        return [*map(to_node, hits)]
 
-    _aretrieve = async_twin(_retrieve)
-
-
-class ZeroShotRerank(ModelSource, BaseNodePostprocessor):
-    """Ranks nodes by the scores that `ZeroShotRetriever` would give them; copies carry score, parts and path.
-
-    Nodes that are indexed have the concepts of the index, others those under ``concepts`` of their metadata,
-    or the nearest ones of their text.
-
-    Parameters
-    ----------
-    model
-        Folder of a saved model, a fitted model, or a `Retriever`.
-    top_n
-        Number of nodes that are kept.
-    graph_weight
-        0 is pure vector search, 1 pure graph; None is the model's own.
-    uri, token
-        Milvus address and credentials, where they differ from the saved ones.
-    """
-
-    top_n: int = Field(default=10, ge=1)
-    graph_weight: float | None = Field(default=None, ge=0, le=1)
-
-    def _postprocess_nodes(
-        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
-    ) -> list[NodeWithScore]:
-        if query_bundle is None:
-            raise InvalidInputError("expected a query to rank by, got none; give query_bundle or query_str")
-        found = {node.node_id: node.node for node in nodes}
-        query, items = query_bundle.query_str, from_nodes(found.values())
-        opened, weight = self._opened.retriever, self.graph_weight
-        hits = rerank(opened, query, items, top_k=self.top_n, graph_weight=weight)
-        return [to_node(hit, found[hit.id]) for hit in hits]
+    _aretrieve = method_in_thread(_retrieve)

@@ -8,7 +8,8 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.core.tools import QueryEngineTool, RetrieverTool, ToolMetadata, ToolOutput
 from pydantic import SecretStr
 from zeroshot_core.explain.wording import evidence_in_words
-from zeroshot_core.serving.handles import Served, async_twin
+from zeroshot_core.serving.loading import ModelLike
+from zeroshot_core.serving.threads import method_in_thread
 from zeroshot_core.serving.tools import TOOLS
 
 from llama_index_zeroshot._convert import to_node
@@ -17,7 +18,7 @@ from llama_index_zeroshot.retriever import ZeroShotRetriever
 
 
 def zero_shot_tools(
-    model: Served, *, uri: str | None = None, token: SecretStr | str | None = None
+    model: ModelLike, *, uri: str | None = None, token: SecretStr | str | None = None
 ) -> list[QueryEngineTool | RetrieverTool]:
     """Tools ``zero_shot_predict``, ``_retrieve``, ``_explain`` and ``_related_concepts`` over one model.
 
@@ -29,7 +30,9 @@ def zero_shot_tools(
         Milvus address and credentials, where they differ from the saved ones.
     """
     source: dict[str, Any] = {"model": model, "uri": uri, "token": token}
-    predict, retrieve, explain, related = (ToolMetadata(told, name) for name, told in TOOLS.items())
+    predict, retrieve, explain, related = (
+        ToolMetadata(description, name) for name, description in TOOLS.items()
+    )
     return [
         QueryEngineTool(ZeroShotQueryEngine(**source), predict),
         _LookUp(ZeroShotRetriever(k=5, **source), retrieve),
@@ -44,10 +47,10 @@ class _ExplainingEngine(ZeroShotQueryEngine):
 
 class _ConceptRetriever(ZeroShotRetriever):
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        hits = self._opened.retriever.related_concepts([query_bundle.query_str], top_k=self.k)
+        hits = self._handle.retriever.related_concepts([query_bundle.query_str], top_k=self.k)
         return [*map(to_node, hits[0])]
 
-    _aretrieve = async_twin(_retrieve)
+    _aretrieve = method_in_thread(_retrieve)
 
 
 class _LookUp(RetrieverTool):

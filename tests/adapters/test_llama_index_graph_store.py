@@ -139,7 +139,7 @@ def test_a_saved_model_lends_its_graph_and_the_loop_keeps_turning(
 ) -> None:
     store = ZeroShotPropertyGraphStore(saved_model)
     assert facts(store.get_triplets(ids=["kind:pasta"])) == [("kind:pasta", "aisle", "aisle:pantry")]
-    version = store._opened.retriever.version
+    version = store._handle.retriever.version
     assert ticks_during(version, "relations_of", lambda: store.aget_triplets(ids=["kind:pasta"])) >= 5
     assert (
         ticks_during(

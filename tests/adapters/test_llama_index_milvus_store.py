@@ -14,8 +14,12 @@ from toy_shop import KINDS, toy_products
 from zeroshot_core import InvalidInputError, KnowledgeGraph
 from zeroshot_core.encoders import HashEncoder
 
-from llama_index_zeroshot import ZeroShotEmbedding, ZeroShotRerank, ZeroShotRetriever
-from llama_index_zeroshot.graph import ZeroShotPropertyGraphStore
+from llama_index_zeroshot import (
+    ZeroShotEmbedding,
+    ZeroShotPropertyGraphStore,
+    ZeroShotRerank,
+    ZeroShotRetriever,
+)
 
 milvus = pytest.importorskip("llama_index.vector_stores.milvus")
 

@@ -8,7 +8,13 @@ import pytest
 from llama_index.core.llms import MockLLM
 from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.schema import MetadataMode, QueryBundle
-from llama_index.core.vector_stores import FilterCondition, FilterOperator, MetadataFilter, MetadataFilters
+from llama_index.core.vector_stores import (
+    FilterCondition,
+    FilterOperator,
+    MetadataFilter,
+    MetadataFilters,
+    SimpleVectorStore,
+)
 from zeroshot_core import InvalidInputError
 from zeroshot_core.index import Condition
 from zeroshot_core.serving.loading import open_retriever
@@ -125,3 +131,21 @@ def test_a_query_told_in_several_texts_is_searched_with_all_of_them(saved_model:
     alone = {node.node_id: node.score for node in retriever.retrieve("dry red wine")}
     assert found["lemonade/Sicily/small"] > alone["lemonade/Sicily/small"] + 0.1
     assert told.embedding is None
+
+
+def test_a_store_that_is_not_of_milvus_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="expected a MilvusVectorStore, got a SimpleVectorStore"):
+        ZeroShotRetriever.from_milvus(SimpleVectorStore())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"k": 0}, "expected k as a whole number of at least 1, got 0"),
+        ({"k": True}, "expected k as a whole number of at least 1, got True"),
+        ({"graph_weight": 1.5}, "expected graph_weight as a number from 0 to 1, got 1.5"),
+    ],
+)
+def test_a_number_out_of_range_is_refused_at_once(options: dict[str, Any], problem: str) -> None:
+    with pytest.raises(InvalidInputError, match=problem):
+        ZeroShotRetriever("a folder", **options)

@@ -29,9 +29,10 @@ def hit_reasons(hit: Hit) -> dict[str, Any]:
 
 def prediction_attributes(prediction: Prediction) -> dict[str, Any]:
     """Give value, uncertainty and reasons of a prediction as JSON-able values, without its evidence."""
+    interval = prediction.interval
     return {
-        "value": _plain(prediction.value),
-        "interval": None if prediction.interval is None else [_plain(end) for end in prediction.interval],
+        "value": _json_value(prediction.value),
+        "interval": None if interval is None else [_json_value(end) for end in interval],
         "coverage": prediction.coverage,
         "probabilities": dict(prediction.probabilities),
         "reason": prediction.reason,
@@ -44,5 +45,5 @@ def evidence_attributes(evidence: Evidence) -> dict[str, Any]:
     return {"paths": {hit.id: path_in_words(hit.path) for hit in evidence.items if hit.path}}
 
 
-def _plain(value: Value) -> Any:
+def _json_value(value: Value) -> float | str | list[float]:
     return list(value) if isinstance(value, tuple) else value

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from zeroshot_core.classification.classifier import ZeroShotClassifier
     from zeroshot_core.explain.wording import path_in_words, prediction_in_words
     from zeroshot_core.novelty.detector import NoveltyDetector
-    from zeroshot_core.prompting.label_questions import label_questions
+    from zeroshot_core.prompting.label_prompts import label_questions
     from zeroshot_core.prompting.prompt_settings import Prompting
     from zeroshot_core.prompting.prompted_classifier import PromptedClassifier
     from zeroshot_core.ranking.findings import Findings
@@ -31,7 +31,7 @@ _MODULES = {
     "open_retriever": "serving.loading",
     "PromptedClassifier": "prompting.prompted_classifier",
     "Prompting": "prompting.prompt_settings",
-    "label_questions": "prompting.label_questions",
+    "label_questions": "prompting.label_prompts",
     "ZeroShotRanker": "ranking.ranker",
     "ZeroShotRegressor": "regression.regressor",
     "path_in_words": "explain.wording",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.checks import whole
 
 __all__ = ["Prompting"]
 
@@ -40,12 +40,8 @@ class Prompting:
     instructions: str = ""
 
     def __post_init__(self) -> None:
-        for name, least in (("n_candidates", 2), ("max_prompt_tokens", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise InvalidInputError(
-                    f"expected {name} as a whole number of at least {least}, got {value!r}"
-                )
+        whole("n_candidates", self.n_candidates, least=2)
+        whole("max_prompt_tokens", self.max_prompt_tokens, least=1)
 
     def tokens(self, text: str) -> int:
         """Count the tokens of a text."""

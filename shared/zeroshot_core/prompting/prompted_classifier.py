@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zeroshot_core.checks import whole
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.prompting.label_questions import label_questions
+from zeroshot_core.prompting.label_prompts import label_questions
 from zeroshot_core.prompting.prompt_settings import Prompting
 from zeroshot_core.types import Item, Prediction
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from zeroshot_core.classification.classifier import ZeroShotClassifier
-    from zeroshot_core.prompting.answers import LabelQuestion
+    from zeroshot_core.prompting.label_question import LabelQuestion
     from zeroshot_core.retrieval import Retriever
 
 __all__ = ["PromptedClassifier"]
@@ -101,14 +102,10 @@ class PromptedClassifier:
             If a text is wrong, or `max_concurrency` is no whole number of at least 1; never for what the
             model does.
         """
-        most = self.max_concurrency
-        if isinstance(most, bool) or not isinstance(most, int) or most < 1:
-            raise InvalidInputError(
-                f"expected max_concurrency as a whole number of at least 1, got {most!r}; "
-                "it is how many calls of ask run at a time"
-            )
+        remedy = "it is how many calls of ask run at a time"
+        n_threads = whole("max_concurrency", self.max_concurrency, least=1, remedy=remedy)
         questions = label_questions(self.classifier, X, top_k=top_k, prompting=self.prompting, reject=reject)
-        with ThreadPoolExecutor(most) as pool:
+        with ThreadPoolExecutor(n_threads) as pool:
             return list(pool.map(lambda question: question.ask(self._answer), questions))
 
     def stream(

@@ -1,1 +1,1 @@
-"""What every adapter and door needs."""
+"""What every adapter, and every other way of serving a model, needs."""

@@ -1,4 +1,4 @@
-"""What callers ask about, in the forms in which they have it; and many of them answered by one call."""
+"""Items of what callers give, in the forms in which they have it; and many of them answered by one call."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from zeroshot_core.checks import nearest_name
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.types import Item
 
-__all__ = ["answer_all", "item_from", "item_of", "stored_item"]
+__all__ = ["answer_batch", "item_from_attributes", "item_to_store", "to_item"]
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -18,7 +18,7 @@ _ADDED = frozenset({"score", "parts", "path", "concepts"})
 _KEYS = frozenset({"id", "text", "concepts", "metadata"})
 
 
-def item_from(value: Any, default_id: str) -> Item:
+def to_item(value: object, default_id: str) -> Item:
     """Item of a text, or of a mapping with ``text`` and, where known, ``concepts``, ``metadata`` and ``id``.
 
     An item comes back as it is.
@@ -49,7 +49,7 @@ def item_from(value: Any, default_id: str) -> Item:
     )
 
 
-def item_of(id_: str, text: str, attributes: Mapping[str, Any]) -> Item:
+def item_from_attributes(id_: str, text: str, attributes: Mapping[str, Any]) -> Item:
     """Item with the attributes that are plain values as its metadata, and those named concepts as its links.
 
     It is the inverse of `attributes.hit_attributes`: what that adds is left out.
@@ -66,13 +66,13 @@ def item_of(id_: str, text: str, attributes: Mapping[str, Any]) -> Item:
     return Item(id=id_, text=text, concepts=tuple(concepts), metadata=own)
 
 
-def stored_item(id_: str, text: str, attributes: Mapping[str, Any]) -> Item:
-    """Item like that of `item_of`, to be written: nothing of its attributes may be lost.
+def item_to_store(id_: str, text: str, attributes: Mapping[str, Any]) -> Item:
+    """Item like that of `item_from_attributes`, to be written: nothing of its attributes may be lost.
 
     Raises
     ------
     InvalidInputError
-        As `item_of`; or if an attribute is neither a string, a number, a boolean nor None.
+        As `item_from_attributes`; or if an attribute is neither a string, a number, a boolean nor None.
     """
     for key, value in attributes.items():
         if key not in _ADDED and not (value is None or isinstance(value, str | int | float)):
@@ -80,7 +80,29 @@ def stored_item(id_: str, text: str, attributes: Mapping[str, Any]) -> Item:
                 f"item {id_!r}: expected metadata of strings, numbers and booleans, got {key!r} of type "
                 f"{type(value).__name__}; join it to a string, or leave it out"
             )
-    return item_of(id_, text, attributes)
+    return item_from_attributes(id_, text, attributes)
+
+
+def answer_batch(
+    answer: Callable[[list[In]], list[Out]], inputs: list[In], *, apart: bool
+) -> list[Out | Exception]:
+    """Answer all inputs by one call; an error stands in the place of every input that it concerns.
+
+    Parameters
+    ----------
+    answer
+        Answers in the order of the inputs.
+    apart
+        After an `InvalidInputError` answer again one by one, so that the good inputs are answered.
+    """
+    try:
+        return [*answer(inputs)]
+    except InvalidInputError as error:
+        if apart and len(inputs) > 1:
+            return [each for value in inputs for each in answer_batch(answer, [value], apart=True)]
+        return [error] * len(inputs)
+    except Exception as error:  # the caller reports it for every input
+        return [error] * len(inputs)
 
 
 def _problem(value: Mapping[str, Any]) -> str:
@@ -98,25 +120,3 @@ def _problem(value: Mapping[str, Any]) -> str:
     ):
         return f"metadata that are no plain values by name: {metadata!r}"
     return ""
-
-
-def answer_all(
-    ask: Callable[[list[In]], list[Out]], inputs: list[In], *, apart: bool
-) -> list[Out | Exception]:
-    """Answer all inputs by one call; an error stands in the place of every input that it concerns.
-
-    Parameters
-    ----------
-    ask
-        Answers in the order of the inputs.
-    apart
-        After an `InvalidInputError` ask again one by one, so that the good inputs are answered.
-    """
-    try:
-        return [*ask(inputs)]
-    except InvalidInputError as error:
-        if apart and len(inputs) > 1:
-            return [answer for value in inputs for answer in answer_all(ask, [value], apart=True)]
-        return [error] * len(inputs)
-    except Exception as error:  # the caller reports it for every input
-        return [error] * len(inputs)

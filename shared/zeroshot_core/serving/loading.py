@@ -6,7 +6,7 @@ import importlib
 from functools import lru_cache
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
 from zeroshot_core.errors import ArtifactError, InvalidInputError, NotFittedError
 
@@ -14,13 +14,25 @@ if TYPE_CHECKING:
     from zeroshot_core.classification.classifier import ZeroShotClassifier
     from zeroshot_core.encoders import Encoder
     from zeroshot_core.novelty.detector import NoveltyDetector
+    from zeroshot_core.prompting.prompted_classifier import PromptedClassifier
     from zeroshot_core.ranking.ranker import ZeroShotRanker
     from zeroshot_core.regression.regressor import ZeroShotRegressor
     from zeroshot_core.retrieval import Retriever
 
-__all__ = ["Model", "load_model", "open_encoder", "open_model", "open_retriever"]
+__all__ = [
+    "Model",
+    "ModelLike",
+    "ServedModel",
+    "load_model",
+    "open_encoder",
+    "open_model",
+    "open_retriever",
+]
 
 Model: TypeAlias = "ZeroShotRegressor | ZeroShotClassifier | ZeroShotRanker | NoveltyDetector"
+ServedModel: TypeAlias = "Model | PromptedClassifier"
+ModelLike: TypeAlias = "str | Path | ServedModel"
+"""Folder of a saved model, or a fitted one."""
 
 # Where the kinds of the package register themselves: only the one that is needed is imported.
 _MODULES = {
@@ -56,7 +68,9 @@ def load_model(
     return SavedModel.kinds[kind].load(folder, encoder=encoder, uri=uri, token=token)  # type: ignore[return-value]
 
 
-def open_model(model: str | Path | Model, *, uri: str | None = None, token: str | None = None) -> Model:
+def open_model(
+    model: ModelLike | Retriever | Encoder, *, uri: str | None = None, token: str | None = None
+) -> ServedModel:
     """Open the model saved in a folder; a loaded one comes back as it is.
 
     A folder is loaded once per process, whoever asks, and again after it was saved anew.
@@ -72,10 +86,7 @@ def open_model(model: str | Path | Model, *, uri: str | None = None, token: str 
         folder = Path(model).resolve()
         with _LOCK:
             return _load(folder, _stamp(folder), uri, token)
-    from zeroshot_core.estimators.base import SavedModel
-
-    # What stands over a model, as a PromptedClassifier does, explains as it does.
-    if not (isinstance(model, SavedModel) or hasattr(model, "explain")):
+    if not _is_model(model):
         raise InvalidInputError(
             "expected the folder of a saved model, a ZeroShotRegressor, ZeroShotClassifier, ZeroShotRanker "
             f"or NoveltyDetector, got {type(model).__name__}"
@@ -84,7 +95,7 @@ def open_model(model: str | Path | Model, *, uri: str | None = None, token: str 
 
 
 def open_retriever(
-    model: str | Path | Model | Retriever, *, uri: str | None = None, token: str | None = None
+    model: ModelLike | Retriever | Encoder, *, uri: str | None = None, token: str | None = None
 ) -> Retriever:
     """Open the retriever of a saved or fitted model; a retriever comes back as it is."""
     from zeroshot_core.retrieval import Retriever
@@ -98,7 +109,7 @@ def open_retriever(
 
 
 def open_encoder(
-    model: str | Path | Model | Retriever | Encoder, *, uri: str | None = None, token: str | None = None
+    model: ModelLike | Retriever | Encoder, *, uri: str | None = None, token: str | None = None
 ) -> Encoder:
     """Open an encoder by its name, or that of a saved or fitted model; an encoder comes back as it is."""
     from zeroshot_core.encoders import Encoder
@@ -110,6 +121,13 @@ def open_encoder(
         with _LOCK:
             return _load_encoder(str(model))
     return open_retriever(model, uri=uri, token=token).encoder
+
+
+def _is_model(value: object) -> TypeGuard[ServedModel]:
+    from zeroshot_core.estimators.base import SavedModel
+
+    # What stands over a model, as a PromptedClassifier does, explains as it does.
+    return isinstance(value, SavedModel) or hasattr(value, "explain")
 
 
 # Strong references: frameworks make many short-lived objects over a folder, and none may pay the load again.

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from zeroshot_core.explain.wording import evidence_in_words, hits_in_words, prediction_in_words
 from zeroshot_core.index.filters import filter_of
-from zeroshot_core.serving.inputs import item_from
-from zeroshot_core.serving.loading import open_model, open_retriever
+from zeroshot_core.serving.inputs import to_item
+from zeroshot_core.serving.model_handle import ModelHandle
+from zeroshot_core.serving.predictions import PredictionSettings, predictions
 from zeroshot_core.types import Hit, Prediction
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ _RETRIEVE = "Look up known things like a description, by meaning and through the
 _RELATED = """\
 Look up the concepts of the knowledge graph that a description is about, and those near them in the graph."""
 _FILTER = 'Conditions on attributes that must all hold, such as {"brand": "acme", "price": {"$gt": 3}}.'
+
+_COVERAGE, _N_KNOWN = 0.9, 5
 
 TOOLS: Final[Mapping[str, str]] = {
     "zero_shot_predict": "Predict the value or label of a new thing from its description, with the reasons.",
@@ -52,32 +55,27 @@ class ModelTools:
 
     Parameters
     ----------
-    model
-        Folder of a saved model, or a fitted model.
-    uri, token
-        Milvus address and credentials, where they differ from the saved ones.
+    handle
+        The model that is asked.
     """
 
-    model: Any
-    uri: str | None = None
-    token: str | None = None
+    handle: ModelHandle
 
     def predict(self, **thing: Any) -> tuple[str, Prediction]:
-        """Predict for one thing, given as the keys of `inputs.item_from`."""
-        prediction = self._explained(thing, 5)
+        """Predict for one thing, given as the keys of `inputs.to_item`."""
+        prediction = self._predict(thing, _N_KNOWN)
         return prediction_in_words(prediction), prediction
 
     def explain(self, *, top_k: int, **thing: Any) -> tuple[str, Prediction]:
         """Predict for one thing, and list all that is behind it."""
-        prediction = self._explained(thing, top_k)
+        prediction = self._predict(thing, top_k)
         return evidence_in_words(prediction), prediction
 
     def retrieve(
         self, query: str, k: int, filter: Filter | Mapping[str, Any] | None = None
     ) -> tuple[str, list[Hit]]:
         """Look up known things."""
-        retriever = open_retriever(self.model, uri=self.uri, token=self.token)
-        (hits,) = retriever.retrieve([query], top_k=k, filter=filter_of(filter))
+        (hits,) = self.handle.retriever.retrieve([query], top_k=k, filter=filter_of(filter))
         return hits_in_words(hits), hits
 
     def related_concepts(self, query: str, k: int) -> tuple[str, list[Hit]]:
@@ -88,10 +86,9 @@ class ModelTools:
         InvalidInputError
             If the model has no graph.
         """
-        retriever = open_retriever(self.model, uri=self.uri, token=self.token)
-        (hits,) = retriever.related_concepts([query], top_k=k)
+        (hits,) = self.handle.retriever.related_concepts([query], top_k=k)
         return hits_in_words(hits), hits
 
-    def _explained(self, thing: Mapping[str, Any], top_k: int) -> Prediction:
-        model = open_model(self.model, uri=self.uri, token=self.token)
-        return model.explain([item_from(thing, "query-0")], top_k=top_k)[0]
+    def _predict(self, thing: Mapping[str, Any], top_k: int) -> Prediction:
+        settings = PredictionSettings(coverage=_COVERAGE, top_k=top_k)
+        return predictions(self.handle.model, [to_item(thing, "query-0")], settings)[0]

@@ -4,14 +4,14 @@ from contextlib import closing
 
 import numpy as np
 import pytest
-from zeroshot_core import ZeroShotClassifier
+from zeroshot_core import NoveltyDetector, ZeroShotClassifier, ZeroShotRanker
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.estimators.calibration_split import calibration_split
 from zeroshot_core.estimators.indexing import as_items
 from zeroshot_core.explain.wording import prediction_in_words
 from zeroshot_core.prediction import PromptedClassifier, Prompting, label_questions
-from zeroshot_core.serving.asking import questions
+from zeroshot_core.serving.predictions import PredictionSettings, questions
 
 KINDS = ("red wine", "cat food", "garden tools", "dental care")
 SIZES = ("small", "large", "cheap", "fine", "new", "old", "blue", "green", "big", "best")
@@ -166,16 +166,20 @@ def test_a_label_that_is_called_none_of_these_is_told_apart():
 
 
 def test_adapters_ask_for_rejection_with_a_language_model_and_without(model):
-    options = {"coverage": 0.9, "top_k": 3, "reject": True}
+    settings = PredictionSettings(coverage=0.9, top_k=3, reject=True)
     items = as_items([NEW[0], "fine red wine"], prefix="q")
 
-    plain = [one.prediction.value for one in questions(model, items, is_prompted=False, **options)]
-    asked = questions(model, items, is_prompted=True, **options)
+    plain = [one.prediction.value for one in questions(model, items, settings, is_prompted=False)]
+    asked = questions(model, items, settings, is_prompted=True)
 
     assert plain == ["", "red wine"]
     assert [one.settle({"reason": "", "label": "none of these"}).value for one in asked] == ["", ""]
-    with pytest.raises(InvalidInputError, match="whose labels a text can be none of, got object"):
-        questions(object(), items, is_prompted=False, **options)
+    detector = NoveltyDetector(HashEncoder()).fit([f"text {number}" for number in range(10)])
+    with closing(detector), pytest.raises(InvalidInputError, match="got a NoveltyDetector; call its own"):
+        questions(detector, items, settings, is_prompted=False)
+    ranker = ZeroShotRanker(HashEncoder())
+    with pytest.raises(InvalidInputError, match="labels a text can be none of, got ZeroShotRanker; leave"):
+        questions(ranker, items, settings, is_prompted=False)
 
 
 @pytest.mark.slow

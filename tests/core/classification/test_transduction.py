@@ -7,7 +7,7 @@ from zeroshot_core.classification.label_head import fit_label_head
 from zeroshot_core.classification.transduction import assign_labels, expected_accuracy, share_of_texts
 from zeroshot_core.classification.transductive_head import fit_transductive_head
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.prompting.label_questions import label_questions
+from zeroshot_core.prompting.label_prompts import label_questions
 from zeroshot_core.types import Concept
 
 PARTS = (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from zeroshot_core import InvalidInputError, Item
-from zeroshot_core.serving.inputs import answer_all, item_from
+from zeroshot_core.serving.inputs import answer_batch, to_item
 
 WINE = Item(id="7", text="wine", concepts=("kind:wine",), metadata={"price": 3.0})
 
@@ -22,7 +22,7 @@ WINE = Item(id="7", text="wine", concepts=("kind:wine",), metadata={"price": 3.0
     ],
 )
 def test_every_form_makes_an_item(value: Any, item: Item) -> None:
-    assert item_from(value, "new") == item
+    assert to_item(value, "new") == item
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_every_form_makes_an_item(value: Any, item: Item) -> None:
 )
 def test_what_is_wrong_is_said(value: Any, told: str) -> None:
     with pytest.raises(InvalidInputError, match=told):
-        item_from(value, "new")
+        to_item(value, "new")
 
 
 def test_wrong_inputs_cost_the_good_ones_nothing_if_asked_apart() -> None:
@@ -51,10 +51,10 @@ def test_wrong_inputs_cost_the_good_ones_nothing_if_asked_apart() -> None:
             raise InvalidInputError(f"expected even numbers, got {numbers}")
         return [number // 2 for number in numbers]
 
-    assert answer_all(halves, [2, 4], apart=True) == [1, 2]
-    one, wrong, three = answer_all(halves, [2, 3, 6], apart=True)
+    assert answer_batch(halves, [2, 4], apart=True) == [1, 2]
+    one, wrong, three = answer_batch(halves, [2, 3, 6], apart=True)
     assert (one, str(wrong), three) == (1, "expected even numbers, got [3]", 3)
-    assert all(isinstance(answer, InvalidInputError) for answer in answer_all(halves, [2, 3], apart=False))
+    assert all(isinstance(answer, InvalidInputError) for answer in answer_batch(halves, [2, 3], apart=False))
     assert calls == [[2, 4], [2, 3, 6], [2], [3], [6], [2, 3]]
 
 
@@ -62,4 +62,4 @@ def test_a_model_that_is_down_is_asked_once() -> None:
     def fail(numbers: list[int]) -> list[int]:
         raise ConnectionError(f"down at {len(numbers)}")
 
-    assert [str(error) for error in answer_all(fail, [1, 2, 3], apart=True)] == ["down at 3"] * 3
+    assert [str(error) for error in answer_batch(fail, [1, 2, 3], apart=True)] == ["down at 3"] * 3

@@ -1,4 +1,4 @@
-"""No public class swallows an argument that it doesn't know: it names the nearest one that it does."""
+"""No public class swallows an argument that it doesn't know; numbers have the same rules in all of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from langchain_core.load import dumps, loads
 from langchain_core.tools import BaseTool
@@ -135,3 +136,27 @@ def test_what_llama_index_itself_gives_is_known(saved_model: Path) -> None:
             pickle.loads(pickle.dumps(made)),
         ):
             assert again.to_dict() == made.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (langchain.ZeroShotRetriever, "k"),
+        (langchain.ZeroShotPredictor, "top_k"),
+        (llama_index.ZeroShotRetriever, "k"),
+        (llama_index.ZeroShotQueryEngine, "top_k"),
+        (llama_index.ZeroShotRerank, "top_n"),
+    ],
+)
+def test_a_number_has_the_same_rule_in_every_class(kind: Callable[..., Any], name: str) -> None:
+    assert getattr(kind(model="a folder", **{name: np.int64(3)}), name) == 3
+    for wrong in (0, True, 2.5):
+        with pytest.raises(ValueError, match=f"expected {name} as a whole number of at least 1, got {wrong}"):
+            kind(model="a folder", **{name: wrong})
+
+
+@pytest.mark.parametrize("kind", [langchain.ZeroShotPredictor, llama_index.ZeroShotQueryEngine])
+def test_a_coverage_has_the_same_rule_in_both(kind: Callable[..., Any]) -> None:
+    assert kind(model="a folder", coverage=np.float32(0.5)).coverage == 0.5
+    with pytest.raises(ValueError, match="expected coverage as a number above 0 and below 1, got 1"):
+        kind(model="a folder", coverage=1)
