@@ -47,8 +47,12 @@ class PredictionOutput(BaseModel):
     interval: list[float] | list[list[float]] | None = Field(description="Ends that hold it with `coverage`.")
     coverage: float | None
     probabilities: dict[str, float] = Field(description="Probability by label.")
-    documents: list[Document] = Field(description="Known items behind it, best first.")
-    concepts: list[Document] = Field(description="Concepts behind it, best first.")
+    documents: list[Document] = Field(
+        default=[], description="Known items behind it, best first; none where no evidence is wanted."
+    )
+    concepts: list[Document] = Field(
+        default=[], description="Concepts behind it, best first; none where no evidence is wanted."
+    )
     reason: str = Field(description="What the language model that chose the label wrote in support of it.")
     fallback: str = Field(description="Why a language model that should have chosen the label did not.")
     explanation: str

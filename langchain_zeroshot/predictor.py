@@ -33,8 +33,8 @@ class ZeroShotPredictor(Batched[PredictorInput, PredictionOutput]):
     """Prediction for a text, a mapping as `PredictionInput`, a Document or an Item.
 
     `batch` and `abatch` make one call of the model; the async methods leave the loop free. `coverage`,
-    `top_k` and `prompting` may also be given per call, and ``reject=True``, by which a classifier may answer
-    ``""``, none of the labels.
+    `top_k`, `prompting` and `evidence` may also be given per call, and ``reject=True``, by which a classifier
+    may answer ``""``, none of the labels.
 
     With `llm` a chat model chooses among the classifier's most probable labels, by the evidence; where it
     fails, the label is the classifier's, and `fallback` says why. `stream` and `astream` then give the
@@ -52,6 +52,9 @@ class ZeroShotPredictor(Batched[PredictorInput, PredictionOutput]):
         A chat model, with structured output or without.
     prompting
         What goes into its prompts.
+    evidence
+        Whether documents and concepts behind a prediction are given. A caller that wants a label alone turns
+        it off, and a classifier then searches for none.
     """
 
     coverage: Annotated[float, BeforeValidator(partial(real, "coverage", above=0, below=1))] = Field(
@@ -60,6 +63,7 @@ class ZeroShotPredictor(Batched[PredictorInput, PredictionOutput]):
     top_k: Annotated[int, BeforeValidator(partial(whole, "top_k", least=1))] = Field(default=5, ge=1)
     llm: Runnable[LanguageModelInput, Any] | None = None
     prompting: Prompting | None = None
+    evidence: bool = True
 
     @property
     def lc_attributes(self) -> dict[str, Any]:
@@ -129,8 +133,8 @@ class ZeroShotPredictor(Batched[PredictorInput, PredictionOutput]):
 
     def _look_up(self, inputs: list[PredictorInput], **options: Any) -> list[Question]:
         """Predictions, or with a chat model the questions to it, by one call of the model."""
-        known_names("ZeroShotPredictor", options, ("coverage", "top_k", "prompting", "reject"))
-        own = {"coverage": self.coverage, "top_k": self.top_k, "prompting": self.prompting}
+        known_names("ZeroShotPredictor", options, ("coverage", "top_k", "prompting", "evidence", "reject"))
+        own = {name: getattr(self, name) for name in ("coverage", "top_k", "prompting", "evidence")}
         settings = PredictionSettings(**{**own, **options})
         return questions(self._handle.model, to_items(inputs), settings, is_prompted=self.llm is not None)
 

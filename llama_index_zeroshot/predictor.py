@@ -50,6 +50,9 @@ class ZeroShotQueryEngine(BaseQueryEngine):
         Any LLM.
     prompting
         What goes into its prompts.
+    evidence
+        Whether source nodes are given. A caller that wants a label alone turns it off, and a classifier then
+        searches for none.
     uri, token
         Milvus address and credentials, where they differ from the saved ones.
     streaming
@@ -69,6 +72,7 @@ class ZeroShotQueryEngine(BaseQueryEngine):
         top_k: int = 5,
         llm: LLM | None = None,
         prompting: Prompting | None = None,
+        evidence: bool = True,
         uri: str | None = None,
         token: SecretStr | str | None = None,
         callback_manager: CallbackManager | None = None,
@@ -80,6 +84,7 @@ class ZeroShotQueryEngine(BaseQueryEngine):
         self.top_k = top_k
         self.llm = llm
         self.prompting = prompting
+        self.evidence = evidence
         self.streaming = streaming
         self.reject = reject
         self._handle = ModelHandle(model, uri, token)
@@ -106,7 +111,11 @@ class ZeroShotQueryEngine(BaseQueryEngine):
 
     def _settings(self) -> PredictionSettings:
         return PredictionSettings(
-            coverage=self.coverage, top_k=self.top_k, reject=self.reject, prompting=self.prompting
+            coverage=self.coverage,
+            top_k=self.top_k,
+            reject=self.reject,
+            prompting=self.prompting,
+            evidence=self.evidence,
         )
 
     def _get_prompts(self) -> dict[str, BasePromptTemplate]:

@@ -170,3 +170,31 @@ def test_importing_an_adapter_opens_neither_torch_nor_milvus(adapter: str, frame
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_label_alone_costs_no_search(saved_classifier: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    query = "dry red wine from Sicily"
+    whole = langchain_zeroshot.ZeroShotPredictor(model=saved_classifier).invoke(query)
+    searches: list[str] = []
+    retriever = open_model(saved_classifier).retriever_
+    for method in ("retrieve", "related_concepts"):
+        monkeypatch.setattr(
+            retriever, method, lambda *args, method=method, **options: searches.append(method)
+        )
+    predictor = langchain_zeroshot.ZeroShotPredictor(model=saved_classifier, evidence=False)
+    engine = llama_index_zeroshot.ZeroShotQueryEngine(saved_classifier, evidence=False)
+    output, response = predictor.invoke(query), engine.query(query)
+    assert not searches
+    assert (output.value, output.documents, output.concepts) == (whole.value, [], [])
+    assert output.probabilities == response.metadata["probabilities"] == pytest.approx(whole.probabilities)
+    assert (response.source_nodes, response.metadata["paths"]) == ([], {})
+    assert output.explanation == str(response) == whole.explanation.split(" Nearest known")[0]
+
+
+def test_evidence_may_be_left_out_of_any_prediction(saved_model: Path) -> None:
+    predictor = langchain_zeroshot.ZeroShotPredictor(model=saved_model)
+    whole, bare = predictor.invoke(QUERIES[0]), predictor.invoke(QUERIES[0], evidence=False)
+    assert whole.documents
+    assert (bare.documents, bare.concepts) == ([], [])
+    assert bare.value == pytest.approx(whole.value)
+    assert bare.interval == pytest.approx(whole.interval)
