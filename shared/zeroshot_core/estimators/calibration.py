@@ -1,7 +1,8 @@
 """Conformal calibration: residual quantiles that hold their coverage on new data.
 
 Residuals are out-of-fold, divided by their predicted scale (locally weighted conformal prediction, Lei et al.
-2018), and kept apart by the level of the forecast (Mondrian categories, Vovk et al. 2005).
+2018), and kept apart by the level of the forecast (Mondrian categories, Vovk et al. 2005). The library crepes
+has both for one number an item; here each step of a curve has residuals of its own, in bins that all share.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ import numpy as np
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats
 
-__all__ = ["Calibration", "calibrate", "conformal_quantile"]
+__all__ = ["ConformalCalibration", "calibrate", "conformal_quantile"]
 
 _ROWS_PER_BIN = 400
 _MAX_BINS = 12
 
 
 @dataclass(frozen=True, kw_only=True)
-class Calibration:
+class ConformalCalibration:
     """Scaled residuals by the level of the forecast.
 
     Parameters
@@ -46,7 +47,7 @@ class Calibration:
         return np.stack(bins)[np.searchsorted(self.edges, levels, side="right")]
 
 
-def calibrate(levels: Floats, residuals: Floats) -> Calibration:
+def calibrate(levels: Floats, residuals: Floats) -> ConformalCalibration:
     """Sort scaled residuals (n, horizon) into bins of about equally many forecasts by level (n,)."""
     n_bins = int(np.clip(len(levels) // _ROWS_PER_BIN, 1, _MAX_BINS))
     edges = np.quantile(levels, np.arange(1, n_bins) / n_bins)
@@ -55,7 +56,7 @@ def calibrate(levels: Floats, residuals: Floats) -> Calibration:
     if any(len(part) == 0 for part in parts):  # ties swallow a bin: one bin is honest then
         edges, parts = edges[:0], [np.sort(residuals, axis=0)]
     starts = np.cumsum([0, *map(len, parts)]).astype(np.float64)
-    return Calibration(edges=edges, residuals=np.concatenate(parts), starts=starts)
+    return ConformalCalibration(edges=edges, residuals=np.concatenate(parts), starts=starts)
 
 
 def conformal_quantile(ordered: Floats, q: float) -> Floats:

@@ -1,18 +1,18 @@
-"""The heads of all hold-out schemes, learned and asked together."""
+"""A head for each cold-start scenario, and their forecasts mixed by what is unseen about a query."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zeroshot_core.regression.cross_tuning import View
-from zeroshot_core.regression.features import ConceptSpace, FeatureTables, Rows, learn_tables
+from zeroshot_core.regression.encoder_views import EncoderView
+from zeroshot_core.regression.features import ConceptSpace, FeatureRows, FeatureTables
 from zeroshot_core.regression.heads import Head, fit_head
-from zeroshot_core.regression.neighbours import Neighbours, neighbour_profile
-from zeroshot_core.regression.schemes import Scheme, choose_schemes, posterior
+from zeroshot_core.regression.neighbour_features import Neighbours, neighbour_profile
+from zeroshot_core.regression.scenarios import Scenario, choose_scenarios, posterior
 from zeroshot_core.regression.targets import Targets
 from zeroshot_core.retrieval.out_of_fold import fold_neighbours
 from zeroshot_core.types import Item
@@ -20,13 +20,13 @@ from zeroshot_core.types import Item
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats, Ints, Vectors
 
-__all__ = ["Ensemble", "Forecast", "fit_ensemble"]
+__all__ = ["Ensemble", "EnsembleForecast", "fit_ensemble"]
 
 _N_SAMPLED = 3000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Forecast:
+class EnsembleForecast:
     """Forecasts in the unit of the target, each of shape (q, horizon)."""
 
     mean: Floats
@@ -40,10 +40,12 @@ class Ensemble:
 
     Parameters
     ----------
+    names
+        Of the scenarios.
     heads
-        One for each scheme.
+        One for each scenario.
     rates
-        Shape (s, t), how often a concept of each type is unseen under each scheme.
+        Shape (s, t), how often a concept of each type is unseen in each scenario.
     """
 
     tables: FeatureTables
@@ -54,7 +56,7 @@ class Ensemble:
 
     @property
     def error(self) -> float:
-        """Mean squared error of out-of-fold forecasts of all items, under the first scheme."""
+        """Mean squared error of out-of-fold forecasts of all items, in the first scenario."""
         return self.heads[0].error
 
     def forecast(
@@ -66,8 +68,8 @@ class Ensemble:
         *,
         quantiles: Sequence[float] = (),
         coverage: float | None = None,
-    ) -> Forecast:
-        """Mix the heads' forecasts by how much each query resembles each scheme.
+    ) -> EnsembleForecast:
+        """Mix the heads' forecasts by how much each query resembles each scenario.
 
         Parameters
         ----------
@@ -81,12 +83,11 @@ class Ensemble:
         ends = () if coverage is None else ((1.0 - coverage) / 2.0, (1.0 + coverage) / 2.0)
         wanted = (*quantiles, *ends)
         rows = self.tables.rows(items, vectors, space)
-        features, unseen = self.tables.of_queries(rows, found, self.targets.levels, space)
+        features, unseen = self.tables.transform(rows, found, self.targets.levels)
         weights = posterior(unseen, self.rates)
-        horizon = self.targets.values.shape[1]
-        mean = np.zeros((len(items), horizon))
-        spread = np.zeros((len(wanted), len(items), horizon))
-        profile = neighbour_profile(found, self.targets.values) if horizon > 1 else np.ones((len(items), 1))
+        profile = _profile(found, self.targets)
+        mean = np.zeros((len(items), self.targets.horizon))
+        spread = np.zeros((len(wanted), *mean.shape))
         for head, share in zip(self.heads, weights.T, strict=True):
             asked = np.flatnonzero(share)
             if not len(asked):
@@ -101,127 +102,111 @@ class Ensemble:
                 spread[place][asked] += share[asked, None] * ends_at
         restored = [self.targets.restore(spread[place]) for place in range(len(quantiles))]
         interval = self.targets.restore_interval(spread[-2], spread[-1]) if ends else ()
-        return Forecast(mean=self.targets.restore(mean), quantiles=tuple(restored), interval=interval)
+        return EnsembleForecast(mean=self.targets.restore(mean), quantiles=tuple(restored), interval=interval)
 
 
 def fit_ensemble(
     items: Sequence[Item],
-    vectors: Vectors,
     targets: Targets,
-    space: ConceptSpace | None,
     groups: Sequence[Hashable] | None,
+    final: EncoderView,
+    views: Sequence[EncoderView] = (),
     *,
-    views: Sequence[View] = (),
     top_k: int,
     random_state: int,
     show_progress: bool,
 ) -> Ensemble:
-    """Learn the feature tables and a head for each scheme.
+    """Learn the feature tables and a head for each scenario.
 
     Parameters
     ----------
-    vectors
-        Shape (n, d), of the items.
     groups
-        Shape (n,), or None; see `choose_schemes`.
+        Shape (n,), or None; see `choose_scenarios`.
+    final
+        All items as the encoder sees them that will read the queries.
     views
-        What the heads learn from, each item being in one of them; without any, the vectors given.
+        What the heads learn from, each item being in one of them; without any, what the encoder sees.
     """
-    tables = learn_tables(items, vectors, targets.levels, space)
-    rows = tables.rows(items, vectors, space)
-    bare = tables.rows([_bare(item) for item in items], vectors, space)
-    whole = View(rows=np.arange(len(items)), vectors=vectors, space=space)
-    seen = [
-        _SeenRows(
-            view=view, linked=replace(rows, vectors=view.vectors), bare=replace(bare, vectors=view.vectors)
-        )
-        for view in views or (whole,)
-    ]
+    from tqdm import tqdm
+
+    tables = FeatureTables.learn(items, final.vectors, targets.levels, final.space)
+    training = _TrainingRows(
+        targets=targets,
+        linked=tables.rows(items, final.vectors, final.space),
+        bare=tables.rows([replace(item, concepts=()) for item in items], final.vectors, final.space),
+        views=tuple(views) or (final,),
+    )
     rng = np.random.default_rng(random_state)
-    schemes = choose_schemes(rows.links, groups, len(items), rng)
+    scenarios = choose_scenarios(training.linked.links, groups, len(items), rng)
     heads, rates = [], []
-    for place, scheme in enumerate(_progress(schemes, show_progress)):
+    for place, scenario in enumerate(tqdm(scenarios, "learning", unit="scenario", disable=not show_progress)):
+        # The first scenario is that of most queries; for the others a sample is enough, and quick.
         sample = np.arange(len(items)) if place == 0 else _sample(len(items), rng)
-        head, unseen = _fit_scheme(
-            scheme, sample, tables, targets, seen, top_k=top_k, random_state=random_state
-        )
+        head, unseen = _fit_scenario(scenario, sample, tables, training, top_k, random_state)
         heads.append(head)
         rates.append(unseen)
     return Ensemble(
         tables=tables,
         targets=targets,
-        names=tuple(scheme.name for scheme in schemes),
+        names=tuple(scenario.name for scenario in scenarios),
         heads=tuple(heads),
         rates=np.stack(rates),
     )
 
 
-def _fit_scheme(
-    scheme: Scheme,
+@dataclass(frozen=True, kw_only=True)
+class _TrainingRows:
+    """All training items with their concepts and without, and as the encoders of some views see them."""
+
+    targets: Targets
+    linked: FeatureRows
+    bare: FeatureRows
+    views: tuple[EncoderView, ...]
+
+
+def _fit_scenario(
+    scenario: Scenario,
     sample: Ints,
     tables: FeatureTables,
-    targets: Targets,
-    views: Sequence[_SeenRows],
-    *,
+    training: _TrainingRows,
     top_k: int,
     random_state: int,
 ) -> tuple[Head, Floats]:
-    """Learn the head of one scheme on a sample of rows; give also how often each type's concept is unseen."""
-    parts = [
-        _evidence(scheme, np.intersect1d(sample, view.view.rows), tables, targets.levels, view, top_k)
-        for view in views
-    ]
-    asked, features, vectors, unseen, places, scores = (
-        np.concatenate(each) for each in zip(*parts, strict=True)
+    """Learn the head of a scenario on a sample of rows, and how often each type's concept is unseen, (t,)."""
+    targets = training.targets
+    tables = tables.out_of_fold(training.linked, targets.levels, scenario.folds)
+    parts = []
+    for view in training.views:
+        asked = np.intersect1d(sample, view.rows)
+        places, scores = fold_neighbours(view.vectors, scenario.folds, top_k, queries=asked)
+        found = Neighbours(rows=places, scores=np.asarray(scores, dtype=np.float64))
+        rows = (training.linked if scenario.keeps_links else training.bare).take(asked)
+        rows = replace(rows, vectors=view.vectors[asked], space=view.space)
+        features, unseen = tables.transform(rows, found, targets.levels, scenario.folds[asked])
+        parts.append((asked, features, rows.vectors, unseen, found.rows, found.scores))
+    order = np.argsort(np.concatenate([asked for asked, *_ in parts]))
+    _, features, vectors, unseen, places, scores = (
+        np.concatenate(each)[order] for each in zip(*parts, strict=True)
     )
-    order = np.argsort(asked)
-    features, unseen = features[order], unseen[order]
-    found = Neighbours(rows=places[order], scores=scores[order])
-    values = targets.values[sample]
-    profile = neighbour_profile(found, targets.values) if values.shape[1] > 1 else np.ones_like(values)
+    found = Neighbours(rows=places, scores=np.asarray(scores, dtype=np.float64))
+    values, profile = targets.transform(targets.values[sample]), _profile(found, targets)
     head = fit_head(
         features,
-        vectors[order],
+        vectors,
         targets.levels[sample],
-        scheme.folds[sample],
-        lambda levels: targets.transform(values) - targets.curves(levels, profile),
+        scenario.folds[sample],
+        lambda levels: values - targets.curves(levels, profile),
         random_state,
     )
     return head, unseen.mean(axis=0)
 
 
-def _evidence(
-    scheme: Scheme, asked: Ints, tables: FeatureTables, levels: Floats, view: _SeenRows, top_k: int
-) -> tuple[Any, ...]:
-    """Rows of a view with features, vectors, what is unseen of them, their neighbours and similarities."""
-    places, scores = fold_neighbours(view.view.vectors, scheme.folds, top_k, queries=asked)
-    found = Neighbours(rows=places, scores=scores.astype(np.float64))
-    seen = view.linked if scheme.keeps_links else view.bare
-    features, unseen = tables.of_training(
-        view.linked, seen, scheme.folds, asked, found, levels, view.view.space
-    )
-    return asked, features, view.view.vectors[asked], unseen, found.rows, found.scores
-
-
-@dataclass(frozen=True, kw_only=True)
-class _SeenRows:
-    """A view, and its items prepared with their concepts and without."""
-
-    view: View
-    linked: Rows
-    bare: Rows
-
-
 def _sample(n_items: int, rng: np.random.Generator) -> Ints:
-    """Rows for the heads beside the first: enough for a small model, and quick."""
     return np.sort(rng.permutation(n_items)[:_N_SAMPLED])
 
 
-def _bare(item: Item) -> Item:
-    return replace(item, concepts=())
-
-
-def _progress(schemes: Sequence[Scheme], show_progress: bool) -> Iterator[Scheme]:
-    from tqdm import tqdm
-
-    yield from tqdm(schemes, desc="learning", unit="scheme", disable=not show_progress)
+def _profile(found: Neighbours, targets: Targets) -> Floats:
+    """Take the shape of each query's curve from its neighbours, (q, horizon); ones for a single step."""
+    if targets.horizon == 1:
+        return np.ones((len(found.rows), 1))
+    return neighbour_profile(found, targets.values)

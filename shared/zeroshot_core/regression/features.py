@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
 from zeroshot_core.graph import KnowledgeGraph
-from zeroshot_core.regression.concept_neighbours import (
-    near_concept_weights,
+from zeroshot_core.regression.concept_links import TypeLinker, TypeLinks
+from zeroshot_core.regression.neighbour_features import Neighbours, neighbour_features
+from zeroshot_core.regression.target_encoding import (
+    Groupings,
+    GroupSums,
+    group_sums,
+    near_concepts,
     near_means,
-    near_means_of,
     nearest_columns,
+    outside,
+    shrink,
 )
-from zeroshot_core.regression.links import Groupings, Shares, TypeLinks, TypeReach
-from zeroshot_core.regression.neighbours import Neighbours, neighbour_features, neighbour_names
-from zeroshot_core.regression.target_encoding import GroupSums, fold_sums, outside, shrink
 from zeroshot_core.types import Item
 
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats, Ints, Vectors
 
-__all__ = ["ConceptSpace", "FeatureTables", "Rows", "learn_tables"]
+__all__ = ["ConceptSpace", "FeatureRows", "FeatureTables"]
 
 _SHRINKAGE = 3.0
 _N_COMPONENTS = 24
 _FEWEST_NAMED = 10
-_NearEvidence: TypeAlias = "tuple[Shares, sparse.csr_matrix, Vectors, Vectors]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,17 +73,14 @@ class ConceptSpace:
         }
 
     @cached_property
-    def _reach(self) -> TypeReach:
-        return TypeReach.of(self.graph, self.n_hops)
-
-    def link(self, items: Sequence[Item]) -> TypeLinks:
-        """Link items to concepts by type."""
-        return self._reach.link(items)
+    def linker(self) -> TypeLinker:
+        """What links items to the concepts of each type."""
+        return TypeLinker.of(self.graph, self.n_hops)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rows:
-    """Items about to become rows of features.
+class FeatureRows:
+    """Items about to become rows of features, as one encoder sees them.
 
     Parameters
     ----------
@@ -91,16 +90,23 @@ class Rows:
         Shape (n, d).
     metadata
         Shape (n, m), the numeric metadata; NaN where missing.
+    space
+        The concepts; None without a graph.
     """
 
     links: TypeLinks | None
     vectors: Vectors
     metadata: Floats
+    space: ConceptSpace | None
 
-    def take(self, rows: Ints) -> Rows:
+    def take(self, rows: Ints) -> FeatureRows:
         """Pick some of the rows."""
-        links = self.links and self.links.take(rows)
-        return Rows(links=links, vectors=self.vectors[rows], metadata=self.metadata[rows])
+        return replace(
+            self,
+            links=self.links and self.links.take(rows),
+            vectors=self.vectors[rows],
+            metadata=self.metadata[rows],
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +122,7 @@ class FeatureTables:
     centre, axes
         Mean vector (d,) and principal axes (p, d) of the training vectors.
     groupings, sums
-        Groups and their sums of transformed targets, in the order of `Groupings.names`.
+        Groups and their sums of transformed targets, in the order of `Groupings.members`.
     """
 
     prior: float
@@ -126,25 +132,60 @@ class FeatureTables:
     groupings: Groupings = field(default_factory=lambda: Groupings(types=()))
     sums: tuple[GroupSums, ...] = ()
 
-    def rows(self, items: Sequence[Item], vectors: Vectors, space: ConceptSpace | None) -> Rows:
+    @classmethod
+    def learn(
+        cls, items: Sequence[Item], vectors: Vectors, targets: Floats, space: ConceptSpace | None
+    ) -> FeatureTables:
+        """Learn from all training items what features of new ones are computed from.
+
+        Parameters
+        ----------
+        vectors, targets
+            Shapes (n, d) and (n,), the targets transformed.
+        """
+        centre = vectors.mean(axis=0)
+        tables = cls(
+            prior=float(targets.mean()),
+            metadata_keys=_numeric_keys(items),
+            centre=centre,
+            axes=_principal_axes(vectors - centre),
+        )
+        if space is None:
+            return tables
+        links = space.linker.link(items)
+        groupings = Groupings.choose(links)
+        together = np.zeros(len(targets), dtype=np.int64)
+        sums = tuple(group_sums(members, targets, together) for members in groupings.members(links))
+        return replace(tables, groupings=groupings, sums=sums)
+
+    def out_of_fold(self, rows: FeatureRows, targets: Floats, folds: Ints) -> FeatureTables:
+        """Copy the tables with a column of sums for each fold, over the items of all others.
+
+        Parameters
+        ----------
+        rows
+            All training items.
+        targets, folds
+            Shape (n,), transformed targets and the fold of each item.
+        """
+        if rows.links is None:
+            return self
+        members = self.groupings.members(rows.links)
+        return replace(self, sums=tuple(outside(group_sums(each, targets, folds)) for each in members))
+
+    def rows(self, items: Sequence[Item], vectors: Vectors, space: ConceptSpace | None) -> FeatureRows:
         """Prepare items with their vectors, shape (n, d)."""
-        return Rows(
-            links=space.link(items) if space else None,
+        return FeatureRows(
+            links=space.linker.link(items) if space else None,
             vectors=vectors,
-            metadata=metadata_matrix(items, self.metadata_keys),
+            metadata=_metadata(items, self.metadata_keys),
+            space=space,
         )
 
-    def names(self, space: ConceptSpace | None) -> tuple[str, ...]:
-        """Names of the features, in order."""
-        groups = [f"{what} of {name}" for name in self.groupings.names for what in ("mean", "count")]
-        near = [f"mean of concepts near {type_}" for type_ in self._near_types(space)]
-        components = [f"component {i}" for i in range(len(self.axes))]
-        return (*groups, *near, *neighbour_names(), *components, *self.metadata_keys)
-
-    def of_queries(
-        self, rows: Rows, found: Neighbours, targets: Floats, space: ConceptSpace | None
+    def transform(
+        self, rows: FeatureRows, found: Neighbours, targets: Floats, folds: Ints | None = None
     ) -> tuple[Floats, Floats]:
-        """Features (q, p) of new items, and which of their concepts are unseen (q, t).
+        """Features (q, p) of items, and which of their concepts are unseen (q, t).
 
         Parameters
         ----------
@@ -152,68 +193,17 @@ class FeatureTables:
             Their neighbours among the training items.
         targets
             Shape (n,), transformed targets of the training items.
-        """
-        evidence = [] if rows.links is None else self.groupings.sums(rows.links, self.sums)
-        near = [
-            near_means_of(*evidence_of, _without_none(self.sums[place]), self.prior)
-            for place, evidence_of in self._near_evidence(rows, space)
-        ]
-        return self._assemble(evidence, near, rows, found, targets)
-
-    def of_training(
-        self,
-        rows: Rows,
-        seen: Rows,
-        folds: Ints,
-        sample: Ints,
-        found: Neighbours,
-        targets: Floats,
-        space: ConceptSpace | None,
-    ) -> tuple[Floats, Floats]:
-        """Like `of_queries`, for a sample of the training items as seen from outside their folds.
-
-        Parameters
-        ----------
-        rows
-            All training items.
-        seen
-            The same, as the scheme shows them: with their concepts or without.
         folds
-            Shape (n,).
-        sample
-            Shape (q,), rows of the training items.
-        found
-            Neighbours of the sample in other folds.
+            Shape (q,), with tables `out_of_fold`: the fold that each item lies in and is seen from outside;
+            None for new items.
         """
-        asked, own_fold = seen.take(sample), folds[sample]
-        everyone = np.arange(len(sample))
-        sums = [outside(fold_sums(members, targets, folds)) for members in self._members(rows)]
-        evidence = [
-            tuple(np.asarray(members @ part)[everyone, own_fold] for part in (left.totals, left.counts))
-            for members, left in zip(self._members(asked), sums, strict=True)
-        ]
-        near = [
-            near_means(near_concept_weights(*evidence_of), _without_none(sums[place]), self.prior)[
-                everyone, own_fold
-            ]
-            for place, evidence_of in self._near_evidence(asked, space)
-        ]
-        return self._assemble(evidence, near, asked, found, targets)
-
-    def _assemble(
-        self,
-        evidence: Sequence[tuple[Floats, ...]],
-        near: Sequence[Floats],
-        rows: Rows,
-        found: Neighbours,
-        targets: Floats,
-    ) -> tuple[Floats, Floats]:
         n = len(rows.vectors)
-        totals, counts = np.reshape(evidence, (len(evidence), 2, n)).transpose(1, 2, 0)
+        places = np.zeros(n, dtype=np.int64) if folds is None else folds
+        totals, counts = self._group_evidence(rows, places)
         means, sizes = shrink(totals, counts, self.prior, _SHRINKAGE), np.log1p(np.maximum(counts, 0.0))
         blocks = [
-            np.stack([means, sizes], axis=2).reshape(n, 2 * len(evidence)),
-            *(column[:, None] for column in near),
+            np.stack([means, sizes], axis=2).reshape(n, 2 * means.shape[1]),
+            *(column[:, None] for column in self._near_evidence(rows, places)),
             neighbour_features(found, targets),
             (rows.vectors - self.centre) @ self.axes.T,
             rows.metadata,
@@ -221,54 +211,38 @@ class FeatureTables:
         unseen = counts[:, : len(self.groupings.types)] < 0.5
         return np.hstack(blocks), unseen.astype(np.float64)
 
-    def _members(self, rows: Rows) -> list[sparse.csr_matrix]:
-        return [] if rows.links is None else self.groupings.matrices(rows.links)
+    def _group_evidence(self, rows: FeatureRows, places: Ints) -> tuple[Floats, Floats]:
+        """Sum targets and count items over the groups of each row, shapes (q, g)."""
+        members = [] if rows.links is None else self.groupings.members(rows.links)
+        pairs = list(zip(members, self.sums, strict=True))
+        totals = [each.times(sums.totals, places) for each, sums in pairs]
+        counts = [each.times(sums.counts, places) for each, sums in pairs]
+        shape = (len(pairs), len(places))
+        return np.reshape(totals, shape).T, np.reshape(counts, shape).T
 
-    def _near_types(self, space: ConceptSpace | None) -> list[str]:
-        return [type_ for type_ in self.groupings.types if space and type_ in space.named]
-
-    def _near_evidence(self, rows: Rows, space: ConceptSpace | None) -> list[tuple[int, _NearEvidence]]:
-        """Place of each named type among the groupings, and what tells the concepts near each row's."""
-        if space is None or rows.links is None:
+    def _near_evidence(self, rows: FeatureRows, places: Ints) -> list[Floats]:
+        """Average targets of the concepts near each row's, shape (q,) for each type that has names."""
+        links, space = rows.links, rows.space
+        if links is None or space is None:
             return []
+        # The first group of a type is 'no concept of this type', which is near nothing.
+        named = {
+            type_: GroupSums(totals=sums.totals[1:], counts=sums.counts[1:])
+            for type_, sums in zip(self.groupings.types, self.sums, strict=False)
+            if type_ in space.named
+        }
         return [
-            (
-                self.groupings.types.index(type_),
-                (rows.links.by_type[type_], space.near[type_], space.named[type_], rows.vectors),
+            near_means(
+                near_concepts(links.by_type[type_], space.near[type_], space.named[type_], rows.vectors),
+                sums,
+                places,
+                self.prior,
             )
-            for type_ in self._near_types(space)
+            for type_, sums in named.items()
         ]
 
 
-def learn_tables(
-    items: Sequence[Item], vectors: Vectors, targets: Floats, space: ConceptSpace | None
-) -> FeatureTables:
-    """Learn from all training items what features of new ones are computed from."""
-    centre = vectors.mean(axis=0)
-    plain = FeatureTables(
-        prior=float(targets.mean()),
-        metadata_keys=_numeric_keys(items),
-        centre=centre,
-        axes=_principal_axes(vectors - centre),
-    )
-    if space is None:
-        return plain
-    links = space.link(items)
-    groupings = Groupings.choose(links)
-    everyone = np.zeros(len(targets), dtype=np.int64)
-    sums = [fold_sums(members, targets, everyone) for members in groupings.matrices(links)]
-    flat = tuple(GroupSums(totals=each.totals[:, 0], counts=each.counts[:, 0]) for each in sums)
-    return FeatureTables(
-        prior=plain.prior,
-        metadata_keys=plain.metadata_keys,
-        centre=plain.centre,
-        axes=plain.axes,
-        groupings=groupings,
-        sums=flat,
-    )
-
-
-def metadata_matrix(items: Sequence[Item], keys: Sequence[str]) -> Floats:
+def _metadata(items: Sequence[Item], keys: Sequence[str]) -> Floats:
     """Numeric metadata, shape (n, m); NaN where an item has none."""
     values = [[_number(item.metadata.get(key)) for key in keys] for item in items]
     return np.asarray(values, dtype=np.float64).reshape(len(items), len(keys))
@@ -288,7 +262,3 @@ def _principal_axes(centred: Vectors) -> Vectors:
     values, axes = np.linalg.eigh(centred.T @ centred)
     kept = np.argsort(-values)[: min(_N_COMPONENTS, len(centred) - 1, centred.shape[1])]
     return np.ascontiguousarray(axes[:, kept].T.astype(np.float32))
-
-
-def _without_none(sums: GroupSums) -> GroupSums:
-    return GroupSums(totals=sums.totals[1:], counts=sums.counts[1:])

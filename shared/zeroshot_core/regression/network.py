@@ -19,7 +19,6 @@ _N_NETWORKS = 10
 _N_QUANTILES = 200
 # Ranks beyond three standard deviations of a normal score.
 _LOWEST_RANK = 0.00135
-_SAME = 1e-7
 # Entries of a unit vector are small; so scaled they count about as much as a feature each.
 _VECTOR_SCALE = 0.5
 
@@ -70,47 +69,6 @@ def fit_network_head(
 def _inputs(scaler: Any, gaps: Ints, features: Floats, vectors: Vectors) -> Vectors:
     from scipy.special import ndtri
 
-    scores = np.nan_to_num(ndtri(np.clip(_ranks(scaler, features), _LOWEST_RANK, 1.0 - _LOWEST_RANK)))
+    ranks = np.clip(scaler.transform(features), _LOWEST_RANK, 1.0 - _LOWEST_RANK)
     scaled = _VECTOR_SCALE * np.sqrt(vectors.shape[1]) * vectors
-    return np.hstack([scores, np.isnan(features[:, gaps]), scaled]).astype(np.float32)
-
-
-def _ranks(scaler: Any, features: Floats) -> Floats:
-    """Rank by the quantiles of the transformer, whose own way checks each column anew: slow for one row.
-
-    A value that fills several quantiles gets the middle of their ranks, the ends 0 and 1.
-    """
-    known, ranks = scaler.quantiles_, scaler.references_
-    low = _between(features, known, ranks, _n_before(known, features, np.less_equal) - 1, 1)
-    high = _between(features, known, ranks, _n_before(known, features, np.less), -1)
-    inner = np.where(features >= known[-1] - _SAME, 1.0, (low + high) / 2.0)
-    return np.asarray(np.where(features <= known[0] + _SAME, 0.0, inner))
-
-
-def _n_before(known: Floats, features: Floats, is_before: np.ufunc) -> Ints:
-    """Count the quantiles before each value (q, p), all columns halving their way at once."""
-    n_steps = len(known).bit_length()
-    beyond = np.full((2**n_steps - 1 - len(known), known.shape[1]), np.inf)
-    padded, columns = np.concatenate([known, beyond]), np.arange(known.shape[1])
-    counts = np.zeros(features.shape, dtype=np.int64)
-    for step in (2**power for power in reversed(range(n_steps))):
-        counts += step * is_before(padded[counts + step - 1, columns], features)
-    return counts
-
-
-def _between(features: Floats, known: Floats, ranks: Floats, places: Ints, step: int) -> Floats:
-    """Interpolate ranks between the quantile at each place and the next in the direction of `step`.
-
-    Parameters
-    ----------
-    known, ranks
-        Shapes (n_quantiles, p) and (n_quantiles,).
-    places
-        Shape (q, p), outside of the quantiles where a value is.
-    """
-    columns, last = np.arange(known.shape[1]), len(known) - 1
-    near = np.clip(places, 0, last)
-    far = np.clip(near + step, 0, last)
-    start, width = known[near, columns], known[far, columns] - known[near, columns]
-    slopes = (ranks[far] - ranks[near]) / np.where(width == 0, 1.0, width)
-    return np.asarray(np.where(features == start, ranks[near], slopes * (features - start) + ranks[near]))
+    return np.hstack([np.nan_to_num(ndtri(ranks)), np.isnan(features[:, gaps]), scaled]).astype(np.float32)

@@ -2,40 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 
-from zeroshot_core.errors import NotFittedError
+from zeroshot_core.checks import choice, real, whole
+from zeroshot_core.encoders import TransformerEncoder
+from zeroshot_core.encoders.wrappers import RememberingEncoder
+from zeroshot_core.errors import InvalidInputError, NotFittedError
 from zeroshot_core.estimators.base import SavedModel
-from zeroshot_core.estimators.encoder_tuning import Tuning, clear_rounds, holds_encoder, without_memory
+from zeroshot_core.estimators.calibration import ConformalCalibration
+from zeroshot_core.estimators.encoder_tuning import (
+    Tuning,
+    clear_rounds,
+    holds_encoder,
+    refusal,
+    tuned_encoder,
+    without_memory,
+)
 from zeroshot_core.estimators.indexing import ModelIndex, as_items, resolve_encoder
-from zeroshot_core.regression.ensemble import Ensemble
-from zeroshot_core.regression.features import ConceptSpace
-from zeroshot_core.regression.neighbours import known_neighbours
-from zeroshot_core.regression.regressor_fitting import NumberTask, concept_space
-from zeroshot_core.regression.regressor_inputs import check_learning, check_probability
-from zeroshot_core.regression.regressor_state import regressor_state, restore_regressor
-from zeroshot_core.regression.targets import check_targets
+from zeroshot_core.estimators.saving import ModelState
+from zeroshot_core.regression.encoder_views import N_VIEWS, EncoderView, cross_fitted_views
+from zeroshot_core.regression.ensemble import Ensemble, fit_ensemble
+from zeroshot_core.regression.features import ConceptSpace, FeatureTables
+from zeroshot_core.regression.heads import Head
+from zeroshot_core.regression.neighbour_features import known_neighbours
+from zeroshot_core.regression.network import NetworkHead
+from zeroshot_core.regression.target_encoding import Groupings, GroupSums
+from zeroshot_core.regression.targets import TARGETS, Targets, check_targets
 from zeroshot_core.retrieval import Retriever
 from zeroshot_core.types import Evidence, Item, Prediction
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
-    from zeroshot_core.estimators.saving import ModelParts, ModelState
+    from zeroshot_core.estimators.encoder_tuning import Report
+    from zeroshot_core.estimators.saving import ModelParts
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion, VectorIndex
-    from zeroshot_core.regression.ensemble import Forecast
-    from zeroshot_core.types import Floats, Hit, Vectors
+    from zeroshot_core.regression.ensemble import EnsembleForecast
+    from zeroshot_core.types import Floats, Hit, Ints, Value, Vectors
 
 __all__ = ["ZeroShotRegressor"]
 
+_FEWEST_ITEMS = 5
+# Milvus gives 16,384 hits at most, and the item itself may be one.
+_MOST_NEIGHBOURS = 16_383
 _N_CONCEPTS_SHOWN = 5
-_EVIDENCE = ("graph", "top_k", "n_hops", "graph_weight")
-_LEARNING = ("top_k", "n_hops", "random_state", "show_progress")
 
 
 class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -44,7 +60,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
     Known items are indexed in Milvus. The evidence for an item is what its concepts, combinations of two
     concepts, nearby concepts and nearest items say about the target, beside its own vector. While learning,
     the evidence for each known item is gathered as if it were new: from outside its own fold, its own type,
-    its own maker, and so on (`schemes`); a head is learned for each way of being new, and forecasts are
+    its own maker, and so on (`scenarios`); a head is learned for each way of being new, and forecasts are
     mixed by which way a query resembles.
 
     Parameters
@@ -70,7 +86,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         ``"lora"`` its upper layers, and ``"joint"`` either together with the index (`optimise_jointly`), so
         that items of near targets become near. What is trained is kept only where held-out items (or
         `groups`) gain by it. Then it is tuned three times more: while heads learn, each item is seen through
-        an encoder tuned without it (`cross_tuning`). If the forecasts of items not seen are no better for it,
+        an encoder tuned without it (`encoder_views`). If forecasts of items not seen are no better for it,
         the base comes back after all. `tuning_` says what happened.
     budget_s
         Seconds of training, in equal shares for the four tunings of a regressor; None for no bound. Encoding
@@ -134,38 +150,42 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         Raises
         ------
         InvalidInputError
-            If items or targets are wrong, or their numbers differ; nothing has been changed then.
+            If a parameter is out of range, items or targets are wrong, or their numbers differ; nothing has
+            been changed then.
         UnknownConceptError
             If an item names a concept that the graph does not hold.
         """
+        settings = self._settings()
         items = as_items(X, prefix="item-")
-        targets = check_targets(y, len(items), self.target)
-        check_learning(items, groups, **{name: getattr(self, name) for name in _EVIDENCE})
+        targets = check_targets(y, len(items), settings.target)
+        _check_items(items, groups, self.graph)
         base = resolve_encoder(self.encoder)
-        tuning = Tuning(
-            method=self.tune,
-            budget_s=self.budget_s,
-            checkpoints=self.checkpoints,
-            random_state=self.random_state,
-            show_progress=self.show_progress,
-        )
-        tuning.check_encoder(base)
-        task = NumberTask(
+        settings.tuning.check_encoder(base)
+
+        learner = _Learner(
+            # The texts are met again when a tuned head has been judged; an API would be paid twice.
+            base=RememberingEncoder(base) if settings.tuning.method == "head" else base,
             items=items,
             targets=targets,
-            groups=groups,
+            groups=None if groups is None else list(groups),
             graph=self.graph,
             model_index=ModelIndex(self.index),
-            **{name: getattr(self, name) for name in _LEARNING},
+            settings=settings,
         )
-        learned = task.learn(base, tuning)
-        task.model_index.publish(learned.version)
-        clear_rounds(learned.report, task.model_index, learned.version, self.checkpoints)
+        learned = learner.learn()
+        learner.model_index.publish(learned.version)
+        clear_rounds(learned.report, learner.model_index, learned.version, self.checkpoints)
         held = self.encoder_ if self.holds_encoder_ else None
         self.holds_encoder_ = holds_encoder(learned.encoder, learned.report, held)
         self.tuning_ = learned.report
-        encoder, ids = without_memory(learned.encoder, base), [item.id for item in items]
-        self._adopt(task.model_index, learned.version, encoder, learned.space, ids, learned.ensemble)
+        self._adopt(
+            learner.model_index,
+            learned.version,
+            without_memory(learned.encoder, base),
+            learned.view.space,
+            [item.id for item in items],
+            learned.ensemble,
+        )
         return self
 
     def predict(self, X: Sequence[Item | str]) -> Floats:
@@ -186,8 +206,8 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
 
     def predict_quantile(self, X: Sequence[Item | str], q: float) -> Floats:
         """Value that the truth stays below with probability `q` in (0, 1); shape as of `predict`."""
-        check_probability(q, "q")
-        return self._shaped(self._forecast_of(X, quantiles=(q,)).quantiles[0])
+        probability = real("q", q, above=0, below=1)
+        return self._shaped(self._forecast_of(X, quantiles=(probability,)).quantiles[0])
 
     def predict_interval(self, X: Sequence[Item | str], coverage: float = 0.9) -> Floats:
         """Lower and upper end that hold the truth with probability `coverage` in (0, 1).
@@ -197,8 +217,8 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         Floats
             Shape (q, 2), or (q, 2, horizon) for curves, each step with its own coverage.
         """
-        check_probability(coverage, "coverage")
-        forecast = self._forecast_of(X, interval=coverage)
+        probability = real("coverage", coverage, above=0, below=1)
+        forecast = self._forecast_of(X, coverage=probability)
         return np.stack([self._shaped(end) for end in forecast.interval], axis=1)
 
     def explain(
@@ -208,45 +228,56 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         top_k: int = 5,
         coverage: float = 0.9,
         graph_weight: float | None = None,
+        evidence: bool = True,
     ) -> list[Prediction]:
-        """Forecast with interval, nearest known items, concepts, and the paths that lead to them."""
-        check_probability(coverage, "coverage")
+        """Forecast with interval, nearest known items, concepts, and the paths that lead to them.
+
+        Parameters
+        ----------
+        top_k
+            Known items shown for each item.
+        coverage
+            Probability that the interval is to hold, in (0, 1).
+        graph_weight
+            Share of the graph in the score of the known items, 0 to 1; None takes that of the model.
+        evidence
+            Whether items, concepts and paths are searched for; without, `Prediction.evidence` is empty.
+        """
+        probability = real("coverage", coverage, above=0, below=1)
+        n_items = whole("top_k", top_k, least=1)
         items = self._checked_items(X)
         vectors = self._encode(items)
-        forecast = self._forecast(items, vectors, interval=coverage)
-        values = self._shaped(forecast.mean)
-        low, high = (self._shaped(end) for end in forecast.interval)
-        hits = self.retriever_.retrieve(items, top_k=top_k + 1, graph_weight=graph_weight, vectors=vectors)
-        concepts: list[list[Hit]] = [[] for _ in items]
-        if self.space_:
-            concepts = self.retriever_.related_concepts(items, top_k=_N_CONCEPTS_SHOWN, vectors=vectors)
+        forecast = self._forecast(items, vectors, coverage=probability)
+        values, low, high = (self._shaped(part) for part in (forecast.mean, *forecast.interval))
+        found = [Evidence()] * len(items)
+        if evidence:
+            found = self._evidence(items, vectors, n_items, graph_weight)
         return [
             Prediction(
                 id=item.id,
                 value=_plain(values[row]),
                 interval=(_plain(low[row]), _plain(high[row])),
-                coverage=coverage,
-                evidence=Evidence(
-                    items=tuple(hit for hit in hits[row] if hit.id != item.id)[:top_k],
-                    concepts=tuple(concepts[row]),
-                ),
+                coverage=probability,
+                evidence=found[row],
             )
             for row, item in enumerate(items)
         ]
 
-    def _state(self) -> ModelState:
-        return regressor_state(self.get_params(), self.ids_, self.ensemble_)
-
-    def _saved_graph(self) -> KnowledgeGraph | None:
-        return self.graph
-
-    @classmethod
-    def _restored(cls, state: ModelState, parts: ModelParts) -> ZeroShotRegressor:
-        parameters, ids, ensemble = restore_regressor(state)
-        model = cls(parts.encoder, parts.graph, index=parts.model_index.index, **parameters)
-        space = concept_space(parts.version, parts.graph, model.n_hops)
-        model._adopt(parts.model_index, parts.version, parts.encoder, space, ids, ensemble)
-        return model
+    def _settings(self) -> _RegressorSettings:
+        """Check the parameters, and give them as plain types."""
+        return _RegressorSettings(
+            top_k=whole("top_k", self.top_k, least=1, most=_MOST_NEIGHBOURS),
+            n_hops=whole("n_hops", self.n_hops),
+            graph_weight=real("graph_weight", self.graph_weight, least=0, most=1),
+            target=choice("target", self.target, TARGETS),
+            tuning=Tuning(
+                method=self.tune,
+                budget_s=self.budget_s,
+                checkpoints=self.checkpoints,
+                random_state=whole("random_state", self.random_state),
+                show_progress=bool(self.show_progress),
+            ),
+        )
 
     def _adopt(
         self,
@@ -258,8 +289,9 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         ensemble: Ensemble,
     ) -> None:
         """Take over everything learned, all at once."""
+        settings = self._settings()
         self.retriever_ = Retriever(
-            version, encoder, self.graph, graph_weight=self.graph_weight, n_hops=self.n_hops
+            version, encoder, self.graph, graph_weight=settings.graph_weight, n_hops=settings.n_hops
         )
         self.model_index_, self.version_, self.encoder_, self.space_ = model_index, version, encoder, space
         self.ids_ = tuple(ids)
@@ -280,26 +312,338 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
     def _encode(self, items: Sequence[Item]) -> Vectors:
         return self.encoder_.encode([item.content for item in items], show_progress=self.show_progress)
 
+    def _forecast_of(
+        self, X: Any, *, quantiles: Sequence[float] = (), coverage: float | None = None
+    ) -> EnsembleForecast:
+        items = self._checked_items(X)
+        return self._forecast(items, self._encode(items), quantiles=quantiles, coverage=coverage)
+
     def _forecast(
         self,
         items: Sequence[Item],
         vectors: Vectors,
         *,
         quantiles: Sequence[float] = (),
-        interval: float | None = None,
-    ) -> Forecast:
-        found = known_neighbours(self.version_, self.rows_, items, vectors, self.top_k)
+        coverage: float | None = None,
+    ) -> EnsembleForecast:
+        found = known_neighbours(self.version_, self.rows_, items, vectors, self._settings().top_k)
         return self.ensemble_.forecast(
-            items, vectors, found, self.space_, quantiles=quantiles, coverage=interval
+            items, vectors, found, self.space_, quantiles=quantiles, coverage=coverage
         )
 
-    def _forecast_of(self, X: Any, **wanted: Any) -> Forecast:
-        items = self._checked_items(X)
-        return self._forecast(items, self._encode(items), **wanted)
+    def _evidence(
+        self, items: Sequence[Item], vectors: Vectors, top_k: int, graph_weight: float | None
+    ) -> list[Evidence]:
+        """Known items, and concepts where there are any, for items with vectors (q, d)."""
+        # An item that is known finds itself, which is no evidence.
+        hits = self.retriever_.retrieve(items, top_k=top_k + 1, graph_weight=graph_weight, vectors=vectors)
+        concepts: list[list[Hit]] = [[] for _ in items]
+        if self.space_ is not None:
+            concepts = self.retriever_.related_concepts(items, top_k=_N_CONCEPTS_SHOWN, vectors=vectors)
+        return [
+            Evidence(items=tuple(hit for hit in near if hit.id != item.id)[:top_k], concepts=tuple(related))
+            for item, near, related in zip(items, hits, concepts, strict=True)
+        ]
 
     def _shaped(self, values: Floats) -> Floats:
         return values if self.ensemble_.targets.is_curve else values[:, 0]
 
+    def _state(self) -> ModelState:
+        return _saved_state(self._settings(), self.ids_, self.ensemble_)
 
-def _plain(value: Any) -> Any:
+    def _saved_graph(self) -> KnowledgeGraph | None:
+        return self.graph
+
+    @classmethod
+    def _restored(cls, state: ModelState, parts: ModelParts) -> ZeroShotRegressor:
+        model = cls(parts.encoder, parts.graph, index=parts.model_index.index, **state.config["parameters"])
+        space = _concept_space(parts.version, parts.graph, model._settings().n_hops)
+        ensemble = _restored_ensemble(state)
+        model._adopt(parts.model_index, parts.version, parts.encoder, space, state.config["ids"], ensemble)
+        return model
+
+
+def _check_items(
+    items: Sequence[Item], groups: Sequence[Hashable] | None, graph: KnowledgeGraph | None
+) -> None:
+    """Refuse items and groups that nothing can be learned from."""
+    if len(items) < _FEWEST_ITEMS:
+        raise InvalidInputError(f"expected at least {_FEWEST_ITEMS} items to learn from, got {len(items)}")
+    if groups is not None and len(groups) != len(items):
+        raise InvalidInputError(f"expected {len(items)} groups, one for each item, got {len(groups)}")
+    if groups is not None and len(set(groups)) < 2:
+        raise InvalidInputError(
+            f"expected groups of at least 2 kinds, got only {next(iter(groups))!r}; leave groups out"
+        )
+    if graph is not None:
+        graph.require(concept for item in items for concept in item.concepts)
+        return
+    linked = [item.id for item in items if item.concepts]
+    if linked:
+        raise InvalidInputError(
+            f"expected a graph for items that are linked to concepts ({linked[0]!r} is), got graph=None"
+        )
+
+
+def _plain(value: Floats) -> Value:
     return tuple(value.tolist()) if np.ndim(value) else float(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _RegressorSettings:
+    """The parameters of a regressor."""
+
+    top_k: int
+    n_hops: int
+    graph_weight: float
+    target: str
+    tuning: Tuning
+
+    @property
+    def saved(self) -> dict[str, Any]:
+        """Those that are saved with it, by their names in its constructor."""
+        budget_s = self.tuning.budget_s
+        return {
+            "top_k": self.top_k,
+            "n_hops": self.n_hops,
+            "graph_weight": self.graph_weight,
+            "target": self.target,
+            "tune": self.tuning.method,
+            "budget_s": None if budget_s is None else float(budget_s),
+            "random_state": self.tuning.random_state,
+            "show_progress": self.tuning.show_progress,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Learned:
+    """What came of a fit.
+
+    Parameters
+    ----------
+    version
+        Of the items and the encoder, not yet live.
+    report
+        What tuning did; None without it.
+    """
+
+    encoder: Encoder
+    report: Report | None
+    version: OpenVersion
+    view: EncoderView
+    ensemble: Ensemble
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Learner:
+    """Items with targets, and how to learn from them.
+
+    Parameters
+    ----------
+    base
+        The encoder before it is tuned.
+    """
+
+    base: Encoder
+    items: Sequence[Item]
+    targets: Targets
+    groups: Sequence[Hashable] | None
+    graph: KnowledgeGraph | None
+    model_index: ModelIndex
+    settings: _RegressorSettings
+
+    def learn(self) -> _Learned:
+        """Tune the encoder if asked for, index the items, fit the ensemble; nothing is live yet."""
+        there = {info.id for info in self.model_index.index.versions()}
+        encoder, report = self._tuned(self._equal_share, np.arange(len(self.items)), self.graph)
+        if report is None or not report.is_improved:
+            return self._learned(encoder, report)
+        tuned = self._learned(encoder, report, is_tuned=True)
+        return self._better(self._learned(self.base, report), tuned, there)
+
+    @property
+    def _equal_share(self) -> Tuning:
+        """How one of the encoders is tuned, in an equal share of the budget for each."""
+        tuning = self.settings.tuning
+        if tuning.budget_s is None:
+            return tuning
+        return replace(tuning, budget_s=tuning.budget_s / (1 + N_VIEWS))
+
+    def _tuned(
+        self, tuning: Tuning, rows: Ints, graph: KnowledgeGraph | None = None
+    ) -> tuple[Encoder, Report | None]:
+        """Tune the base on the items of some rows."""
+        groups = self.groups
+        return tuned_encoder(
+            self.base,
+            tuning,
+            [self.items[row] for row in rows],
+            self.targets.transform(self.targets.values[rows]),
+            graph=graph,
+            model_index=self.model_index,
+            groups=None if groups is None else [groups[row] for row in rows],
+        )
+
+    def _learned(self, encoder: Encoder, report: Report | None, *, is_tuned: bool = False) -> _Learned:
+        """Index the items, read their vectors, and fit the ensemble; over a tuned encoder by views."""
+        settings = self.settings
+        show_progress = settings.tuning.show_progress
+        version = self.model_index.build(self.items, encoder, self.graph, show_progress=show_progress)
+        view = EncoderView(
+            rows=np.arange(len(self.items)),
+            vectors=version.item_vectors([item.id for item in self.items]),
+            space=_concept_space(version, self.graph, settings.n_hops),
+        )
+        ensemble = fit_ensemble(
+            self.items,
+            self.targets,
+            self.groups,
+            view,
+            self._views(view) if is_tuned else (),
+            top_k=settings.top_k,
+            random_state=settings.tuning.random_state,
+            show_progress=show_progress,
+        )
+        return _Learned(encoder=encoder, report=report, version=version, view=view, ensemble=ensemble)
+
+    def _views(self, final: EncoderView) -> tuple[EncoderView, ...]:
+        """See each item through an encoder that was tuned without it."""
+        tuning = self._equal_share
+        if tuning.method == "joint":
+            # Joint rounds would need an index for each view: plain tuning stands in for them.
+            method = "full" if isinstance(self.base, TransformerEncoder) else "head"
+            tuning = replace(tuning, method=method)
+        return cross_fitted_views(
+            lambda rows: self._tuned(tuning, rows)[0],
+            self.base,
+            self.items,
+            final,
+            self.groups,
+            random_state=tuning.random_state,
+            show_progress=tuning.show_progress,
+        )
+
+    def _better(self, frozen: _Learned, tuned: _Learned, there: set[str]) -> _Learned:
+        """Choose by forecasts of items that neither ensemble, nor what tuned the encoder, had seen."""
+        before, after = frozen.ensemble.error, tuned.ensemble.error
+        best, other = (tuned, frozen) if after < before else (frozen, tuned)
+        left = other.version.info
+        if left.id not in {*there, best.version.info.id} and not left.is_live:
+            self.model_index.index.drop(left.id)
+        if best is tuned:
+            return tuned
+        why = f"base kept: forecasts do not gain, squared error {before:.4f} before and {after:.4f} after"
+        return replace(frozen, report=refusal(tuned.report, frozen.encoder, frozen.version.info.id, why))
+
+
+def _concept_space(version: OpenVersion, graph: KnowledgeGraph | None, n_hops: int) -> ConceptSpace | None:
+    """Read the concepts' vectors from a version; None without concepts."""
+    if graph is None or not len(graph):
+        return None
+    return ConceptSpace(graph=graph, vectors=version.concept_vectors(graph.concept_ids), n_hops=n_hops)
+
+
+def _saved_state(settings: _RegressorSettings, ids: Sequence[str], ensemble: Ensemble) -> ModelState:
+    """Take a fitted regressor apart."""
+    tables, targets = ensemble.tables, ensemble.targets
+    arrays: dict[str, Any] = {
+        "targets": targets.values,
+        "rates": ensemble.rates,
+        "centre": tables.centre,
+        "axes": tables.axes,
+    }
+    for place, sums in enumerate(tables.sums):
+        arrays |= {f"totals.{place}": sums.totals[:, 0], f"counts.{place}": sums.counts[:, 0]}
+    for place, pair in enumerate(tables.groupings.pairs):
+        arrays[f"keys.{place}"] = tables.groupings.keys[pair]
+    estimators: dict[str, Any] = {}
+    for place, head in enumerate(ensemble.heads):
+        arrays |= _head_arrays(head, place)
+        estimators |= _head_estimators(head, place)
+    config = {
+        "parameters": settings.saved,
+        "ids": list(ids),
+        "kind": targets.kind,
+        "is_curve": targets.is_curve,
+        "names": list(ensemble.names),
+        "n_models": [len(head.models) for head in ensemble.heads],
+        "errors": [head.error for head in ensemble.heads],
+        "prior": tables.prior,
+        "metadata_keys": list(tables.metadata_keys),
+        "types": list(tables.groupings.types),
+        "pairs": [list(pair) for pair in tables.groupings.pairs],
+    }
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    return ModelState(kind="regressor", config=config, arrays=contiguous, estimators=estimators)
+
+
+def _head_arrays(head: Head, place: int) -> dict[str, Any]:
+    calibration, networks = head.calibration, head.networks
+    arrays: dict[str, Any] = {
+        f"edges.{place}": calibration.edges,
+        f"residuals.{place}": calibration.residuals,
+        f"starts.{place}": calibration.starts,
+    }
+    if networks is None:
+        return arrays
+    weights = {f"network.{place}.{name}": value for name, value in networks.weights.items()}
+    return arrays | {f"gaps.{place}": networks.gaps} | weights
+
+
+def _head_estimators(head: Head, place: int) -> dict[str, Any]:
+    estimators = {f"head-{place}-{i}": model for i, model in enumerate(head.models)}
+    estimators[f"scale-{place}"] = head.scale
+    if head.networks is not None:
+        estimators[f"scaler-{place}"] = head.networks.scaler
+    return estimators
+
+
+def _restored_ensemble(state: ModelState) -> Ensemble:
+    """Put together again what `_saved_state` took apart."""
+    config, arrays = state.config, dict[str, Any](state.arrays)
+    return Ensemble(
+        tables=_restored_tables(config, arrays),
+        targets=Targets(values=arrays["targets"], kind=config["kind"], is_curve=config["is_curve"]),
+        names=tuple(config["names"]),
+        heads=tuple(_restored_head(state, arrays, place) for place in range(len(config["names"]))),
+        rates=arrays["rates"],
+    )
+
+
+def _restored_tables(config: Mapping[str, Any], arrays: Mapping[str, Any]) -> FeatureTables:
+    pairs = tuple((a, b) for a, b in config["pairs"])
+    types = tuple(config["types"])
+    return FeatureTables(
+        prior=config["prior"],
+        metadata_keys=tuple(config["metadata_keys"]),
+        centre=arrays["centre"],
+        axes=arrays["axes"],
+        groupings=Groupings(
+            types=types, pairs=pairs, keys={pair: arrays[f"keys.{i}"] for i, pair in enumerate(pairs)}
+        ),
+        sums=tuple(
+            GroupSums(totals=arrays[f"totals.{i}"][:, None], counts=arrays[f"counts.{i}"][:, None])
+            for i in range(len(types) + len(pairs))
+        ),
+    )
+
+
+def _restored_head(state: ModelState, arrays: Mapping[str, Any], place: int) -> Head:
+    networks, start = None, f"network.{place}."
+    if f"scaler-{place}" in state.estimators:
+        networks = NetworkHead(
+            scaler=state.estimators[f"scaler-{place}"],
+            gaps=arrays[f"gaps.{place}"],
+            weights={name.removeprefix(start): arrays[name] for name in arrays if name.startswith(start)},
+        )
+    return Head(
+        models=tuple(state.estimators[f"head-{place}-{i}"] for i in range(state.config["n_models"][place])),
+        scale=state.estimators[f"scale-{place}"],
+        calibration=ConformalCalibration(
+            edges=arrays[f"edges.{place}"],
+            residuals=arrays[f"residuals.{place}"],
+            starts=arrays[f"starts.{place}"],
+        ),
+        networks=networks,
+        error=state.config["errors"][place],
+    )

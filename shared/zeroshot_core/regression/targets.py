@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from zeroshot_core.checks import choice
 from zeroshot_core.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats
 
-__all__ = ["TargetKind", "Targets", "check_targets"]
+__all__ = ["TARGETS", "TargetKind", "Targets", "check_targets"]
 
 TargetKind: TypeAlias = Literal["count", "nonnegative", "real"]
-_KINDS = ("auto", "count", "nonnegative", "real")
+TARGETS = ("auto", "count", "nonnegative", "real")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,11 @@ class Targets:
     values: Floats
     kind: TargetKind
     is_curve: bool
+
+    @property
+    def horizon(self) -> int:
+        """Steps of a curve; 1 for numbers."""
+        return int(self.values.shape[1])
 
     @cached_property
     def levels(self) -> Floats:
@@ -89,8 +95,7 @@ def check_targets(y: Any, n_items: int, kind: str) -> Targets:
     InvalidInputError
         If lengths differ, a value is not a finite number, or does not fit the kind.
     """
-    if kind not in _KINDS:
-        raise InvalidInputError(f"expected target to be one of {', '.join(_KINDS)}, got {kind!r}")
+    choice("target", kind, TARGETS)
     try:
         values = np.asarray(y, dtype=np.float64)
     except (TypeError, ValueError) as error:

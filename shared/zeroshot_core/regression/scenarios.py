@@ -1,9 +1,9 @@
-"""Hold-out schemes: what may be unseen about a new item, imitated on the training items.
+"""Cold-start scenarios: what may be unseen about a new item, imitated on the training items.
 
 Evidence for a training item is gathered as if it were new in one of several ways: a random newcomer among
 known concepts, an item of an unseen concept of one type, or a bare text. A head is learned for each way.
 Which way a query resembles is inferred from which of its concepts no training item is linked to: a naive
-Bayes posterior over the schemes, by which the heads' forecasts are mixed (a mixture of experts, Jacobs et
+Bayes posterior over the scenarios, by which the heads' forecasts are mixed (a mixture of experts, Jacobs et
 al. 1991).
 """
 
@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zeroshot_core.regression.links import TypeLinks
+from zeroshot_core.regression.concept_links import TypeLinks
 
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats, Ints
 
-__all__ = ["Scheme", "choose_schemes", "deal_folds", "posterior", "prior_weights"]
+__all__ = ["Scenario", "choose_scenarios", "deal_folds", "posterior", "prior_weights"]
 
 _N_FOLDS = 10
 _FEWEST_GROUPS = 5
@@ -29,7 +29,7 @@ _NEGLIGIBLE = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scheme:
+class Scenario:
     """One way of being new.
 
     Parameters
@@ -47,10 +47,10 @@ class Scheme:
     keeps_links: bool = True
 
 
-def choose_schemes(
+def choose_scenarios(
     links: TypeLinks | None, groups: Sequence[Hashable] | None, n_items: int, rng: np.random.Generator
-) -> list[Scheme]:
-    """Make the schemes: of the given groups if there are any, else of items and of each type of concept.
+) -> list[Scenario]:
+    """Make the scenarios: of the given groups if there are any, else of items and of each type of concept.
 
     Parameters
     ----------
@@ -62,17 +62,17 @@ def choose_schemes(
     at_random = _folds_of(np.arange(n_items), rng)
     if groups is not None:
         codes = _codes(groups)
-        schemes = [Scheme(name="groups", folds=_folds_of(codes, rng))]
+        scenarios = [Scenario(name="groups", folds=_folds_of(codes, rng))]
     else:
-        schemes = [Scheme(name="items", folds=at_random)]
+        scenarios = [Scenario(name="items", folds=at_random)]
     if links is None:
-        return schemes
+        return scenarios
     if groups is None:
         for type_ in links.types:
             codes = links.first(type_)
             if len(np.unique(codes)) >= _FEWEST_GROUPS and len(np.unique(codes)) < n_items:
-                schemes.append(Scheme(name=type_, folds=_folds_of(codes, rng)))
-    return [*schemes, Scheme(name="text", folds=at_random, keeps_links=False)]
+                scenarios.append(Scenario(name=type_, folds=_folds_of(codes, rng)))
+    return [*scenarios, Scenario(name="text", folds=at_random, keeps_links=False)]
 
 
 def deal_folds(
@@ -94,22 +94,22 @@ def _folds_of(codes: Ints, rng: np.random.Generator, n_folds: int = _N_FOLDS) ->
     return np.asarray(rng.permutation(np.arange(len(known)) % n_folds)[places], dtype=np.int64)
 
 
-def prior_weights(n_schemes: int) -> Floats:
-    """Half for the first scheme, the rest shared by the others, shape (n_schemes,)."""
-    if n_schemes == 1:
+def prior_weights(n_scenarios: int) -> Floats:
+    """Half for the first scenario, the rest shared by the others, shape (n_scenarios,)."""
+    if n_scenarios == 1:
         return np.ones(1)
-    return np.asarray([0.5] + [0.5 / (n_schemes - 1)] * (n_schemes - 1))
+    return np.asarray([0.5] + [0.5 / (n_scenarios - 1)] * (n_scenarios - 1))
 
 
 def posterior(unseen: Floats, rates: Floats) -> Floats:
-    """Probability of each scheme for each query, given which of its concepts are unseen.
+    """Probability of each scenario for each query, given which of its concepts are unseen.
 
     Parameters
     ----------
     unseen
         Shape (q, t), 1 where no training item shares the query's concept of that type.
     rates
-        Shape (s, t), how often that is so under each scheme.
+        Shape (s, t), how often that is so under each scenario.
 
     Returns
     -------

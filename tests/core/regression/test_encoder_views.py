@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from zeroshot_core.encoders import HashEncoder, HeadEncoder
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.estimators.encoder_tuning import Tuning, tuned_encoder
 from zeroshot_core.estimators.indexing import ModelIndex
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import VectorIndex
 from zeroshot_core.prediction import ZeroShotRegressor
-from zeroshot_core.regression import cross_tuning, regressor_fitting
-from zeroshot_core.regression.cross_tuning import share, tuned_views
+from zeroshot_core.regression import regressor
+from zeroshot_core.regression.encoder_views import EncoderView, cross_fitted_views
 from zeroshot_core.regression.features import ConceptSpace
 from zeroshot_core.training import TuningReport
 from zeroshot_core.types import Item
@@ -30,19 +31,21 @@ TARGETS = np.array([len(text) + 5.0 * ("oak" in text) + 5.0 * ("red" in text) fo
 
 def views_of(targets, *, groups=None, space=None):
     texts = TEXTS[: len(targets)]
-    return tuned_views(
-        ENCODER,
-        "head",
-        [Item(id=text, text=text) for text in texts],
-        targets[:, None],
-        ENCODER.encode(texts),
-        space,
-        groups=groups,
-        model_index=ModelIndex(None),
-        budget_s=None,
-        random_state=0,
-        show_progress=False,
-    )
+    items = [Item(id=text, text=text) for text in texts]
+
+    def tuned_on(rows):
+        return tuned_encoder(
+            ENCODER,
+            Tuning(method="head"),
+            [items[row] for row in rows],
+            targets[rows, None],
+            graph=None,
+            model_index=ModelIndex(None),
+            groups=None if groups is None else [groups[row] for row in rows],
+        )[0]
+
+    final = EncoderView(rows=np.arange(len(texts)), vectors=ENCODER.encode(texts), space=space)
+    return cross_fitted_views(tuned_on, ENCODER, items, final, groups, random_state=0, show_progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +93,7 @@ def test_another_fault_than_too_little_to_tune_on_is_told():
 
 
 def test_an_encoder_that_does_not_help_forecasts_is_given_back(monkeypatch, tmp_path):
-    def worse(encoder, tune, items, targets, **settings):
+    def worse(encoder, tuning, items, targets, **settings):
         rng = np.random.default_rng(0)
         blind = rng.normal(size=(32, 2)) @ rng.normal(size=(2, 32))
         report = TuningReport(
@@ -109,8 +112,7 @@ def test_an_encoder_that_does_not_help_forecasts_is_given_back(monkeypatch, tmp_
     texts = [f"{WORDS[i % 14]} {WORDS[i % 14]} {i}" for i in range(N)]
     targets = np.arange(N) % 14
     frozen = ZeroShotRegressor(ENCODER, top_k=5).fit(texts, targets)
-    monkeypatch.setattr(regressor_fitting, "tuned_encoder", worse)
-    monkeypatch.setattr(cross_tuning, "tuned_encoder", worse)
+    monkeypatch.setattr(regressor, "tuned_encoder", worse)
     with VectorIndex.connect(str(tmp_path / "index.db")) as index:
         model = ZeroShotRegressor(ENCODER, index=index, tune="head", top_k=5).fit(texts, targets)
         assert not model.tuning_.is_improved
@@ -121,13 +123,21 @@ def test_an_encoder_that_does_not_help_forecasts_is_given_back(monkeypatch, tmp_
     frozen.close()
 
 
-def test_the_budget_is_shared_among_all_tunings():
-    assert share(400.0) == 100.0
-    assert share(None) is None
+@pytest.mark.parametrize(("budget_s", "share"), [(400.0, 100.0), (None, None)])
+def test_the_budget_is_shared_among_all_tunings(budget_s, share, monkeypatch):
+    given = []
+
+    def noted(encoder, tuning, items, targets, **settings):
+        given.append(tuning.budget_s)
+        return encoder, None
+
+    monkeypatch.setattr(regressor, "tuned_encoder", noted)
+    ZeroShotRegressor(ENCODER, tune="head", budget_s=budget_s).fit(TEXTS[:9], TARGETS[:9]).close()
+    assert given == [share]
 
 
 def test_intervals_of_a_tuned_model_hold_new_noise_as_often_as_they_say(monkeypatch):
-    monkeypatch.setattr(regressor_fitting.NumberTask, "_better", lambda self, frozen, tuned, there: tuned)
+    monkeypatch.setattr(regressor._Learner, "_better", lambda self, frozen, tuned, there: tuned)
     rng = np.random.default_rng(1)
     texts = texts_of(500, seed=1)
     strength = np.array([3.0 * ("oak" in text) for text in texts])

@@ -38,8 +38,11 @@ def items(**changed: Any) -> list[Item]:
     ("X", "message"),
     [
         ("article", "expected X as a list of items or texts, got one: 'article'; wrap it in a list"),
-        (Item(id="a", text="article"), "got Item; put it in a list"),
-        (3, "got int; put it in a list"),
+        (
+            Item(id="a", text="article"),
+            r"expected X as a list of items or texts, got Item\(.*wrap it in a list",
+        ),
+        (3, "expected X as a list of items or texts, got 3; wrap it in a list"),
         ([*TEXTS[:7], ""], "item 'item-7': expected a non-empty text, got ''; drop the row or describe it"),
         ([*TEXTS[:7], 5], "expected items or texts, got int in row 7: 5"),
         ([*TEXTS[:7], None], "expected items or texts, got NoneType in row 7"),
@@ -90,13 +93,15 @@ def test_wrong_groups_are_refused(groups: list[str], message: str, index: Vector
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"top_k": 0}, "expected top_k as a whole number of at least 1, got 0"),
-        ({"top_k": 2.5}, "expected top_k as a whole number of at least 1, got 2.5"),
-        ({"top_k": 16_384}, "expected top_k"),
+        ({"top_k": 0}, "expected top_k as a whole number from 1 to 16383, got 0"),
+        ({"top_k": 2.5}, "expected top_k as a whole number from 1 to 16383, got 2.5"),
+        ({"top_k": True}, "expected top_k as a whole number from 1 to 16383, got True"),
+        ({"top_k": 16_384}, "expected top_k as a whole number from 1 to 16383, got 16384"),
         ({"target": "sum"}, "expected target to be one of"),
-        ({"graph_weight": 1.5}, "graph_weight"),
-        ({"n_hops": -1}, "n_hops"),
-        ({"n_hops": 1.5}, "n_hops"),
+        ({"graph_weight": 1.5}, "expected graph_weight as a number from 0 to 1, got 1.5"),
+        ({"n_hops": -1}, "expected n_hops as a whole number of at least 0, got -1"),
+        ({"n_hops": 1.5}, "expected n_hops as a whole number of at least 0, got 1.5"),
+        ({"random_state": "seven"}, "expected random_state as a whole number of at least 0, got 'seven'"),
         ({"encoder": 7}, "expected an encoder or its name, got int; wrap a function in FunctionEncoder"),
         ({"index": 7}, "expected index to be a VectorIndex, a URI, or None, got int"),
     ],
@@ -141,8 +146,32 @@ def test_a_probability_is_between_0_and_1(shop: ZeroShotRegressor, wrong: Any) -
         (lambda: shop.explain(TEXTS, coverage=wrong), "coverage"),
         (lambda: shop.predict_quantile(TEXTS, wrong), "q"),
     ):
-        with pytest.raises(InvalidInputError, match=f"expected {name} between 0 and 1, both excluded, got"):
+        with pytest.raises(InvalidInputError, match=f"expected {name} as a number above 0 and below 1, got"):
             ask()
+
+
+def test_numbers_of_numpy_are_numbers_and_are_saved_as_such(tmp_path: Path) -> None:
+    parameters = {
+        "top_k": np.int64(3),
+        "n_hops": np.int32(1),
+        "graph_weight": np.float32(0.5),
+        "random_state": np.int64(2),
+        "show_progress": np.bool_(False),
+    }
+    model = ZeroShotRegressor(HashEncoder(32), **parameters).fit(TEXTS, Y)
+    model.save(tmp_path / "model")
+    loaded = ZeroShotRegressor.load(tmp_path / "model")
+
+    assert {name: loaded.get_params()[name] for name in parameters} == parameters
+    assert loaded.predict(TEXTS).tolist() == model.predict(TEXTS).tolist()
+    model.close()
+    loaded.close()
+
+
+@pytest.mark.parametrize("wrong", [0, True, 1.5, None])
+def test_an_explanation_shows_a_whole_number_of_items(shop: ZeroShotRegressor, wrong: Any) -> None:
+    with pytest.raises(InvalidInputError, match="expected top_k as a whole number of at least 1, got"):
+        shop.explain(TEXTS, top_k=wrong)
 
 
 def test_a_probability_of_numpy_is_one(shop: ZeroShotRegressor) -> None:
@@ -153,7 +182,7 @@ def test_a_probability_of_numpy_is_one(shop: ZeroShotRegressor) -> None:
 @pytest.mark.parametrize("X", ["article", Item(id="a", text="article")])
 def test_a_single_query_belongs_in_a_list(shop: ZeroShotRegressor, X: Any) -> None:
     for ask in (shop.predict, shop.predict_interval, shop.explain):
-        with pytest.raises(InvalidInputError, match="put it in a list"):
+        with pytest.raises(InvalidInputError, match="wrap it in a list"):
             ask(X)
 
 

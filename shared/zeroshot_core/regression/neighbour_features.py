@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Neighbours",
     "known_neighbours",
-    "nearness",
     "neighbour_features",
-    "neighbour_names",
     "neighbour_profile",
 ]
 
@@ -67,27 +65,26 @@ def known_neighbours(
     return Neighbours(rows=rows, scores=scores)
 
 
-def neighbour_names() -> tuple[str, ...]:
-    """Names of the columns of `neighbour_features`."""
-    means = (f"mean of {width} neighbours at {temperature}" for width, temperature in _WIDTHS)
-    quantiles = (f"quantile {q} of neighbours" for q in _QUANTILES)
-    near = ("first similarity", "fifth similarity", "last similarity", "mean similarity")
-    return (*means, "nearest target", "spread of neighbours", *quantiles, *near)
-
-
-def nearness(scores: Floats, known: Floats, temperature: float) -> Floats:
+def _nearness(scores: Floats, known: Floats, temperature: float) -> Floats:
     """Softmax weights over the known neighbours, shape (q, k); rows without any are 0."""
     weights = np.exp((scores - scores.max(axis=1, keepdims=True)) / temperature) * known
     return np.asarray(weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-12))
 
 
 def neighbour_features(found: Neighbours, targets: Floats) -> Floats:
-    """Summarise the neighbours' targets, shape (q, p); NaN where a query has no neighbour.
+    """Summarise the neighbours' targets.
 
     Parameters
     ----------
     targets
         Shape (n,), transformed targets of the training items.
+
+    Returns
+    -------
+    Floats
+        Shape (q, 13): weighted means over 5, 15, 40 and, more evenly, 40 neighbours; the nearest target; the
+        standard deviation and three quantiles of all; the first, fifth, last and mean similarity. What says
+        something of targets is NaN where a query has no neighbour.
     """
     known = (found.rows >= 0).astype(np.float64)
     values = np.where(found.rows >= 0, targets[found.rows], np.nan)
@@ -95,7 +92,7 @@ def neighbour_features(found: Neighbours, targets: Floats) -> Floats:
     columns = []
     for width, temperature in _WIDTHS:
         part = slice(0, width)
-        weights = nearness(found.scores[:, part], known[:, part], temperature)
+        weights = _nearness(found.scores[:, part], known[:, part], temperature)
         columns.append((weights * filled[:, part]).sum(axis=1))
     some = known.any(axis=1)
     spread = np.full((len(values), 1 + len(_QUANTILES)), np.nan)
@@ -125,7 +122,7 @@ def _spread(values: Floats) -> Floats:
 def neighbour_profile(found: Neighbours, curves: Floats, temperature: float = 0.05) -> Floats:
     """Weighted mean curve of the neighbours with the mean curve of all as one more, shape (q, horizon)."""
     known = (found.rows >= 0).astype(np.float64)
-    weights = nearness(found.scores, known, temperature)
+    weights = _nearness(found.scores, known, temperature)
     near = np.einsum("qk,qkh->qh", weights, curves[found.rows])
     share = np.asarray(known.any(axis=1))[:, None] * 0.8
     return np.asarray(share * near + (1.0 - share) * curves.mean(axis=0))

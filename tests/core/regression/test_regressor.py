@@ -11,8 +11,9 @@ from shop_samples import KINDS, product, shop_graph, shop_products, shop_sales
 from sklearn.base import clone
 from zeroshot_core import Item, Prediction, ZeroShotRegressor
 from zeroshot_core.encoders import HashEncoder
-from zeroshot_core.regression.neighbours import Neighbours, known_neighbours
+from zeroshot_core.regression.neighbour_features import Neighbours, known_neighbours
 from zeroshot_core.retrieval.out_of_fold import fold_neighbours
+from zeroshot_core.types import Evidence
 
 FEW = [product(kind, "Sicily", "small", linked=False) for kind in KINDS]
 NEW = [product(kind, "Sicily", "medium") for kind in ("red wine", "orange juice", "dog treats")]
@@ -70,7 +71,7 @@ def test_an_unseen_kind_is_forecast_from_kinds_near_it(shop: ZeroShotRegressor) 
 
 
 @pytest.mark.parametrize(
-    ("item", "scheme"),
+    ("item", "scenario"),
     [
         (product("red wine", "Veneto", "small"), "items"),
         (product("rose wine", "Veneto", "small"), "kind"),
@@ -78,7 +79,7 @@ def test_an_unseen_kind_is_forecast_from_kinds_near_it(shop: ZeroShotRegressor) 
     ],
 )
 def test_what_is_unseen_about_an_item_picks_its_head(
-    shop: ZeroShotRegressor, item: Item, scheme: str, monkeypatch: pytest.MonkeyPatch
+    shop: ZeroShotRegressor, item: Item, scenario: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
     for name, head in zip(shop.ensemble_.names, shop.ensemble_.heads, strict=True):
@@ -89,7 +90,7 @@ def test_what_is_unseen_about_an_item_picks_its_head(
 
     shop.predict([item])
 
-    assert asked == [scheme]
+    assert asked == [scenario]
 
 
 def test_texts_are_items_without_concepts(shop: ZeroShotRegressor) -> None:
@@ -180,7 +181,7 @@ def test_evidence_for_learning_never_holds_an_items_own_target(shop: ZeroShotReg
     found = Neighbours(rows=places, scores=scores.astype(float))
 
     def evidence(levels: np.ndarray) -> np.ndarray:
-        return tables.of_training(rows, rows, folds, everyone, found, levels, shop.space_)[0]
+        return tables.out_of_fold(rows, levels, folds).transform(rows, found, levels, folds)[0]
 
     outlying = levels.copy()
     outlying[5] = 1e6
@@ -213,6 +214,17 @@ def test_an_explanation_holds_the_forecast_and_the_paths_to_its_evidence(shop: Z
     assert (steps[0].head, steps[0].tail) == ("query", "kind:red wine")
     assert steps[-1].head == told.evidence.items[0].id
     assert told.evidence.concepts[0].id == "kind:red wine"
+
+
+def test_without_evidence_nothing_is_searched_for_but_neighbours(
+    shop: ZeroShotRegressor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (full,) = shop.explain(NEW[:1])
+    monkeypatch.setattr(shop, "retriever_", None)
+
+    (told,) = shop.explain(NEW[:1], evidence=False)
+
+    assert told == replace(full, evidence=Evidence())
 
 
 def test_an_explanation_by_vectors_alone_has_no_paths(shop: ZeroShotRegressor) -> None:

@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from shop_samples import shop_graph, shop_products
-from zeroshot_core.regression.links import link_types
-from zeroshot_core.regression.schemes import choose_schemes, posterior, prior_weights
+from zeroshot_core.regression.concept_links import TypeLinker
+from zeroshot_core.regression.scenarios import choose_scenarios, posterior, prior_weights
 
 ITEMS = shop_products()
-LINKS = link_types(ITEMS, shop_graph(), n_hops=1)
+LINKS = TypeLinker.of(shop_graph(), 1).link(ITEMS)
 KINDS = [item.concepts[0] for item in ITEMS]
 # Columns: kind, aisle; rows: items, kind, text.
 RATES = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]])
@@ -18,14 +18,14 @@ def rng() -> np.random.Generator:
 
 
 def test_each_type_of_many_concepts_is_held_out_and_so_are_all_links() -> None:
-    schemes = choose_schemes(LINKS, None, len(ITEMS), rng())
+    scenarios = choose_scenarios(LINKS, None, len(ITEMS), rng())
 
-    assert [scheme.name for scheme in schemes] == ["items", "kind", "text"]  # three aisles are too few
-    assert [scheme.keeps_links for scheme in schemes] == [True, True, False]
+    assert [scenario.name for scenario in scenarios] == ["items", "kind", "text"]  # three aisles are too few
+    assert [scenario.keeps_links for scenario in scenarios] == [True, True, False]
 
 
 def test_given_groups_are_held_out_whole() -> None:
-    groups, _ = choose_schemes(LINKS, KINDS, len(ITEMS), rng())
+    groups, _ = choose_scenarios(LINKS, KINDS, len(ITEMS), rng())
 
     assert groups.name == "groups"
     for kind in set(KINDS):
@@ -33,19 +33,19 @@ def test_given_groups_are_held_out_whole() -> None:
 
 
 def test_without_a_graph_items_are_held_out_at_random() -> None:
-    (scheme,) = choose_schemes(None, None, 100, rng())
+    (scenario,) = choose_scenarios(None, None, 100, rng())
 
-    assert np.bincount(scheme.folds).tolist() == [10] * 10
+    assert np.bincount(scenario.folds).tolist() == [10] * 10
 
 
 def test_the_same_seed_deals_the_same_folds() -> None:
-    first, second = (choose_schemes(LINKS, None, len(ITEMS), rng()) for _ in range(2))
+    first, second = (choose_scenarios(LINKS, None, len(ITEMS), rng()) for _ in range(2))
     for one, other in zip(first, second, strict=True):
         assert one.folds.tolist() == other.folds.tolist()
 
 
 @pytest.mark.parametrize(("unseen", "likeliest"), [([0, 0], 0), ([1, 0], 1), ([1, 1], 2)])
-def test_what_is_unseen_tells_the_scheme(unseen: list[float], likeliest: int) -> None:
+def test_what_is_unseen_tells_the_scenario(unseen: list[float], likeliest: int) -> None:
     weights = posterior(np.array([unseen], dtype=float), RATES)
 
     assert weights.argmax(axis=1) == likeliest
@@ -53,12 +53,12 @@ def test_what_is_unseen_tells_the_scheme(unseen: list[float], likeliest: int) ->
     assert weights.sum() == pytest.approx(1.0)
 
 
-def test_schemes_that_unseen_concepts_do_not_tell_apart_share_by_their_prior() -> None:
+def test_scenarios_that_unseen_concepts_do_not_tell_apart_share_by_their_prior() -> None:
     weights = posterior(np.zeros((2, 0)), np.zeros((3, 0)))
 
     np.testing.assert_allclose(weights, [[0.5, 0.25, 0.25]] * 2)
     assert prior_weights(1).tolist() == [1.0]
 
 
-def test_negligible_schemes_are_not_asked() -> None:
+def test_negligible_scenarios_are_not_asked() -> None:
     assert posterior(np.array([[1.0, 0.0]]), RATES)[0].tolist() == [0.0, 1.0, 0.0]
