@@ -1,5 +1,6 @@
 """The pages of the documentation, run as they stand: every block works, and prints what it says."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,15 @@ def test_every_block_runs_and_prints_what_it_says(
 @pytest.mark.parametrize("page", PAGES)
 def test_all_blocks_are_of_a_kind_that_is_run(page: str) -> None:
     assert {block.language for block in blocks(page)} <= {"python", "bash"}
+
+
+def test_every_file_that_the_architecture_names_is_there() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w./]+\.(?:py|md))`", text)
+    folders = (ROOT, ROOT / "shared" / "zeroshot_core")
+
+    assert len(named) > 40
+    assert [name for name in named if not any((folder / name).is_file() for folder in folders)] == []
 
 
 def test_every_page_is_in_the_navigation() -> None:
