@@ -33,6 +33,9 @@ def replacing(path: Path) -> Iterator[Path]:
     os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         yield beside
+        with beside.open("rb") as written:
+            # A rename that reaches the disk before the content would leave an empty file after a power cut.
+            os.fsync(written.fileno())
         beside.replace(path)
     except BaseException:
         with suppress(OSError):
