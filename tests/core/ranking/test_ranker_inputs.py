@@ -168,7 +168,7 @@ def test_a_single_case_is_put_in_a_list(clinic, method):
 
 
 def test_an_empty_text_is_refused(clinic):
-    with pytest.raises(InvalidInputError, match="expected a non-empty text"):
+    with pytest.raises(InvalidInputError, match="expected text 0 as a text that is not empty"):
         clinic.rank(["  "])
 
 
