@@ -356,9 +356,9 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
 
     @classmethod
     def _restored(cls, state: ModelState, parts: ModelParts) -> ZeroShotRegressor:
+        ensemble = _restored_ensemble(state)
         model = cls(parts.encoder, parts.graph, index=parts.model_index.index, **state.config["parameters"])
         space = _concept_space(parts.version, parts.graph, model._settings().n_hops)
-        ensemble = _restored_ensemble(state)
         model._adopt(parts.model_index, parts.version, parts.encoder, space, state.config["ids"], ensemble)
         return model
 
