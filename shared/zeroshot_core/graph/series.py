@@ -56,9 +56,10 @@ def neumann_series(start: _Term, step: Callable[[_Term], _Term], n_steps: int | 
     term = total = start
     for _ in count() if n_steps is None else range(n_steps):
         term = step(term)
-        if isinstance(term, sparse.csr_matrix) and not term.nnz:
-            break
+        # An empty term too: adding it orders the entries anew, and their order settles ties between concepts.
         total = total + term
+        if n_steps is None and isinstance(term, sparse.csr_matrix) and not term.nnz:
+            break
     return total
 
 

@@ -27,3 +27,20 @@ def test_along_a_graph_without_cycles_it_ends_by_itself() -> None:
     closure = neumann_series(start, lambda term: term @ chain)
 
     np.testing.assert_array_equal(closure.toarray(), np.triu(np.ones((4, 4))))
+
+
+def test_the_entries_of_a_closure_keep_the_order_by_which_ties_are_settled() -> None:
+    rng = np.random.default_rng(0)
+    rows = np.repeat(np.arange(1, 60), 3)
+    step = sparse.csr_matrix((np.ones(len(rows)), (rows, rng.integers(0, rows))), shape=(60, 60))
+    start = sparse.identity(60, format="csr")
+    term = summed = start
+    while term.nnz:
+        term = term @ step
+        summed = summed + term
+
+    closure = neumann_series(start, lambda reached: reached @ step)
+
+    assert not summed.has_sorted_indices
+    np.testing.assert_array_equal(closure.indices, summed.indices)
+    np.testing.assert_array_equal(closure.data, summed.data)
