@@ -88,7 +88,7 @@ async def test_wrong_input_comes_back_to_the_agent_as_a_message(saved_model: Pat
     answer, called = await run(FunctionAgent(tools=zero_shot_tools(saved_model), llm=llm), "?")
     assert answer == "Sorry."
     assert called[0].tool_output.is_error
-    assert "expected a non-empty text" in called[0].tool_output.content
+    assert "as a text that is not empty" in called[0].tool_output.content
 
 
 class SmallToolLLM(MockFunctionCallingLLM):
