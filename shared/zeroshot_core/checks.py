@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
+import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import wraps
 from numbers import Integral, Real
@@ -25,6 +26,8 @@ __all__ = [
     "known_names",
     "nearest_name",
     "real",
+    "repaired_text",
+    "repaired_texts",
     "sequence",
     "shown",
     "text",
@@ -33,6 +36,7 @@ __all__ = [
 ]
 
 Class = TypeVar("Class", bound=type)
+Part = TypeVar("Part")
 
 _MOST_SHOWN = 200
 
@@ -104,6 +108,39 @@ def text(name: str, value: object, *, remedy: str = "") -> str:
     if not isinstance(value, str) or not value.strip():
         raise InvalidInputError(_sentence(name, "as a text that is not empty", value, remedy))
     return value
+
+
+def repaired_text(text: str) -> str:
+    """Read each lone surrogate of a text, which no file and no tokenizer can hold, as U+FFFD.
+
+    Two that make a pair, as UTF-16 writes what lies beyond its first plane, become the character that they
+    stand for.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def repaired_texts(parts: Iterable[Part], of: str = "texts") -> list[Part]:
+    """Repair those of several parts that are texts, as `repaired_text` does, and say in one warning how many.
+
+    Parameters
+    ----------
+    of
+        What the parts are, in the plural.
+    """
+    given = list(parts)
+    repaired: list[Any] = [repaired_text(part) if isinstance(part, str) else part for part in given]
+    n_repaired = sum(new is not old for new, old in zip(repaired, given, strict=True))
+    if n_repaired:
+        warnings.warn(
+            f"{n_repaired} of {len(given)} {of} hold lone surrogates, which are no characters; "
+            "each is read as U+FFFD",
+            stacklevel=3,
+        )
+    return repaired
 
 
 def sequence(name: str, value: object, *, of: str) -> list[Any]:

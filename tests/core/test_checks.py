@@ -81,3 +81,33 @@ def test_a_message_never_repeats_more_than_200_characters_of_a_value() -> None:
         checks.whole("top_k", "x" * 5000)
 
     assert len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("plain \u00e9 \U0001f600", "plain \u00e9 \U0001f600"),
+        ("a\ud800b", "a\ufffdb"),
+        ("\ud800\ud800x", "\ufffd\ufffdx"),
+        ("\ude00\ud83d", "\ufffd\ufffd"),
+        ("\ud83d\ude00", "\U0001f600"),
+        ("\ufeffcut\udcff", "\ufeffcut\ufffd"),
+    ],
+)
+def test_lone_surrogates_are_read_as_the_replacement_character_and_pairs_as_what_they_mean(
+    text: str, expected: str
+) -> None:
+    assert checks.repaired_text(text) == expected
+
+
+def test_repaired_texts_are_counted_in_one_warning() -> None:
+    image = object()
+    with pytest.warns(UserWarning, match=r"2 of 4 names hold lone surrogates") as caught:
+        assert checks.repaired_texts(["a\ud800", "b", image, "\udfff"], "names") == [
+            "a\ufffd",
+            "b",
+            image,
+            "\ufffd",
+        ]
+    assert len(caught) == 1
+    assert checks.repaired_texts(["a", "b"]) == ["a", "b"]

@@ -44,15 +44,18 @@ def unique_texts(contents: Sequence[Content], encoder_name: str) -> tuple[list[s
     Raises
     ------
     InvalidInputError
-        If a content is an image, another object, or an empty text, or if `contents` is one bare text.
+        If a content is an image, another object, or an empty text, or if `contents` is no list: one bare
+        text, a table, a mapping or a set.
+
+    Warns
+    -----
+    UserWarning
+        If texts hold lone surrogates: each is read as U+FFFD.
     """
-    if isinstance(contents, str):
-        raise InvalidInputError(
-            f"expected a sequence of texts, got one text {contents[:40]!r}; wrap it in a list"
-        )
+    given = checks.repaired_texts(checks.sequence("contents", contents, of="texts"))
     position: dict[str, int] = {}
-    where = np.empty(len(contents), np.int64)
-    for i, content in enumerate(contents):
+    where = np.empty(len(given), np.int64)
+    for i, content in enumerate(given):
         if not isinstance(content, str) or not content.strip():
             raise InvalidInputError(_refusal(i, content, encoder_name))
         where[i] = position.setdefault(content, len(position))

@@ -86,11 +86,12 @@ class RememberingEncoder(WrappingEncoder):
         self, contents: Sequence[Content], *, role: Role = "document", show_progress: bool = False
     ) -> Vectors:
         """Encode the texts not met before, and look up the others."""
-        new = list(dict.fromkeys(text for text in contents if (role, text) not in self._known))
+        given = checks.repaired_texts(checks.sequence("contents", contents, of="texts"))
+        new = list(dict.fromkeys(text for text in given if (role, text) not in self._known))
         if new:
             vectors = self._encoder.encode(new, role=role, show_progress=show_progress)
             self._known.update(zip([(role, text) for text in new], vectors, strict=True))
-        rows = [self._known[role, text] for text in contents]
+        rows = [self._known[role, text] for text in given]
         return np.stack(rows) if rows else np.empty((0, self.dimension), dtype=np.float32)
 
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from zeroshot_core.encoders import FunctionEncoder, HashEncoder, encoder_from_config, load_encoder
+from zeroshot_core.encoders.wrappers import CachedEncoder, RememberingEncoder
 from zeroshot_core.errors import ArtifactError, FingerprintMismatchError, InvalidInputError
 
 
@@ -24,6 +25,20 @@ def test_function_gives_unit_rows_and_sees_each_distinct_text_once():
     assert rows.dtype == np.float32
     assert np.linalg.norm(rows, axis=1) == pytest.approx(1.0, abs=1e-6)
     np.testing.assert_array_equal(rows[0], rows[2])
+
+
+@pytest.mark.parametrize("wrap", [lambda e: e, RememberingEncoder, "cached"])
+def test_lone_surrogates_are_read_as_the_replacement_character_and_counted(wrap, tmp_path):
+    seen = []
+    encoder = encoder_of(
+        lambda texts: seen.extend(texts) or letters(texts), dimension=8, fingerprint="0" * 16
+    )
+    encoder = CachedEncoder(encoder, tmp_path / "vectors.db") if wrap == "cached" else wrap(encoder)
+    with pytest.warns(UserWarning, match=r"2 of 3 texts hold lone surrogates") as caught:
+        rows = encoder.encode(["tea", "t\ud800", "\udfff"])
+    assert len(caught) == 1
+    assert seen == ["tea", "t\ufffd", "\ufffd"]
+    np.testing.assert_array_equal(rows, encoder.encode(["tea", "t\ufffd", "\ufffd"]))
 
 
 def test_dimension_is_found_out_at_the_first_use():

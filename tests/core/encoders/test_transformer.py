@@ -210,7 +210,9 @@ def test_default_model_needs_no_network_and_import_no_torch():
 @pytest.mark.parametrize(
     ("contents", "message"),
     [
-        ("lamp", "expected a sequence of texts, got one text 'lamp'; wrap it in a list"),
+        ("lamp", "expected contents as a list of texts, got one: 'lamp'; wrap it in a list"),
+        ({"lamp": 1}, "expected contents as a list of texts, got a dict; give a list"),
+        ({"lamp"}, "expected contents as a list of texts, got a set; give a list"),
         (["lamp", "  "], "content 1: expected a non-empty text, got '  '; drop it or describe it"),
         ([None], "content 0: expected a text, got None of type builtins.NoneType; convert it with str"),
     ],
