@@ -177,7 +177,7 @@ def test_a_label_alone_costs_no_search(saved_classifier: Path, monkeypatch: pyte
     whole = langchain_zeroshot.ZeroShotPredictor(model=saved_classifier).invoke(query)
     searches: list[str] = []
     retriever = open_model(saved_classifier).retriever_
-    for method in ("retrieve", "related_concepts"):
+    for method in ("retrieve", "related_concepts", "evidence"):
         monkeypatch.setattr(
             retriever, method, lambda *args, method=method, **options: searches.append(method)
         )

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion, VectorIndex
     from zeroshot_core.novelty.scorer import NoveltyScorer
-    from zeroshot_core.types import Floats, Hit, Ints, Vectors
+    from zeroshot_core.types import Floats, Ints, Vectors
 
 __all__ = ["ZeroShotClassifier"]
 
@@ -455,14 +455,10 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
 
     def _evidence(self, items: Sequence[Item], vectors: Vectors, top_k: int) -> list[Evidence]:
         """Known items where some have labels, and concepts, for items with vectors (q, d)."""
-        hits: list[list[Hit]] = [[] for _ in items]
         if self.head_.has_examples.any():
-            hits = self.retriever_.retrieve(items, top_k=top_k, vectors=vectors)
-        concepts = self.retriever_.related_concepts(items, top_k=_N_CONCEPTS_SHOWN, vectors=vectors)
-        return [
-            Evidence(items=tuple(near), concepts=tuple(related))
-            for near, related in zip(hits, concepts, strict=True)
-        ]
+            return self.retriever_.evidence(items, top_k=top_k, n_concepts=_N_CONCEPTS_SHOWN, vectors=vectors)
+        related = self.retriever_.related_concepts(items, top_k=_N_CONCEPTS_SHOWN, vectors=vectors)
+        return [Evidence(concepts=tuple(concepts)) for concepts in related]
 
     def _encoded(self, items: Sequence[Item]) -> Vectors:
         contents = [item.content for item in items]

@@ -17,7 +17,7 @@ from zeroshot_core.novelty.scorer import FEWEST_TEXTS
 from zeroshot_core.prompting.answers import ANSWER_FORMAT, shortened
 from zeroshot_core.prompting.label_question import LabelQuestion
 from zeroshot_core.prompting.prompt_settings import Prompting
-from zeroshot_core.types import Concept, Hit, Item, Prediction
+from zeroshot_core.types import Concept, Evidence, Hit, Item, Prediction
 
 if TYPE_CHECKING:
     from zeroshot_core.classification.classifier import ZeroShotClassifier
@@ -38,6 +38,7 @@ def label_questions(
     top_k: int | None = None,
     prompting: Prompting | None = None,
     reject: bool = False,
+    evidence: bool = True,
 ) -> list[LabelQuestion]:
     """Write for each text what a language model is to be asked, by one call of the classifier.
 
@@ -51,6 +52,8 @@ def label_questions(
     reject
         Whether "none of these" is a candidate too, whose label is ``""``. Where no model answers, the
         classifier rejects as its `predict` does, if it has the 10 known texts that it needs to.
+    evidence
+        Whether the predictions hold the evidence; the prompts do all the same.
 
     Raises
     ------
@@ -65,10 +68,13 @@ def label_questions(
     predictions = classifier.explain(items, top_k=top_k, reject=knows_enough)
     graph, names = classifier.graph_, _names(classifier.classes_.tolist(), classifier.graph_)
     settings = prompting or Prompting()
-    return [
+    questions = [
         _question(item, prediction, graph, names, settings, reject)
         for item, prediction in zip(items, predictions, strict=True)
     ]
+    if evidence:
+        return questions
+    return [replace(each, prediction=replace(each.prediction, evidence=Evidence())) for each in questions]
 
 
 def check_classifier(model: object) -> ZeroShotClassifier:

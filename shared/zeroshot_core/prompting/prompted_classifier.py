@@ -83,6 +83,7 @@ class PromptedClassifier:
         top_k: int | None = None,
         coverage: float | None = None,
         reject: bool = False,
+        evidence: bool = True,
     ) -> list[Prediction]:
         """Label of each item or text with the model's reason and the classifier's evidence.
 
@@ -95,6 +96,8 @@ class PromptedClassifier:
         reject
             Whether the model may choose "none of these", whose label is ``""``; where it does not answer, the
             classifier decides as its own `predict` does.
+        evidence
+            Whether the predictions hold the evidence; the prompts do all the same.
 
         Raises
         ------
@@ -104,7 +107,9 @@ class PromptedClassifier:
         """
         remedy = "it is how many calls of ask run at a time"
         n_threads = whole("max_concurrency", self.max_concurrency, least=1, remedy=remedy)
-        questions = label_questions(self.classifier, X, top_k=top_k, prompting=self.prompting, reject=reject)
+        questions = label_questions(
+            self.classifier, X, top_k=top_k, prompting=self.prompting, reject=reject, evidence=evidence
+        )
         with ThreadPoolExecutor(n_threads) as pool:
             return list(pool.map(lambda question: question.ask(self._answer), questions))
 

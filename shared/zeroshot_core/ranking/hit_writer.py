@@ -26,7 +26,16 @@ class HitWriter:
         self._annotations = annotations
         self._content = information_content(annotations.hierarchy, annotations.frequencies)
 
-    def hits(self, case: Case, logs: Floats, denied: Floats, ranked: Ints, top_k: int) -> list[Hit]:
+    def hits(
+        self,
+        case: Case,
+        logs: Floats,
+        denied: Floats,
+        ranked: Ints,
+        top_k: int,
+        *,
+        with_paths: bool = True,
+    ) -> list[Hit]:
         """Make hits of the best candidates, best first, ties in the order of their ids.
 
         Parameters
@@ -49,7 +58,9 @@ class HitWriter:
                 score=float(totals[place]),
                 text=self._annotations.names[row],
                 parts=dict(zip(names, said[:, rank].tolist(), strict=True)),
-                path=self._path(case, int(said[: len(case.present), rank].argmax()), row),
+                path=self._path(case, int(said[: len(case.present), rank].argmax()), row)
+                if with_paths
+                else (),
                 metadata={"probability": float(shares[place])},
             )
             for rank, (place, row) in enumerate(zip(kept.tolist(), ranked[kept].tolist(), strict=True))

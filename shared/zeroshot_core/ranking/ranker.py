@@ -180,6 +180,7 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
         top_k: int | None = None,
         coverage: float | None = None,
         graph_weight: float | None = None,
+        evidence: bool = True,
     ) -> list[Prediction]:
         """Best candidate with probabilities, and the best ones with what each finding says for them.
 
@@ -187,6 +188,9 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
         ----------
         coverage, graph_weight
             For callers that don't know what kind of model they hold: they change nothing here.
+        evidence
+            Whether the best candidates are told with their findings and paths; without,
+            `Prediction.evidence` is empty.
         """
         top_k = self.top_k if top_k is None else checks.whole("top_k", top_k, least=1)
         ranked = self._ranked(())
@@ -196,9 +200,9 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
                 id=case.id,
                 value=hits[0].text if hits else "",
                 probabilities=_by_name(hits),
-                evidence=Evidence(concepts=tuple(hits)),
+                evidence=Evidence(concepts=tuple(hits)) if evidence else Evidence(),
             )
-            for case, hits in zip(cases, self._hits(cases, ranked, top_k), strict=True)
+            for case, hits in zip(cases, self._hits(cases, ranked, top_k, with_paths=evidence), strict=True)
         ]
 
     def understand(self, X: Sequence[Findings | Item | str]) -> list[Case]:
@@ -206,9 +210,18 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
         self._check_fitted()
         return link_cases(as_findings(X, self.linker_.link_mentions), self.graph_, self.linker_)
 
-    def _hits(self, cases: Sequence[Case], ranked: npt.NDArray[np.int64], top_k: int) -> list[list[Hit]]:
+    def _hits(
+        self,
+        cases: Sequence[Case],
+        ranked: npt.NDArray[np.int64],
+        top_k: int,
+        *,
+        with_paths: bool = True,
+    ) -> list[list[Hit]]:
         return [
-            self.writer_.hits(case, logs, denied, ranked, top_k) if case.present else []
+            self.writer_.hits(case, logs, denied, ranked, top_k, with_paths=with_paths)
+            if case.present
+            else []
             for case, logs, denied in self._scored(cases)
         ]
 

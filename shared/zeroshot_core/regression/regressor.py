@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion, VectorIndex
     from zeroshot_core.regression.ensemble import EnsembleForecast
-    from zeroshot_core.types import Floats, Hit, Ints, Value, Vectors
+    from zeroshot_core.types import Floats, Ints, Value, Vectors
 
 __all__ = ["ZeroShotRegressor"]
 
@@ -336,13 +336,16 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
     ) -> list[Evidence]:
         """Known items, and concepts where there are any, for items with vectors (q, d)."""
         # An item that is known finds itself, which is no evidence.
-        hits = self.retriever_.retrieve(items, top_k=top_k + 1, graph_weight=graph_weight, vectors=vectors)
-        concepts: list[list[Hit]] = [[] for _ in items]
-        if self.space_ is not None:
-            concepts = self.retriever_.related_concepts(items, top_k=_N_CONCEPTS_SHOWN, vectors=vectors)
+        found = self.retriever_.evidence(
+            items,
+            top_k=top_k + 1,
+            n_concepts=_N_CONCEPTS_SHOWN,
+            graph_weight=graph_weight,
+            vectors=vectors,
+        )
         return [
-            Evidence(items=tuple(hit for hit in near if hit.id != item.id)[:top_k], concepts=tuple(related))
-            for item, near, related in zip(items, hits, concepts, strict=True)
+            replace(each, items=tuple(hit for hit in each.items if hit.id != item.id)[:top_k])
+            for item, each in zip(items, found, strict=True)
         ]
 
     def _shaped(self, values: Floats) -> Floats:

@@ -19,7 +19,7 @@ from zeroshot_core.retrieval.candidates import Candidates, gather, n_near
 from zeroshot_core.retrieval.hits import best_concepts, best_items, vector_hits
 from zeroshot_core.retrieval.queries import check_queries, content_of
 from zeroshot_core.retrieval.scoring import check_graph_weight, seed_weights
-from zeroshot_core.types import Concept, Hit, Item
+from zeroshot_core.types import Concept, Evidence, Hit, Item
 
 if TYPE_CHECKING:
     from zeroshot_core.index import Collection, Filter, GraphCollection
@@ -220,6 +220,61 @@ class Retriever:
         return [
             best_concepts(each, query, activation, top_k, with_paths=with_paths)
             for query, each in enumerate(near)
+        ]
+
+    def evidence(
+        self,
+        queries: Sequence[str | Item],
+        *,
+        top_k: int | None = None,
+        n_concepts: int = 5,
+        graph_weight: float | None = None,
+        filter: Filter | None = None,
+        vectors: Vectors | None = None,
+    ) -> list[Evidence]:
+        """Find items and concepts for each query at once: its concepts are searched and activated once.
+
+        Parameters
+        ----------
+        top_k, graph_weight, filter, vectors
+            As in `retrieve`.
+        n_concepts
+            Concepts for each query; none are given without a graph.
+
+        Returns
+        -------
+        list of Evidence
+            For each query what `retrieve` and `related_concepts` find.
+
+        Raises
+        ------
+        InvalidInputError, UnknownConceptError
+            As in `retrieve`.
+        """
+        top_k = self.top_k if top_k is None else checks.whole("top_k", top_k, least=1)
+        n_concepts = checks.whole("n_concepts", n_concepts, least=1)
+        weight = self.graph_weight if graph_weight is None else check_graph_weight(graph_weight)
+        checked = check_queries(queries)
+        if not checked:
+            return []
+        vectors = self._vectors(checked, vectors)
+        if not self.has_graph:
+            found = vector_hits(self.version.search_items(vectors, top_k, filter))
+            return [Evidence(items=tuple(hits)) for hits in found]
+        if weight:
+            nearest = self.version.begin_search(vectors, n_near(top_k), filter)
+        near = self._near_concepts(vectors, range(len(checked)), max(n_concepts, _N_SEEDS))
+        activation = self._activate(self._seeds(checked, near))
+        if weight:
+            candidates = gather(self.version, nearest(), vectors, activation, top_k, filter, weight)
+            items = [
+                best_items(each, query, activation, weight, top_k) for query, each in enumerate(candidates)
+            ]
+        else:
+            items = vector_hits(self.version.search_items(vectors, top_k, filter))
+        return [
+            Evidence(items=tuple(hits), concepts=tuple(best_concepts(each, query, activation, n_concepts)))
+            for query, (hits, each) in enumerate(zip(items, near, strict=True))
         ]
 
     def reach(self, queries: Sequence[str | Item], vectors: Vectors) -> Activation:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 from zeroshot_core.checks import real, whole
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.prompting.answers import Answer
 from zeroshot_core.prompting.label_question import LabelQuestion
-from zeroshot_core.types import Evidence, Item, Prediction
+from zeroshot_core.types import Item, Prediction
 
 if TYPE_CHECKING:
     from zeroshot_core.classification.classifier import ZeroShotClassifier
@@ -36,8 +36,8 @@ class PredictionSettings:
     prompting
         What goes into the prompts of a language model that chooses the label.
     evidence
-        Whether the known items and concepts behind a prediction are told. If not, a classifier searches for
-        none, but for the prompt of a language model.
+        Whether the known items and concepts behind a prediction are told. If not, none are searched for, but
+        for the prompt of a language model.
 
     Raises
     ------
@@ -61,7 +61,7 @@ class Explainer(Protocol):
     """A model that predicts with reasons: of any kind but a novelty detector."""
 
     def explain(
-        self, X: Sequence[Item | str], *, top_k: int = ..., coverage: float = ...
+        self, X: Sequence[Item | str], *, top_k: int = ..., coverage: float = ..., evidence: bool = ...
     ) -> list[Prediction]:
         """Predict with the evidence behind each prediction."""
 
@@ -108,16 +108,16 @@ def questions(
         return [FinalPrediction(prediction=one) for one in predictions(model, items, settings)]
     from zeroshot_core.prompting.label_prompts import check_classifier, label_questions
 
-    found = label_questions(
-        check_classifier(model),
-        items,
-        top_k=settings.top_k,
-        prompting=settings.prompting,
-        reject=settings.reject,
-    )
-    if settings.evidence:
-        return [*found]
-    return [replace(question, prediction=_without_evidence(question.prediction)) for question in found]
+    return [
+        *label_questions(
+            check_classifier(model),
+            items,
+            top_k=settings.top_k,
+            prompting=settings.prompting,
+            reject=settings.reject,
+            evidence=settings.evidence,
+        )
+    ]
 
 
 def predictions(model: ServedModel, items: Sequence[Item], settings: PredictionSettings) -> list[Prediction]:
@@ -134,32 +134,17 @@ def predictions(model: ServedModel, items: Sequence[Item], settings: PredictionS
             f"expected a model that predicts a value, labels or a ranking, got a {type(model).__name__}; "
             "call its own predict"
         )
-    from zeroshot_core.classification.classifier import ZeroShotClassifier
-
-    if isinstance(model, ZeroShotClassifier):
-        return _labels(model, items, settings)
     if settings.reject:
-        found = _rejecting(model).explain(items, top_k=settings.top_k, reject=True)
-    else:
-        found = model.explain(items, top_k=settings.top_k, coverage=settings.coverage)
-    return found if settings.evidence else [_without_evidence(prediction) for prediction in found]
+        return _rejecting(model).explain(items, top_k=settings.top_k, reject=True, evidence=settings.evidence)
+    return model.explain(items, top_k=settings.top_k, coverage=settings.coverage, evidence=settings.evidence)
 
 
-def _labels(
-    classifier: ZeroShotClassifier, items: Sequence[Item], settings: PredictionSettings
-) -> list[Prediction]:
-    return classifier.explain(items, top_k=settings.top_k, reject=settings.reject, evidence=settings.evidence)
-
-
-def _without_evidence(prediction: Prediction) -> Prediction:
-    return replace(prediction, evidence=Evidence())
-
-
-def _rejecting(model: object) -> PromptedClassifier:
+def _rejecting(model: object) -> ZeroShotClassifier | PromptedClassifier:
     """Check that there are labels of which a text can be none."""
+    from zeroshot_core.classification.classifier import ZeroShotClassifier
     from zeroshot_core.prompting.prompted_classifier import PromptedClassifier
 
-    if not isinstance(model, PromptedClassifier):
+    if not isinstance(model, ZeroShotClassifier | PromptedClassifier):
         raise InvalidInputError(
             f"expected a classifier, whose labels a text can be none of, got {type(model).__name__}; "
             "leave reject out"

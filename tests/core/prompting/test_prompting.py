@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from threading import Barrier
 from typing import Any
 
@@ -16,7 +17,7 @@ from zeroshot_core.explain.wording import prediction_in_words
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.prediction import PromptedClassifier, Prompting, ZeroShotClassifier, label_questions
 from zeroshot_core.serving.loading import open_model, open_retriever
-from zeroshot_core.types import Concept, Item, Prediction, Relation
+from zeroshot_core.types import Concept, Evidence, Item, Prediction, Relation
 
 LABELS = {
     "k1": Concept(id="k1", name="red wine", synonyms=("claret",), description="Dark grapes, fermented."),
@@ -235,6 +236,20 @@ def test_it_is_served_as_the_plain_classifier_is(classifier: ZeroShotClassifier)
     assert prompted.predict([TEXT, "cat food"]).tolist() == ["k2", "k2"]
     assert prompted.classes_.tolist() == classifier.classes_.tolist()
     assert len(prompted.explain([TEXT], top_k=2, coverage=0.5)[0].evidence.items) == 2
+
+
+def test_evidence_that_is_not_wanted_is_in_the_prompt_alone(classifier: ZeroShotClassifier) -> None:
+    prompts: list[str] = []
+
+    def ask(prompt: str, schema: Any) -> Any:
+        prompts.append(prompt)
+        return {"label": "none", "reason": "because"}
+
+    model = PromptedClassifier(classifier, ask)
+    ((whole,), (bare,)) = (model.explain([TEXT], evidence=evidence) for evidence in (True, False))
+    assert prompts[0] == prompts[1]
+    assert whole.evidence != Evidence()
+    assert bare == replace(whole, evidence=Evidence())
 
 
 def test_questions_are_asked_at_the_same_time(classifier: ZeroShotClassifier) -> None:

@@ -13,6 +13,7 @@ from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.explain.wording import path_in_words, prediction_in_words
 from zeroshot_core.ranking.likelihood import Telling
 from zeroshot_core.ranking.ranker import ZeroShotRanker
+from zeroshot_core.types import Evidence
 
 MARFAN = found("F:fingers", "F:tall", "F:lens", no=("F:seizure",))
 CASES = [
@@ -246,6 +247,14 @@ def test_an_explanation_names_the_disease_and_its_rivals(clinic):
     assert next(iter(prediction.probabilities)) == "Marfan syndrome"
     assert prediction.evidence.concepts == tuple(clinic.rank([MARFAN], top_k=3)[0])
     assert prediction_in_words(prediction).startswith("Predicted Marfan syndrome (Marfan syndrome ")
+
+
+def test_an_answer_alone_follows_no_path(clinic, monkeypatch):
+    (whole,) = clinic.explain([MARFAN], top_k=3)
+    monkeypatch.setattr(clinic.writer_, "_path", None)
+    (bare,) = clinic.explain([MARFAN], top_k=3, evidence=False)
+
+    assert bare == replace(whole, evidence=Evidence())
 
 
 def test_a_note_leads_to_the_disease(clinic):

@@ -358,6 +358,34 @@ def test_vectors_that_are_known_already_are_not_computed_again(shop, monkeypatch
     assert retriever.related_concepts(queries, vectors=vectors) == concepts
 
 
+@pytest.mark.parametrize("graph_weight", [0.0, 0.3])
+def test_evidence_is_hits_and_concepts_for_one_search_of_each(shop, monkeypatch, graph_weight):
+    retriever, items = shop
+    queries = [*items[:2], "soup of kind 3"]
+    hits = retriever.retrieve(queries, top_k=4, graph_weight=graph_weight)
+    concepts = retriever.related_concepts(queries, top_k=3)
+    asked = []
+    by_items = "begin_search" if graph_weight else "search_items"
+    for name in (by_items, "search_concepts"):
+        search = getattr(retriever.version, name)
+        monkeypatch.setattr(
+            retriever.version,
+            name,
+            lambda *args, name=name, search=search: asked.append(name) or search(*args),
+        )
+    found = retriever.evidence(queries, top_k=4, n_concepts=3, graph_weight=graph_weight)
+    assert sorted(asked) == sorted([by_items, "search_concepts"])
+    assert [list(each.items) for each in found] == hits
+    assert [list(each.concepts) for each in found] == concepts
+
+
+def test_evidence_without_a_graph_is_items_alone(version, encoder, retriever):
+    (found,) = Retriever(version, encoder, top_k=4).evidence(["query"])
+    assert list(found.items) == retriever.retrieve(["query"], graph_weight=0)[0]
+    assert found.concepts == ()
+    assert retriever.evidence([]) == []
+
+
 def test_without_paths_hits_are_the_same_but_for_them(shop):
     retriever, items = shop
     queries = [*items[:2], "soup of kind 3"]
