@@ -9,8 +9,10 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
+import re
 import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from functools import wraps
 from numbers import Integral, Real
 from typing import Any, TypeVar
@@ -22,9 +24,12 @@ from zeroshot_core.errors import InvalidInputError
 
 __all__ = [
     "choice",
+    "groups",
+    "has_control_character",
     "known_arguments",
     "known_names",
     "nearest_name",
+    "numbers",
     "real",
     "repaired_text",
     "repaired_texts",
@@ -39,6 +44,9 @@ Class = TypeVar("Class", bound=type)
 Part = TypeVar("Part")
 
 _MOST_SHOWN = 200
+# The largest number that an index, or a seed of NumPy's, can hold.
+_LARGEST = 2**63 - 1
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def whole(name: str, value: object, *, least: int = 0, most: int | None = None, remedy: str = "") -> int:
@@ -47,12 +55,14 @@ def whole(name: str, value: object, *, least: int = 0, most: int | None = None, 
     Parameters
     ----------
     least, most
-        Bounds, both included.
+        Bounds, both included; without `most` it is what 64 bits hold.
     remedy
         What to do instead, as a clause that ends the sentence.
     """
     is_whole = isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
-    if not is_whole or not least <= int(value) <= (math.inf if most is None else most):  # type: ignore[call-overload]
+    if most is None and is_whole and int(value) > _LARGEST:  # type: ignore[call-overload]
+        most = _LARGEST
+    if not is_whole or not least <= int(value) <= (_LARGEST if most is None else most):  # type: ignore[call-overload]
         bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
         raise InvalidInputError(_sentence(name, f"as a whole number {bounds}", value, remedy))
     return int(value)  # type: ignore[call-overload, no-any-return]
@@ -79,7 +89,7 @@ def real(
     remedy
         What to do instead, as a clause that ends the sentence.
     """
-    number = float(value) if isinstance(value, Real) and not isinstance(value, bool | np.bool_) else math.nan
+    number = _as_float(value) if _is_number(value) else math.nan
     fits = (
         math.isfinite(number)
         and (least is None or number >= least)
@@ -163,13 +173,76 @@ def sequence(name: str, value: object, *, of: str) -> list[Any]:
             f"expected {name} as a list of {of}, got a {type(value).__name__}; give a list"
         )
     if hasattr(value, "columns") and hasattr(value, "shape"):
+        columns = [str(column) for column in getattr(value, "column_names", value.columns)]
+        items = " or [Item(...) for ...]" if "tems" in of else ""
         raise InvalidInputError(
             f"expected {name} as a list of {of}, got a {type(value).__name__} with columns "
-            f"{shown(list(value.columns))}; give one column as a list, or Items"
+            f"{shown(columns)}; give one of them, such as table[{shown(columns[0]) if columns else '...'}]"
+            f".tolist(){items}"
         )
-    if not isinstance(value, Iterable):
-        raise InvalidInputError(f"expected {name} as a list of {of}, got {shown(value)}; wrap it in a list")
+    if not isinstance(value, Iterable) or (isinstance(value, np.ndarray) and value.ndim == 0):
+        remedy = "leave it out" if value is None else "wrap it in a list"
+        raise InvalidInputError(f"expected {name} as a list of {of}, got {shown(value)}; {remedy}")
     return list(value)
+
+
+def groups(value: object, n: int, *, of: str) -> list[Hashable]:
+    """Check groups, one for each of `n` things, in the order given: an index of pandas does not count.
+
+    Parameters
+    ----------
+    of
+        What has a group each, in the singular, such as ``"item"``.
+    """
+    checked = sequence("groups", value, of=f"groups, one for each {of}")
+    if len(checked) != n:
+        raise InvalidInputError(f"expected {n} groups, one for each {of}, got {len(checked)}")
+    for row, group in enumerate(checked):
+        if not isinstance(group, Hashable) or _is_missing(group):
+            raise InvalidInputError(
+                f"expected a name or a number as the group of each {of}, got {shown(group)} in row {row}; "
+                "fill it in"
+            )
+    return checked
+
+
+def numbers(name: str, value: object) -> npt.NDArray[np.float64]:
+    """Check numbers, of any shape, and give them back as float64; None and what pandas lacks is NaN.
+
+    Dates, booleans, texts that look like numbers and masked entries are refused: NumPy would make numbers of
+    them that nobody meant (nanoseconds, 0 and 1, 1009 of ``"1_009"``, what a mask hides).
+    """
+    if np.ma.isMaskedArray(value) and np.ma.getmaskarray(value).any():  # type: ignore[no-untyped-call]
+        n_hidden = int(np.ma.getmaskarray(value).sum())  # type: ignore[no-untyped-call]
+        raise InvalidInputError(
+            f"expected {name} that are numbers, got {n_hidden} masked entries; drop these rows, or fill them"
+        )
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(
+            f"expected {name} that are numbers, in rows of one length, got {shown(value)}"
+        ) from error
+    strange = None
+    if array.dtype.kind == "O":
+        parts = array.ravel().tolist()
+        strange = next((part for part in parts if not _is_number(part) and not _is_missing(part)), None)
+        if strange is None:
+            array = np.array([math.nan if _is_missing(part) else _as_float(part) for part in parts])
+            array = array.reshape(np.shape(value))
+    elif array.dtype.kind not in "iuf" and array.size:
+        strange = array.ravel()[0]
+    if strange is not None:
+        raise InvalidInputError(
+            f"expected {name} that are numbers, got {shown(strange)} of type {type(strange).__name__}; "
+            "convert it to a number in the unit that you mean"
+        )
+    return array.astype(np.float64)
+
+
+def has_control_character(value: str) -> bool:
+    """Whether a name holds NUL, a line break or another control character, which no filter can express."""
+    return _CONTROL.search(value) is not None
 
 
 def vectors(
@@ -243,8 +316,28 @@ def nearest_name(name: str, known: Collection[str]) -> str | None:
 
 def shown(value: object) -> str:
     """Show a value in an error, cut to 200 characters."""
-    words = repr(value)
+    try:
+        words = repr(value)
+    except Exception:  # a number of 5,000 digits, or an object that cannot show itself
+        words = f"a value of type {type(value).__name__} that cannot be shown"
     return words if len(words) <= _MOST_SHOWN else f"{words[: _MOST_SHOWN - 3]}..."
+
+
+def _as_float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real | Decimal) and not isinstance(value, bool | np.bool_)
+
+
+def _is_missing(value: object) -> bool:
+    """Whether it is None, NaN, or what pandas writes for a value that is not there."""
+    is_nan = isinstance(value, float | np.floating) and math.isnan(value)
+    return value is None or is_nan or type(value).__name__ in {"NAType", "NaTType"}
 
 
 def _sentence(name: str, expected: str, value: object, remedy: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from zeroshot_core.checks import sequence, shown
 from zeroshot_core.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -68,15 +69,32 @@ class Item:
     metadata: Mapping[str, Scalar] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.id, str) or not self.id:
-            raise InvalidInputError(f"expected an item id that is a non-empty string, got {self.id!r}")
+        if not isinstance(self.id, str) or not self.id or "\0" in self.id:
+            raise InvalidInputError(
+                f"expected an item id that is a non-empty string without NUL, got {shown(self.id)}"
+            )
         if self.text is None and self.image is None:
             raise InvalidInputError(f"item {self.id!r}: expected a text or an image, got neither")
         if self.text is not None and (not isinstance(self.text, str) or not self.text.strip()):
             raise InvalidInputError(
-                f"item {self.id!r}: expected a non-empty text, got {self.text!r}; drop the row or describe it"
+                f"item {self.id!r}: expected a non-empty text, got {shown(self.text)}; drop the row or "
+                "describe it"
             )
-        object.__setattr__(self, "concepts", tuple(self.concepts))
+        # Most items have a tuple, and as many of them as an index holds are made in one search.
+        concepts = self.concepts
+        if type(concepts) is not tuple:
+            concepts = tuple(sequence(f"concepts of item {self.id!r}", concepts, of="concept ids"))
+            object.__setattr__(self, "concepts", concepts)
+        for concept in concepts:
+            if not isinstance(concept, str):
+                raise InvalidInputError(
+                    f"item {self.id!r}: expected concept ids that are strings, got {shown(concept)}"
+                )
+        if not isinstance(self.metadata, Mapping):
+            raise InvalidInputError(
+                f"item {self.id!r}: expected metadata as a mapping of names to values, got "
+                f"{shown(self.metadata)}; leave it out where there is none"
+            )
 
     @property
     def content(self) -> Content:

@@ -125,6 +125,7 @@ class HeadEncoder(Encoder):
         InvalidInputError
             If the base refuses a content.
         """
+        contents = checks.sequence("contents", contents, of="texts or images")
         rows = self._base.encode(contents, role=role, show_progress=show_progress)
         return unit_rows(self._changed(rows), [str(content) for content in contents])
 

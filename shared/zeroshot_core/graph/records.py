@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+from zeroshot_core.checks import shown
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph.validation import first_of
 from zeroshot_core.types import Concept, Relation
@@ -87,8 +88,8 @@ def relation_of(
 def _number(value: Any) -> float:
     try:
         return float(value)
-    except (TypeError, ValueError) as error:
-        raise InvalidInputError(f"expected a weight that is a number, got {value!r}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidInputError(f"expected a weight that is a number, got {shown(value)}") from error
 
 
 def split_values(name: str, value: Any) -> tuple[str, ...]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import islice
 from numbers import Real
 
+from zeroshot_core.checks import shown
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.types import Concept, Relation
 
 __all__ = ["N_SHOWN", "check_graph", "first_of", "refuse_damaged"]
 
 N_SHOWN = 5
+_LARGEST_WEIGHT = sys.float_info.max
 
 
 def first_of(messages: Iterable[str], count: int) -> str:
@@ -61,21 +63,27 @@ def _is_filled(value: object) -> bool:
 def _concept_problems(concepts: Sequence[Concept]) -> Iterator[str]:
     seen: set[str] = set()
     for c in concepts:
+        if not (_is_filled(c.id) and _is_filled(c.name) and _is_filled(c.type)):
+            yield f"concept id={shown(c.id)} name={shown(c.name)} type={shown(c.type)} has an empty field"
+            continue
         if c.id in seen:
             yield f"concept {c.id!r} is given twice"
         seen.add(c.id)
-        if not (_is_filled(c.id) and _is_filled(c.name) and _is_filled(c.type)):
-            yield f"concept id={c.id!r} name={c.name!r} type={c.type!r} has an empty field"
+        if "\0" in c.id or "\0" in c.type:
+            yield f"concept {c.id!r} of type {c.type!r} holds NUL, which no filter can express"
         if not isinstance(c.synonyms, tuple) or not all(map(_is_filled, c.synonyms)):
-            yield f"concept {c.id!r} has synonyms {c.synonyms!r}, not a tuple of non-empty strings"
+            yield f"concept {c.id!r} has synonyms {shown(c.synonyms)}, not a tuple of non-empty strings"
         if not isinstance(c.description, str):
-            yield f"concept {c.id!r} has description {c.description!r}, not a string"
+            yield f"concept {c.id!r} has description {shown(c.description)}, not a string"
 
 
 def _relation_problems(relations: Sequence[Relation], known: Container[str]) -> Iterator[str]:
     seen: set[tuple[str, str, str]] = set()
     for r in relations:
         key = (r.head, r.type, r.tail)
+        if not all(isinstance(part, str) for part in key):
+            yield f"relation {shown(r.head)} -{shown(r.type)}-> {shown(r.tail)} is not of strings"
+            continue
         if key in seen:
             yield f"relation {r.head!r} -{r.type}-> {r.tail!r} is given twice"
         seen.add(key)
@@ -85,6 +93,7 @@ def _relation_problems(relations: Sequence[Relation], known: Container[str]) -> 
             if end not in known:
                 yield f"relation {r.head!r} -{r.type}-> {r.tail!r} ends at unknown concept {end!r}"
         if not isinstance(r.sources, tuple) or not all(map(_is_filled, r.sources)):
-            yield f"relation {r.head!r} -{r.type}-> {r.tail!r} has sources {r.sources!r}, not a tuple of ids"
-        if not (isinstance(r.weight, Real) and math.isfinite(r.weight) and r.weight > 0):
-            yield f"relation {r.head!r} -{r.type}-> {r.tail!r} has weight {r.weight!r}"
+            sources = shown(r.sources)
+            yield f"relation {r.head!r} -{r.type}-> {r.tail!r} has sources {sources}, not a tuple of ids"
+        if not (isinstance(r.weight, Real) and 0 < r.weight <= _LARGEST_WEIGHT):
+            yield f"relation {r.head!r} -{r.type}-> {r.tail!r} has weight {shown(r.weight)}"

@@ -284,7 +284,7 @@ def checked_items(items: Iterable[Item]) -> tuple[list[Item], list[Row]]:
     InvalidInputError
         If something is no Item, an id appears twice, or a value is over its limit in bytes.
     """
-    kept = list(items)
+    kept = checks.sequence("items", items, of="Items")
     stray = next((item for item in kept if not isinstance(item, Item)), None)
     if stray is not None:
         raise InvalidInputError(

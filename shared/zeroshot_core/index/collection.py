@@ -37,6 +37,7 @@ __all__ = [
     "SearchResult",
     "check_ids",
     "check_search",
+    "checked_ids",
     "require_graph",
     "search_each",
 ]
@@ -274,6 +275,15 @@ def check_search(vectors: Vectors, top_k: int, dimension: int) -> Vectors:
         remedy="encode them with the encoder that the index was built with",
     )
     return np.ascontiguousarray(queries)
+
+
+def checked_ids(ids: Sequence[str]) -> list[str]:
+    """Refuse ids that are not a list of strings."""
+    known = checks.sequence("ids", ids, of="ids")
+    stray = next((id_ for id_ in known if not isinstance(id_, str)), None)
+    if stray is not None:
+        raise InvalidInputError(f"expected ids that are strings, got {checks.shown(stray)}")
+    return known
 
 
 def check_ids(kind: str, ids: Sequence[str], known: abc.Container[str]) -> None:

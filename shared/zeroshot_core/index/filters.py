@@ -12,6 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import numpy as np
+
+from zeroshot_core.checks import has_control_character, nearest_name, shown
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.types import Scalar
 
@@ -22,6 +25,7 @@ __all__ = [
     "Filter",
     "FilterColumns",
     "Not",
+    "check_key",
     "filter_of",
     "literal",
     "literals",
@@ -45,7 +49,12 @@ _MAPPED = {
     "$contains": "contains",
     "$any": "contains",
 }
+_COMBINED = ("$and", "$or", "$not")
 _ITEM_FIELDS = ("id", "text", "concepts")
+# A server's parser, and Python's own stack, go no deeper than some hundred.
+_MOST_LEVELS = 32
+# Whole numbers that 64 bits hold.
+SMALLEST, LARGEST = -(2**63), 2**63 - 1
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
 
@@ -72,31 +81,35 @@ class Condition:
     value: Scalar | Sequence[Scalar]
 
     def __post_init__(self) -> None:
-        if not isinstance(self.field, str) or not self.field:
-            raise InvalidInputError(f"expected a field name, got {self.field!r}")
-        if self.op not in _OPERATORS:
-            raise InvalidInputError(f"expected an operator among {', '.join(_OPERATORS)}, got {self.op!r}")
+        check_key("field of a filter", self.field)
+        if not isinstance(self.op, str) or self.op not in _OPERATORS:
+            raise InvalidInputError(
+                f"expected an operator among {', '.join(_OPERATORS)}, got {shown(self.op)}"
+            )
         if (self.field == "concepts") != (self.op == "contains"):
             raise InvalidInputError(
                 f"expected the operator 'contains' with the field 'concepts' and only there, "
                 f"got {self.field!r} {self.op!r}"
             )
-        if isinstance(self.value, Sequence) and not isinstance(self.value, (str, bytes)):
-            object.__setattr__(self, "value", tuple(self.value))
+        value = self.value
+        if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+            object.__setattr__(self, "value", tuple(map(_plain, value)))
+        else:
+            object.__setattr__(self, "value", _plain(value))
         self._check_value()
 
     def _check_value(self) -> None:
         several = isinstance(self.value, tuple)
         if self.op in _MEMBERSHIPS and not several:
-            raise InvalidInputError(f"expected a sequence of values for {self.op!r}, got {self.value!r}")
+            raise InvalidInputError(f"expected a sequence of values for {self.op!r}, got {shown(self.value)}")
         if self.op in _COMPARISONS and several:
             raise InvalidInputError(
-                f"expected one value for {self.op!r}, got {self.value!r}; use 'in' for several"
+                f"expected one value for {self.op!r}, got {shown(self.value)}; use 'in' for several"
             )
         for value in self.values:
             literal(value)
             if self.field in _ITEM_FIELDS and not isinstance(value, str):
-                raise InvalidInputError(f"expected a string for the field {self.field!r}, got {value!r}")
+                raise InvalidInputError(f"expected a string for the field {self.field!r}, got {shown(value)}")
 
     @property
     def values(self) -> tuple[Scalar, ...]:
@@ -144,14 +157,33 @@ def filter_of(filter: Filter | Mapping[str, Any] | None) -> Filter | None:
     Raises
     ------
     InvalidInputError
-        If `filter` is neither a mapping nor a filter, or an operator is unknown.
+        If `filter` is neither a mapping nor a filter, an operator is unknown, or it is nested deeper than 32
+        levels.
     """
-    if filter is None or isinstance(filter, Condition | AllOf | AnyOf | Not):
-        return filter
-    if not isinstance(filter, Mapping):
-        raise InvalidInputError(f"expected a mapping or a filter, got {filter!r}")
-    parts = [part for key, value in filter.items() for part in _entry(key, value)]
-    return parts[0] if len(parts) == 1 else AllOf(parts)
+    return None if filter is None else _filter_of(filter, _MOST_LEVELS)
+
+
+def check_key(what: str, key: object) -> None:
+    """Refuse a metadata key that not every Milvus can look up.
+
+    Parameters
+    ----------
+    what
+        What the key is for the caller, such as ``"metadata key"``.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is no string, is empty, or holds a control character or ``][``.
+    """
+    if not isinstance(key, str) or not key:
+        raise InvalidInputError(f"expected a {what} that is a non-empty string, got {shown(key)}")
+    # Between these brackets a server takes an expression apart, within quotes too.
+    if "][" in key or has_control_character(key):
+        raise InvalidInputError(
+            f"expected a {what} without control characters and '][', which Milvus cannot look up, got "
+            f"{shown(key)}; rename it"
+        )
 
 
 class FilterColumns:
@@ -182,8 +214,17 @@ _ITEMS = FilterColumns()
 
 
 def render(filter: Filter | None, columns: FilterColumns = _ITEMS) -> str:
-    """Write a filter as a Milvus expression; the empty string for None."""
-    return "" if filter is None else _render(filter, columns, negated=False)
+    """Write a filter as a Milvus expression; the empty string for None.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is something else, or nested deeper than 32 levels.
+    """
+    if filter is None:
+        return ""
+    _checked_parts((filter,))
+    return _render(filter, columns, _MOST_LEVELS, negated=False)
 
 
 def literal(value: Scalar) -> str:
@@ -192,17 +233,21 @@ def literal(value: Scalar) -> str:
     Raises
     ------
     InvalidInputError
-        If it is no scalar, not finite, or holds a NUL character.
+        If it is no scalar, not finite, over 64 bits, or holds a NUL character.
     """
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
+        if not SMALLEST <= value <= LARGEST:
+            raise InvalidInputError(f"expected a whole number of at most 64 bits, got {shown(value)}")
         return str(int(value))
     if isinstance(value, float) and math.isfinite(value):
         return repr(float(value))
     if isinstance(value, str) and "\0" not in value:
         return f'"{value.translate(_ESCAPES)}"'
-    raise InvalidInputError(f"expected a string, a finite number or a boolean to filter by, got {value!r}")
+    raise InvalidInputError(
+        f"expected a string, a finite number or a boolean to filter by, got {shown(value)}"
+    )
 
 
 def literals(values: Sequence[Scalar]) -> str:
@@ -210,14 +255,15 @@ def literals(values: Sequence[Scalar]) -> str:
     return "[" + ", ".join(literal(value) for value in values) + "]"
 
 
-def _render(filter: Filter, columns: FilterColumns, *, negated: bool) -> str:
+def _render(filter: Filter, columns: FilterColumns, n_levels: int, *, negated: bool) -> str:
     """Negations are pushed down to the conditions: Milvus Lite has null logic, a server has not."""
+    _check_levels(n_levels)
     if isinstance(filter, Not):
-        return _render(filter.part, columns, negated=not negated)
+        return _render(filter.part, columns, n_levels - 1, negated=not negated)
     if isinstance(filter, Condition):
         return _render_condition(filter, columns, negated=negated)
     is_conjunction = isinstance(filter, AllOf) is not negated
-    parts = [f"({_render(part, columns, negated=negated)})" for part in filter.parts]
+    parts = [f"({_render(part, columns, n_levels - 1, negated=negated)})" for part in filter.parts]
     return (" and " if is_conjunction else " or ").join(parts) or columns.constant(is_conjunction)
 
 
@@ -248,33 +294,62 @@ def _render_positive(condition: Condition, columns: FilterColumns) -> str:
 
 
 def _checked_parts(parts: Sequence[Filter]) -> tuple[Filter, ...]:
+    if not isinstance(parts, list | tuple):
+        raise InvalidInputError(f"expected filters in a list, got {type(parts).__name__}; wrap it in a list")
     for part in parts:
         if not isinstance(part, (Condition, AllOf, AnyOf, Not)):
-            raise InvalidInputError(f"expected a Condition, AllOf, AnyOf or Not, got {part!r}")
+            raise InvalidInputError(f"expected a Condition, AllOf, AnyOf or Not, got {shown(part)}")
     return tuple(parts)
 
 
-def _entry(key: str, value: Any) -> list[Filter]:
-    if key in {"$and", "$or"}:
+def _check_levels(n_levels: int) -> None:
+    if n_levels < 1:
+        raise InvalidInputError(
+            f"expected a filter of at most {_MOST_LEVELS} levels, got a deeper one; write it flatter"
+        )
+
+
+def _plain(value: Any) -> Any:
+    """Take a scalar of NumPy as Python's."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _filter_of(filter: Filter | Mapping[str, Any], n_levels: int) -> Filter:
+    _check_levels(n_levels)
+    if isinstance(filter, Condition | AllOf | AnyOf | Not):
+        return filter
+    if not isinstance(filter, Mapping):
+        raise InvalidInputError(f"expected a mapping or a filter, got {shown(filter)}")
+    parts = [part for key, value in filter.items() for part in _entry(key, value, n_levels - 1)]
+    return parts[0] if len(parts) == 1 else AllOf(parts)
+
+
+def _entry(key: object, value: Any, n_levels: int) -> list[Filter]:
+    if key in ("$and", "$or"):
         if not isinstance(value, list | tuple):
-            raise InvalidInputError(f"filter {key}: expected a list of mappings, got {value!r}")
-        parts = [_all_of(part) for part in value]
+            raise InvalidInputError(f"filter {key}: expected a list of mappings, got {shown(value)}")
+        parts = [_filter_of(part, n_levels) for part in value]
         return [AllOf(parts) if key == "$and" else AnyOf(parts)]
     if key == "$not":
-        return [Not(_all_of(value))]
+        return [Not(_filter_of(value, n_levels))]
+    if not isinstance(key, str) or key.startswith("$"):
+        nearest = nearest_name(str(key), _COMBINED)
+        remedy = f"did you mean {nearest!r}?" if nearest else "a key of that name needs Condition(key, ...)"
+        raise InvalidInputError(
+            f"filter: expected metadata keys, or one of {', '.join(_COMBINED)}, got {shown(key)}; {remedy}"
+        )
     asked = value if isinstance(value, Mapping) else {"$eq": value}
+    if not asked:
+        raise InvalidInputError(f"filter on {key!r}: expected an operator, got an empty mapping")
     return [part for operator, operand in asked.items() for part in _conditions(key, operator, operand)]
 
 
-def _conditions(key: str, operator: str, operand: Any) -> list[Filter]:
+def _conditions(key: str, operator: object, operand: Any) -> list[Filter]:
     if operator == "$all" and isinstance(operand, list | tuple):
         return [Condition(key, "contains", one) for one in operand]
-    if operator not in _MAPPED:
+    if not isinstance(operator, str) or operator not in _MAPPED:
         raise InvalidInputError(
-            f"filter on {key!r}: expected one of {', '.join(_MAPPED)}, $all (of a list), got {operator!r}"
+            f"filter on {key!r}: expected one of {', '.join(_MAPPED)}, $all (of a list), got "
+            f"{shown(operator)}"
         )
     return [Condition(key, _MAPPED[operator], operand)]
-
-
-def _all_of(part: Filter | Mapping[str, Any]) -> Filter:
-    return filter_of(part) or AllOf(())

@@ -18,6 +18,7 @@ from zeroshot_core.index.collection import (
     Direction,
     SearchResult,
     check_ids,
+    checked_ids,
     search_each,
 )
 from zeroshot_core.index.filters import Filter, literals
@@ -182,6 +183,7 @@ class OpenVersion:
         InvalidInputError
             If an id is not there.
         """
+        ids = checked_ids(ids)
         found = self._items.get(set(ids))
         check_ids("items", ids, found)
         return [found[key] for key in ids]
@@ -194,7 +196,7 @@ class OpenVersion:
         InvalidInputError
             If an id is not there.
         """
-        return self._items.vectors(ids)
+        return self._items.vectors(checked_ids(ids))
 
     def concept_vectors(self, ids: Sequence[str]) -> Vectors:
         """Vectors of concepts in the order of the ids, shape (n, d).
@@ -204,7 +206,7 @@ class OpenVersion:
         InvalidInputError
             If an id is not there.
         """
-        return self._concepts.vectors(ids)
+        return self._concepts.vectors(checked_ids(ids))
 
     def all_ids(self) -> list[str]:
         """Ids of all items, sorted."""
@@ -310,10 +312,17 @@ class OpenVersion:
             self._items.wait_for_writes()
 
     def delete(self, ids: Sequence[str]) -> None:
-        """Delete items by id; unknown ids are passed over."""
-        if ids:
+        """Delete items by id; unknown ids are passed over.
+
+        Raises
+        ------
+        InvalidInputError
+            If the ids are not a list of strings; nothing has been deleted then.
+        """
+        known = checked_ids(ids)
+        if known:
             self._catalog.set_state(self.info.id, "edited")
-            self._items.delete(ids)
+            self._items.delete(known)
             self._items.wait_for_writes()
 
     def _relations_at(self, concept_ids: Sequence[str], direction: Direction) -> dict[int, Relation]:

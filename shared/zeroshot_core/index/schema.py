@@ -15,6 +15,7 @@ stored: their values must never change within a `SCHEMA_VERSION`.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,11 +23,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias
 
+import numpy as np
+
+from zeroshot_core.checks import has_control_character, shown
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.files import digest, file_digest
 from zeroshot_core.graph.names import case_key
 from zeroshot_core.index.collection import ConceptName, Record
-from zeroshot_core.types import Concept, Item, Relation
+from zeroshot_core.index.filters import LARGEST, SMALLEST, check_key
+from zeroshot_core.types import Concept, Item, Relation, Scalar
 
 if TYPE_CHECKING:
     from zeroshot_core.index.connection import Connection
@@ -94,14 +99,15 @@ def item_row(item: Item) -> Row:
     Raises
     ------
     InvalidInputError
-        If the id, the text, a concept or the metadata is over its limit in bytes, or the metadata is no JSON.
+        If the id, the text, a concept or the metadata is over its limit in bytes, an id holds a control
+        character, or the metadata hold a key or a value that no filter can express.
     """
     where = f"item {item.id!r}"
     text = item.text if item.text is not None else _path_of(item.image)
-    _check_bytes(where, "id", item.id, KEY_BYTES)
+    _check_id(where, "id", item.id)
     _check_bytes(where, "text", text, TEXT_BYTES)
     _check_strings(where, "concepts", item.concepts)
-    metadata = {key: _plain(value) for key, value in item.metadata.items()}
+    metadata = _checked_metadata(where, item.metadata)
     return {
         "id": item.id,
         "text": text,
@@ -120,13 +126,10 @@ def concept_row(concept: Concept, position: int) -> Row:
         Its place in the graph.
     """
     where = f"concept {concept.id!r}"
-    for name, value, limit in (
-        ("id", concept.id, KEY_BYTES),
-        ("type", concept.type, KEY_BYTES),
-        ("name", concept.name, TEXT_BYTES),
-        ("description", concept.description, TEXT_BYTES),
-    ):
-        _check_bytes(where, name, value, limit)
+    _check_id(where, "id", concept.id)
+    _check_id(where, "type", concept.type)
+    _check_bytes(where, "name", concept.name, TEXT_BYTES)
+    _check_bytes(where, "description", concept.description, TEXT_BYTES)
     _check_strings(where, "synonyms", concept.synonyms)
     row = {
         "id": concept.id,
@@ -142,7 +145,7 @@ def relation_row(relation: Relation, position: int) -> Row:
     """Row of a relation without its vector, checked against the limits of the fields."""
     where = f"relation {relation.head!r} -{relation.type}-> {relation.tail!r}"
     for name, value in (("head", relation.head), ("type", relation.type), ("tail", relation.tail)):
-        _check_bytes(where, name, value, KEY_BYTES)
+        _check_id(where, name, value)
     _check_strings(where, "sources", relation.sources)
     key = _hash(relation.head, relation.type, relation.tail)
     weight = float(relation.weight)
@@ -315,8 +318,36 @@ def _pixels(item: Item) -> str:
         ) from error
 
 
-def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else value
+def _checked_metadata(where: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata in plain values, which filters can ask for."""
+    try:
+        metadata = {}
+        for key, value in given.items():
+            check_key("metadata key", key)
+            metadata[key] = _checked_value(key, value.item() if isinstance(value, np.generic) else value)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{where}: {error}") from error
+    return metadata
+
+
+def _checked_value(key: str, value: object) -> Scalar:
+    """Refuse a value of metadata that a filter cannot be compared with."""
+    is_number = isinstance(value, int) and SMALLEST <= value <= LARGEST
+    if isinstance(value, str) or is_number or (isinstance(value, float) and math.isfinite(value)):
+        return value  # type: ignore[return-value]
+    raise InvalidInputError(
+        "expected metadata of strings, finite numbers and booleans of at most 64 bits, got "
+        f"{key!r}: {shown(value)}; write it as a string, or leave it out"
+    )
+
+
+def _check_id(where: str, name: str, value: str) -> None:
+    _check_bytes(where, name, value, KEY_BYTES)
+    if has_control_character(value):
+        raise InvalidInputError(
+            f"{where}: expected {name} without control characters, which no filter can express, got "
+            f"{shown(value)}; rename it"
+        )
 
 
 def _check_bytes(where: str, name: str, value: str, limit: int) -> None:

@@ -37,10 +37,11 @@ class Findings:
 
     def __post_init__(self) -> None:
         for name in ("present", "excluded"):
-            values = getattr(self, name)
-            if isinstance(values, str) or not all(isinstance(text, str) and text.strip() for text in values):
+            values = checks.sequence(f"{name} of findings {self.id!r}", getattr(self, name), of="findings")
+            if not all(isinstance(text, str) and text.strip() for text in values):
                 raise InvalidInputError(
-                    f"findings {self.id!r}: expected {name} as a list of non-empty strings, got {values!r}"
+                    f"findings {self.id!r}: expected {name} as a list of non-empty strings, got "
+                    f"{checks.shown(values)}"
                 )
             object.__setattr__(self, name, tuple(dict.fromkeys(text.strip() for text in values)))
 
@@ -86,7 +87,8 @@ def as_findings(
     for row, case in enumerate(cases):
         if not isinstance(case, str | Item | Findings):
             raise InvalidInputError(
-                f"expected findings, items or texts, got {type(case).__name__} in row {row}: {case!r}"
+                f"expected findings, items or texts, got {type(case).__name__} in row {row}: "
+                f"{checks.shown(case)}"
             )
     texts = {row: _text(case) for row, case in enumerate(cases) if not _is_stated(case)}
     found = dict(zip(texts, mentions(list(texts.values())), strict=True)) if texts else {}

@@ -245,9 +245,7 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
 
     def _ranked(self, databases: Sequence[str]) -> npt.NDArray[np.int64]:
         self._check_fitted()
-        if isinstance(databases, str):
-            raise InvalidInputError(f"expected a list of databases, got {databases!r}; put it in a list")
-        prefixes = tuple(f"{name}:" for name in databases) or ("",)
+        prefixes = tuple(f"{name}:" for name in checks.sequence("databases", databases, of="names")) or ("",)
         rows = np.flatnonzero([id_.startswith(prefixes) for id_ in self.classes_.tolist()])
         if not len(rows):
             raise InvalidInputError(

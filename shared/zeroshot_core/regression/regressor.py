@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 
+from zeroshot_core import checks
 from zeroshot_core.checks import choice, real, whole
 from zeroshot_core.encoders import TransformerEncoder
 from zeroshot_core.encoders.wrappers import RememberingEncoder
@@ -158,7 +159,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         settings = self._settings()
         items = as_items(X, prefix="item-")
         targets = check_targets(y, len(items), settings.target)
-        _check_items(items, groups, self.graph)
+        checked_groups = _check_items(items, groups, self.graph)
         base = resolve_encoder(self.encoder)
         settings.tuning.check_encoder(base)
 
@@ -167,7 +168,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
             base=RememberingEncoder(base) if settings.tuning.method == "head" else base,
             items=items,
             targets=targets,
-            groups=None if groups is None else list(groups),
+            groups=checked_groups,
             graph=self.graph,
             model_index=ModelIndex(self.index),
             settings=settings,
@@ -368,24 +369,23 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
 
 def _check_items(
     items: Sequence[Item], groups: Sequence[Hashable] | None, graph: KnowledgeGraph | None
-) -> None:
-    """Refuse items and groups that nothing can be learned from."""
+) -> list[Hashable] | None:
+    """Refuse items and groups that nothing can be learned from; the groups as a list."""
     if len(items) < _FEWEST_ITEMS:
         raise InvalidInputError(f"expected at least {_FEWEST_ITEMS} items to learn from, got {len(items)}")
-    if groups is not None and len(groups) != len(items):
-        raise InvalidInputError(f"expected {len(items)} groups, one for each item, got {len(groups)}")
-    if groups is not None and len(set(groups)) < 2:
+    known = None if groups is None else checks.groups(groups, len(items), of="item")
+    if known is not None and len(set(known)) < 2:
         raise InvalidInputError(
-            f"expected groups of at least 2 kinds, got only {next(iter(groups))!r}; leave groups out"
+            f"expected groups of at least 2 kinds, got only {known[0]!r}; leave groups out"
         )
+    linked = [item.id for item in items if item.concepts]
     if graph is not None:
         graph.require(concept for item in items for concept in item.concepts)
-        return
-    linked = [item.id for item in items if item.concepts]
-    if linked:
+    elif linked:
         raise InvalidInputError(
             f"expected a graph for items that are linked to concepts ({linked[0]!r} is), got graph=None"
         )
+    return known
 
 
 def _plain(value: Floats) -> Value:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from zeroshot_core.checks import choice
+from zeroshot_core.checks import choice, numbers
 from zeroshot_core.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -96,10 +96,7 @@ def check_targets(y: Any, n_items: int, kind: str) -> Targets:
         If lengths differ, a value is not a finite number, or does not fit the kind.
     """
     choice("target", kind, TARGETS)
-    try:
-        values = np.asarray(y, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InvalidInputError("expected targets that are numbers of shape (n,) or (n, horizon)") from error
+    values = numbers("targets", y)
     if values.ndim not in (1, 2) or len(values) != n_items or 0 in values.shape:
         raise InvalidInputError(
             f"expected targets of shape ({n_items},) or ({n_items}, horizon), one for each item, "

@@ -47,7 +47,7 @@ class Profile:
             object.__setattr__(self, name, tuple(checks.sequence(name, getattr(self, name), of="items")))
         wrong = [member for member in self.members if not isinstance(member, str | Item)]
         if wrong:
-            raise InvalidInputError(f"expected ids or items in a profile, got {wrong[0]!r}")
+            raise InvalidInputError(f"expected ids or items in a profile, got {checks.shown(wrong[0])}")
         if not self.liked:
             raise InvalidInputError("expected at least one item that is liked, got none")
         both = sorted(set(map(_id, self.liked)) & set(map(_id, self.disliked)))
@@ -118,7 +118,13 @@ def recommend(
     top_k = retriever.top_k if top_k is None else checks.whole("top_k", top_k, least=1)
     diversity = checks.real("diversity", diversity, least=0, most=1)
     dislike_weight = checks.real("dislike_weight", dislike_weight, least=0)
-    profiles = list(profiles)
+    profiles = checks.sequence("profiles", profiles, of="Profiles")
+    for row, profile in enumerate(profiles):
+        if not isinstance(profile, Profile):
+            raise InvalidInputError(
+                f"expected profiles of type Profile, got {checks.shown(profile)} in row {row}; wrap liked "
+                "items as Profile(liked=[...])"
+            )
     if not profiles:
         return []
     known = _Known.of(retriever, profiles)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zeroshot_core.checks import sequence
+from zeroshot_core.checks import numbers, sequence
 from zeroshot_core.checks import text as checked_text
 from zeroshot_core.errors import InvalidInputError, TooLittleError
 
@@ -69,18 +69,21 @@ def check_examples(texts: Sequence[str], labels_or_targets: Sequence[str] | Any)
         not finite numbers that vary.
     """
     first: dict[str, int] = {}
-    for row, each in enumerate(sequence("texts", texts, of="texts")):
+    texts = sequence("texts", texts, of="texts")
+    for row, each in enumerate(texts):
         first.setdefault(checked_text(f"text {row}", each, remedy="drop it"), len(first))
     where = np.array([first[text] for text in texts], dtype=np.int64)
-    if len(labels_or_targets) != len(where):
+    is_table = getattr(labels_or_targets, "ndim", 1) > 1
+    labels = labels_or_targets if is_table else sequence("labels", labels_or_targets, of="labels or targets")
+    if len(labels) != len(where):
         raise InvalidInputError(
-            f"expected one label or target for each of {len(where)} texts, got {len(labels_or_targets)}"
+            f"expected one label or target for each of {len(where)} texts, got {len(labels)}"
         )
-    if not any(isinstance(value, str) for value in labels_or_targets):
-        values = _graded(list(first), where, labels_or_targets)
+    if is_table or not any(isinstance(value, str) for value in labels):
+        values = _graded(list(first), where, labels)
         return Examples(texts=list(first), values=values, is_labelled=False)
-    codes = _codes(list(first), where, labels_or_targets)
-    names = tuple(sorted(set(labels_or_targets)))
+    codes = _codes(list(first), where, labels)
+    names = tuple(sorted(set(labels)))
     return Examples(texts=list(first), values=codes, is_labelled=True, names=names)
 
 
@@ -145,10 +148,7 @@ def _codes(texts: list[str], where: Ints, labels: Sequence[str]) -> Ints:
 
 def _graded(texts: list[str], where: Ints, targets: Any) -> Floats:
     """Mean targets of each distinct text in units of nearness, shape (n, horizon)."""
-    try:
-        values = np.asarray(targets, dtype=np.float64).reshape(len(where), -1)
-    except (TypeError, ValueError) as error:
-        raise InvalidInputError("expected labels that are strings, or targets that are numbers") from error
+    values = numbers("labels that are strings, or targets", targets).reshape(len(where), -1)
     if not np.isfinite(values).all():
         raise InvalidInputError("expected finite targets, got some that are not; drop these texts")
     sums = np.zeros((len(texts), values.shape[1]))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
+from zeroshot_core import checks
 from zeroshot_core.encoders import Encoder, TransformerEncoder
 from zeroshot_core.encoders.head import HeadKind
 from zeroshot_core.encoders.wrappers import CachedEncoder
@@ -276,9 +277,7 @@ class TuningTask:
         if label_texts:
             examples = with_label_texts(examples, label_texts)
         if groups is not None:
-            if len(groups) != len(texts):
-                raise InvalidInputError(f"expected {len(texts)} groups, one for each text, got {len(groups)}")
-            group_of = dict(zip(texts, groups, strict=True))
+            group_of = dict(zip(texts, checks.groups(groups, len(texts), of="text"), strict=True))
             groups = [group_of[text] for text in examples.texts[: examples.n_examples]]
         others = (text for task in side_tasks for text in side_texts(task))
         return cls(

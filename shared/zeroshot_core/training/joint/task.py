@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zeroshot_core.checks import real, text, whole
+from zeroshot_core.checks import groups as checked_groups
+from zeroshot_core.checks import real, sequence, text, whole
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.files import digest
 from zeroshot_core.training.examples import Examples, check_examples, with_label_texts
@@ -147,6 +148,8 @@ class JointTask:
         UnknownConceptError
             If the graph lacks a label.
         """
+        items = sequence("items", items, of="Items")
+        labels_or_targets = sequence("labels", labels_or_targets, of="labels or targets")
         texts = _checked_texts(items, labels_or_targets)
         examples = _known_examples(texts, labels_or_targets)
         first = {text: place for place, text in reversed(list(enumerate(texts)))}
@@ -157,9 +160,8 @@ class JointTask:
         if label_texts:
             examples = with_label_texts(examples, label_texts)
         if groups is not None:
-            if len(groups) != len(texts):
-                raise InvalidInputError(f"expected {len(texts)} groups, one for each item, got {len(groups)}")
-            groups = [groups[place] for place in places]
+            of_item = checked_groups(groups, len(texts), of="item")
+            groups = [of_item[place] for place in places]
         rng = np.random.default_rng(random_state)
         held_out = hold_out(examples, rng, groups)
         n = examples.n_examples
