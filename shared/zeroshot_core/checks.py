@@ -181,7 +181,7 @@ def sequence(name: str, value: object, *, of: str) -> list[Any]:
             f".tolist(){items}"
         )
     if not isinstance(value, Iterable) or (isinstance(value, np.ndarray) and value.ndim == 0):
-        remedy = "leave it out" if value is None else "wrap it in a list"
+        remedy = "give one, which may be empty" if value is None else "wrap it in a list"
         raise InvalidInputError(f"expected {name} as a list of {of}, got {shown(value)}; {remedy}")
     return list(value)
 

@@ -69,10 +69,8 @@ class Item:
     metadata: Mapping[str, Scalar] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.id, str) or not self.id or "\0" in self.id:
-            raise InvalidInputError(
-                f"expected an item id that is a non-empty string without NUL, got {shown(self.id)}"
-            )
+        if not isinstance(self.id, str) or not self.id:
+            raise InvalidInputError(f"expected an item id that is a non-empty string, got {shown(self.id)}")
         if self.text is None and self.image is None:
             raise InvalidInputError(f"item {self.id!r}: expected a text or an image, got neither")
         if self.text is not None and (not isinstance(self.text, str) or not self.text.strip()):

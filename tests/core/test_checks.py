@@ -1,5 +1,9 @@
 """One rule and one wording for each kind of parameter."""
 
+import datetime
+from decimal import Decimal
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -64,6 +68,92 @@ def test_what_is_no_list_is_refused_by_its_kind(value: object, told: str) -> Non
 def test_sequences_of_any_kind_become_lists() -> None:
     for value in (("a", "b"), np.array(["a", "b"]), pd.Series(["a", "b"], index=[7, 3]), iter(["a", "b"])):
         assert checks.sequence("X", value, of="texts") == ["a", "b"]
+
+
+def test_a_table_is_told_how_to_give_one_column() -> None:
+    with pytest.raises(InvalidInputError, match=r"table\['name'\]\.tolist\(\) or \[Item\(...\) for ...\]"):
+        checks.sequence("X", pd.DataFrame({"name": ["wine"]}), of="items or texts")
+
+
+@pytest.mark.parametrize("value", [None, np.array("wine"), pd.DataFrame()])
+def test_what_holds_nothing_to_go_through_is_no_list(value: object) -> None:
+    with pytest.raises(InvalidInputError, match="expected X as a list of texts, got"):
+        checks.sequence("X", value, of="texts")
+
+
+def test_groups_go_by_their_place_whatever_the_index_of_a_series_says() -> None:
+    assert checks.groups(pd.Series(["a", "b"], index=[1, 0]), 2, of="item") == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (["a"], "expected 2 groups, one for each item, got 1"),
+        ("ab", "got one: 'ab'"),
+        (pd.DataFrame({"g": ["a", "b"]}), "with columns"),
+        ([["a"], ["b"]], r"as the group of each item, got \['a'\] in row 0"),
+        (pd.Series(["a", float("nan")]), "got nan in row 1"),
+        ([pd.NA, "a"], "got <NA> in row 0"),
+    ],
+)
+def test_groups_that_name_nothing_are_refused(value: object, told: str) -> None:
+    with pytest.raises(InvalidInputError, match=told):
+        checks.groups(value, 2, of="item")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [1, 2.5],
+        (1, 2.5),
+        np.array([1, 2.5], dtype=np.float32),
+        pd.Series([1, 2.5], index=[5, 4]),
+        [Decimal("1"), Fraction(5, 2)],
+        np.ma.array([1.0, 2.5]),
+    ],
+)
+def test_numbers_of_any_kind_become_floats(value: object) -> None:
+    assert checks.numbers("targets", value).tolist() == [1.0, 2.5]
+
+
+def test_what_is_missing_among_numbers_is_nan() -> None:
+    for value in ([1, None], pd.Series([1, pd.NA], dtype="Int64"), [1, float("nan")]):
+        np.testing.assert_array_equal(checks.numbers("targets", value), [1, np.nan])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [True, False],
+        np.array([True]),
+        pd.to_datetime(pd.Series(["2024-01-01"])),
+        np.array(["2024-01-01"], dtype="datetime64[D]"),
+        [datetime.date(2024, 1, 1)],
+        ["1_009"],
+        [1, "1_009"],
+        np.ma.array([1.0, 2.0], mask=[False, True]),
+        [1j],
+        [[1, 2], [3]],
+        {"a": 1},
+        "12",
+    ],
+)
+def test_what_numpy_would_make_numbers_of_is_refused(value: object) -> None:
+    with pytest.raises(InvalidInputError, match="expected targets that are numbers"):
+        checks.numbers("targets", value)
+
+
+def test_numbers_beyond_what_a_machine_holds_are_refused_in_one_sentence() -> None:
+    with pytest.raises(InvalidInputError, match=r"expected share as a number from 0 to 1, got 1000.*\.\.\."):
+        checks.real("share", 10**400, least=0, most=1)
+    with pytest.raises(
+        InvalidInputError, match=r"expected share as a number.*a value of type int that cannot"
+    ):
+        checks.real("share", 10**5000, least=0)
+    with pytest.raises(
+        InvalidInputError, match="expected top_k as a whole number from 1 to 9223372036854775807"
+    ):
+        checks.whole("top_k", 2**63, least=1)
 
 
 def test_vectors_of_another_shape_are_refused_with_both_shapes() -> None:

@@ -69,8 +69,6 @@ def _concept_problems(concepts: Sequence[Concept]) -> Iterator[str]:
         if c.id in seen:
             yield f"concept {c.id!r} is given twice"
         seen.add(c.id)
-        if "\0" in c.id or "\0" in c.type:
-            yield f"concept {c.id!r} of type {c.type!r} holds NUL, which no filter can express"
         if not isinstance(c.synonyms, tuple) or not all(map(_is_filled, c.synonyms)):
             yield f"concept {c.id!r} has synonyms {shown(c.synonyms)}, not a tuple of non-empty strings"
         if not isinstance(c.description, str):

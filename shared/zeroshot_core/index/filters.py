@@ -81,7 +81,7 @@ class Condition:
     value: Scalar | Sequence[Scalar]
 
     def __post_init__(self) -> None:
-        check_key("field of a filter", self.field)
+        check_key("field name", self.field)
         if not isinstance(self.op, str) or self.op not in _OPERATORS:
             raise InvalidInputError(
                 f"expected an operator among {', '.join(_OPERATORS)}, got {shown(self.op)}"

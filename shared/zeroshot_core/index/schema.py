@@ -364,7 +364,7 @@ def _check_strings(where: str, name: str, values: Sequence[str]) -> None:
             f"{where}: expected at most {MAX_STRINGS} {name}, got {len(values)}; keep fewer"
         )
     for value in values:
-        _check_bytes(where, f"string in {name}", value, KEY_BYTES)
+        _check_id(where, f"string in {name}", value)
 
 
 def _checked_json(where: str, value: Mapping[str, Any]) -> str:

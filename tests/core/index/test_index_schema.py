@@ -22,6 +22,20 @@ from zeroshot_core.types import Concept, Item, Relation
             Item(id="a", text="x", metadata={"k": object()}),
             "metadata of strings, finite numbers and booleans",
         ),
+        (Item(id="a\0b", text="x"), r"item 'a\\x00b': expected id without control characters"),
+        (Item(id="a\n", text="x"), r"item 'a\\n': expected id without control characters"),
+        (Item(id="a", text="x", concepts=("c\t",)), "expected string in concepts without control characters"),
+        (Item(id="a", text="x", metadata={"][": 1}), r"item 'a': expected a metadata key without .*'\]\['"),
+        (Item(id="a", text="x", metadata={"k\n": 1}), "item 'a': expected a metadata key without control"),
+        (
+            Item(id="a", text="x", metadata={1: 1}),
+            "item 'a': expected a metadata key that is a non-empty string",
+        ),
+        (Item(id="a", text="x", metadata={"k": 2**63}), "of at most 64 bits, got 'k': 9223372036854775808"),
+        (
+            Item(id="a", text="x", metadata={"k": None}),
+            "got 'k': None; write it as a string, or leave it out",
+        ),
         (Item(id="a", image="no/such/file.png"), "item 'a': expected an image that is a readable path"),
     ],
 )
@@ -44,6 +58,33 @@ def test_concepts_and_relations_have_limits_too():
         InvalidInputError, match=r"relation 'a' -t+-> 'b': expected type of at most 512 bytes"
     ):
         relation_row(Relation(head="a", type="t" * 513, tail="b"), 0)
+
+
+def test_names_in_a_graph_that_no_filter_can_express_are_refused():
+    with pytest.raises(InvalidInputError, match=r"concept 'c\\r': expected id without control characters"):
+        concept_row(Concept(id="c\r", name="n"), 0)
+    with pytest.raises(InvalidInputError, match="expected type without control characters"):
+        relation_row(Relation(head="a", type="t\n", tail="b"), 0)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"id": ["a"]},
+        {"id": 5},
+        {"text": 5},
+        {"concepts": "kind:wine"},
+        {"concepts": None},
+        {"concepts": {"kind:wine"}},
+        {"concepts": [["kind:wine"]]},
+        {"concepts": (1,)},
+        {"metadata": None},
+        {"metadata": "price"},
+    ],
+)
+def test_an_item_of_wrong_parts_is_refused_in_one_sentence(parts):
+    with pytest.raises(InvalidInputError, match="expected"):
+        Item(**{"id": "a", "text": "x", **parts})
 
 
 @pytest.mark.parametrize(

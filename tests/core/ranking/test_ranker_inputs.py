@@ -182,5 +182,5 @@ def test_a_wrong_number_of_candidates_is_refused(clinic, top_k):
 def test_databases_that_hold_no_candidate_are_refused(clinic):
     with pytest.raises(InvalidInputError, match=r"such as 'OMIM:1', got \['DECIPHER'\]"):
         clinic.rank([found("F:rash")], databases=["DECIPHER"])
-    with pytest.raises(InvalidInputError, match="expected a list of databases, got 'OMIM'; put it in a list"):
+    with pytest.raises(InvalidInputError, match="expected databases as a list of names, got one: 'OMIM'"):
         clinic.rank([found("F:rash")], databases="OMIM")
