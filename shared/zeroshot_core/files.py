@@ -1,20 +1,40 @@
-"""Files and folders written whole or not at all, and digests."""
+"""Files and folders written whole or not at all, locks, what the system refuses, and digests."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
 import secrets
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from zeroshot_core.errors import InvalidInputError
 
-__all__ = ["digest", "file_digest", "new_folder", "replacing", "write_json", "write_text"]
+__all__ = [
+    "cause_of",
+    "digest",
+    "file_digest",
+    "lock_file",
+    "new_folder",
+    "replacing",
+    "write_json",
+    "write_text",
+]
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space, or choose a folder on another disk",
+    errno.EDQUOT: "free some space, or choose a folder on another disk",
+    errno.EROFS: "choose a folder on a disk that can be written",
+    errno.EACCES: "choose a folder that you may read and write, or change its permissions",
+    errno.EPERM: "choose a folder that you may read and write, or change its permissions",
+}
 
 
 @contextmanager
@@ -76,6 +96,86 @@ def write_text(path: Path, content: str) -> None:
 def write_json(path: Path, content: Any, *, indent: int | None = 2) -> None:
     """Write JSON, whole or not at all."""
     write_text(path, json.dumps(content, indent=indent) + "\n")
+
+
+@contextmanager
+def lock_file(path: Path) -> Iterator[IO[str]]:
+    """Hold a lock file, alone among all processes and threads; it is removed in the end.
+
+    The system frees it when its holder dies; then it stays behind with its content. (No filelock that runs on
+    every Python of ours spares the content of a lock that another one holds.)
+
+    Yields
+    ------
+    IO
+        The open file, with what a holder that died has left in it.
+
+    Raises
+    ------
+    BlockingIOError
+        If it is held; the content says by whom, if its holder wrote that.
+    """
+    file = _open_locked(path)
+    try:
+        yield file
+    finally:
+        # On a full disk, what is still to be written fails again here.
+        with suppress(OSError):
+            path.unlink()
+        with suppress(OSError):
+            file.truncate(0)
+        with suppress(OSError):
+            file.close()
+
+
+def _open_locked(path: Path) -> IO[str]:
+    """Open and lock a file, making it if need be, but never through a link."""
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    while True:
+        file = os.fdopen(os.open(path, flags, 0o666), "r+", encoding="utf-8", errors="replace")
+        try:
+            _lock(file.fileno())
+            # The former holder may have removed it since it was opened: then the lock guards nothing.
+            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file
+        except BaseException:
+            file.close()
+            raise
+        file.close()
+
+
+def _lock(number: int) -> None:
+    """Lock an open file, or raise BlockingIOError at once."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        os.lseek(number, 1 << 30, os.SEEK_SET)  # beyond the content, which others may read
+        try:
+            msvcrt.locking(number, msvcrt.LK_NBLCK, 1)
+        except OSError as error:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from error
+        finally:
+            os.lseek(number, 0, os.SEEK_SET)
+    else:
+        import fcntl
+
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def cause_of(error: BaseException) -> str | None:
+    """Name what the system refused, in a clause with the remedy; None for an error of another origin.
+
+    Libraries written in Rust raise errors of their own, which hold the system's number in words.
+    """
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None:
+        found = re.search(r"\(os error (\d+)\)", str(error))
+        number = int(found[1]) if found else None
+    if number is None:
+        return str(error) if isinstance(error, OSError) else None
+    name = getattr(error, "filename", None)
+    words = os.strerror(number).lower() + (f": {name}" if name else "")
+    return f"{words}; {_REMEDIES[number]}" if number in _REMEDIES else words
 
 
 def digest(*parts: str | bytes, n: int = 16) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["fit", "local_index"]
 
+_INDEX = "index.db"
 _MAX_NAME_LENGTH = 40
 
 
@@ -138,9 +139,9 @@ def local_index(folder: Path) -> str:
     """
     from zeroshot_core.estimators.saving import check_overwrite
 
-    check_overwrite(folder, overwrite=True)
+    check_overwrite(folder, overwrite=True, index=_INDEX)
     folder.mkdir(parents=True, exist_ok=True)
-    return str(folder / "index.db")
+    return str(folder / _INDEX)
 
 
 def _connect(folder: Path, uri: str | None, token: str | None) -> VectorIndex:

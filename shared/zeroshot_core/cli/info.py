@@ -19,7 +19,7 @@ __all__ = ["info"]
 def info(
     model: Annotated[Path, typer.Option(help="Folder of the model.")],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    uri: Annotated[str | None, typer.Option(help="Milvus server, where the index has moved.")] = None,
+    uri: Annotated[str | None, typer.Option(help="Milvus server that holds the index, if one does.")] = None,
     token: Annotated[
         str | None, typer.Option(envvar="MILVUS_TOKEN", help="Credentials of the server.")
     ] = None,

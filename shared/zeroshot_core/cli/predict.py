@@ -79,7 +79,7 @@ def predict(
         float, typer.Option(help="Probability with which the interval of a number holds the truth.")
     ] = 0.9,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    uri: Annotated[str | None, typer.Option(help="Milvus server, where the index has moved.")] = None,
+    uri: Annotated[str | None, typer.Option(help="Milvus server that holds the index, if one does.")] = None,
     token: Annotated[
         str | None, typer.Option(envvar="MILVUS_TOKEN", help="Credentials of the server.")
     ] = None,

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from zeroshot_core.errors import ArtifactError
+from zeroshot_core.errors import ArtifactError, ZeroShotError
 from zeroshot_core.estimators.saving import (
     ModelParts,
     ModelState,
-    check_overwrite,
     load_state,
     open_parts,
     write_model,
 )
+from zeroshot_core.files import cause_of
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
@@ -68,11 +70,12 @@ class SavedModel:
         NotFittedError
             Before `fit`.
         ArtifactError
-            If the folder holds a model and `overwrite` is False, or files that are not a model's.
+            If the folder holds a model and `overwrite` is False, or anything that is not that model's;
+            another process is saving into it; or the system refuses to write. The folder is left as it was.
+        InvalidInputError
+            If `extra` is not JSON-able.
         """
         self._check_fitted()
-        target = Path(folder)
-        check_overwrite(target, overwrite=overwrite)
         parts = ModelParts(
             encoder=self.encoder_,
             holds_encoder=self.holds_encoder_,
@@ -81,7 +84,7 @@ class SavedModel:
             version=self.version_,
             extra=extra or {},
         )
-        write_model(target, self._state(), parts)
+        write_model(Path(folder), self._state(), parts, overwrite=overwrite)
 
     @classmethod
     def load(
@@ -91,6 +94,7 @@ class SavedModel:
         encoder: Encoder | None = None,
         uri: str | None = None,
         token: str | None = None,
+        trust_uri: bool = False,
     ) -> Model:
         """Open a saved model.
 
@@ -99,26 +103,36 @@ class SavedModel:
         encoder
             The encoder, where it wraps a function that no file can hold.
         uri, token
-            Where the index is now, if it moved, and its credentials.
+            Where the index is now, if it moved or is on a server, and its credentials, which go nowhere
+            else.
+        trust_uri
+            Whether to connect, with the credentials, to a server that the folder alone names: only for a
+            folder that nobody else could have written.
 
         Raises
         ------
         ArtifactError
-            If the folder holds no such model, or a damaged one; the message says what is wrong.
+            If the folder holds no such model, or a damaged one, or its index is on a server that neither
+            `uri` nor `trust_uri` allows; the message says what is wrong.
         FingerprintMismatchError
             If the encoder is not the one that the model was fitted with.
         """
-        state = load_state(Path(folder))
+        path = Path(folder)
+        with _told_as_damage(path):
+            state = load_state(path)
         if state.kind != cls._kind:
             raise ArtifactError(f"expected a saved {cls._kind}, got a {state.kind}; open it with load_model")
-        parts = open_parts(Path(folder), encoder=encoder, uri=uri, token=token)
-        try:
-            model = cls._restored(state, parts)
-        except KeyError as error:
-            parts.model_index.close()
-            raise ArtifactError(
-                f"{folder} is damaged: its {state.kind} lacks {error}; save the model again"
-            ) from error
+        with _told_as_damage(path):
+            parts = open_parts(path, encoder=encoder, uri=uri, token=token, trust_uri=trust_uri)
+            try:
+                model = cls._restored(state, parts)
+            except BaseException as error:
+                parts.model_index.close()
+                if isinstance(error, KeyError):
+                    raise ArtifactError(
+                        f"{folder} is damaged: its {state.kind} lacks {error}; save the model again"
+                    ) from error
+                raise
         model.saved_extra_, model.holds_encoder_ = dict(parts.extra), parts.holds_encoder
         return model
 
@@ -143,3 +157,25 @@ class SavedModel:
     @abstractmethod
     def _restored(cls: type[Model], state: ModelState, parts: ModelParts) -> Model:
         """Make a fitted model of its parts."""
+
+
+@contextmanager
+def _told_as_damage(folder: Path) -> Iterator[None]:
+    """Say in one sentence that a folder is damaged, whatever its content brings the code to do."""
+    try:
+        yield
+    except ZeroShotError:
+        raise
+    except OSError as error:
+        raise ArtifactError(f"{folder} cannot be read: {cause_of(error)}") from error
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        MemoryError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise ArtifactError(f"{folder} is damaged ({reason}); save the model again") from error

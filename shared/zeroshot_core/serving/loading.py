@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
+from zeroshot_core import checks
 from zeroshot_core.errors import ArtifactError, InvalidInputError, NotFittedError
 
 if TYPE_CHECKING:
@@ -45,14 +46,20 @@ _LOCK = RLock()
 
 
 def load_model(
-    folder: str | Path, *, encoder: Encoder | None = None, uri: str | None = None, token: str | None = None
+    folder: str | Path,
+    *,
+    encoder: Encoder | None = None,
+    uri: str | None = None,
+    token: str | None = None,
+    trust_uri: bool = False,
 ) -> Model:
     """Open the model that a folder holds; the arguments are those of its `load`.
 
     Raises
     ------
     ArtifactError
-        If the folder holds no model, a damaged one, or one of another kind; the message says what is wrong.
+        If the folder holds no model, a damaged one, one of another kind, or its index is on a server that
+        neither `uri` nor `trust_uri` allows; the message says what is wrong.
     FingerprintMismatchError
         If the encoder is not the one that the model was fitted with.
     """
@@ -64,8 +71,10 @@ def load_model(
         importlib.import_module(_MODULES[kind])
     if kind not in SavedModel.kinds:
         known = ", ".join({**_MODULES, **SavedModel.kinds})
-        raise ArtifactError(f"{Path(folder) / MANIFEST}: expected kind {known}, got {kind!r}")
-    return SavedModel.kinds[kind].load(folder, encoder=encoder, uri=uri, token=token)  # type: ignore[return-value]
+        raise ArtifactError(f"{Path(folder) / MANIFEST}: expected kind {known}, got {checks.shown(kind)}")
+    return SavedModel.kinds[kind].load(  # type: ignore[return-value]
+        folder, encoder=encoder, uri=uri, token=token, trust_uri=trust_uri
+    )
 
 
 def open_model(

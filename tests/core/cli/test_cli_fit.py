@@ -50,8 +50,10 @@ def test_a_server_keeps_one_version_of_a_model(run: Run, write: Write, tmp_path:
         result = run("fit", "--items", items, *OPTIONS, "--model", tmp_path / "model", "--uri", SERVER)
         assert result.exit_code == 0, result.stderr
 
-    told = json.loads(run("predict", "--model", tmp_path / "model", items, "--json").stdout)
-    regressor = ZeroShotRegressor.load(tmp_path / "model")
+    unnamed = run("predict", "--model", tmp_path / "model", items, "--json")
+    assert (unnamed.exit_code, "its folder alone names" in unnamed.stderr) == (1, True)
+    told = json.loads(run("predict", "--model", tmp_path / "model", items, "--json", "--uri", SERVER).stdout)
+    regressor = ZeroShotRegressor.load(tmp_path / "model", trust_uri=True)
     index = regressor.model_index_.index
 
     assert len(told["predictions"]) == len(KNOWN)

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +19,7 @@ import pytest
 from shop_samples import product
 from zeroshot_core import Item, ZeroShotRegressor
 from zeroshot_core.encoders import FunctionEncoder, HashEncoder
-from zeroshot_core.errors import ArtifactError, FingerprintMismatchError
+from zeroshot_core.errors import ArtifactError, FingerprintMismatchError, InvalidInputError
 from zeroshot_core.estimators import saving
 from zeroshot_core.index import VectorIndex
 from zeroshot_core.prediction import load_model
@@ -166,16 +171,271 @@ def test_a_save_that_fails_at_its_end_leaves_the_old_model_whole(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fail(*_: object, **__: object) -> None:
-        raise OSError("no space left on device")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+    before = names(folder)
     with monkeypatch.context() as patch:
         patch.setattr(saving, "write_json", fail)
-        with pytest.raises(OSError, match="no space left"):
+        with pytest.raises(
+            ArtifactError, match=r"cannot be saved in .*: no space left on device; free some space"
+        ):
             curve.save(folder, overwrite=True)
 
+    assert names(folder) == before
     assert predictions(folder) == saved_small[1]
     curve.save(folder, overwrite=True)
     assert len(list(folder.iterdir())) == 3
+
+
+@contextmanager
+def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
+    """A file system of a given size, where this user may make one."""
+    folder.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)], capture_output=True
+    )
+    if made.returncode:
+        pytest.skip("may not mount a file system here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(path: Path) -> None:
+    """Write a file that leaves no space on its disk."""
+    with path.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+
+
+@pytest.mark.skipif(shutil.which("mount") is None, reason="needs mount")
+def test_a_full_disk_leaves_the_old_model_and_no_rubbish(
+    tmp_path: Path, saved_small: tuple[Path, list[float]], curve: ZeroShotRegressor
+) -> None:
+    with small_disk(tmp_path / "disk", 8) as disk:
+        folder = Path(shutil.copytree(saved_small[0], disk / "model"))
+        before = names(folder)
+        fill(disk / "filler")
+        for spare in (0, 16_384, 100_000, 300_000):
+            os.truncate(disk / "filler", (disk / "filler").stat().st_size - spare)
+            full = shutil.disk_usage(disk).free < 400_000
+            for place in (folder, disk / "new"):
+                if full:
+                    with pytest.raises(
+                        ArtifactError,
+                        match=r"cannot be saved in .*: no space left on device.*; free some space",
+                    ):
+                        curve.save(place, overwrite=True)
+            assert names(folder) == before
+            assert {path.name for path in disk.iterdir()} == {"model", "filler"}
+        assert predictions(folder) == saved_small[1]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs to become another user")
+def test_a_folder_that_may_not_be_written_is_told(
+    folder: Path, saved_small: tuple[Path, list[float]], curve: ZeroShotRegressor
+) -> None:
+    with tempfile.TemporaryDirectory() as root:
+        model = Path(shutil.copytree(folder, Path(root, "model")))
+        Path(root).chmod(0o755)
+        os.seteuid(65534)
+        try:
+            for place in (model, Path(root, "new")):
+                with pytest.raises(
+                    ArtifactError,
+                    match=r"cannot be saved in .*: permission denied: .*; choose a folder that you may",
+                ):
+                    curve.save(place, overwrite=True)
+        finally:
+            os.seteuid(0)
+        assert predictions(model) == saved_small[1]
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_a_folder_of_a_model_and_other_things_is_never_touched(
+    folder: Path, curve: ZeroShotRegressor
+) -> None:
+    for name in ("index-products.db", "encoder-tuned", "state-of-the-art", ".model-card", "index.db"):
+        (folder / name).mkdir()
+        (folder / name / "mine").write_text("precious")
+        before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+        with pytest.raises(ArtifactError, match=rf"which holds other files \('{name}'\); move them away"):
+            curve.save(folder, overwrite=True)
+
+        assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+        shutil.rmtree(folder / name)
+
+
+@pytest.mark.parametrize("name", ["index-products.db", "encoder-tuned", "state-1", ".model.txt"])
+def test_a_folder_of_what_looks_like_a_model_is_never_touched(
+    tmp_path: Path, curve: ZeroShotRegressor, name: str
+) -> None:
+    (tmp_path / name).write_text("precious")
+
+    with pytest.raises(
+        ArtifactError, match=r"expected a new or empty folder, got .*, which holds other files"
+    ):
+        curve.save(tmp_path, overwrite=True)
+
+    assert names(tmp_path) == {name}
+
+
+@pytest.mark.parametrize("name", [".model.json.tmp", ".state.tmp", ".zeroshot-draft", ".zeroshot-lock"])
+def test_a_planted_link_is_not_followed(
+    folder: Path, tmp_path: Path, curve: ZeroShotRegressor, name: str
+) -> None:
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim" / "mine").write_text("precious")
+    target = tmp_path / "victim" / ("mine" if name in (".model.json.tmp", ".zeroshot-lock") else "")
+    (folder / name).symlink_to(target)
+    before = (folder / "model.json").read_bytes()
+
+    with pytest.raises(ArtifactError, match=rf"which holds other files \('\{name}'\)"):
+        curve.save(folder, overwrite=True)
+
+    assert (tmp_path / "victim" / "mine").read_text() == "precious"
+    assert (folder / "model.json").read_bytes() == before
+
+
+def test_what_belongs_to_a_damaged_model_is_not_guessed(folder: Path, curve: ZeroShotRegressor) -> None:
+    (folder / "model.json").write_text("{")
+    before = names(folder)
+
+    with pytest.raises(ArtifactError, match=r"does not say what belongs to it .*; empty the folder yourself"):
+        curve.save(folder, overwrite=True)
+
+    assert names(folder) == before
+
+
+def test_a_model_that_is_saved_elsewhere_takes_a_copy_of_an_index_that_lies_with_another(
+    folder: Path, saved_small: tuple[Path, list[float]], tmp_path: Path, curve: ZeroShotRegressor
+) -> None:
+    model = load_model(folder)
+    model.save(tmp_path / "copy")
+    model.close()
+
+    curve.save(folder, overwrite=True)
+
+    assert predictions(tmp_path / "copy") == saved_small[1]
+    assert manifest(tmp_path / "copy")["index"]["uri"] in names(tmp_path / "copy")
+
+
+def test_an_index_that_a_model_beside_uses_is_not_removed(tmp_path: Path, curve: ZeroShotRegressor) -> None:
+    uri = str(tmp_path / "first" / "index.db")
+    first = fitted(uri)
+    (tmp_path / "second").mkdir()
+    first.save(tmp_path / "second")
+    first.save(tmp_path / "first")
+    expected = first.predict(TEXTS).tolist()
+    first.close()
+
+    with pytest.raises(ArtifactError, match=r"got .*index\.db, which the model in .*second uses too"):
+        curve.save(tmp_path / "first", overwrite=True)
+    again = fitted(uri, y=Y[::-1])
+    again.save(tmp_path / "first", overwrite=True)
+    again.close()
+
+    assert predictions(tmp_path / "second") == expected
+
+
+# Saves into a folder, and waits before the manifest is replaced until it is told to go on.
+SAVE = """
+import sys
+from pathlib import Path
+from zeroshot_core import ZeroShotRegressor
+from zeroshot_core.encoders import HashEncoder
+replace = Path.replace
+def wait(path, target):
+    if path.parent.name == ".zeroshot-draft" and Path(target).parent.name != ".zeroshot-draft":
+        print("ready", flush=True)
+        sys.stdin.readline()
+    return replace(path, target)
+Path.replace = wait
+texts = [f"number {n} of the list" for n in range(8)]
+ZeroShotRegressor(HashEncoder(16), top_k=3).fit(texts, list(range(8))).save(sys.argv[1], overwrite=True)
+"""
+
+
+def saving_process(folder: Path) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SAVE, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def test_only_one_process_saves_into_a_folder_and_the_other_is_told_which(
+    folder: Path, saved_small: tuple[Path, list[float]], curve: ZeroShotRegressor
+) -> None:
+    process = saving_process(folder)
+
+    with pytest.raises(
+        ArtifactError,
+        match=rf"process {process.pid} on .* is saving a model into .*; save again when that has",
+    ):
+        curve.save(folder, overwrite=True)
+    assert predictions(folder) == saved_small[1]
+
+    process.communicate("go on\n", timeout=60)
+    assert process.returncode == 0
+    assert len(names(folder)) == 3
+    assert predictions(folder) != saved_small[1]
+
+
+def test_a_save_that_was_killed_leaves_the_old_model_and_the_next_one_tidies_up(
+    folder: Path, saved_small: tuple[Path, list[float]], curve: ZeroShotRegressor
+) -> None:
+    process = saving_process(folder)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert names(folder) > {"model.json", ".zeroshot-draft", ".zeroshot-lock"}
+
+    assert predictions(folder) == saved_small[1]
+    curve.save(folder, overwrite=True)
+
+    kept = manifest(folder)
+    assert names(folder) == {"model.json", kept["state"], kept["index"]["uri"]}
+
+
+def test_threads_that_save_into_one_folder_take_turns_or_are_told(
+    tmp_path: Path, curve: ZeroShotRegressor
+) -> None:
+    told: list[str] = []
+
+    def save() -> None:
+        try:
+            curve.save(tmp_path / "model", overwrite=True)
+        except ArtifactError as error:
+            told.append(str(error))
+
+    threads = [threading.Thread(target=save) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(told) < 4
+    assert all("is saving a model into" in sentence for sentence in told)
+    assert predictions(tmp_path / "model") == curve.predict(TEXTS).tolist()
+    assert len(names(tmp_path / "model")) == 3
+
+
+def test_notes_that_json_cannot_hold_are_refused(tmp_path: Path, curve: ZeroShotRegressor) -> None:
+    with pytest.raises(
+        InvalidInputError, match=r"expected extra as notes that JSON can hold, got \{'when': "
+    ):
+        curve.save(tmp_path / "model", extra={"when": {1, 2}})
+    assert not (tmp_path / "model").exists()
 
 
 def test_versions_that_served_before_are_dropped_from_the_folders_own_index(tmp_path: Path) -> None:

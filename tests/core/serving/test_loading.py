@@ -68,12 +68,15 @@ def test_a_kind_of_ones_own_opens_too(tmp_path: Path) -> None:
 
 
 def test_another_kind_is_refused(tmp_path: Path) -> None:
-    entries = {name: {} for name in ("encoder", "index", "extra", "state", "checksums")}
-    (tmp_path / "model.json").write_text(json.dumps({"format_version": 1, "kind": "oracle", **entries}))
+    model = detector()
+    model.save(tmp_path / "model")
+    model.close()
+    manifest = tmp_path / "model" / "model.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "kind": "oracle"}))
     with pytest.raises(
         ArtifactError, match="expected kind regressor, classifier, ranker, detector, got 'oracle'"
     ):
-        load_model(tmp_path)
+        load_model(tmp_path / "model")
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
