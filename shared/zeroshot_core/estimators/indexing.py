@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 import tempfile
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from zeroshot_core import checks
-from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.errors import InvalidInputError, VectorIndexError
+from zeroshot_core.files import cause_of
 from zeroshot_core.index import OpenVersion, VectorIndex
+from zeroshot_core.index.connection import is_locked
 from zeroshot_core.types import Item
 
 if TYPE_CHECKING:
@@ -25,15 +29,21 @@ if TYPE_CHECKING:
 __all__ = ["ModelIndex", "OpenIndexes", "as_items", "resolve_encoder"]
 
 
+_PREFIX = "zeroshot-index-"
+_GRACE_S = 60.0
+
+
 class OpenIndexes:
     """What closes the indexes that models opened, each once: by `close`, after its model is gone, or at exit.
 
     Garbage is collected at any moment, also while this thread holds the locks that closing an index takes.
     So an index whose model is gone is only noted then, and closed when the next one opens, or at exit.
+    Each is closed by the process that opened it, never by one that it forked.
     """
 
     def __init__(self) -> None:
-        self._closers: dict[int, Callable[[], None]] = {}
+        # By number: the process that opened the index, and what closes it.
+        self._closers: dict[int, tuple[int, Callable[[], None]]] = {}
         self._abandoned: deque[int] = deque()
         self._numbers = count()
         atexit.register(self._close_all)
@@ -41,14 +51,14 @@ class OpenIndexes:
     def add(self, owner: object, closer: Callable[[], None]) -> int:
         """Have an index closed some time after its owner is gone; the number to `close` it by before."""
         number = next(self._numbers)
-        self._closers[number] = closer
+        self._closers[number] = os.getpid(), closer
         weakref.finalize(owner, self._abandoned.append, number)
         return number
 
     def close(self, number: int) -> None:
         """Close an index, unless that was done."""
-        closer = self._closers.pop(number, None)
-        if closer is not None:
+        process, closer = self._closers.pop(number, (None, None))
+        if closer is not None and process == os.getpid():
             closer()
 
     def close_abandoned(self) -> None:
@@ -79,7 +89,7 @@ class ModelIndex:
         self.is_temporary = index is None
         self._number: int | None = None
         if index is None:
-            folder = Path(tempfile.mkdtemp(prefix="zeroshot-"))
+            folder = _temporary_folder()
             self.index = VectorIndex.connect(str(folder / "index.db"))
             self._own(partial(_discard, self.index, folder))
         elif isinstance(index, VectorIndex):
@@ -120,6 +130,40 @@ class ModelIndex:
 
     def __sklearn_clone__(self) -> ModelIndex:
         return self
+
+
+def _temporary_folder() -> Path:
+    """Make a folder for a temporary index.
+
+    Raises
+    ------
+    VectorIndexError
+        If the system refuses.
+    """
+    _remove_orphans(tempfile.gettempdir())
+    try:
+        return Path(tempfile.mkdtemp(prefix=_PREFIX))
+    except OSError as error:
+        raise VectorIndexError(f"a temporary index cannot be made: {cause_of(error)}") from error
+
+
+@cache
+def _remove_orphans(root: str) -> None:
+    """Remove the temporary indexes of this user whose process is gone, killed or ended by a signal.
+
+    That is, whose lock nobody holds. A folder of the last minute may be about to be locked.
+    """
+    user = os.getuid() if hasattr(os, "getuid") else None
+    for folder in Path(root).glob(f"{_PREFIX}*"):
+        try:
+            facts = folder.lstat()
+            is_old = time.time() - facts.st_mtime > _GRACE_S
+            is_own = not folder.is_symlink() and (user is None or facts.st_uid == user)
+            is_whole = {path.name for path in folder.iterdir()} <= {"index.db"}
+            if is_old and is_own and is_whole and not is_locked(folder / "index.db"):
+                shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            continue  # gone, or not ours to look at
 
 
 def _discard(index: VectorIndex, folder: Path) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.estimators.calibration_split import calibration_split
-from zeroshot_core.index import VectorIndex
+from zeroshot_core.estimators.indexing import ModelIndex
 from zeroshot_core.novelty.ood_scores import KINDS
 from zeroshot_core.novelty.scorer import check_false_alarm_rate, fit_novelty_scorer, nearest_similarities
 from zeroshot_core.statistics import percentile_interval
@@ -189,9 +189,9 @@ def evaluate_novelty(
     """
     rate = check_false_alarm_rate(false_alarm_rate)
     texts = [data.train_texts[row] for row in split.rows.tolist()]
-    with tempfile.TemporaryDirectory() as folder, VectorIndex.connect(f"{folder}/novelty.db") as index:
+    with closing(ModelIndex(None)) as index:
         items = [Item(id=f"known-{row}", text=text) for row, text in enumerate(texts)]
-        version = index.open(index.build(items, encoder), fingerprint=encoder.fingerprint)
+        version = index.build(items, encoder, None, show_progress=False)
         vectors = version.item_vectors([item.id for item in items])
         queries = encoder.encode(split.test_texts, role="query")
         similarities = nearest_similarities(version, queries)

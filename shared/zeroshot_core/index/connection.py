@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import socket
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -16,11 +18,12 @@ from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
 from zeroshot_core.errors import ConnectionFailedError, IndexLockedError, InvalidInputError, VectorIndexError
+from zeroshot_core.files import cause_of
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
 
-__all__ = ["Connection", "begin_each"]
+__all__ = ["Connection", "begin_each", "is_locked"]
 
 Part = TypeVar("Part")
 Answer = TypeVar("Answer")
@@ -50,6 +53,8 @@ class LiteFile:
     # The files that are open now, by path: each lives as long as one of its connections.
     _open: ClassVar[WeakValueDictionary[str, LiteFile]] = WeakValueDictionary()
     _lock: ClassVar[Lock] = Lock()
+    # What serves the parent's files, in a forked child: kept, for to destroy it would close them.
+    _inherited: ClassVar[list[object]] = []
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -76,17 +81,31 @@ class LiteFile:
             file = cls._open.get(str(path)) or cls(str(path))
             if not file._n_clients:
                 file._is_lent = file._is_lent or _is_served_here(path)
-                if not file._is_lent and _is_locked(path / "LOCK"):
+                if not file._is_lent and is_locked(path):
                     raise _locked(uri)
             try:
                 client = MilvusClient(str(path), db_name=db_name or "")
             except MilvusException as error:
-                if _is_locked(path / "LOCK"):
+                if is_locked(path):
                     raise _locked(uri) from error
-                raise VectorIndexError(f"Milvus Lite cannot open {uri}: {error.message}") from error
+                reason = _refusal(path) or error.message
+                raise VectorIndexError(f"Milvus Lite cannot open {uri}: {reason}") from error
             file._n_clients += 1
             cls._open[str(path)] = file
         return file, client
+
+    @classmethod
+    def leave_to_parent(cls) -> None:
+        """Forget, in a forked child, the files that its parent has open: they stay the parent's.
+
+        A child that closed them as it ends would drop the parent's locks, and write what its memory held.
+        """
+        cls._lock, cls._open = Lock(), WeakValueDictionary()
+        module = sys.modules.get("milvus_lite.server_manager")
+        if module is not None:
+            manager = module.server_manager_instance
+            cls._inherited.append(manager._servers)
+            manager._servers, manager._lock = {}, Lock()
 
     def note_write(self) -> None:
         """Count one write, making copies of the rows stale."""
@@ -101,6 +120,10 @@ class LiteFile:
             self._n_clients -= 1
             if not self._n_clients and not self._is_lent:
                 server_manager_instance.release_server(self.path)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=LiteFile.leave_to_parent)
 
 
 class Connection:
@@ -121,6 +144,7 @@ class Connection:
     ) -> None:
         self._client: MilvusClient | None = client
         self._file = file
+        self._process = os.getpid()
         self.address = address
         self.db_name = db_name
 
@@ -178,11 +202,17 @@ class Connection:
         Raises
         ------
         VectorIndexError
-            If Milvus fails; ConnectionFailedError if it does not answer or refuses the credentials.
+            If Milvus fails, or the connection came through a fork; ConnectionFailedError if it does not
+            answer or refuses the credentials.
         """
         from grpc import RpcError  # type: ignore[import-untyped]
         from pymilvus.exceptions import MilvusException
 
+        if self._process != os.getpid():
+            raise VectorIndexError(
+                f"expected an index that this process opened, got one that came through a fork "
+                f"({self.address}); connect or load again in this process, or use spawn"
+            )
         if self._client is None:
             raise VectorIndexError(
                 f"expected an open index, got one that is closed ({self.address}); connect again"
@@ -231,7 +261,12 @@ class Connection:
             shutil.rmtree(folder)
 
     def close(self) -> None:
-        """Close the client; the last one on a Milvus Lite file also lets other processes have it."""
+        """Close the client; the last one on a Milvus Lite file also lets other processes have it.
+
+        What came through a fork belongs to the parent, and stays open there.
+        """
+        if self._process != os.getpid():
+            return
         client, self._client = self._client, None
         if client is None:
             return
@@ -287,13 +322,19 @@ def _open_server(uri: str, token: str | None, db_name: str | None) -> Connection
 
 
 def _open_lite(uri: str, db_name: str | None) -> Connection:
-    path = Path(uri).resolve()
-    if path.is_file():
+    try:
+        path = Path(uri).resolve()
+        is_file = path.is_file()
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise VectorIndexError(
+            f"the Milvus Lite file {uri!r} cannot be opened: {cause_of(error) or error}"
+        ) from error
+    if is_file:
         raise InvalidInputError(
             f"expected {uri} to be a Milvus Lite 3 folder, got a file; files of Milvus Lite 2 cannot be "
             "opened: move it away or choose another path"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
     file, client = LiteFile.connect(path, uri, db_name)
     return Connection(client, address=uri, file=file, db_name=db_name)
 
@@ -305,8 +346,9 @@ def _is_served_here(path: Path) -> bool:
     return str(path) in server_manager_instance._servers
 
 
-def _is_locked(lock: Path) -> bool:
-    """Whether a process holds Milvus Lite's advisory lock."""
+def is_locked(path: Path) -> bool:
+    """Whether a process has a Milvus Lite file open: it holds the advisory lock."""
+    lock = path / "LOCK"
     try:
         import fcntl
     except ImportError:
@@ -320,6 +362,16 @@ def _is_locked(lock: Path) -> bool:
             return True
         fcntl.flock(file, fcntl.LOCK_UN)
     return False
+
+
+def _refusal(path: Path) -> str | None:
+    """Say why the system does not let a Milvus Lite file be opened, which Milvus Lite keeps to itself."""
+    try:
+        path.mkdir(exist_ok=True)
+        (path / "LOCK").open("ab").close()
+    except OSError as error:
+        return cause_of(error)
+    return None
 
 
 def _locked(uri: str) -> IndexLockedError:
