@@ -411,8 +411,8 @@ def _check_siblings(folder: Path, before: Mapping[str, Any] | None, index: str |
     ArtifactError
         If one does.
     """
-    old = before and before["index"]["uri"]
-    if old is None or not _is_inside(old) or old == index:
+    old = "" if before is None else before["index"]["uri"]
+    if not old or not _is_inside(old) or old == index:
         return
     path = folder.resolve() / old
     for sibling, reference in _siblings(folder):
