@@ -10,13 +10,15 @@ import json
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeAlias, TypeVar
 
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.files import replacing
 from zeroshot_core.graph.records import Records, collector_paused, concept_of, relation_of
-from zeroshot_core.graph.validation import refuse_damaged
+from zeroshot_core.graph.validation import reason_of, refuse_damaged
+from zeroshot_core.graph.xml_limits import check_xml
 from zeroshot_core.types import Concept, Relation
 
 if TYPE_CHECKING:
@@ -275,14 +277,18 @@ def read_graphml(path: Path) -> Records:
     Raises
     ------
     InvalidInputError
-        If the file can't be read or is no GraphML.
+        If the file can't be read, is no GraphML, or declares entities.
     """
     import networkx as nx
 
     try:
-        g = nx.read_graphml(path, force_multigraph=True)
-    except (OSError, SyntaxError, KeyError, ValueError, nx.NetworkXError) as error:
-        raise InvalidInputError(f"expected a GraphML file, got {path}: {error}") from error
+        content = path.read_bytes()
+        check_xml(path, content)
+        g = nx.read_graphml(BytesIO(content), force_multigraph=True)
+    except InvalidInputError:
+        raise
+    except Exception as error:  # networkx fails in whatever way the damage makes it
+        raise InvalidInputError(f"expected a GraphML file, got {path}: {reason_of(error)}") from error
     labelled = (
         (node, {"name": attributes.get("label"), **attributes}) for node, attributes in g.nodes(data=True)
     )

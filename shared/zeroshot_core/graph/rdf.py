@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError, require
 from zeroshot_core.graph.loaders import open_text
-from zeroshot_core.graph.ontology import Ontology
-from zeroshot_core.graph.validation import refuse_damaged
+from zeroshot_core.graph.ontology import Ontology, refuse_other_syntax
+from zeroshot_core.graph.validation import reason_of, refuse_damaged
 
 if TYPE_CHECKING:
     import rdflib
@@ -52,7 +52,8 @@ def read_rdf(
     format
         ``"turtle"``, ``"xml"``, ``"nt"`` or ``"json-ld"``; taken from the file's name by default.
     language
-        Which labels and descriptions to keep, besides those of no language.
+        Which labels and descriptions to keep, besides those of no language: a language tag (BCP 47), whose
+        case does not count. For ``"en-GB"`` those of ``@en-GB`` come before those of ``@en`` and ``@en-US``.
     relation_types
         Which relations to keep, such as ``["is_a"]``; all by default.
     concept_type
@@ -62,10 +63,13 @@ def read_rdf(
     Raises
     ------
     InvalidInputError
-        If the file can't be read, has no resources, or is damaged.
+        If the file can't be read, has no resources, is damaged, is of another syntax, names a context or an
+        entity that is kept elsewhere, or asks for time or memory out of proportion. Nothing but the file is
+        read.
     MissingExtraError
         If rdflib is not installed.
     """
+    checks.text("language", language, remedy='give a language tag such as "en"')
     require("rdflib", extra="ontology")
     from zeroshot_core.graph.rdf_mapper import RdfMapper
 
@@ -81,44 +85,43 @@ def read_rdf(
 
 
 def _parse(path: Path, format: str | None) -> rdflib.Graph:
-    import rdflib
-
+    with open_text(path) as file:
+        text = file.read()
+    refuse_other_syntax(path, text, but="RDF")
     format = format or FORMATS.get(path.suffix.lower())
     if format not in FORMATS.values():
         raise InvalidInputError(
             f"{path}: expected a format among {', '.join(dict.fromkeys(FORMATS.values()))}, got {format!r}; "
             "name it"
         )
-    with open_text(path) as file:
-        text = file.read()
+    from zeroshot_core.graph.rdf_parser import parse
+
     try:
-        with warnings.catch_warnings():
-            # rdflib's parsers still call what rdflib itself has deprecated.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            return rdflib.Graph().parse(data=text, format=format)
+        return parse(path, text, format)
+    except InvalidInputError:
+        raise
     except Exception as error:  # the parsers fail in whatever way the damage makes them
         if format == "nt":
-            refuse_damaged(str(path), list(_damaged_triples(text)), unit="line")
+            refuse_damaged(str(path), list(_damaged_triples(path, text)), unit="line")
         raise InvalidInputError(f"{path}: expected {format}, got damage {_place(error)}") from error
 
 
-def _damaged_triples(text: str) -> Iterator[tuple[int, str]]:
+def _damaged_triples(path: Path, text: str) -> Iterator[tuple[int, str]]:
     """Find each line that is no triple, and what stands there."""
-    import rdflib
+    from zeroshot_core.graph.rdf_parser import parse
 
     for number, line in enumerate(text.split("\n"), start=1):
         try:
-            rdflib.Graph().parse(data=line + "\n", format="nt")
-        except Exception as error:  # as above
-            yield number, str(error)
+            parse(path, f"{line}\n", "nt")
+        except Exception:  # as above
+            yield number, f"expected a triple, got {checks.shown(line.strip())}"
 
 
 def _place(error: Exception) -> str:
     """Line and reason, where the parser gives them in one way or another."""
-    reason = re.sub(r"^at line \d+ of <>: | at \^ in:.*", "", " ".join(str(error).split()))
-    if hasattr(error, "getLineNumber"):
-        return f"in line {error.getLineNumber()}: {error.getMessage()}"  # type: ignore[attr-defined]
+    text = re.sub(r"^at line \d+ of <>:\s*| at \^ in:.*", "", str(error), flags=re.DOTALL)
+    reason = reason_of(Exception(text)) if text else type(error).__name__
     if isinstance(getattr(error, "lines", None), int):
         return f"in line {error.lines + 1}: {reason}"  # type: ignore[attr-defined]
-    found = re.search(r"line (\d+)|^\w*:(\d+):", reason)
+    found = re.search(r"line (\d+)|^\w*:(\d+):", text)
     return f"in line {found[1] or found[2]}: {reason}" if found else f"without a line number: {reason}"

@@ -38,12 +38,14 @@ class RdfMapper:
     Parameters
     ----------
     language
-        Which literals to keep, besides those of no language.
+        Language tag (BCP 47) of the literals to keep, besides those of no language. Case does not count.
+        Other regions of the language count too, after those that agree further: for ``"en-GB"`` first
+        ``@en-GB``, then ``@en`` and ``@en-US``.
     """
 
     def __init__(self, graph: Graph, language: str) -> None:
         self.graph = graph
-        self.language = language
+        self.subtags = _subtags(language)
         self.deprecated = {
             subject for subject, value in graph.subject_objects(OWL.deprecated) if str(value) in {"true", "1"}
         }
@@ -110,14 +112,23 @@ class RdfMapper:
         return next((text for predicate in predicates for text in self._texts(resource, predicate)), "")
 
     def _texts(self, resource: URIRef, predicate: URIRef) -> list[str]:
-        """List filled literals, those of the language first, then those of none."""
+        """List filled literals, those nearest to the language first, those of none last."""
         literals = [each for each in self.graph.objects(resource, predicate) if isinstance(each, Literal)]
-        kept = [each for each in literals if (each.language or "").split("-")[0] in {"", self.language}]
-        return [
-            str(each)
-            for each in sorted(kept, key=lambda each: (not each.language, str(each)))
-            if each.strip()
-        ]
+        near = {each: self._agreement(each.language) for each in literals if each.strip()}
+        kept = [each for each, agreement in near.items() if agreement or not each.language]
+        return [str(each) for each in sorted(kept, key=lambda each: (-near[each], str(each)))]
+
+    def _agreement(self, tag: str | None) -> int:
+        """Count the leading subtags that a literal's language shares with the one that was asked for."""
+        subtags = _subtags(tag or "")
+        return next(
+            (
+                place
+                for place, pair in enumerate(zip(subtags, self.subtags, strict=False))
+                if pair[0] != pair[1]
+            ),
+            min(len(subtags), len(self.subtags)),
+        )
 
     @cached_property
     def _triples(self) -> list[tuple[URIRef, str, URIRef]]:
@@ -153,6 +164,10 @@ class RdfMapper:
         return (
             predicate not in self.annotations and predicate != REPLACED_BY and not _is_vocabulary(predicate)
         )
+
+
+def _subtags(tag: str) -> list[str]:
+    return tag.casefold().replace("_", "-").split("-") if tag else []
 
 
 def _is_vocabulary(resource: URIRef) -> bool:

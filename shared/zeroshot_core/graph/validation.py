@@ -11,16 +11,24 @@ from zeroshot_core.checks import shown
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.types import Concept, Relation
 
-__all__ = ["N_SHOWN", "check_graph", "first_of", "refuse_damaged"]
+__all__ = ["N_SHOWN", "check_graph", "first_of", "reason_of", "refuse_damaged"]
 
 N_SHOWN = 5
 _LARGEST_WEIGHT = sys.float_info.max
+_MOST_SHOWN = 200
 
 
 def first_of(messages: Iterable[str], count: int) -> str:
     """Join the first messages, and say how many of `count` are left out."""
     more = f"; and {count - N_SHOWN} more" if count > N_SHOWN else ""
     return "; ".join(islice(messages, N_SHOWN)) + more
+
+
+def reason_of(error: BaseException) -> str:
+    """Say in one line why a parser failed; a file that it quotes is cut, and commands no terminal."""
+    reason = " ".join(str(error).split()) or type(error).__name__
+    plain = "".join(char if char.isprintable() else "\ufffd" for char in reason[: _MOST_SHOWN + 1])
+    return plain if len(plain) <= _MOST_SHOWN else f"{plain[: _MOST_SHOWN - 3]}..."
 
 
 def refuse_damaged(origin: str, damaged: Sequence[tuple[int, str]], *, unit: str) -> None:

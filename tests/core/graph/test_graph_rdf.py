@@ -70,6 +70,36 @@ def test_language_types_and_relations_can_be_chosen(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("language", "name", "synonyms"),
+    [
+        ("en", "Color", ("Colour", "hue")),
+        ("EN", "Color", ("Colour", "hue")),
+        ("en-GB", "Colour", ("Color", "hue")),
+        ("en_gb", "Colour", ("Color", "hue")),
+        ("de", "Farbe", ("hue",)),
+        ("fr", "hue", ()),
+    ],
+)
+def test_language_tags_match_whatever_their_case_and_the_nearest_region_comes_first(
+    tmp_path, language, name, synonyms
+):
+    path = tmp_path / "colour.ttl"
+    path.write_text(
+        "@prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> .\n"
+        '<http://e/c> rdfs:label "Colour"@EN-gb, "Color"@En, "Farbe"@DE-at, "hue" .'
+    )
+    (concept,) = KnowledgeGraph.from_rdf(path, language=language).concepts.values()
+    assert (concept.name, concept.synonyms) == (name, synonyms)
+
+
+def test_a_language_that_is_no_tag_is_refused(tmp_path):
+    with pytest.raises(
+        InvalidInputError, match=r"expected language as a text .*, got None; give a language tag"
+    ):
+        KnowledgeGraph.from_rdf(tmp_path / "a.ttl", language=None)
+
+
+@pytest.mark.parametrize(
     ("name", "text", "message"),
     [
         ("a.ttl", "@prefix ex: <http://e/> .\nex:a ex:b ex:c .\nex:a ex:b .\n", "expected turtle.*in line 3"),
