@@ -36,16 +36,15 @@ _WIDELY_USED = (
 
 def cached_folder(name: str, *, trust: bool = False) -> Path | None:
     """Find a model in the hub's cache on this machine, without a network; None if it is not there whole."""
-    from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     for repository in _repositories(name):
         try:
-            folder = snapshot_download(repository, local_files_only=True, **_wanted(trust))
+            folder = _snapshot(repository, trust=trust, is_offline=True)
         except (HFValidationError, LocalEntryNotFoundError):
             continue
-        if any(path.suffix in _WEIGHTS for path in Path(folder).rglob("*")):
-            return Path(folder)
+        if any(path.suffix in _WEIGHTS for path in folder.rglob("*")):
+            return folder
     return None
 
 
@@ -57,7 +56,7 @@ def fetched_folder(name: str, *, trust: bool = False) -> Path:
     InvalidInputError
         If the hub can't be reached within five seconds, or has no such model for this user.
     """
-    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub import HfApi
     from huggingface_hub.errors import RepositoryNotFoundError
 
     reason = "it has no such model"
@@ -65,7 +64,7 @@ def fetched_folder(name: str, *, trust: bool = False) -> Path:
         try:
             # Asked once and without retries: a wrong name without a network is said at once.
             HfApi().repo_info(repository, timeout=_PATIENCE)
-            return Path(snapshot_download(repository, **_wanted(trust)))
+            return _snapshot(repository, trust=trust, is_offline=False)
         except RepositoryNotFoundError:
             continue
         except Exception as error:  # of whichever of the hub's many libraries
@@ -90,10 +89,16 @@ def _repositories(name: str) -> tuple[str, ...]:
     return (name,) if "/" in name else (f"{_ORGANISATION}/{name}", name)
 
 
-def _wanted(trust: bool) -> dict[str, object]:
-    return {
-        "allow_patterns": [*_FILES, *(_UNSAFE_FILES if trust else ())],
-        "ignore_patterns": [*_OTHER_RUNTIMES],
-        # Where sentence-transformers keeps its models if it is told to.
-        "cache_dir": os.getenv("SENTENCE_TRANSFORMERS_HOME"),
-    }
+def _snapshot(repository: str, *, trust: bool, is_offline: bool) -> Path:
+    from huggingface_hub import snapshot_download
+
+    return Path(
+        snapshot_download(
+            repository,
+            allow_patterns=[*_FILES, *(_UNSAFE_FILES if trust else ())],
+            ignore_patterns=[*_OTHER_RUNTIMES],
+            # Where sentence-transformers keeps its models if it is told to.
+            cache_dir=os.getenv("SENTENCE_TRANSFORMERS_HOME"),
+            local_files_only=is_offline,
+        )
+    )

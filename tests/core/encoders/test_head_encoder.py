@@ -89,6 +89,9 @@ def test_a_stream_of_any_length_is_read_block_by_block(hash_encoder):
     assert [len(rows) for rows in hash_encoder.encode_stream(["a", "b", "c"], block=2)] == [2, 1]
     with pytest.raises(InvalidInputError, match="expected block as a whole number of at least 1, got 0"):
         next(hash_encoder.encode_stream(["a"], block=0))
+    for wrong in ("abc", {"a": 1}, {"a"}):
+        with pytest.raises(InvalidInputError, match="expected contents as a list of texts"):
+            next(hash_encoder.encode_stream(wrong))
 
 
 def test_no_text_is_paid_for_twice_even_by_another_process(tmp_path):
