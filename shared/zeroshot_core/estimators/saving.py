@@ -29,6 +29,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from zeroshot_core import checks
 from zeroshot_core.encoders import Encoder, HeadEncoder, TransformerEncoder, encoder_from_config
@@ -37,7 +38,6 @@ from zeroshot_core.estimators.indexing import ModelIndex
 from zeroshot_core.files import cause_of, digest, file_digest, lock_file, write_json
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import OpenVersion, VectorIndex
-from zeroshot_core.index.uri import uri_and_token
 
 if TYPE_CHECKING:
     import numpy as np
@@ -682,7 +682,7 @@ def _connect(
         if not trust_uri:
             raise ArtifactError(
                 f"the index of the model in {folder} is on a server that its folder alone names; give it as "
-                f"uri={uri_and_token(address)[0]!r}, or trust_uri=True if you trust the folder"
+                f"uri={_shown_address(address)!r}, or trust_uri=True if you trust the folder"
             )
     elif uri is None:
         path = folder / address  # an absolute one stays as it is
@@ -691,6 +691,12 @@ def _connect(
         refuse_links(path)
         address = str(path)
     return VectorIndex.connect(address, name=reference["name"], token=token, db_name=reference["db_name"])
+
+
+def _shown_address(uri: str) -> str:
+    """Strip user, password and query from a server's address."""
+    parts = urlsplit(uri)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def _trusted(io: Any, path: Path) -> list[str]:

@@ -19,7 +19,6 @@ from weakref import WeakValueDictionary
 
 from zeroshot_core.errors import ConnectionFailedError, IndexLockedError, InvalidInputError, VectorIndexError
 from zeroshot_core.files import cause_of
-from zeroshot_core.index.uri import uri_and_token
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
@@ -59,6 +58,8 @@ class LiteFile:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        # Milvus Lite writes the properties of a collection under one name beside the old ones.
+        self.altering = Lock()
         self.n_writes = 0
         self._n_clients = 0
         # Whether other code of this process serves the file; then it is not ours to release.
@@ -146,6 +147,8 @@ class Connection:
         self._client: MilvusClient | None = client
         self._file = file
         self._process = os.getpid()
+        # Held while the properties of a collection are changed.
+        self.altering = Lock() if file is None else file.altering
         self.address = address
         self.db_name = db_name
 
@@ -162,14 +165,13 @@ class Connection:
         ConnectionFailedError
             If no Milvus answers there within ten seconds, or it refuses the credentials.
         """
-        uri, token = uri_and_token(uri, token)
         if re.match(r"https?://", uri):
             connection = _open_server(uri, token, db_name)
         elif uri.endswith(".db"):
             connection = _open_lite(uri, db_name)
         else:
             raise InvalidInputError(
-                f"expected a uri that ends in .db or begins with http:// or https://, got {uri!r}"
+                f"expected a uri that ends in .db or begins with http:// or https://, got {_redacted(uri)!r}"
             )
         try:
             connection._check()
@@ -309,9 +311,9 @@ def _open_server(uri: str, token: str | None, db_name: str | None) -> Connection
     from pymilvus import MilvusClient
     from pymilvus.exceptions import MilvusException
 
-    address = "/".join(uri.split("/", maxsplit=3)[:3])
+    parts = urlsplit(uri)
+    address = _redacted(uri)
     try:
-        parts = urlsplit(uri)
         port = parts.port or (443 if parts.scheme == "https" else 19530)
         socket.create_connection((parts.hostname or "", port), timeout=_TIMEOUT / 2).close()
     except (OSError, ValueError) as error:
@@ -319,10 +321,7 @@ def _open_server(uri: str, token: str | None, db_name: str | None) -> Connection
     try:
         client = MilvusClient(uri, token=token or "", db_name=db_name or "", timeout=_TIMEOUT)
     except (MilvusException, RpcError) as error:
-        failure = _translated(error, address, "connect")
-        if token:
-            raise type(failure)(str(failure).replace(token, "**********")) from None
-        raise failure from error
+        raise _translated(error, address, "connect") from None if token else error
     return Connection(client, address=address, db_name=db_name)
 
 
@@ -410,3 +409,11 @@ def _status(error: BaseException) -> str:
     """Name of the gRPC status or number of the Milvus error, if it has one."""
     code = getattr(error, "code", "")
     return str(code() if callable(code) else code)
+
+
+def _redacted(uri: str) -> str:
+    """Strip user, password and query from a URI."""
+    parts = urlsplit(uri)
+    if not parts.netloc:
+        return uri
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

@@ -192,7 +192,8 @@ class VersionCatalog:
     def set_state(self, version: str, state: State) -> None:
         """Record how far a version is."""
         collection = self.collection(version, "items")
-        self.connection.call("alter_collection_properties", collection, properties={_STATE: state})
+        with self.connection.altering:
+            self.connection.call("alter_collection_properties", collection, properties={_STATE: state})
 
     def point_to(self, version: str) -> None:
         """Make a version live: the alias of the items last, for it is the one that counts."""
