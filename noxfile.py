@@ -21,6 +21,7 @@ PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 # The versions at the lower ends of the ranges in pyproject.toml, and what tests them.
 OLDEST = ("langchain-core==1.2.5", "llama-index-core==0.14.23", "pymilvus==2.6.1")
 OLDEST_TESTS = (
+    "hypothesis>=6.100",
     "langchain-tests==1.1.0",
     "pytest>=8",
     "pytest-asyncio",

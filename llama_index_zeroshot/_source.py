@@ -7,24 +7,19 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 from zeroshot_core.checks import known_names
-from zeroshot_core.index.uri import uri_and_token
 from zeroshot_core.serving.model_handle import ModelHandle
 
 
 class ModelSource(BaseModel):
-    """Names the model behind a class; no dump and no pickle holds the token.
-
-    Where a pickle is opened, ``MILVUS_TOKEN`` of the environment takes its place.
+    """Names the model behind a class; no dump holds the token.
 
     Parameters
     ----------
     uri, token
-        Milvus address and credentials, where they differ from the saved ones. User and password of the
-        address become the token.
+        Milvus address and credentials, where they differ from the saved ones.
     """
 
-    # Errors would show a password, and a token that is given as a text.
-    model_config = ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True)
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     model: Annotated[Any, AfterValidator(lambda model: str(model) if isinstance(model, Path) else model)] = (
         Field(description="Folder or name, or the loaded object.")
@@ -35,14 +30,10 @@ class ModelSource(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _checked(cls, given: Any) -> Any:
-        # Dumps hold the name of the class, and an embedding's the fingerprint of its encoder.
+    def _refuse_unknown(cls, given: Any) -> Any:
+        # LlamaIndex writes the name of the class into its dumps.
         if isinstance(given, dict):
-            given = {key: value for key, value in given.items() if key not in ("class_name", "fingerprint")}
-            known_names(cls.__name__, given, cls.model_fields)
-            if isinstance(given.get("uri"), str):
-                uri, token = uri_and_token(given["uri"], given.get("token"))
-                given = {**given, "uri": uri, **({} if token is None else {"token": token})}
+            known_names(cls.__name__, given.keys() - {"class_name"}, cls.model_fields)
         return given
 
     @classmethod
@@ -54,8 +45,3 @@ class ModelSource(BaseModel):
         """Have the model opened when it is first used."""
         super().model_post_init(context)
         self._handle = ModelHandle(self.model, self.uri, self.token)
-
-    def __getstate__(self) -> dict[Any, Any]:
-        state: dict[Any, Any] = super().__getstate__()
-        token = None if self.token is None else SecretStr("")
-        return state | {"__dict__": state["__dict__"] | {"token": token}}
