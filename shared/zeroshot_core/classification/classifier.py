@@ -39,7 +39,7 @@ from zeroshot_core.estimators.encoder_tuning import (
     without_memory,
 )
 from zeroshot_core.estimators.indexing import ModelIndex, as_items, resolve_encoder
-from zeroshot_core.estimators.saving import ModelState
+from zeroshot_core.estimators.model_state import ModelState
 from zeroshot_core.estimators.stacking import Stacking
 from zeroshot_core.novelty.scorer import check_false_alarm_rate, nearest_similarities
 from zeroshot_core.retrieval import Retriever
@@ -494,7 +494,6 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
                 "stacking": {"offset": head.stacking.offset, "penalty": head.stacking.penalty},
             },
             arrays={name: np.ascontiguousarray(array) for name, array in arrays.items()},
-            estimators={},
         )
 
     def _saved_graph(self) -> KnowledgeGraph | None:

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from zeroshot_core.errors import ArtifactError, ZeroShotError
+from zeroshot_core.errors import ArtifactError, InvalidInputError, ZeroShotError
+from zeroshot_core.estimators.model_state import ModelState
 from zeroshot_core.estimators.saving import (
     ModelParts,
-    ModelState,
     load_state,
     open_parts,
     write_model,
@@ -128,10 +128,8 @@ class SavedModel:
                 model = cls._restored(state, parts)
             except BaseException as error:
                 parts.model_index.close()
-                if isinstance(error, KeyError):
-                    raise ArtifactError(
-                        f"{folder} is damaged: its {state.kind} lacks {error}; save the model again"
-                    ) from error
+                if isinstance(error, InvalidInputError):
+                    raise ArtifactError(f"{folder} is damaged: {error}; save the model again") from error
                 raise
         model.saved_extra_, model.holds_encoder_ = dict(parts.extra), parts.holds_encoder
         return model
@@ -156,7 +154,7 @@ class SavedModel:
     @classmethod
     @abstractmethod
     def _restored(cls: type[Model], state: ModelState, parts: ModelParts) -> Model:
-        """Make a fitted model of its parts."""
+        """Make a fitted model of its parts; `InvalidInputError` where the state is none of its own."""
 
 
 @contextmanager

@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zeroshot_core.errors import InvalidInputError
+
 if TYPE_CHECKING:
+    from zeroshot_core.estimators.model_state import ModelState
     from zeroshot_core.types import Floats
 
 __all__ = ["ConformalCalibration", "calibrate", "conformal_quantile"]
@@ -39,6 +42,37 @@ class ConformalCalibration:
     edges: Floats
     residuals: Floats
     starts: Floats
+
+    def arrays(self, place: int) -> dict[str, Floats]:
+        """Give the parts to be saved, by name and the number of the head."""
+        return {
+            f"edges.{place}": self.edges,
+            f"residuals.{place}": self.residuals,
+            f"starts.{place}": self.starts,
+        }
+
+    @classmethod
+    def restored(cls, state: ModelState, place: int, horizon: int) -> ConformalCalibration:
+        """Put together again what `arrays` took apart.
+
+        Raises
+        ------
+        InvalidInputError
+            If a part is missing, or the residuals are not sorted within bins that follow one another.
+        """
+        edges = state.array(f"edges.{place}", np.float64, (None,))
+        residuals = state.array(f"residuals.{place}", np.float64, (None, horizon))
+        starts = state.array(f"starts.{place}", np.float64, (len(edges) + 2,))
+        falls = 1 + np.flatnonzero((np.diff(residuals, axis=0) < 0).any(axis=1))
+        are_bins = (
+            starts[0] == 0
+            and starts[-1] == len(residuals)
+            and (np.diff(starts) >= 1).all()
+            and (starts == np.floor(starts)).all()
+        )
+        if not are_bins or not np.isin(falls, starts).all() or (np.diff(edges) < 0).any():
+            raise InvalidInputError(f"expected residuals of head {place} sorted in bins, got others")
+        return cls(edges=edges, residuals=residuals, starts=starts)
 
     def quantile(self, levels: Floats, q: float) -> Floats:
         """Scaled residual at probability `q` for forecasts of the given levels (m,), shape (m, horizon)."""

@@ -4,15 +4,16 @@
 
     model.json             format version, kind, encoder, index version, checksums
     encoder-<fingerprint>/ the encoder, where it was tuned for this model
-    state-<random>/        config.json, graph.jsonl, arrays.safetensors, <head>-<model>.skops
+    state-<random>/        config.json, graph.jsonl, arrays.safetensors
     index.db/              the Milvus Lite file, for a model whose index lives with it
     index-<random>.db/     the same, copied from a temporary index
 
 A new model is written into a draft beside the old one and becomes current when ``model.json`` is replaced; a
 process that dies before leaves the old model whole. Only then is removed what the old manifest named and the
 new one does not. A save holds ``.zeroshot-lock``, which notes what it makes: should it die, the next one
-removes that. No name in a manifest leads out of its folder. Estimators are stored with skops and arrays with
-safetensors: nothing is unpickled.
+removes that. No name in a manifest leads out of its folder. What was learned is arrays and JSON: nothing in a
+folder is unpickled or called. Folders of format version 1, with ``<head>.skops`` beside the arrays, open
+too, and are written as version 2.
 """
 
 from __future__ import annotations
@@ -23,32 +24,27 @@ import re
 import secrets
 import shutil
 import socket
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from zeroshot_core import checks
 from zeroshot_core.encoders import Encoder, HeadEncoder, TransformerEncoder, encoder_from_config
 from zeroshot_core.errors import ArtifactError, InvalidInputError, VersionNotFoundError, ZeroShotError
 from zeroshot_core.estimators.indexing import ModelIndex
+from zeroshot_core.estimators.model_state import ModelState
+from zeroshot_core.estimators.skops_files import skops_arrays
 from zeroshot_core.files import cause_of, digest, file_digest, lock_file, write_json
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import OpenVersion, VectorIndex
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    Arrays = Mapping[str, npt.NDArray[np.generic]]
-
 __all__ = [
     "MANIFEST",
     "ModelParts",
-    "ModelState",
     "check_overwrite",
     "load_state",
     "open_parts",
@@ -57,35 +53,14 @@ __all__ = [
 ]
 
 MANIFEST = "model.json"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+_READABLE = (1, FORMAT_VERSION)
 _CONFIG, _ARRAYS, _GRAPH = "config.json", "arrays.safetensors", "graph.jsonl"
 _DRAFT, _LOCK = ".zeroshot-draft", ".zeroshot-lock"
 # What names a file or folder here, and nothing elsewhere.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
 # Names that only this module, and ``zeroshot fit``, give: what a lock file may have removed.
 _MADE = re.compile(r"state-[0-9a-f]{12}|encoder-[0-9a-f]{16}|index-[0-9a-z_]{8}\.db|index\.db(-joint)?")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelState:
-    """What an estimator has learned, as plain parts.
-
-    Parameters
-    ----------
-    kind
-        ``"regressor"``, ``"classifier"``, ``"ranker"`` or ``"detector"``.
-    config
-        JSON-able.
-    arrays
-        By name.
-    estimators
-        Fitted scikit-learn estimators by name.
-    """
-
-    kind: str
-    config: Mapping[str, Any]
-    arrays: Arrays
-    estimators: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -364,11 +339,6 @@ def _write_state(folder: Path, state: ModelState, graph: KnowledgeGraph | None) 
     save_file(dict(state.arrays), beside / _ARRAYS)
     if graph is not None:
         graph.to_jsonl(beside / _GRAPH)
-    if state.estimators:
-        import skops.io
-
-        for name, estimator in state.estimators.items():
-            skops.io.dump(estimator, beside / f"{name}.skops")
     checksums = {path.name: _checksum(path) for path in sorted(beside.iterdir())}
     name = f"state-{digest(json.dumps(checksums), n=12)}"
     shutil.rmtree(folder / name, ignore_errors=True)
@@ -466,9 +436,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise ArtifactError(f"{path} is damaged ({error}); save the model again") from error
     except OSError as error:
         raise ArtifactError(f"{path} cannot be read: {cause_of(error)}") from error
-    if version != FORMAT_VERSION:
+    if version not in _READABLE:
         raise ArtifactError(
-            f"{path}: expected format version {FORMAT_VERSION}, got {checks.shown(version)}; "
+            f"{path}: expected format version 1 or 2, got {checks.shown(version)}; "
             "save the model again with this version of the package"
         )
     missing = {"kind", "encoder", "index", "extra", "state", "checksums"} - manifest.keys()
@@ -588,22 +558,23 @@ def load_state(folder: Path) -> ModelState:
             raise ArtifactError(f"expected {state / name}, which is missing; save the model again")
         if _checksum(state / name) != checksum:
             raise ArtifactError(f"{state / name} is damaged: its checksum differs; save the model again")
-    names = [name for name in manifest["checksums"] if name.endswith(".skops")]
-    return ModelState(
-        kind=manifest["kind"],
-        config=json.loads((state / _CONFIG).read_text(encoding="utf-8")),
-        arrays=load_file(state / _ARRAYS),
-        estimators=_estimators(state, names) if names else {},
-    )
+    arrays = _read(state / _ARRAYS, load_file)
+    if manifest["format_version"] == 1:
+        for name in manifest["checksums"]:
+            if name.endswith(".skops"):
+                arrays |= skops_arrays(state / name)
+    config = _read(state / _CONFIG, lambda path: json.loads(path.read_text(encoding="utf-8")))
+    if not isinstance(config, dict):
+        raise ArtifactError(f"expected {state / _CONFIG} to hold a mapping; save the model again")
+    return ModelState(kind=manifest["kind"], config=config, arrays=arrays)
 
 
-def _estimators(state: Path, names: Sequence[str]) -> dict[str, Any]:
-    import skops.io
-
-    return {
-        name.removesuffix(".skops"): skops.io.load(state / name, trusted=_trusted(skops.io, state / name))
-        for name in names
-    }
+def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
+    """Read a file that may hold anything."""
+    try:
+        return reader(path)
+    except Exception as error:
+        raise ArtifactError(f"{path} cannot be read: {error}; save the model again") from error
 
 
 def open_parts(
@@ -697,21 +668,6 @@ def _shown_address(uri: str) -> str:
     """Strip user, password and query from a server's address."""
     parts = urlsplit(uri)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-
-
-def _trusted(io: Any, path: Path) -> list[str]:
-    """Types that a file may hold beside skops' own defaults: scikit-learn's and numpy's, nothing else.
-
-    Raises
-    ------
-    ArtifactError
-        If the file holds another type.
-    """
-    found = io.get_untrusted_types(file=path)
-    foreign = [name for name in found if not name.startswith(("sklearn.", "numpy.", "scipy."))]
-    if foreign:
-        raise ArtifactError(f"{path} holds types that are not trusted: {', '.join(foreign[:3])}")
-    return list(found)
 
 
 def _checksum(path: Path) -> str:

@@ -12,7 +12,7 @@ from zeroshot_core.checks import whole
 from zeroshot_core.errors import NotFittedError
 from zeroshot_core.estimators.base import SavedModel
 from zeroshot_core.estimators.indexing import ModelIndex, as_items, resolve_encoder
-from zeroshot_core.estimators.saving import ModelState
+from zeroshot_core.estimators.model_state import ModelState
 from zeroshot_core.novelty.scorer import (
     check_enough_texts,
     check_false_alarm_rate,
@@ -152,13 +152,13 @@ class NoveltyDetector(SavedModel, OutlierMixin, BaseEstimator):  # type: ignore[
 
     def _state(self) -> ModelState:
         config = {"parameters": self._parameters()}
-        return ModelState(kind=self._kind, config=config, arrays={}, estimators={})
+        return ModelState(kind=self._kind, config=config, arrays={})
 
     def _saved_graph(self) -> None:
         return None
 
     @classmethod
     def _restored(cls, state: ModelState, parts: ModelParts) -> NoveltyDetector:
-        model = cls(parts.encoder, index=parts.model_index.index, **state.config["parameters"])
+        model = cls(parts.encoder, index=parts.model_index.index, **state.parameters(cls))
         model._adopt(parts.model_index, parts.version, parts.encoder)
         return model

@@ -15,7 +15,7 @@ from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError, NotFittedError
 from zeroshot_core.estimators.base import SavedModel
 from zeroshot_core.estimators.indexing import ModelIndex, resolve_encoder
-from zeroshot_core.estimators.saving import ModelState
+from zeroshot_core.estimators.model_state import ModelState
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.graph.hierarchy import hierarchy_of
 from zeroshot_core.ranking.annotations import Annotations, AnnotationTypes
@@ -292,7 +292,7 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
             "choice": asdict(self.linker_.choice),
         }
         matrices = {"frequencies": annotations.frequencies, "lacks": annotations.lacked, **learned}
-        return ModelState(kind=self._kind, config=config, arrays=_arrays(matrices), estimators={})
+        return ModelState(kind=self._kind, config=config, arrays=_arrays(matrices))
 
     def _saved_graph(self) -> KnowledgeGraph:
         return self.graph_

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.regression.encoder_views import EncoderView
 from zeroshot_core.regression.features import ConceptSpace, FeatureRows, FeatureTables
 from zeroshot_core.regression.heads import Head, fit_head
@@ -18,6 +19,7 @@ from zeroshot_core.retrieval.out_of_fold import fold_neighbours
 from zeroshot_core.types import Item
 
 if TYPE_CHECKING:
+    from zeroshot_core.estimators.model_state import ModelState
     from zeroshot_core.types import Floats, Ints, Vectors
 
 __all__ = ["Ensemble", "EnsembleForecast", "fit_ensemble"]
@@ -53,6 +55,58 @@ class Ensemble:
     names: tuple[str, ...]
     heads: tuple[Head, ...]
     rates: Floats
+
+    def parts(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Take it apart into what is JSON-able and what is an array, by name."""
+        config, arrays = self.tables.parts()
+        config |= {
+            "kind": self.targets.kind,
+            "is_curve": self.targets.is_curve,
+            "names": list(self.names),
+            "n_models": [len(head.models) for head in self.heads],
+            "errors": [head.error for head in self.heads],
+        }
+        arrays |= {"targets": self.targets.values, "rates": self.rates}
+        for place, head in enumerate(self.heads):
+            arrays |= head.arrays(place)
+        return config, {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+
+    @classmethod
+    def restored(
+        cls, state: ModelState, n_items: int, dimension: int, space: ConceptSpace | None
+    ) -> Ensemble:
+        """Put together again what `parts` took apart.
+
+        Parameters
+        ----------
+        n_items
+            Known items.
+        dimension
+            Of the vectors.
+
+        Raises
+        ------
+        InvalidInputError
+            If a part is missing, or is not what was learned from so many items.
+        """
+        targets = Targets.restored(state, n_items)
+        tables = FeatureTables.restored(state, dimension, space)
+        names = state.entries("names")
+        n_models = state.entries("n_models", of=int, n=len(names))
+        errors = state.entries("errors", of=float, n=len(names))
+        rates = state.array("rates", np.float64, (len(names), len(tables.groupings.types)))
+        if not names or (rates.size and not (rates.min() >= 0 and rates.max() <= 1)):
+            raise InvalidInputError(f"expected rates from 0 to 1 of scenarios {names}, got others")
+        return cls(
+            tables=tables,
+            targets=targets,
+            names=names,
+            heads=tuple(
+                Head.restored(state, place, n_models[place], errors[place], targets.horizon, dimension)
+                for place in range(len(names))
+            ),
+            rates=rates,
+        )
 
     @property
     def error(self) -> float:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
 
+from zeroshot_core.checks import known_names, real
+from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.regression.concept_links import TypeLinker, TypeLinks
 from zeroshot_core.regression.neighbour_features import Neighbours, neighbour_features
@@ -26,6 +29,7 @@ from zeroshot_core.regression.target_encoding import (
 from zeroshot_core.types import Item
 
 if TYPE_CHECKING:
+    from zeroshot_core.estimators.model_state import ModelState
     from zeroshot_core.types import Floats, Ints, Vectors
 
 __all__ = ["ConceptSpace", "FeatureRows", "FeatureTables"]
@@ -157,6 +161,65 @@ class FeatureTables:
         together = np.zeros(len(targets), dtype=np.int64)
         sums = tuple(group_sums(members, targets, together) for members in groupings.members(links))
         return replace(tables, groupings=groupings, sums=sums)
+
+    def parts(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Take them apart into what is JSON-able and what is an array, by name."""
+        groupings = self.groupings
+        config = {
+            "prior": self.prior,
+            "metadata_keys": list(self.metadata_keys),
+            "types": list(groupings.types),
+            "pairs": [list(pair) for pair in groupings.pairs],
+        }
+        arrays: dict[str, Any] = {"centre": self.centre, "axes": self.axes}
+        for place, sums in enumerate(self.sums):
+            arrays |= {f"totals.{place}": sums.totals[:, 0], f"counts.{place}": sums.counts[:, 0]}
+        for place, pair in enumerate(groupings.pairs):
+            arrays[f"keys.{place}"] = groupings.keys[pair]
+        return config, arrays
+
+    @classmethod
+    def restored(cls, state: ModelState, dimension: int, space: ConceptSpace | None) -> FeatureTables:
+        """Put together again what `parts` took apart.
+
+        Parameters
+        ----------
+        dimension
+            Of the vectors.
+        space
+            The concepts over which targets were averaged; None without a graph.
+
+        Raises
+        ------
+        InvalidInputError
+            If a part is missing, or is not about these concepts.
+        """
+        concepts = () if space is None else space.graph.concepts.values()
+        n_columns = {type_: 1 + n for type_, n in Counter(concept.type for concept in concepts).items()}
+        types, pairs = state.entries("types"), state.entries("pairs", of=list)
+        known_names("a saved graph", types, n_columns)
+        keys = {}
+        for place, pair in enumerate(pairs):
+            known = state.array(f"keys.{place}", np.int64, (None,))
+            is_pair = len(pair) == 2 and all(type_ in types for type_ in pair)
+            if not is_pair or not len(known) or (np.diff(known) <= 0).any():
+                raise InvalidInputError(f"expected two of the types {types} with rising keys, got {pair}")
+            keys[pair[0], pair[1]] = known
+        sizes = [*(n_columns[type_] for type_ in types), *map(len, keys.values())]
+        return cls(
+            prior=real("prior", state.config.get("prior")),
+            metadata_keys=state.entries("metadata_keys"),
+            centre=state.array("centre", np.float32, (dimension,)),
+            axes=state.array("axes", np.float32, (None, dimension)),
+            groupings=Groupings(types=types, pairs=tuple(keys), keys=keys),
+            sums=tuple(
+                GroupSums(
+                    totals=state.array(f"totals.{place}", np.float64, (size,))[:, None],
+                    counts=state.array(f"counts.{place}", np.float64, (size,))[:, None],
+                )
+                for place, size in enumerate(sizes)
+            ),
+        )
 
     def out_of_fold(self, rows: FeatureRows, targets: Floats, folds: Ints) -> FeatureTables:
         """Copy the tables with a column of sums for each fold, over the items of all others.

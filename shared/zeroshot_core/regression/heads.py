@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from joblib import parallel_config
 from threadpoolctl import ThreadpoolController
 
+from zeroshot_core.checks import real, whole
+from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.estimators.calibration import ConformalCalibration, calibrate
+from zeroshot_core.estimators.trees import FEWEST_TO_SHARE, Forest
 from zeroshot_core.regression.network import NetworkHead, fit_network_head
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
+    from zeroshot_core.estimators.model_state import ModelState
     from zeroshot_core.types import Floats, Ints, Vectors
 
-__all__ = ["BoostedTrees", "Head", "fit_head"]
+__all__ = ["Head", "fit_head"]
 
 _N_CROSS = 3
 _LEAST_SCALE = 0.05
-_FEWEST_TO_SHARE = 5000
-_FEWEST_FOR_PREDICT = 100
 # Of fewer rows networks learn less than trees do.
 _FEWEST_FOR_NETWORKS = 5000
 
@@ -46,124 +46,60 @@ class Head:
         Mean squared error of out-of-fold forecasts of the transformed target.
     """
 
-    models: tuple[Any, ...]
-    scale: Any
+    models: tuple[Forest, ...]
+    scale: Forest
     calibration: ConformalCalibration
     networks: NetworkHead | None = None
     error: float
 
+    def arrays(self, place: int) -> dict[str, Any]:
+        """Give the parts to be saved, by name and the number of the head."""
+        arrays = self.calibration.arrays(place) | self.scale.arrays(f"scale-{place}")
+        for number, model in enumerate(self.models):
+            arrays |= model.arrays(f"head-{place}-{number}")
+        return arrays if self.networks is None else arrays | self.networks.arrays(place)
+
+    @classmethod
+    def restored(
+        cls, state: ModelState, place: int, n_models: int, error: float, horizon: int, dimension: int
+    ) -> Head:
+        """Put together again what `arrays` took apart.
+
+        Raises
+        ------
+        InvalidInputError
+            If a part is missing, or they do not fit each other.
+        """
+        whole("n_models", n_models, least=1)
+        models = tuple(Forest.restored(state, f"head-{place}-{number}") for number in range(n_models))
+        scale, n_features = Forest.restored(state, f"scale-{place}"), models[0].n_features
+        if {model.n_features for model in models} != {n_features} or scale.n_features != n_features + 1:
+            raise InvalidInputError(f"expected trees of head {place} over the same features, got others")
+        return cls(
+            models=models,
+            scale=scale,
+            calibration=ConformalCalibration.restored(state, place, horizon),
+            networks=NetworkHead.restored(state, place, n_features, dimension),
+            error=real("errors", error, least=0),
+        )
+
     def level(self, features: Floats, vectors: Vectors) -> Floats:
         """Forecast of the transformed target, shape (q,)."""
-        trees = np.asarray(np.mean([forecast(features) for forecast in self._forecasts], axis=0))
+        trees = np.asarray(np.mean([model.predict(features) for model in self.models], axis=0))
         if self.networks is None:
             return trees
         return (trees + self.networks.level(features, vectors)) / 2.0
 
     def spread(self, features: Floats, level: Floats) -> Floats:
         """Forecast the absolute error, shape (q,)."""
-        errors = self._errors.predict(np.column_stack([features, level]))
+        errors = self.scale.predict(np.column_stack([features, level]))
         return np.asarray(np.maximum(errors, _LEAST_SCALE))
-
-    @cached_property
-    def _forecasts(self) -> tuple[Callable[[Floats], Floats], ...]:
-        """What forecasts by each of the trees."""
-        return tuple(
-            partial(_by_forest, model) if hasattr(model, "estimators_") else BoostedTrees.of(model).predict
-            for model in self.models
-        )
-
-    @cached_property
-    def _errors(self) -> BoostedTrees:
-        return BoostedTrees.of(self.scale)
-
-
-def _by_forest(model: Any, features: Floats) -> Floats:
-    """Forecast by a forest, whose own way hands each tree to joblib: 7 ms for one row, and .2 ms here."""
-    rows = np.ascontiguousarray(features, dtype=np.float32)
-    return np.asarray(np.mean([tree.tree_.predict(rows)[:, 0] for tree in model.estimators_], axis=0))
-
-
-@dataclass(frozen=True, kw_only=True)
-class BoostedTrees:
-    """A fitted ``HistGradientBoostingRegressor`` for numbers, quick for few rows too.
-
-    Scikit-learn asks one tree after the other, which takes a millisecond however few the rows are: a forecast
-    of one item by three heads took 20 ms of the processor instead of 11. All nodes in one table answer for it
-    in .06 ms. Nothing public holds the nodes, so they are read from private attributes; for many rows, where
-    the table is slower, the model forecasts itself.
-
-    Parameters
-    ----------
-    roots
-        Shape (t,), the node at which each tree begins.
-    features, thresholds, takes_gaps
-        Shapes (n,): a node leads to the left where the feature is at most the threshold, or is missing and
-        the left takes what is missing.
-    ways
-        Shape (2 n,): the next node to the right and to the left of each; a leaf leads to itself.
-    values
-        Shape (n,), what a leaf adds to the forecast.
-    """
-
-    model: Any
-    baseline: float
-    depth: int
-    roots: Ints
-    features: Ints
-    thresholds: Floats
-    takes_gaps: npt.NDArray[np.bool_]
-    ways: Ints
-    values: Floats
-
-    @classmethod
-    def of(cls, model: Any) -> BoostedTrees:
-        """Read the trees of a fitted model."""
-        trees = [predictor.nodes for (predictor,) in model._predictors]
-        nodes = np.concatenate(trees)
-        starts = np.cumsum([0, *map(len, trees)])
-        is_leaf, own = nodes["is_leaf"].astype(bool), np.arange(len(nodes))
-        first = np.repeat(starts[:-1], np.diff(starts))
-        ways = [np.where(is_leaf, own, first + nodes[side]) for side in ("right", "left")]
-        return cls(
-            model=model,
-            baseline=float(model._baseline_prediction.ravel()[0]),
-            depth=int(nodes["depth"].max()),
-            roots=starts[:-1],
-            features=np.where(is_leaf, 0, nodes["feature_idx"]).astype(np.int64),
-            thresholds=nodes["num_threshold"].astype(np.float64),
-            takes_gaps=nodes["missing_go_to_left"].astype(bool),
-            ways=np.stack(ways, axis=1).ravel().astype(np.int64),
-            values=np.where(is_leaf, nodes["value"], 0.0),
-        )
-
-    def predict(self, features: Floats) -> Floats:
-        """Forecast, to the last digit as the model does, shape (q,)."""
-        if len(features) >= _FEWEST_FOR_PREDICT:
-            with _threads_for(len(features)):
-                return np.asarray(self.model.predict(features))
-        rows = np.ascontiguousarray(features, dtype=np.float64)
-        starts = (np.arange(len(rows)) * rows.shape[1])[:, None]
-        flat, nodes = rows.ravel(), np.tile(self.roots, (len(rows), 1))
-        has_gaps = bool(np.isnan(rows).any())
-        for _ in range(self.depth):
-            values = flat[starts + self.features[nodes]]
-            is_left = values <= self.thresholds[nodes]
-            if has_gaps:
-                is_left |= np.isnan(values) & self.takes_gaps[nodes]
-            nodes = self.ways[2 * nodes + is_left]
-        # Added up tree by tree: a sum in another order would differ in its last digits.
-        steps = np.column_stack([np.full(len(rows), self.baseline), self.values[nodes]])
-        return np.asarray(np.cumsum(steps, axis=1)[:, -1])
 
 
 def _threads_for(n_rows: int) -> AbstractContextManager[Any]:
-    """Let boosted trees use one thread for few rows.
-
-    Threads wait for each other at every leaf that is learned and after every tree that forecasts: on a busy
-    machine of two cores 100 rows took 1.3 ms with one thread, and 117 ms with two.
-    """
+    """Let boosted trees use one thread for few rows: threads wait for each other at every leaf they learn."""
     limit: AbstractContextManager[Any] = _openmp().limit(
-        limits=1 if n_rows < _FEWEST_TO_SHARE else None, user_api="openmp"
+        limits=1 if n_rows < FEWEST_TO_SHARE else None, user_api="openmp"
     )
     return limit
 
@@ -220,10 +156,10 @@ def _fit_head(
     models = (_boosted(len(targets), random_state), _randomised(len(targets), random_state))
     # All cores for learning only: one thread forecasts the same to the last digit, and starts at once.
     with parallel_config(n_jobs=-1):
-        fitted = tuple(model.fit(features, targets) for model in models)
+        fitted = tuple(Forest.of(model.fit(features, targets)) for model in models)
     return Head(
         models=fitted,
-        scale=_scale(len(targets), random_state).fit(beside, errors),
+        scale=Forest.of(_scale(len(targets), random_state).fit(beside, errors)),
         calibration=calibrate(level, residuals_of(level) / scale[:, None]),
         networks=networks,
         error=float(np.square(targets - level).mean()),

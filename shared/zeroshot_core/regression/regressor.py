@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,7 +16,6 @@ from zeroshot_core.encoders import TransformerEncoder
 from zeroshot_core.encoders.wrappers import RememberingEncoder
 from zeroshot_core.errors import InvalidInputError, NotFittedError
 from zeroshot_core.estimators.base import SavedModel
-from zeroshot_core.estimators.calibration import ConformalCalibration
 from zeroshot_core.estimators.encoder_tuning import (
     Tuning,
     clear_rounds,
@@ -26,14 +25,11 @@ from zeroshot_core.estimators.encoder_tuning import (
     without_memory,
 )
 from zeroshot_core.estimators.indexing import ModelIndex, as_items, resolve_encoder
-from zeroshot_core.estimators.saving import ModelState
+from zeroshot_core.estimators.model_state import ModelState
 from zeroshot_core.regression.encoder_views import N_VIEWS, EncoderView, cross_fitted_views
 from zeroshot_core.regression.ensemble import Ensemble, fit_ensemble
-from zeroshot_core.regression.features import ConceptSpace, FeatureTables
-from zeroshot_core.regression.heads import Head
+from zeroshot_core.regression.features import ConceptSpace
 from zeroshot_core.regression.neighbour_features import known_neighbours
-from zeroshot_core.regression.network import NetworkHead
-from zeroshot_core.regression.target_encoding import Groupings, GroupSums
 from zeroshot_core.regression.targets import TARGETS, Targets, check_targets
 from zeroshot_core.retrieval import Retriever
 from zeroshot_core.types import Evidence, Item, Prediction
@@ -353,17 +349,20 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         return values if self.ensemble_.targets.is_curve else values[:, 0]
 
     def _state(self) -> ModelState:
-        return _saved_state(self._settings(), self.ids_, self.ensemble_)
+        config, arrays = self.ensemble_.parts()
+        config |= {"parameters": self._settings().saved, "ids": list(self.ids_)}
+        return ModelState(kind=self._kind, config=config, arrays=arrays)
 
     def _saved_graph(self) -> KnowledgeGraph | None:
         return self.graph
 
     @classmethod
     def _restored(cls, state: ModelState, parts: ModelParts) -> ZeroShotRegressor:
-        ensemble = _restored_ensemble(state)
-        model = cls(parts.encoder, parts.graph, index=parts.model_index.index, **state.config["parameters"])
+        model = cls(parts.encoder, parts.graph, index=parts.model_index.index, **state.parameters(cls))
         space = _concept_space(parts.version, parts.graph, model._settings().n_hops)
-        model._adopt(parts.model_index, parts.version, parts.encoder, space, state.config["ids"], ensemble)
+        ids = state.entries("ids")
+        ensemble = Ensemble.restored(state, len(ids), parts.encoder.dimension, space)
+        model._adopt(parts.model_index, parts.version, parts.encoder, space, ids, ensemble)
         return model
 
 
@@ -544,109 +543,3 @@ def _concept_space(version: OpenVersion, graph: KnowledgeGraph | None, n_hops: i
     if graph is None or not len(graph):
         return None
     return ConceptSpace(graph=graph, vectors=version.concept_vectors(graph.concept_ids), n_hops=n_hops)
-
-
-def _saved_state(settings: _RegressorSettings, ids: Sequence[str], ensemble: Ensemble) -> ModelState:
-    """Take a fitted regressor apart."""
-    tables, targets = ensemble.tables, ensemble.targets
-    arrays: dict[str, Any] = {
-        "targets": targets.values,
-        "rates": ensemble.rates,
-        "centre": tables.centre,
-        "axes": tables.axes,
-    }
-    for place, sums in enumerate(tables.sums):
-        arrays |= {f"totals.{place}": sums.totals[:, 0], f"counts.{place}": sums.counts[:, 0]}
-    for place, pair in enumerate(tables.groupings.pairs):
-        arrays[f"keys.{place}"] = tables.groupings.keys[pair]
-    estimators: dict[str, Any] = {}
-    for place, head in enumerate(ensemble.heads):
-        arrays |= _head_arrays(head, place)
-        estimators |= _head_estimators(head, place)
-    config = {
-        "parameters": settings.saved,
-        "ids": list(ids),
-        "kind": targets.kind,
-        "is_curve": targets.is_curve,
-        "names": list(ensemble.names),
-        "n_models": [len(head.models) for head in ensemble.heads],
-        "errors": [head.error for head in ensemble.heads],
-        "prior": tables.prior,
-        "metadata_keys": list(tables.metadata_keys),
-        "types": list(tables.groupings.types),
-        "pairs": [list(pair) for pair in tables.groupings.pairs],
-    }
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    return ModelState(kind="regressor", config=config, arrays=contiguous, estimators=estimators)
-
-
-def _head_arrays(head: Head, place: int) -> dict[str, Any]:
-    calibration, networks = head.calibration, head.networks
-    arrays: dict[str, Any] = {
-        f"edges.{place}": calibration.edges,
-        f"residuals.{place}": calibration.residuals,
-        f"starts.{place}": calibration.starts,
-    }
-    if networks is None:
-        return arrays
-    weights = {f"network.{place}.{name}": value for name, value in networks.weights.items()}
-    return arrays | {f"gaps.{place}": networks.gaps} | weights
-
-
-def _head_estimators(head: Head, place: int) -> dict[str, Any]:
-    estimators = {f"head-{place}-{i}": model for i, model in enumerate(head.models)}
-    estimators[f"scale-{place}"] = head.scale
-    if head.networks is not None:
-        estimators[f"scaler-{place}"] = head.networks.scaler
-    return estimators
-
-
-def _restored_ensemble(state: ModelState) -> Ensemble:
-    """Put together again what `_saved_state` took apart."""
-    config, arrays = state.config, dict[str, Any](state.arrays)
-    return Ensemble(
-        tables=_restored_tables(config, arrays),
-        targets=Targets(values=arrays["targets"], kind=config["kind"], is_curve=config["is_curve"]),
-        names=tuple(config["names"]),
-        heads=tuple(_restored_head(state, arrays, place) for place in range(len(config["names"]))),
-        rates=arrays["rates"],
-    )
-
-
-def _restored_tables(config: Mapping[str, Any], arrays: Mapping[str, Any]) -> FeatureTables:
-    pairs = tuple((a, b) for a, b in config["pairs"])
-    types = tuple(config["types"])
-    return FeatureTables(
-        prior=config["prior"],
-        metadata_keys=tuple(config["metadata_keys"]),
-        centre=arrays["centre"],
-        axes=arrays["axes"],
-        groupings=Groupings(
-            types=types, pairs=pairs, keys={pair: arrays[f"keys.{i}"] for i, pair in enumerate(pairs)}
-        ),
-        sums=tuple(
-            GroupSums(totals=arrays[f"totals.{i}"][:, None], counts=arrays[f"counts.{i}"][:, None])
-            for i in range(len(types) + len(pairs))
-        ),
-    )
-
-
-def _restored_head(state: ModelState, arrays: Mapping[str, Any], place: int) -> Head:
-    networks, start = None, f"network.{place}."
-    if f"scaler-{place}" in state.estimators:
-        networks = NetworkHead(
-            scaler=state.estimators[f"scaler-{place}"],
-            gaps=arrays[f"gaps.{place}"],
-            weights={name.removeprefix(start): arrays[name] for name in arrays if name.startswith(start)},
-        )
-    return Head(
-        models=tuple(state.estimators[f"head-{place}-{i}"] for i in range(state.config["n_models"][place])),
-        scale=state.estimators[f"scale-{place}"],
-        calibration=ConformalCalibration(
-            edges=arrays[f"edges.{place}"],
-            residuals=arrays[f"residuals.{place}"],
-            starts=arrays[f"starts.{place}"],
-        ),
-        networks=networks,
-        error=state.config["errors"][place],
-    )

@@ -16,6 +16,7 @@ from zeroshot_core.checks import choice, numbers
 from zeroshot_core.errors import InvalidInputError
 
 if TYPE_CHECKING:
+    from zeroshot_core.estimators.model_state import ModelState
     from zeroshot_core.types import Floats
 
 __all__ = ["TARGETS", "TargetKind", "Targets", "check_targets"]
@@ -39,6 +40,22 @@ class Targets:
     values: Floats
     kind: TargetKind
     is_curve: bool
+
+    @classmethod
+    def restored(cls, state: ModelState, n_items: int) -> Targets:
+        """Take saved targets of so many items back.
+
+        Raises
+        ------
+        InvalidInputError
+            If they are missing, or do not fit their kind.
+        """
+        values, is_curve = state.array("targets", np.float64, (n_items, None)), state.config.get("is_curve")
+        kind = choice("kind", state.config.get("kind"), TARGETS[1:])
+        if not isinstance(is_curve, bool) or not values.size or (values.shape[1] > 1 and not is_curve):
+            raise InvalidInputError(f"expected targets of items, got shape {values.shape}, {is_curve=}")
+        _check_values(values, kind)
+        return cls(values=values, kind=kind, is_curve=is_curve)  # type: ignore[arg-type]
 
     @property
     def horizon(self) -> int:

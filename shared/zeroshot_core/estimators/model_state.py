@@ -1,0 +1,124 @@
+"""What an estimator has learned, as plain parts, and the checks under which they are taken back.
+
+A saved folder may come from anybody: a part is used only after its name, type, shape and range are what the
+estimator writes.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zeroshot_core.checks import known_names, sequence, shown
+from zeroshot_core.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
+
+__all__ = ["ModelState"]
+
+# What a model is opened with, beside its parameters.
+_OPENED = {"encoder", "graph", "index"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelState:
+    """What an estimator has learned, as plain parts.
+
+    Parameters
+    ----------
+    kind
+        ``"regressor"``, ``"classifier"``, ``"ranker"`` or ``"detector"``.
+    config
+        JSON-able.
+    arrays
+        By name.
+    """
+
+    kind: str
+    config: Mapping[str, Any]
+    arrays: Mapping[str, Array]
+
+    def array(
+        self, name: str, dtype: npt.DTypeLike, shape: tuple[int | None, ...], *, is_finite: bool = True
+    ) -> Array:
+        """Give an array that is of a type and shape.
+
+        Parameters
+        ----------
+        shape
+            None where any length will do.
+        is_finite
+            Whether NaN and infinity are refused.
+
+        Raises
+        ------
+        InvalidInputError
+            If it is missing or another.
+        """
+        found = self.arrays.get(name)
+        wanted = ", ".join("any" if part is None else str(part) for part in shape)
+        expected = f"expected an array {name!r} of {np.dtype(dtype)} and shape ({wanted})"
+        if found is None:
+            raise InvalidInputError(f"{expected}, got none")
+        fits = found.ndim == len(shape) and all(
+            want is None or got == want for got, want in zip(found.shape, shape, strict=True)
+        )
+        if not fits or found.dtype != np.dtype(dtype):
+            raise InvalidInputError(f"{expected}, got {found.dtype} and {found.shape}")
+        if is_finite and not np.isfinite(found).all():
+            raise InvalidInputError(f"{expected}, got values that are not finite")
+        return found
+
+    def entries(self, name: str, *, of: type = str, n: int | None = None) -> tuple[Any, ...]:
+        """Give a list of the configuration whose parts are of a type.
+
+        Parameters
+        ----------
+        n
+            How many there are; None for any number.
+
+        Raises
+        ------
+        InvalidInputError
+            If it is missing or another.
+        """
+        found = sequence(repr(name), self.config.get(name), of="entries")
+        if any(type(each) is not of for each in found) or len(found) != (len(found) if n is None else n):
+            number = "" if n is None else f"{n} "
+            raise InvalidInputError(
+                f"expected {name!r} as a list of {number}entries of type {of.__name__}, got {shown(found)}"
+            )
+        return tuple(found)
+
+    def mapping(self, name: str) -> dict[str, Any]:
+        """Give a mapping of the configuration.
+
+        Raises
+        ------
+        InvalidInputError
+            If it is missing or another.
+        """
+        found = self.config.get(name)
+        if not isinstance(found, dict):
+            raise InvalidInputError(f"expected {name!r} as a mapping, got {shown(found)}")
+        return found
+
+    def parameters(self, estimator: type) -> dict[str, Any]:
+        """Give the parameters with which an estimator is made again; it checks their values itself.
+
+        Raises
+        ------
+        InvalidInputError
+            If one is none of its own.
+        """
+        found = self.mapping("parameters")
+        constructor = inspect.signature(estimator).parameters
+        known_names(f"a saved {self.kind}", found, constructor.keys() - _OPENED)
+        return found
