@@ -92,7 +92,7 @@ def test_ten_kills_of_a_fit_leave_a_model_serving(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["pymilvus", "milvus_lite.db", "sklearn.ensemble", "skops.io", "safetensors.numpy", __name__]
+        ["pymilvus", "milvus_lite.db", "sklearn.ensemble", "safetensors.numpy", __name__]
     )
     folder = tmp_path / "model"
     expected, versions = {}, {}

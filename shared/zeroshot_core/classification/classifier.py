@@ -502,21 +502,26 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
 
     @classmethod
     def _restored(cls, state: ModelState, parts: ModelParts) -> ZeroShotClassifier:
-        arrays: dict[str, Any] = dict(state.arrays)
+        ids = list(state.entries("classes"))
+        n, d = len(ids), parts.encoder.dimension
         head = LabelHead(
-            labels=arrays["labels"],
-            coef=arrays["coef"],
-            intercept=arrays["intercept"],
-            has_examples=arrays["has_examples"],
+            labels=state.array("labels", np.float32, (n, d)),
+            coef=state.array("coef", np.float64, (n, d)),
+            intercept=state.array("intercept", np.float64, (n,)),
+            has_examples=state.array("has_examples", np.bool_, (n,)),
             stacking=Stacking(
-                seen_weights=arrays["seen_weights"],
-                unseen_weights=arrays["unseen_weights"],
-                offset=state.config["stacking"]["offset"],
-                penalty=state.config["stacking"]["penalty"],
+                seen_weights=state.array("seen_weights", np.float64, (2,)),
+                unseen_weights=state.array("unseen_weights", np.float64, (2,)),
+                offset=state.number("offset", inside="stacking"),
+                penalty=state.number("penalty", inside="stacking"),
             ),
         )
-        model = cls(parts.encoder, parts.graph, index=parts.model_index.index, **state.config["parameters"])
-        ids = list(state.config["classes"])
+        if not ids or len(set(ids)) < n:
+            raise InvalidInputError(
+                f"expected distinct classes, got {n} of which {len(set(ids))} are distinct"
+            )
+        model = cls(parts.encoder, parts.graph, index=parts.model_index.index, **state.parameters(cls))
+        model._settings()
         model._adopt(parts.model_index, parts.version, parts.encoder, parts.graph, ids, head)
         return model
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import sparse
 
-from zeroshot_core.checks import known_names, sequence, shown
+from zeroshot_core.checks import known_names, real, sequence, shown
 from zeroshot_core.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
-__all__ = ["ModelState"]
+__all__ = ["ModelState", "sparse_arrays"]
 
 # What a model is opened with, beside its parameters.
 _OPENED = {"encoder", "graph", "index"}
@@ -97,6 +98,39 @@ class ModelState:
             )
         return tuple(found)
 
+    def matrix(self, name: str, dtype: npt.DTypeLike, shape: tuple[int, int]) -> sparse.csr_matrix:
+        """Give the sparse matrix that `sparse_arrays` took apart.
+
+        Raises
+        ------
+        InvalidInputError
+            If a part is missing, or is no matrix of this shape and type.
+        """
+        given = self.arrays.get(f"{name}.indices")
+        # Scipy takes wider numbers where there are very many entries.
+        wide = np.int64 if given is not None and given.dtype == np.int64 else np.int32
+        indices = self.array(f"{name}.indices", wide, (None,))
+        ends = self.array(f"{name}.indptr", wide, (shape[0] + 1,))
+        data = self.array(f"{name}.data", dtype, (len(indices),))
+        try:
+            if tuple(self.array(f"{name}.shape", np.int64, (2,)).tolist()) != shape:
+                raise ValueError("another shape")
+            matrix = sparse.csr_matrix((data, indices, ends), shape=shape)
+            matrix.check_format(full_check=True)
+        except (TypeError, ValueError) as error:
+            raise InvalidInputError(f"expected a matrix {name!r} of shape {shape}, got {error}") from error
+        return matrix
+
+    def number(self, name: str, *, inside: str) -> float:
+        """Give a finite number out of a mapping of the configuration.
+
+        Raises
+        ------
+        InvalidInputError
+            If it is missing or no number.
+        """
+        return real(name, self.mapping(inside).get(name))
+
     def mapping(self, name: str) -> dict[str, Any]:
         """Give a mapping of the configuration.
 
@@ -122,3 +156,9 @@ class ModelState:
         constructor = inspect.signature(estimator).parameters
         known_names(f"a saved {self.kind}", found, constructor.keys() - _OPENED)
         return found
+
+
+def sparse_arrays(name: str, matrix: sparse.csr_matrix) -> dict[str, Array]:
+    """Take a sparse matrix apart into ``name.data``, ``name.indices``, ``name.indptr`` and ``name.shape``."""
+    arrays = {f"{name}.{part}": getattr(matrix, part) for part in ("data", "indices", "indptr")}
+    return arrays | {f"{name}.shape": np.array(matrix.shape)}

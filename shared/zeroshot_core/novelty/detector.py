@@ -160,5 +160,6 @@ class NoveltyDetector(SavedModel, OutlierMixin, BaseEstimator):  # type: ignore[
     @classmethod
     def _restored(cls, state: ModelState, parts: ModelParts) -> NoveltyDetector:
         model = cls(parts.encoder, index=parts.model_index.index, **state.parameters(cls))
+        model._parameters()
         model._adopt(parts.model_index, parts.version, parts.encoder)
         return model

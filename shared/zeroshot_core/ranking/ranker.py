@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,7 +15,7 @@ from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError, NotFittedError
 from zeroshot_core.estimators.base import SavedModel
 from zeroshot_core.estimators.indexing import ModelIndex, resolve_encoder
-from zeroshot_core.estimators.model_state import ModelState
+from zeroshot_core.estimators.model_state import ModelState, sparse_arrays
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.graph.hierarchy import hierarchy_of
 from zeroshot_core.ranking.annotations import Annotations, AnnotationTypes
@@ -292,31 +292,51 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
             "choice": asdict(self.linker_.choice),
         }
         matrices = {"frequencies": annotations.frequencies, "lacks": annotations.lacked, **learned}
-        return ModelState(kind=self._kind, config=config, arrays=_arrays(matrices))
+        arrays: dict[str, Any] = {}
+        for name, matrix in matrices.items():
+            arrays |= sparse_arrays(name, matrix)
+        return ModelState(kind=self._kind, config=config, arrays=arrays)
 
     def _saved_graph(self) -> KnowledgeGraph:
         return self.graph_
 
     @classmethod
     def _restored(cls, state: ModelState, parts: ModelParts) -> ZeroShotRanker:
-        config, matrices = state.config, _matrices(state.arrays)
         findings = KnowledgeGraph() if parts.graph is None else parts.graph
-        telling = Telling(**config["telling"])
-        ranker = cls(
-            parts.encoder, findings, index=parts.model_index.index, telling=telling, **config["parameters"]
-        )
+        told, parameters = state.mapping("telling"), state.parameters(cls)
+        checks.known_names("a saved telling", told, [field.name for field in fields(Telling)])
+        telling = Telling(**told)
+        ranker = cls(parts.encoder, findings, index=parts.model_index.index, telling=telling, **parameters)
+        checks.whole("top_k", ranker.top_k, least=1)
+        for name, value in asdict(ranker._types()).items():
+            if name != "hierarchy" or value is not None:
+                checks.text(name, value)
+        ids = state.entries("ids")
+        n, m = len(findings), len(ids)
+        shapes = {"within": (n, n), "worth": (n, n), "kin": (m, m)}
+        matrices = {
+            field.name: state.matrix(field.name, np.float32, shapes.get(field.name, (n, m)))
+            for field in fields(FindingModel)
+            if field.name != "telling"
+        }
+        frequencies, lacks = (state.matrix(name, np.float64, (m, n)) for name in ("frequencies", "lacks"))
+        below = [matrices["absent"], *(-matrix for name, matrix in matrices.items() if name != "absent")]
+        if any(matrix.data.max(initial=0) > 0 for matrix in below) or frequencies.data.min(initial=0) < 0:
+            raise InvalidInputError("expected log probabilities in 'absent' and shares elsewhere, got others")
         annotations = Annotations(
             types=ranker._types(),
-            ids=tuple(config["ids"]),
-            names=tuple(config["names"]),
+            ids=ids,
+            names=state.entries("names", n=m),
             findings=findings,
             hierarchy=hierarchy_of(findings, (ranker.hierarchy,) if ranker.hierarchy else ()),
-            frequencies=matrices.pop("frequencies"),
-            lacked=matrices.pop("lacks"),
+            frequencies=frequencies,
+            lacked=lacks,
         )
         model = FindingModel(telling=telling, **matrices)
+        weights = checks.sequence("weights", state.mapping("choice").get("weights"), of="numbers")
         choice = LinkChoice(
-            weights=tuple(config["choice"]["weights"]), threshold=config["choice"]["threshold"]
+            weights=tuple(checks.real("weights", weight) for weight in weights),
+            threshold=state.number("threshold", inside="choice"),
         )
         linker = Linker(parts.version, parts.encoder, choice=choice)
         ranker._adopt(parts.model_index, parts.version, parts.encoder, annotations, model, linker)
@@ -333,24 +353,3 @@ def _by_name(hits: Sequence[Hit]) -> dict[str, float]:
     for hit in hits:
         shares[hit.text] = shares.get(hit.text, 0.0) + float(hit.metadata["probability"])
     return shares
-
-
-def _arrays(matrices: Mapping[str, sparse.csr_matrix]) -> dict[str, Any]:
-    """Sparse matrices as arrays ``name.data``, ``name.indices``, ``name.indptr`` and ``name.shape``."""
-    arrays: dict[str, Any] = {}
-    for name, matrix in matrices.items():
-        arrays |= {f"{name}.{part}": getattr(matrix, part) for part in ("data", "indices", "indptr")}
-        arrays[f"{name}.shape"] = np.array(matrix.shape)
-    return arrays
-
-
-def _matrices(arrays: Mapping[str, Any]) -> dict[str, sparse.csr_matrix]:
-    """Sparse matrices out of their arrays."""
-    names = [key.removesuffix(".shape") for key in arrays if key.endswith(".shape")]
-    return {
-        name: sparse.csr_matrix(
-            tuple(arrays[f"{name}.{part}"] for part in ("data", "indices", "indptr")),
-            shape=tuple(arrays[f"{name}.shape"].tolist()),
-        )
-        for name in names
-    }

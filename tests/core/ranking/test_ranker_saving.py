@@ -100,7 +100,7 @@ def test_the_index_holds_diseases_linked_to_what_they_show(clinic):
 def test_a_ranker_under_the_name_of_another_kind_is_refused(folder, kind):
     rewrite(folder, kind=kind)
 
-    with pytest.raises(ArtifactError, match=f"is damaged: its {kind} lacks .*; save the model again"):
+    with pytest.raises(ArtifactError, match=r"is damaged: .*; save the model again"):
         load_model(folder)
     index = json.loads((folder / "model.json").read_text())["index"]["uri"]
     VectorIndex.connect(str(folder / index)).close()  # what failed holds nothing
@@ -112,7 +112,9 @@ def test_another_kind_under_the_name_of_a_ranker_is_refused(tmp_path):
     model.close()
     rewrite(tmp_path / "model", kind="ranker")
 
-    with pytest.raises(ArtifactError, match=r"is damaged: its ranker lacks 'telling'; save the model again"):
+    with pytest.raises(
+        ArtifactError, match=r"is damaged: expected 'telling' as a mapping, got None; save the model again"
+    ):
         load_model(tmp_path / "model")
 
 

@@ -1,0 +1,89 @@
+"""A state that is not what its model wrote is told in one sentence, on opening or when it is first asked."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from saved_questions import answer_of
+from zeroshot_core.errors import ZeroShotError
+from zeroshot_core.estimators.base import SavedModel
+from zeroshot_core.estimators.model_state import ModelState
+from zeroshot_core.estimators.saving import load_state, open_parts
+
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "saved_models"
+OTHERS = [None, True, -1, 1.5, float("nan"), 10**30, "other", [], [[]], [1], {}, {"a": 1}]
+
+
+def changed_arrays(state: ModelState) -> Iterator[tuple[str, ModelState]]:
+    """States of which one array is missing or another."""
+    for name, array in state.arrays.items():
+        others = {
+            "dtype": array.astype(np.float16),
+            "shape": array.reshape(-1)[:-1],
+            "dimensions": array[None],
+            "empty": array[:0],
+            "negated": ~array if array.dtype == np.bool_ else -array,
+            "NaN": np.full(array.shape, np.nan, np.float32).astype(
+                array.dtype if array.dtype.kind == "f" else np.float32
+            ),
+            "large": np.full(array.shape, 100, array.dtype),
+            "zeros": np.zeros_like(array),
+        }
+        rest = {key: value for key, value in state.arrays.items() if key != name}
+        yield f"{name}, dropped", replace(state, arrays=rest)
+        for kind, other in others.items():
+            yield f"{name}, {kind}", replace(state, arrays=rest | {name: other})
+
+
+def changed_configs(state: ModelState) -> Iterator[tuple[str, ModelState]]:
+    """States of which one entry of the configuration is missing or another, one level down too."""
+    config = json.loads(json.dumps(state.config))
+    paths = [(key,) for key in config]
+    paths += [(key, inner) for key, value in config.items() if isinstance(value, dict) for inner in value]
+    paths += [(key, 0) for key, value in config.items() if isinstance(value, list) and value]
+    for path in paths:
+        dropped = copy.deepcopy(config)
+        holder = dropped if len(path) == 1 else dropped[path[0]]
+        del holder[path[-1]]
+        yield f"{path}, dropped", replace(state, config=dropped)
+        for other in OTHERS:
+            changed = copy.deepcopy(config)
+            holder = changed if len(path) == 1 else changed[path[0]]
+            holder[path[-1]] = other
+            yield f"{path}, {other}", replace(state, config=changed)
+
+
+@pytest.mark.parametrize(
+    "name", ["regressor_graph", "regressor_curves", "regressor_networks", "classifier_examples", "ranker"]
+)
+def test_a_state_that_is_another_gives_the_packages_error_or_an_answer(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.unpack_archive(FIXTURES / f"{name}.zip", folder)
+    questions = json.loads((FIXTURES / f"{name}.json").read_text(encoding="utf-8"))[:2]
+    state, parts = load_state(folder), open_parts(folder)
+    raw, refusals = [], []
+    with warnings.catch_warnings():
+        # Numbers that are far too large, but numbers.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        for what, changed in (*changed_arrays(state), *changed_configs(state)):
+            try:
+                model = SavedModel.kinds[state.kind]._restored(changed, parts)
+                for asked in questions:
+                    answer_of(model, asked)
+            except ZeroShotError as error:
+                refusals.append(str(error))
+            except Exception as error:
+                raw.append(f"{what}: {error!r}"[:300])
+    parts.model_index.close()
+
+    assert not raw, "\n".join(raw)
+    assert len(refusals) > len(state.arrays)
+    assert not [words for words in refusals if "\n" in words]
