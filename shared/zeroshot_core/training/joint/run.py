@@ -142,7 +142,8 @@ def optimise_jointly(
     hard negatives from that live version, trains a copy of the encoder on batches in which they meet, and
     compares the two on held-out texts: a fifth of them and, with ten or more labels, a tenth of the labels as
     a whole. The copy becomes the current encoder if it gains, and the run ends if it does not. Held-out texts
-    are indexed and served like all others, but neither trained on nor mined.
+    are indexed and served like all others, but neither trained on nor mined; where items without labels are
+    learned from, those of labels held out are among them, without their labels.
 
     Serving goes on throughout: whatever was open stays open. Versions that the run wrote are dropped when
     they are neither live nor the one before; versions that were there when the run began stay.
