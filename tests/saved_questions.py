@@ -23,19 +23,19 @@ def answer_of(model: Any, asked: Mapping[str, Any]) -> Any:
     return _plain(getattr(model, asked["method"])(inputs, **asked["options"]))
 
 
-def check_answer(answer: Any, expected: Any, *, where: str = "answer") -> None:
-    """Compare texts exactly, numbers to six digits."""
+def check_answer(answer: Any, expected: Any, *, where: str = "answer", rtol: float = 1e-6) -> None:
+    """Compare texts exactly, numbers to six digits unless fewer are asked for."""
     assert type(answer) is type(expected), where
     if isinstance(expected, dict):
         assert answer.keys() == expected.keys(), where
         for name, value in expected.items():
-            check_answer(answer[name], value, where=f"{where}.{name}")
+            check_answer(answer[name], value, where=f"{where}.{name}", rtol=rtol)
     elif isinstance(expected, list):
         assert len(answer) == len(expected), where
         for place, value in enumerate(expected):
-            check_answer(answer[place], value, where=f"{where}[{place}]")
+            check_answer(answer[place], value, where=f"{where}[{place}]", rtol=rtol)
     elif isinstance(expected, float):
-        np.testing.assert_allclose(answer, expected, rtol=1e-6, atol=1e-6, err_msg=where)
+        np.testing.assert_allclose(answer, expected, rtol=rtol, atol=1e-6, err_msg=where)
     else:
         assert answer == expected, where
 
