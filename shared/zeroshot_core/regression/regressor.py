@@ -455,7 +455,7 @@ class _Learner:
     settings: _RegressorSettings
 
     def learn(self) -> _Learned:
-        """Tune the encoder if asked for, index the items, fit the ensemble; only joint rounds make versions live."""
+        """Tune the encoder if asked for, index the items, fit the ensemble; joint rounds alone go live."""
         there = {info.id for info in self.model_index.index.versions()}
         encoder, report = self._tuned(self._equal_share, np.arange(len(self.items)), self.graph)
         if report is None or not report.is_improved:
