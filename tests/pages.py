@@ -4,12 +4,15 @@ import contextlib
 import io
 import os
 import re
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+from zeroshot_core.cli.main import app
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
@@ -60,6 +63,9 @@ def run_python(code: str, names: dict[str, object]) -> str:
 
 
 def run_shell(code: str) -> str:
+    """Run the lines of a shell; a `zeroshot` that is not part of a pipe runs in this process."""
+    if all(line.startswith("zeroshot ") and not set("|<>") & set(line) for line in code.splitlines()):
+        return "".join(run_command(*shlex.split(line)[1:]) for line in code.splitlines())
     runs = "\n".join(line for line in code.splitlines() if not line.startswith(NOT_RUN))
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
@@ -71,6 +77,13 @@ def run_shell(code: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def run_command(*words: str) -> str:
+    """Run `zeroshot` with words; what it prints on standard output."""
+    result = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
+    assert result.exit_code == 0, result.output
+    return result.stdout
 
 
 def numbers(text: str) -> list[float]:
