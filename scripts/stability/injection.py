@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from zeroshot_core import Concept, IndexParams, Item, KnowledgeGraph
 from zeroshot_core.checks import repaired_text
 from zeroshot_core.errors import ZeroShotError
 from zeroshot_core.index import Condition, OpenVersion
+from zeroshot_core.index.builder import checked_items
 from zeroshot_core.index.schema import concept_row
 
 from scripts.stability.outcome import CampaignOutcome, Tally, target_name
@@ -85,13 +86,14 @@ class _StringTrial:
 
     def run(self, place: Place, params: IndexParams) -> None:
         concepts = self._concepts()
-        graph = KnowledgeGraph([Concept(id="kind:other", name="other"), *concepts.values()])
+        own = [Concept(id=f"kind:{name}", name=name) for name in ("other", "none")]
+        graph = KnowledgeGraph([*own, *concepts.values()])
         with place.connect(params) as index:
             others = [replace(item, concepts=("kind:other",)) for item in stock(range(40))]
             index.activate(index.build(others, ENCODER, graph))
             self.version = index.open(fingerprint=ENCODER.fingerprint)
             self.canary = self._canary()
-            written = dict(self._write(concepts))
+            written = self._write(concepts)
             self._check_canary("after all were written")
             for place_, (number, item) in enumerate(written.items()):
                 with self.tally.guarded(self._about(number, "asked"), 60):
@@ -119,34 +121,46 @@ class _StringTrial:
                 found[text] = make()
         return found
 
-    def _write(self, concepts: dict[str, Concept]) -> Iterator[tuple[int, Item]]:
-        """Upsert an item for each string, in as many places as take it."""
+    def _write(self, concepts: dict[str, Concept]) -> dict[int, Item]:
+        """Write an item for each string, which has it in as many places as take it; by number."""
+        items = {}
         for number, text in enumerate(self.given):
             parts: dict[str, Any] = {
                 "id": f"plain-{number}",
                 "text": f"number {number}",
                 "metadata": {"n": number},
+                "concepts": (text,) if text in concepts else ("kind:none",),
             }
             tried: dict[str, dict[str, Any]] = {
                 "id": {"id": text},
-                "key": {"metadata": {"n": number, text: number}},
-                "value": {"metadata": {"n": number, "value": text}},
+                "key": {"metadata": {text: number}},
+                "value": {"metadata": {"value": text}},
                 "text": {"text": f"number {number} says {text}"},
             }
-            with self.tally.guarded(self._about(number, "written"), 60):
-                for role, change in tried.items():
-                    probe = {**parts, **change}
-                    if self._is_taken(role, number, lambda probe=probe: self._upsert(Item(**probe))):
-                        merged = {**parts["metadata"], **change.get("metadata", {})}
-                        parts = {**probe, "metadata": merged}
-                    self.version.delete([probe["id"]])
-                item = Item(**parts, concepts=(text,) if text in concepts else ("kind:other",))
-                self._upsert(item)
-                yield number, repaired_item(item)
+            for role, change in tried.items():
+                metadata = {**parts["metadata"], **change.get("metadata", {})}
+                probe = {**parts, **change, "metadata": metadata}
+                if self._is_taken(role, number, lambda probe=probe: checked_items([Item(**probe)])):
+                    parts = probe
+            items[number] = Item(**parts)
             self.tally.advance()
+        written = dict(items)
+        numbers = list(items)
+        for start in range(0, len(numbers), _CHECK_EVERY):
+            part = numbers[start : start + _CHECK_EVERY]
+            try:
+                self._upsert([items[number] for number in part])
+            except Exception:
+                # One of them; which one, and why, is told when each is written alone.
+                for number in part:
+                    with self.tally.guarded(self._about(number, "written"), 60):
+                        self._upsert([items[number]])
+                        continue
+                    del written[number]
+        return {number: repaired_item(item) for number, item in written.items()}
 
-    def _upsert(self, item: Item) -> None:
-        self.version.upsert([item], ENCODER)
+    def _upsert(self, items: list[Item]) -> None:
+        self.version.upsert(items, ENCODER)
 
     def _is_taken(self, role: str, number: int, attempt: Any) -> bool:
         try:

@@ -59,6 +59,12 @@ def opened(place: Place) -> Iterator[dict[str, Call]]:
             os.chdir(before)
 
 
+def _edges() -> Any:
+    import pandas as pd
+
+    return pd.DataFrame({"head": ["a"], "type": ["t"], "tail": ["b"]})
+
+
 def _values() -> dict[str, Call]:
     y = [1.0, 2.0, 3.0]
     hops = np.zeros((1, len(GRAPH)))
@@ -96,7 +102,7 @@ def _values() -> dict[str, Call]:
         ),
         "from_jsonl": Call(KnowledgeGraph.from_jsonl, {"path": "none.jsonl"}),
         "from_networkx": Call(KnowledgeGraph.from_networkx, {"g": GRAPH.to_networkx()}),
-        "from_pandas": Call(KnowledgeGraph.from_pandas, {"relations": None, "concepts": None}),
+        "from_pandas": Call(KnowledgeGraph.from_pandas, {"relations": _edges(), "concepts": None}),
         "require": Call(GRAPH.require, {"ids": ["kind:wine"]}),
         "expand": Call(expand, {"adjacency": adjacency(GRAPH), "seeds": hops, "n_hops": 2, "decay": 0.5}),
         "personalized_pagerank": Call(
@@ -130,7 +136,7 @@ def _values() -> dict[str, Call]:
             {"vectors": np.eye(2)},
         ),
         "encode": Call(ENCODER.encode, {"contents": QUERIES, "role": "query", "show_progress": False}),
-        "load_encoder": Call(load_encoder, {"name": "/nowhere/at/all"}),
+        "load_encoder": Call(load_encoder, {"name_or_path": "/nowhere/at/all"}),
         "Findings": Call(Findings, {"id": "x", "present": ("a",), "excluded": ("b",)}),
         "rmsle": Call(metrics.rmsle, {"y": y, "forecast": y}),
         "wape": Call(metrics.wape, {"y": y, "forecast": y}),
@@ -205,7 +211,7 @@ def _of_index(index: VectorIndex) -> dict[str, Call]:
             },
         ),
         "related_concepts": Call(retriever.related_concepts, {"queries": QUERIES[:2], "top_k": 3}),
-        "evidence": Call(retriever.evidence, {"items": items[:2], "top_k": 3, "n_concepts": 2}),
+        "evidence": Call(retriever.evidence, {"queries": QUERIES[:2], "top_k": 3, "n_concepts": 2}),
     }
 
 
