@@ -82,7 +82,7 @@ class _StringTrial:
 
     def __init__(self, tally: Tally, given: Sequence[str], kind: str) -> None:
         self.tally, self.given, self.kind = tally, given, kind
-        self.refused: dict[str, int] = dict.fromkeys(("concept", "id", "key", "value", "text"), 0)
+        self.refused: dict[str, int] = dict.fromkeys(("concept", "id", "key", "value", "text", "filter"), 0)
 
     def run(self, place: Place, params: IndexParams) -> None:
         concepts = self._concepts()
@@ -114,7 +114,7 @@ class _StringTrial:
             def make(text: str = text, number: int = number) -> Concept:
                 concept = Concept(id=text, name=text, type=f"t{number % 7}")
                 # The check that a build makes of each; to build a graph of each string would take hours.
-                concept_row(KnowledgeGraph([concept]).concepts[repaired_text(text)], 0)
+                concept_row(*KnowledgeGraph([concept]).concepts.values(), 0)
                 return concept
 
             if self._is_taken("concept", number, make):
@@ -182,23 +182,32 @@ class _StringTrial:
             self.tally.fail("lost", self._about(number, "read by its id"))
         elif found != item:
             self.tally.fail("wrong", self._about(number, f"came back as {found!r}"))
-        asked = {"id": Condition("id", "==", item.id), "n": Condition("n", "==", number)}
-        asked["text"] = Condition("text", "==", item.text or "")
+        asked: dict[str, tuple[str, str, Any]] = {
+            "id": ("id", "==", item.id),
+            "n": ("n", "==", number),
+            "text": ("text", "==", item.text),
+        }
         if "value" in item.metadata:
-            asked["value"] = Condition("value", "==", text)
-            asked["value in"] = Condition("value", "in", [text, "nowhere"])
+            asked["value"] = ("value", "==", text)
+            asked["value in"] = ("value", "in", [text, "nowhere"])
         if item.concepts == (text,):
-            asked["concept"] = Condition("concepts", "contains", text)
+            asked["concept"] = ("concepts", "contains", text)
         if item.metadata.get(text) == number and text not in ("n", "value", "id", "text", "concepts"):
-            asked["key"] = Condition(text, "==", number)
+            asked["key"] = (text, "==", number)
         vector = ENCODER.encode([item.text or ""])
         for role, condition in asked.items():
             try:
-                ids = self.version.search_items(vector, 10, condition).ids[0]
+                ids = self.version.search_items(vector, 10, Condition(*condition)).ids[0]
             except ZeroShotError as error:
-                self.tally.fail(
-                    "wrong", self._about(number, f"taken as {role}, its filter refused: {str(error)[:150]}")
-                )
+                # A text with NUL is kept and given back, but Milvus has no literal for it.
+                if "\0" in text and role in ("text", "value", "value in"):
+                    self.refused["filter"] += 1
+                    self.tally.refused(self._about(number, f"filter by {role}"), error)
+                else:
+                    self.tally.fail(
+                        "wrong",
+                        self._about(number, f"taken as {role}, refused by its filter: {str(error)[:99]}"),
+                    )
                 continue
             if ids != [item.id]:
                 self.tally.fail("wrong", self._about(number, f"filter by {role} finds {ids[:3]!r}"))
