@@ -27,7 +27,7 @@ class ModelSource(Serializable):
     Parameters
     ----------
     uri, token
-        Milvus address and credentials, where they differ from the saved ones.
+        Milvus address, where it is a server or not the saved one, and its credentials.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)

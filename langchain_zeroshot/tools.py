@@ -49,7 +49,7 @@ def zero_shot_tools(
     model
         Folder of a saved model, or a fitted model.
     uri, token
-        Milvus address and credentials, where they differ from the saved ones.
+        Milvus address, where it is a server or not the saved one, and its credentials.
     """
     tools = ModelTools(handle=ModelHandle(model, uri, token))
     schemas: list[type[ToolInput]] = [PredictionInput, RetrieveInput, ExplainInput, RelatedInput]

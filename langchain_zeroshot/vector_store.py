@@ -44,7 +44,7 @@ class ZeroShotVectorStore(Milvus):
     model
         Folder of a saved model, a fitted model, or a `Retriever`.
     uri, token
-        Milvus address and credentials, where they differ from the saved ones.
+        Milvus address, where it is a server or not the saved one, and its credentials.
     """
 
     def __init__(self, model: Any, *, uri: str | None = None, token: str | None = None) -> None:

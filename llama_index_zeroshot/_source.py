@@ -16,7 +16,7 @@ class ModelSource(BaseModel):
     Parameters
     ----------
     uri, token
-        Milvus address and credentials, where they differ from the saved ones.
+        Milvus address, where it is a server or not the saved one, and its credentials.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)

@@ -35,7 +35,7 @@ class ZeroShotPropertyGraphStore(graphs.PropertyGraphStore):
     model
         Folder of a saved model, a fitted model, or a `Retriever`.
     uri, token
-        Milvus address and credentials, where they differ from the saved ones.
+        Milvus address, where it is a server or not the saved one, and its credentials.
     """
 
     supports_vector_queries = True

@@ -54,7 +54,7 @@ class ZeroShotQueryEngine(BaseQueryEngine):
         Whether source nodes are given. A caller that wants a label alone turns it off, and a classifier then
         searches for none.
     uri, token
-        Milvus address and credentials, where they differ from the saved ones.
+        Milvus address, where it is a server or not the saved one, and its credentials.
     streaming
         Whether responses are read as the language model writes them; the metadata that it decides are there
         when the text has been read to its end.

@@ -31,7 +31,7 @@ class ZeroShotRerank(ModelSource, BaseNodePostprocessor):
     graph_weight
         0 is pure vector search, 1 pure graph; None is the model's own.
     uri, token
-        Milvus address and credentials, where they differ from the saved ones.
+        Milvus address, where it is a server or not the saved one, and its credentials.
     """
 
     top_n: Annotated[int, BeforeValidator(partial(whole, "top_n", least=1))] = Field(default=10, ge=1)

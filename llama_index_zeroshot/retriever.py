@@ -60,7 +60,7 @@ class ZeroShotRetriever(BaseRetriever):
     filter
         LlamaIndex's `MetadataFilters`, a filter of the core, or a mapping such as ``{"price": {"$gt": 3}}``.
     uri, token
-        Milvus address and credentials, where they differ from the saved ones.
+        Milvus address, where it is a server or not the saved one, and its credentials.
     """
 
     def __init__(

@@ -27,7 +27,7 @@ def zero_shot_tools(
     model
         Folder of a saved model, or a fitted model.
     uri, token
-        Milvus address and credentials, where they differ from the saved ones.
+        Milvus address, where it is a server or not the saved one, and its credentials.
     """
     source: dict[str, Any] = {"model": model, "uri": uri, "token": token}
     predict, retrieve, explain, related = (

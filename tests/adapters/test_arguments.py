@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.vector_stores import VectorStoreQuery
 from zeroshot_core import InvalidInputError
 from zeroshot_core.encoders import HashEncoder
+from zeroshot_core.serving.loading import open_model
 
 import langchain_zeroshot as langchain
 import llama_index_zeroshot as llama_index
@@ -160,3 +162,22 @@ def test_a_coverage_has_the_same_rule_in_both(kind: Callable[..., Any]) -> None:
     assert kind(model="a folder", coverage=np.float32(0.5)).coverage == 0.5
     with pytest.raises(ValueError, match="expected coverage as a number above 0 and below 1, got 1"):
         kind(model="a folder", coverage=1)
+
+
+def test_what_stands_on_a_folder_is_copied_and_what_holds_a_model_says_what_to_do(saved_model: Path) -> None:
+    def over(model: Any) -> list[object]:
+        return [
+            langchain.ZeroShotPredictor(model=model),
+            langchain.ZeroShotRetriever(model=model),
+            langchain.ZeroShotEmbeddings(model=model),
+            llama_index.ZeroShotEmbedding(model=model),
+            llama_index.ZeroShotRetriever(model),
+            llama_index.ZeroShotRerank(model=model),
+        ]
+
+    for made in over(str(saved_model)):
+        assert type(copy.deepcopy(made)) is type(made)
+    for made in over(open_model(saved_model)):
+        for copied in (pickle.dumps, copy.deepcopy):
+            with pytest.raises(InvalidInputError, match="save it, "):
+                copied(made)

@@ -101,3 +101,7 @@ class Encoder(ABC):
 
     def __sklearn_clone__(self) -> Encoder:
         return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Encoder:
+        # Immutable: a copy would only hold the weights twice.
+        return self

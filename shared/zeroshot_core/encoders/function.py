@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -73,6 +73,12 @@ class FunctionEncoder(Encoder):
         self._fingerprint = fingerprint
         self._batch_size = checks.whole("batch_size", batch_size, least=1)
         self._lock = threading.RLock()
+
+    def __reduce__(self) -> NoReturn:
+        raise InvalidInputError(
+            f"expected an encoder that can be pickled, got a FunctionEncoder ({self._name}); wrap the "
+            "function anew where it is needed"
+        )
 
     @property
     def name(self) -> str:

@@ -7,7 +7,7 @@ import shutil
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -196,6 +196,12 @@ class TransformerEncoder(Encoder):
             self._model.save(str(draft), create_model_card=False)
             if self._session:
                 shutil.copytree(self._session.folder, draft / "onnx" / self._session.folder.name)
+
+    def __reduce__(self) -> NoReturn:
+        raise InvalidInputError(
+            f"expected an encoder that can be pickled, got a TransformerEncoder ({self._name}); save it, and "
+            "open it where it is needed with load_encoder(folder)"
+        )
 
     def _encode_unique(self, texts: list[str], prompt: str) -> Iterator[tuple[Ints, Vectors]]:
         for start in range(0, len(texts), _SHARD):

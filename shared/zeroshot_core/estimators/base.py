@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, SupportsIndex, TypeVar
 
 from zeroshot_core.errors import ArtifactError, InvalidInputError, ZeroShotError
 from zeroshot_core.estimators.model_state import ModelState
@@ -133,6 +133,14 @@ class SavedModel:
                 raise
         model.saved_extra_, model.holds_encoder_ = dict(parts.extra), parts.holds_encoder
         return model
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        if "model_index_" in vars(self):
+            raise InvalidInputError(
+                f"expected a model that can be pickled or copied, got a fitted {type(self).__name__}, which "
+                "holds an open index; save it, and open it where it is needed with load_model(folder)"
+            )
+        return super().__reduce_ex__(protocol)
 
     def close(self) -> None:
         """Close the index if the model opened it."""

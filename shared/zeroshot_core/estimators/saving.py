@@ -28,6 +28,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -59,8 +60,8 @@ _CONFIG, _ARRAYS, _GRAPH = "config.json", "arrays.safetensors", "graph.jsonl"
 _DRAFT, _LOCK = ".zeroshot-draft", ".zeroshot-lock"
 # What names a file or folder here, and nothing elsewhere.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
-# Names that only this module, and ``zeroshot fit``, give: what a lock file may have removed.
-_MADE = re.compile(r"state-[0-9a-f]{12}|encoder-[0-9a-f]{16}|index-[0-9a-z_]{8}\.db|index\.db(-joint)?")
+# Names that only this module gives: what a lock file may have removed.
+_MADE = re.compile(r"state-[0-9a-f]{12}|encoder-[0-9a-f]{16}|index-[0-9a-z_]{8}\.db")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +159,7 @@ def write_model(folder: Path, state: ModelState, parts: ModelParts, *, overwrite
             dead = _listed(lock.read())
             before = check_overwrite(folder, overwrite=overwrite, index=index)
             _note(lock, dead)
-            _remove(folder, {_DRAFT, *dead - _names(before)})
+            _remove(folder, {_DRAFT, *dead - _names(before) - _index_names(index)})
             _check_siblings(folder, before, index)
             manifest = _make_current(folder, state, parts, before, lock)
             _remove(folder, _names(before) - _names(manifest))
@@ -415,6 +416,20 @@ def _is_inside(uri: str) -> bool:
     return Path(uri).name == uri
 
 
+def _told(read: Callable[[Path], dict[str, Any]]) -> Callable[[Path], dict[str, Any]]:
+    """Have what the system refuses to a reader of a folder told as its error."""
+
+    @wraps(read)
+    def reading(folder: Path) -> dict[str, Any]:
+        try:
+            return read(folder)
+        except OSError as error:
+            raise ArtifactError(f"{folder} cannot be read: {cause_of(error)}") from error
+
+    return reading
+
+
+@_told
 def read_manifest(folder: Path) -> dict[str, Any]:
     """Read ``model.json``, and check that all it names is of its type and inside the folder.
 
@@ -434,8 +449,6 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         version = manifest["format_version"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ArtifactError(f"{path} is damaged ({error}); save the model again") from error
-    except OSError as error:
-        raise ArtifactError(f"{path} cannot be read: {cause_of(error)}") from error
     if version not in _READABLE:
         raise ArtifactError(
             f"{path}: expected format version 1 or 2, got {checks.shown(version)}; "
@@ -649,13 +662,13 @@ def _connect(
     A folder may come from anyone: its word opens a local index that is there, and no server.
     """
     address = uri or reference["uri"]
-    if uri is None and _is_server(address):
+    if not uri and _is_server(address):
         if not trust_uri:
             raise ArtifactError(
                 f"the index of the model in {folder} is on a server that its folder alone names; give it as "
                 f"uri={_shown_address(address)!r}, or trust_uri=True if you trust the folder"
             )
-    elif uri is None:
+    elif not uri:
         path = folder / address  # an absolute one stays as it is
         if not (path / "collections").is_dir():
             raise ArtifactError(f"expected {path}, which is missing; save the model again")

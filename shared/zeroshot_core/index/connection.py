@@ -13,7 +13,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
@@ -287,6 +287,12 @@ class Connection:
                 "create it first"
             )
         self.call("list_collections")
+
+    def __reduce__(self) -> NoReturn:
+        raise InvalidInputError(
+            f"expected something that can be pickled or copied, got an open index ({self.address}); open it "
+            "anew where it is needed: a saved model with load_model, an index with VectorIndex.connect"
+        )
 
     def __repr__(self) -> str:
         return f"Connection({self.address!r})"

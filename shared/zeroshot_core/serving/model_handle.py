@@ -27,7 +27,7 @@ Token: TypeAlias = "str | Secret | None"
 
 
 class Address(TypedDict):
-    """Milvus address and credentials, where they differ from the saved ones."""
+    """Milvus address, where it is a server or not the saved one, and its credentials."""
 
     uri: str | None
     token: str | None
@@ -41,7 +41,7 @@ class ModelHandle:
     model
         Folder of a saved model, name of an encoder, or any of the loaded objects.
     uri, token
-        Milvus address and credentials, where they differ from the saved ones.
+        Milvus address, where it is a server or not the saved one, and its credentials.
     """
 
     def __init__(

@@ -107,6 +107,8 @@ def test_a_server_that_only_the_folder_names_sees_neither_a_connection_nor_the_t
             match=rf"on a server that its folder alone names; give it as uri='{address}', or trust_uri",
         ):
             load(folder, token=TOKEN)
+    with pytest.raises(ArtifactError, match="that its folder alone names"):
+        load_model(folder, uri="", token=TOKEN)
 
     assert (listener.connections, listener.received) == (0, b"")
 

@@ -239,8 +239,12 @@ def test_a_folder_that_may_not_be_written_is_told(
     with tempfile.TemporaryDirectory() as root:
         model = Path(shutil.copytree(folder, Path(root, "model")))
         Path(root).chmod(0o755)
+        hidden = Path(shutil.copytree(folder, Path(root, "hidden")))
+        hidden.chmod(0)
         os.seteuid(65534)
         try:
+            with pytest.raises(ArtifactError, match=r"hidden cannot be read: permission denied: .*; choose"):
+                load_model(hidden)
             for place in (model, Path(root, "new")):
                 with pytest.raises(
                     ArtifactError,
