@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,3 +46,8 @@ class ModelSource(BaseModel):
         """Have the model opened when it is first used."""
         super().model_post_init(context)
         self._handle = ModelHandle(self.model, self.uri, self.token)
+
+    def __getstate__(self) -> dict[Any, Any]:
+        # LlamaIndex leaves out what it cannot pickle: rather the model's own sentence than a class without it.
+        pickle.dumps(self.model)
+        return super().__getstate__()
