@@ -48,6 +48,6 @@ class ModelSource(BaseModel):
         self._handle = ModelHandle(self.model, self.uri, self.token)
 
     def __getstate__(self) -> dict[Any, Any]:
-        # LlamaIndex leaves out what it cannot pickle: rather the model's own sentence than a class without it.
+        # LlamaIndex leaves out what it cannot pickle: the model says so in its own words instead.
         pickle.dumps(self.model)
         return super().__getstate__()

@@ -1,5 +1,6 @@
 """Files written whole or not at all."""
 
+import errno
 import hashlib
 import os
 from pathlib import Path
@@ -70,3 +71,68 @@ def test_a_digest_is_that_of_the_joined_parts(tmp_path: Path) -> None:
     assert files.digest("a", b"b", n=64) == hashlib.sha256(b"ab").hexdigest()
     assert files.digest("a", b"b") == hashlib.sha256(b"ab").hexdigest()[:16]
     assert files.file_digest(tmp_path / "part") == files.digest(b"ab", n=64)
+
+
+def test_a_lock_is_held_by_one_and_says_by_whom(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with files.lock_file(path) as held:
+        held.write("the first")
+        held.flush()
+        with pytest.raises(BlockingIOError), files.lock_file(path):
+            pass
+        assert path.read_text() == "the first"
+    assert not path.exists()
+
+
+def test_a_lock_whose_holder_died_is_taken_over_with_what_it_wrote(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text("unfinished")
+    with files.lock_file(tmp_path / "lock") as held:
+        assert held.read() == "unfinished"
+
+
+def test_a_lock_that_was_removed_before_it_was_got_guards_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, lock, removed = tmp_path / "lock", files._lock, []
+
+    def lock_late(number: int) -> None:
+        lock(number)
+        if not removed:
+            removed.append(path.unlink())
+
+    monkeypatch.setattr(files, "_lock", lock_late)
+    with files.lock_file(path) as held:
+        assert os.path.samestat(os.fstat(held.fileno()), path.stat())
+
+
+def test_a_lock_is_not_made_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("mine")
+    (tmp_path / "lock").symlink_to(tmp_path / "victim")
+    with pytest.raises(OSError), files.lock_file(tmp_path / "lock"):  # noqa: PT011
+        pass
+    assert (tmp_path / "victim").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (
+            OSError(errno.ENOSPC, "x"),
+            "no space left on device; free some space, or choose a folder on another",
+        ),
+        (
+            PermissionError(errno.EACCES, "x", "/a"),
+            "permission denied: /a; choose a folder that you may read and",
+        ),
+        (FileNotFoundError(errno.ENOENT, "x", "/a"), "no such file or directory: /a"),
+        (
+            RuntimeError("I/O error: No space left on device (os error 28)"),
+            "no space left on device; free some",
+        ),
+        (OSError("no number"), "no number"),
+        (ValueError("of another origin"), None),
+    ],
+)
+def test_what_the_system_refused_is_named_with_the_remedy(error: Exception, cause: str | None) -> None:
+    told = files.cause_of(error)
+    assert told == cause or (cause is not None and told is not None and told.startswith(cause))
