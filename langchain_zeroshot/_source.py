@@ -12,6 +12,7 @@ from langchain_core.runnables import RunnableConfig, RunnableSerializable
 from pydantic import AfterValidator, ConfigDict, PrivateAttr, SecretStr, model_validator
 from zeroshot_core.checks import known_names
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.index.uri import uri_and_token
 from zeroshot_core.serving.inputs import answer_batch
 from zeroshot_core.serving.model_handle import ModelHandle
 from zeroshot_core.serving.threads import run_in_thread
@@ -24,13 +25,17 @@ Out = TypeVar("Out")
 class ModelSource(Serializable):
     """Names the model behind a class; `dumps`, `loads` and `pickle` apply where it is a folder or a name.
 
+    What is dumped, pickled or printed holds no token: where it is opened, ``MILVUS_TOKEN`` is taken.
+
     Parameters
     ----------
     uri, token
-        Milvus address, where it is a server or not the saved one, and its credentials.
+        Milvus address, where it is a server or not the saved one, and its credentials. User and password
+        of the address become the token.
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+    # Errors would show a password, and a token that is given as a text.
+    model_config = ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True)
 
     model: Annotated[Any, AfterValidator(lambda model: str(model) if isinstance(model, Path) else model)]
     uri: str | None = None
@@ -39,10 +44,13 @@ class ModelSource(Serializable):
 
     @model_validator(mode="before")
     @classmethod
-    def _refuse_unknown(cls, given: Any) -> Any:
+    def _checked(cls, given: Any) -> Any:
         # LangChain's own classes ignore what they don't know, which no setting of pydantic here outlives.
         if isinstance(given, dict):
             known_names(cls.__name__, given, cls.model_fields)
+            if isinstance(given.get("uri"), str):
+                uri, token = uri_and_token(given["uri"], given.get("token"))
+                given = {**given, "uri": uri, **({} if token is None else {"token": token})}
         return given
 
     @classmethod
@@ -65,7 +73,10 @@ class ModelSource(Serializable):
             raise InvalidInputError(
                 "expected a saved model to send, got one in memory; save it, give its folder"
             )
-        return super().__getstate__()
+        state = super().__getstate__()
+        # A pickle holds no secret: where it is opened, the environment does.
+        token = None if self.token is None else SecretStr("")
+        return state | {"__dict__": state["__dict__"] | {"token": token}}
 
 
 class Batched(ModelSource, RunnableSerializable[In, Out], Generic[In, Out]):

@@ -10,8 +10,10 @@ from uuid import uuid4
 from langchain_core.documents import Document
 from langchain_core.vectorstores import VectorStore
 from langchain_milvus import Milvus
+from pydantic import SecretStr
 from zeroshot_core.checks import known_arguments, known_names
 from zeroshot_core.index.open_version import require_version
+from zeroshot_core.index.uri import uri_and_token
 from zeroshot_core.serving import inputs
 from zeroshot_core.serving.loading import open_retriever
 from zeroshot_core.serving.threads import run_in_thread
@@ -47,7 +49,9 @@ class ZeroShotVectorStore(Milvus):
         Milvus address, where it is a server or not the saved one, and its credentials.
     """
 
-    def __init__(self, model: Any, *, uri: str | None = None, token: str | None = None) -> None:
+    def __init__(self, model: Any, *, uri: str | None = None, token: SecretStr | str | None = None) -> None:
+        shown = token.get_secret_value() if isinstance(token, SecretStr) else token
+        uri, token = (None, shown) if uri is None else uri_and_token(uri, shown)
         self._retriever = open_retriever(model, uri=uri, token=token)
         self._version = require_version(self._retriever.version, "a ZeroShotVectorStore")
         address = self._version.address

@@ -8,19 +8,24 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 from zeroshot_core.checks import known_names
+from zeroshot_core.index.uri import uri_and_token
 from zeroshot_core.serving.model_handle import ModelHandle
 
 
 class ModelSource(BaseModel):
-    """Names the model behind a class; no dump holds the token.
+    """Names the model behind a class; no dump and no pickle holds the token.
+
+    Where a pickle is opened, ``MILVUS_TOKEN`` of the environment takes its place.
 
     Parameters
     ----------
     uri, token
-        Milvus address, where it is a server or not the saved one, and its credentials.
+        Milvus address, where it is a server or not the saved one, and its credentials. User and password
+        of the address become the token.
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+    # Errors would show a password, and a token that is given as a text.
+    model_config = ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True)
 
     model: Annotated[Any, AfterValidator(lambda model: str(model) if isinstance(model, Path) else model)] = (
         Field(description="Folder or name, or the loaded object.")
@@ -31,10 +36,14 @@ class ModelSource(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _refuse_unknown(cls, given: Any) -> Any:
-        # LlamaIndex writes the name of the class into its dumps.
+    def _checked(cls, given: Any) -> Any:
+        # Dumps hold the name of the class, and an embedding's the fingerprint of its encoder.
         if isinstance(given, dict):
-            known_names(cls.__name__, given.keys() - {"class_name"}, cls.model_fields)
+            given = {key: value for key, value in given.items() if key not in ("class_name", "fingerprint")}
+            known_names(cls.__name__, given, cls.model_fields)
+            if isinstance(given.get("uri"), str):
+                uri, token = uri_and_token(given["uri"], given.get("token"))
+                given = {**given, "uri": uri, **({} if token is None else {"token": token})}
         return given
 
     @classmethod
@@ -50,4 +59,6 @@ class ModelSource(BaseModel):
     def __getstate__(self) -> dict[Any, Any]:
         # LlamaIndex leaves out what it cannot pickle: the model says so in its own words instead.
         pickle.dumps(self.model)
-        return super().__getstate__()
+        state: dict[Any, Any] = super().__getstate__()
+        token = None if self.token is None else SecretStr("")
+        return state | {"__dict__": state["__dict__"] | {"token": token}}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
 from pydantic import Field, model_validator
 from typing_extensions import Self
@@ -31,6 +33,14 @@ class ZeroShotEmbedding(ModelSource, BaseEmbedding):
         if "model_name" not in self.model_fields_set:
             self.model_name = self.model if isinstance(self.model, str) else self._handle.encoder.name
         return self
+
+    def to_dict(self, **kwargs: Any) -> dict[str, Any]:
+        """Dump it with the fingerprint of its encoder.
+
+        The cache of an `IngestionPipeline` keeps vectors by it, and two encoders may have one name.
+        """
+        data: dict[str, Any] = super().to_dict(**kwargs)
+        return data | {"fingerprint": self._handle.encoder_fingerprint}
 
     def _get_query_embedding(self, query: str) -> Embedding:
         vector: Embedding = self._handle.encoder.encode([query], role="query")[0].tolist()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from llama_index.core import Document
-from llama_index.core.ingestion import IngestionPipeline
+from llama_index.core.ingestion import IngestionCache, IngestionPipeline
 from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.schema import BaseNode, TextNode
 from zeroshot_core import InvalidInputError, Retriever, VectorIndex, ZeroShotClassifier
@@ -84,6 +84,31 @@ def test_a_model_learns_from_the_nodes(nodes: list[BaseNode], encoder: CountingE
     assert model.predict(["red wine from Tuscany"]).tolist() == ["red wine"]
     assert not set(TEXTS.values()) & set(encoder.documents[len(TEXTS) :])
     model.close()
+
+
+class Renamed(HashEncoder):
+    """An encoder with the name of another one."""
+
+    @property
+    def name(self) -> str:
+        return "hash-64"
+
+
+def test_two_encoders_of_one_name_share_no_vectors_in_the_cache_of_a_pipeline() -> None:
+    cache, vectors = IngestionCache(), []
+    for encoder in (HashEncoder(64), Renamed(32), HashEncoder(64)):
+        pipeline = IngestionPipeline(transformations=[ZeroShotEmbedding(model=encoder)], cache=cache)
+        (node,) = pipeline.run(nodes=[TextNode(id_="a", text="durum wheat")])
+        vectors.append(node.embedding or [])
+    assert [len(vector) for vector in vectors] == [64, 32, 64]
+    assert len(cache.cache.get_all(cache.collection)) == 2
+
+
+def test_a_dumped_embedding_comes_back_without_the_fingerprint_of_its_encoder(tmp_path: Path) -> None:
+    embedding = ZeroShotEmbedding(model="all-MiniLM-L6-v2")
+    dumped = embedding.to_dict()
+    assert len(dumped["fingerprint"]) == 16
+    assert ZeroShotEmbedding.from_dict(dumped).to_dict() == dumped
 
 
 def test_wrong_nodes_are_refused(nodes: list[BaseNode]) -> None:

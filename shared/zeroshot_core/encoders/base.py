@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -64,10 +64,13 @@ class Encoder(ABC):
         Raises
         ------
         InvalidInputError
-            If `block` is below 1, or a content is empty or of a type that this encoder does not take.
+            If `block` is below 1, `contents` is one bare text, a table, a mapping or a set, or a content is
+            empty or of a type that this encoder does not take.
         """
         checks.whole("block", block, least=1)
-        rest = iter(contents)
+        # What is all there already is checked as in `encode`; a stream can't be, without being read.
+        is_stream = isinstance(contents, Iterable) and not isinstance(contents, Collection)
+        rest = iter(contents if is_stream else checks.sequence("contents", contents, of="texts"))
         while part := list(islice(rest, block)):
             yield self.encode(part, role=role)
 

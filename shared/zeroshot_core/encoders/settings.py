@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError
@@ -11,7 +11,16 @@ from zeroshot_core.errors import InvalidInputError
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-__all__ = ["check_settings", "set_max_length", "set_padding", "set_pooling", "set_prompts"]
+__all__ = [
+    "check_settings",
+    "is_causal",
+    "pad_at_the_end",
+    "set_max_length",
+    "set_padding",
+    "set_pooling",
+    "set_prompts",
+    "suited_pooling",
+]
 
 _POOLINGS = ("mean", "cls", "lasttoken", "max", "weightedmean", "mean_sqrt_len_tokens")
 # The names under which models keep the prompt of each role, the usual one first.
@@ -31,9 +40,15 @@ def check_settings(pooling: str | None, max_length: int | None, prompts: Mapping
         checks.choice("pooling", pooling, _POOLINGS)
     if max_length is not None:
         checks.whole("max_length", max_length, least=1)
-    entries = dict(prompts or {})
-    if set(entries) - set(_PROMPT_NAMES) or not all(isinstance(text, str) for text in entries.values()):
-        raise InvalidInputError(f'expected prompts as texts under "query" and "document", got {entries}')
+    entries = {} if prompts is None else prompts
+    if (
+        not isinstance(entries, Mapping)
+        or set(entries) - set(_PROMPT_NAMES)
+        or not all(isinstance(text, str) for text in entries.values())
+    ):
+        raise InvalidInputError(
+            f'expected prompts as texts under "query" and "document", got {checks.shown(prompts)}'
+        )
 
 
 def set_padding(model: SentenceTransformer) -> None:
@@ -44,48 +59,55 @@ def set_padding(model: SentenceTransformer) -> None:
         tokenizer.pad_token = next((t for t in known if t is not None), tokenizer.convert_ids_to_tokens(0))
 
 
-def set_pooling(model: SentenceTransformer, pooling: str | None, *, plain: bool) -> None:
-    """Set the pooling asked for, or for a plain transformers model the one that suits it.
+def suited_pooling(model: SentenceTransformer) -> str | None:
+    """Pooling for a plain transformers model, by what it is; None for one without a single pooling."""
+    if _pooling(model) is None:
+        return None
+    return "lasttoken" if is_causal(model) else "mean"
+
+
+def set_pooling(model: SentenceTransformer, pooling: str) -> None:
+    """Set how token vectors become one.
 
     Raises
     ------
     InvalidInputError
-        If a pooling is asked of a model that has no single pooling of token vectors.
+        If the model has no single pooling of token vectors.
     """
+    module = _pooling(model)
+    if module is None:
+        raise InvalidInputError(f"expected a model with one pooling to set to {pooling!r}, got {model}")
+    module.pooling_mode = pooling
+
+
+def _pooling(model: SentenceTransformer) -> Any:
     from sentence_transformers.sentence_transformer.modules import Pooling
 
-    if pooling is None and not plain:
-        return
     pools = [module for module in model if isinstance(module, Pooling)]
-    if len(pools) != 1 or not isinstance(pools[0].pooling_mode, str):
-        if pooling is None:
-            return
-        raise InvalidInputError(f"expected a model with one pooling to set to {pooling!r}, got {model}")
-    causal = plain and _is_causal(model)
-    if causal:
-        # With learned positions, padding on the left would shift every token.
-        model.tokenizer.padding_side = "right"
-    pools[0].pooling_mode = pooling or ("lasttoken" if causal else "mean")
+    return pools[0] if len(pools) == 1 and isinstance(pools[0].pooling_mode, str) else None
 
 
-def _is_causal(model: SentenceTransformer) -> bool:
+def is_causal(model: SentenceTransformer) -> bool:
     """Whether the first token's vector is blind to the last token: asked of the model, not of its name."""
     import torch
 
-    features = model.preprocess(["a short text of several words"])
+    if _pooling(model) is None:
+        return False
+    # By the tokenizer itself, for a maximal length that is set already would cut the text.
+    features = model.tokenizer(["a short text of several words"], return_tensors="pt")
     changed = dict(features) | {"input_ids": features["input_ids"].clone()}
     changed["input_ids"][:, -1] = (features["input_ids"][:, -1] - 1).abs()
     with torch.inference_mode():
         before, after = (
-            model[0](
-                {
-                    key: value.to(model.device) if hasattr(value, "to") else value
-                    for key, value in each.items()
-                }
-            )
+            model[0]({key: value.to(model.device) for key, value in each.items()})
             for each in (dict(features), changed)
         )
     return torch.equal(before["token_embeddings"][:, 0], after["token_embeddings"][:, 0])
+
+
+def pad_at_the_end(model: SentenceTransformer) -> None:
+    """Pad on the right: with learned positions, padding on the left would shift every token."""
+    model.tokenizer.padding_side = "right"
 
 
 def set_max_length(model: SentenceTransformer, max_length: int | None) -> None:

@@ -28,6 +28,8 @@ __all__ = ["CachedEncoder", "KnownVectors", "RememberingEncoder", "WrappingEncod
 _CHUNK = 1024
 # Most keys in one query of SQLite.
 _KEYS = 500
+# How far the length of a stored unit vector may be from 1.
+_LENGTH_TOLERANCE = 1e-3
 _TABLE = "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB)"
 _TRIM = "DELETE FROM vectors WHERE rowid <= (SELECT max(rowid) FROM vectors) - ?"
 
@@ -170,7 +172,7 @@ class CachedEncoder(WrappingEncoder):
     def encode(
         self, contents: Sequence[Content], *, role: Role = "document", show_progress: bool = False
     ) -> Vectors:
-        """Look up the texts met before, encode and keep the others.
+        """Look up the texts met before, encode and keep the others; a damaged row is made anew.
 
         Raises
         ------
@@ -185,15 +187,20 @@ class CachedEncoder(WrappingEncoder):
         texts, where = unique_texts(contents, self.name)
         keys = [self._key(text, role) for text in texts]
         rows = np.empty((len(texts), self.dimension), dtype=np.float32)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ArtifactError(
+                f"expected a place for a cache of vectors, got {self._path} ({error}); give another path"
+            ) from error
         try:
             with closing(sqlite3.connect(self._path, timeout=60)) as file:
                 file.execute(_TABLE)
-                known = _read(file, keys)
+                known = _read(file, keys, self.dimension)
                 new = [place for place, key in enumerate(keys) if key not in known]
                 for place, key in enumerate(keys):
                     if key in known:
-                        rows[place] = np.frombuffer(known[key], dtype="<f4")
+                        rows[place] = known[key]
                 for start in range(0, len(new), _CHUNK):
                     chunk = new[start : start + _CHUNK]
                     rows[chunk] = self._encoder.encode(
@@ -216,10 +223,16 @@ class CachedEncoder(WrappingEncoder):
         return blake2b(whole, digest_size=16).digest()
 
 
-def _read(file: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-    found: dict[bytes, bytes] = {}
+def _read(file: sqlite3.Connection, keys: Sequence[bytes], dimension: int) -> dict[bytes, Vectors]:
+    """Look up vectors; a damaged row counts as missing, so that it is made anew."""
+    found: dict[bytes, Vectors] = {}
     for start in range(0, len(keys), _KEYS):
         part = keys[start : start + _KEYS]
         marks = ",".join("?" * len(part))
-        found.update(file.execute(f"SELECT key, vector FROM vectors WHERE key IN ({marks})", part))
+        for key, stored in file.execute(f"SELECT key, vector FROM vectors WHERE key IN ({marks})", part):
+            if isinstance(stored, bytes) and len(stored) == 4 * dimension:
+                vector = np.frombuffer(stored, dtype="<f4")
+                # NaN compares as no length does.
+                if abs(float(np.linalg.norm(vector)) - 1) < _LENGTH_TOLERANCE:
+                    found[key] = vector
     return found

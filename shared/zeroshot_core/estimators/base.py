@@ -17,6 +17,7 @@ from zeroshot_core.estimators.saving import (
     write_model,
 )
 from zeroshot_core.files import cause_of
+from zeroshot_core.index.uri import Uri
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
@@ -47,6 +48,10 @@ class SavedModel:
     holds_encoder_: bool = False
     # What tuning did in `fit`; None without it, and after loading.
     tuning_: Report | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # By whichever way it comes, what a repr, a log or a pickle shows has no password in it.
+        super().__setattr__(name, Uri(value) if name == "index" and isinstance(value, str) else value)
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)

@@ -95,7 +95,7 @@ class ModelIndex:
         elif isinstance(index, VectorIndex):
             self.index = index
         elif isinstance(index, str | Path):
-            self.index = VectorIndex.connect(str(index))
+            self.index = VectorIndex.connect(index)
             self._own(self.index.close)
         else:
             raise InvalidInputError(

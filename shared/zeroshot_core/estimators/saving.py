@@ -31,7 +31,6 @@ from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import urlsplit
 
 from zeroshot_core import checks
 from zeroshot_core.encoders import Encoder, HeadEncoder, TransformerEncoder, encoder_from_config
@@ -42,6 +41,7 @@ from zeroshot_core.estimators.skops_files import skops_arrays
 from zeroshot_core.files import cause_of, digest, file_digest, lock_file, write_json
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import OpenVersion, VectorIndex
+from zeroshot_core.index.uri import uri_and_token
 
 __all__ = [
     "MANIFEST",
@@ -666,7 +666,7 @@ def _connect(
         if not trust_uri:
             raise ArtifactError(
                 f"the index of the model in {folder} is on a server that its folder alone names; give it as "
-                f"uri={_shown_address(address)!r}, or trust_uri=True if you trust the folder"
+                f"uri={uri_and_token(address)[0]!r}, or trust_uri=True if you trust the folder"
             )
     elif not uri:
         path = folder / address  # an absolute one stays as it is
@@ -675,12 +675,6 @@ def _connect(
         refuse_links(path)
         address = str(path)
     return VectorIndex.connect(address, name=reference["name"], token=token, db_name=reference["db_name"])
-
-
-def _shown_address(uri: str) -> str:
-    """Strip user, password and query from a server's address."""
-    parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def _checksum(path: Path) -> str:

@@ -19,6 +19,7 @@ from weakref import WeakValueDictionary
 
 from zeroshot_core.errors import ConnectionFailedError, IndexLockedError, InvalidInputError, VectorIndexError
 from zeroshot_core.files import cause_of
+from zeroshot_core.index.uri import uri_and_token
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
@@ -165,13 +166,14 @@ class Connection:
         ConnectionFailedError
             If no Milvus answers there within ten seconds, or it refuses the credentials.
         """
+        uri, token = uri_and_token(uri, token)
         if re.match(r"https?://", uri):
             connection = _open_server(uri, token, db_name)
         elif uri.endswith(".db"):
             connection = _open_lite(uri, db_name)
         else:
             raise InvalidInputError(
-                f"expected a uri that ends in .db or begins with http:// or https://, got {_redacted(uri)!r}"
+                f"expected a uri that ends in .db or begins with http:// or https://, got {uri!r}"
             )
         try:
             connection._check()
@@ -317,9 +319,9 @@ def _open_server(uri: str, token: str | None, db_name: str | None) -> Connection
     from pymilvus import MilvusClient
     from pymilvus.exceptions import MilvusException
 
-    parts = urlsplit(uri)
-    address = _redacted(uri)
+    address = "/".join(uri.split("/", maxsplit=3)[:3])
     try:
+        parts = urlsplit(uri)
         port = parts.port or (443 if parts.scheme == "https" else 19530)
         socket.create_connection((parts.hostname or "", port), timeout=_TIMEOUT / 2).close()
     except (OSError, ValueError) as error:
@@ -327,7 +329,10 @@ def _open_server(uri: str, token: str | None, db_name: str | None) -> Connection
     try:
         client = MilvusClient(uri, token=token or "", db_name=db_name or "", timeout=_TIMEOUT)
     except (MilvusException, RpcError) as error:
-        raise _translated(error, address, "connect") from None if token else error
+        failure = _translated(error, address, "connect")
+        if token:
+            raise type(failure)(str(failure).replace(token, "**********")) from None
+        raise failure from error
     return Connection(client, address=address, db_name=db_name)
 
 
@@ -415,11 +420,3 @@ def _status(error: BaseException) -> str:
     """Name of the gRPC status or number of the Milvus error, if it has one."""
     code = getattr(error, "code", "")
     return str(code() if callable(code) else code)
-
-
-def _redacted(uri: str) -> str:
-    """Strip user, password and query from a URI."""
-    parts = urlsplit(uri)
-    if not parts.netloc:
-        return uri
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

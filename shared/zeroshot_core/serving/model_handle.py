@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypedDict
 
+from zeroshot_core.index.uri import HiddenText, uri_and_token
 from zeroshot_core.serving.loading import open_encoder, open_model, open_retriever
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ __all__ = ["ModelHandle", "Token"]
 class Secret(Protocol):
     """A text that no log shows, such as pydantic's `SecretStr`."""
 
-    def get_secret_value(self) -> str:
+    def get_secret_value(self) -> str | None:
         """Show it."""
 
 
@@ -36,20 +38,24 @@ class Address(TypedDict):
 class ModelHandle:
     """A model with all that it holds, opened when it is first used; pickled by its name alone.
 
+    No pickle holds the token: where it is unpickled, ``MILVUS_TOKEN`` of the environment takes its place.
+
     Parameters
     ----------
     model
         Folder of a saved model, name of an encoder, or any of the loaded objects.
     uri, token
-        Milvus address, where it is a server or not the saved one, and its credentials.
+        Milvus address, where it is a server or not the saved one, and its credentials. User and password
+        of the address become the token.
     """
 
     def __init__(
         self, model: ModelLike | Retriever | Encoder, uri: str | None = None, token: Token = None
     ) -> None:
         self.source = model
-        self._uri = uri
-        self._token = token
+        address, given = (None, token) if uri is None else uri_and_token(uri, token)
+        self._uri = address
+        self._token = HiddenText(given) if isinstance(given, str) else given
 
     @cached_property
     def model(self) -> ServedModel:
@@ -76,21 +82,37 @@ class ModelHandle:
     @property
     def encoder_name(self) -> str:
         """Name of its encoder; of a folder that was not opened yet, as its manifest has it."""
-        from zeroshot_core.estimators.saving import MANIFEST, read_manifest
-
         if "retriever" in vars(self) or not isinstance(self.source, str | Path):
             return self.retriever.encoder.name
-        folder = Path(self.source)
-        if not (folder / MANIFEST).is_file():
-            return str(folder)
-        config = read_manifest(folder)["encoder"]
+        config = self._encoder_config
+        if config is None:
+            return str(Path(self.source))
         return str(config.get("name") or f"{config['kind']}-{config['dimension']}")
 
     @property
+    def encoder_fingerprint(self) -> str:
+        """Fingerprint of its encoder; of a folder that was not opened yet, as its manifest has it."""
+        config = None if {"retriever", "encoder"} & vars(self).keys() else self._encoder_config
+        return self.encoder.fingerprint if config is None else str(config["fingerprint"])
+
+    @property
+    def _encoder_config(self) -> dict[str, Any] | None:
+        """What the manifest of a saved model says of its encoder; None if the source is something else."""
+        from zeroshot_core.estimators.saving import MANIFEST, read_manifest
+
+        if not isinstance(self.source, str | Path) or not (Path(self.source) / MANIFEST).is_file():
+            return None
+        return dict(read_manifest(Path(self.source))["encoder"])
+
+    @property
     def _address(self) -> Address:
-        token = self._token
-        shown = token if token is None or isinstance(token, str) else token.get_secret_value()
+        # A pickle holds no secret: where it is opened, the environment does.
+        shown = None if self._token is None else self._token.get_secret_value() or os.getenv("MILVUS_TOKEN")
         return {"uri": self._uri, "token": shown}
 
     def __getstate__(self) -> dict[str, object]:
-        return {"source": self.source, "_uri": self._uri, "_token": self._token}
+        lost = None if self._token is None else HiddenText(None)
+        return {"source": self.source, "_uri": self._uri, "_token": lost}
+
+    def __deepcopy__(self, memo: object) -> ModelHandle:
+        return ModelHandle(self.source, self._uri, self._token)

@@ -124,7 +124,9 @@ def test_hash_encoder_is_reopened_from_its_config():
     opened = encoder_from_config(config)
     np.testing.assert_array_equal(opened.encode(["lamp"]), HashEncoder(32).encode(["lamp"]))
     assert HashEncoder(64).fingerprint != opened.fingerprint
-    with pytest.raises(InvalidInputError, match="expected dimension as a whole number of at least 8, got 1"):
+    with pytest.raises(
+        InvalidInputError, match="expected dimension as a whole number from 8 to 32768, got 1"
+    ):
         HashEncoder(1)
 
 

@@ -1,6 +1,8 @@
 """Heads over closed embedding functions, and vectors kept on disk."""
 
 import itertools
+import sqlite3
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -87,6 +89,9 @@ def test_a_stream_of_any_length_is_read_block_by_block(hash_encoder):
     assert [len(rows) for rows in hash_encoder.encode_stream(["a", "b", "c"], block=2)] == [2, 1]
     with pytest.raises(InvalidInputError, match="expected block as a whole number of at least 1, got 0"):
         next(hash_encoder.encode_stream(["a"], block=0))
+    for wrong in ("abc", {"a": 1}, {"a"}):
+        with pytest.raises(InvalidInputError, match="expected contents as a list of texts"):
+            next(hash_encoder.encode_stream(wrong))
 
 
 def test_no_text_is_paid_for_twice_even_by_another_process(tmp_path):
@@ -123,6 +128,28 @@ def test_the_cache_keeps_the_newest_vectors_up_to_its_bound(tmp_path):
     assert api.asked == ["a"]
     with pytest.raises(InvalidInputError, match="expected max_vectors as a whole number of at least 1"):
         CachedEncoder(HashEncoder(8), tmp_path / "vectors.db", max_vectors=0)
+
+
+def test_damaged_rows_of_a_cache_are_made_anew(tmp_path):
+    api = Api()
+    cached = CachedEncoder(closed(api, dimension=64), tmp_path / "vectors.db")
+    texts = ["a", "b", "c", "d", "e"]
+    expected = cached.encode(texts)
+    whole = np.full(64, 0.125, "<f4")
+    damages = [b"short", None, "text", np.full(64, np.nan, "<f4").tobytes(), (whole * 3).tobytes()]
+    with closing(sqlite3.connect(tmp_path / "vectors.db")) as file, file:
+        for rowid, damage in enumerate(damages, start=1):
+            file.execute("UPDATE vectors SET vector = ? WHERE rowid = ?", (damage, rowid))
+    api.asked.clear()
+    for _ in range(2):
+        np.testing.assert_array_equal(cached.encode(texts), expected)
+    assert api.asked == texts
+
+
+def test_a_place_that_can_hold_no_cache_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ArtifactError, match="expected a place for a cache of vectors, got"):
+        CachedEncoder(HashEncoder(8), tmp_path / "file" / "vectors.db").encode(["a"])
 
 
 def test_a_file_that_is_no_cache_is_refused(tmp_path):
