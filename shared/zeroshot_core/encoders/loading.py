@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ from zeroshot_core.encoders.settings import (
     suited_pooling,
 )
 from zeroshot_core.encoders.transformer import TransformerEncoder, no_library_bars
-from zeroshot_core.errors import ArtifactError, FingerprintMismatchError, InvalidInputError
+from zeroshot_core.errors import ArtifactError, FingerprintMismatchError, InvalidInputError, ZeroShotError
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -163,40 +164,49 @@ def _open_folder(
     """
     if not trust:
         check_model_folder(folder)
-    model = _open_model(folder, device, trust=trust)
-    set_padding(model)
-    is_plain = not (folder / "modules.json").is_file()
-    suited = suited_pooling(model) if is_plain and pooling is None else None
-    if pooling or suited:
-        set_pooling(model, str(pooling or suited))
-    set_max_length(model, max_length)
-    set_prompts(model, prompts)
-    encoder = TransformerEncoder(model, name=name, batch_tokens=batch_tokens)
-    check(encoder)
-    if suited == "lasttoken" or (is_plain and pooling is not None and is_causal(model)):
-        pad_at_the_end(model)
+    with _damage_named(folder):
+        model = _open_model(folder, device, trust=trust)
+        set_padding(model)
+        is_plain = not (folder / "modules.json").is_file()
+        suited = suited_pooling(model) if is_plain and pooling is None else None
+        if pooling or suited:
+            set_pooling(model, str(pooling or suited))
+        set_max_length(model, max_length)
+        set_prompts(model, prompts)
+        encoder = TransformerEncoder(model, name=name, batch_tokens=batch_tokens)
+        check(encoder)
+        if suited == "lasttoken" or (is_plain and pooling is not None and is_causal(model)):
+            pad_at_the_end(model)
     return encoder
 
 
-def _open_model(folder: Path, device: str | None, *, trust: bool) -> SentenceTransformer:
-    from sentence_transformers import SentenceTransformer
-
+@contextmanager
+def _damage_named(folder: Path) -> Iterator[None]:
+    """Say in one sentence what the libraries find wrong with a folder; they raise whatever they like."""
     try:
-        with no_library_bars():
-            return SentenceTransformer(
-                str(folder),
-                device=device,
-                # Code of its own may lie in another repository of the hub.
-                local_files_only=not trust,
-                trust_remote_code=trust,
-                # What a folder says of these would count else.
-                model_kwargs=None if trust else {"weights_only": True, "use_safetensors": True},
-            ).eval()
+        yield
+    except ZeroShotError:
+        raise
     except Exception as error:
         raise ArtifactError(
             f"expected a sentence-transformers or transformers model in {str(folder)!r}, "
             f"got one that cannot be opened: {error}"
         ) from error
+
+
+def _open_model(folder: Path, device: str | None, *, trust: bool) -> SentenceTransformer:
+    from sentence_transformers import SentenceTransformer
+
+    with no_library_bars():
+        return SentenceTransformer(
+            str(folder),
+            device=device,
+            # Code of its own may lie in another repository of the hub.
+            local_files_only=not trust,
+            trust_remote_code=trust,
+            # What a folder says of these would count else.
+            model_kwargs=None if trust else {"weights_only": True, "use_safetensors": True},
+        ).eval()
 
 
 def _not_found(name: str, reason: str) -> str:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from zeroshot_core import checks
 from zeroshot_core.errors import ArtifactError, InvalidInputError, require
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ _OPENED_TWICE = 256_000_000
 # The first opset with Gelu as one operator, which onnxruntime then fuses with the addition before it.
 _OPSET = 20
 _OUTPUT = "sentence_embedding"
+_ROUNDING = 1e-3
 # Above this size in bytes a graph does not fit into one file.
 _LARGE = 1_500_000_000
 
@@ -73,7 +75,10 @@ class Agreement:
             If it is not there, or damaged.
         """
         try:
-            return cls(**json.loads((folder / _AGREEMENT).read_text(encoding="utf-8")))
+            found = cls(**json.loads((folder / _AGREEMENT).read_text(encoding="utf-8")))
+            for name, cosine in asdict(found).items():
+                checks.real(name, cosine, least=-1 - _ROUNDING, most=1 + _ROUNDING)
+            return found
         except (OSError, ValueError, TypeError) as error:
             raise ArtifactError(
                 f"expected a model's graph and its agreement in {folder}, got a damaged one ({error}); "
@@ -112,9 +117,21 @@ class OnnxSession:
         return Agreement.read(self.folder)
 
     def run(self, features: Features) -> Vectors:
-        """Turn padded features of n texts into vectors, shape (n, d)."""
-        rows = self._session.run(None, {name: np.asarray(features[name]) for name in self._inputs})[0]
-        return np.asarray(rows, np.float32)
+        """Turn padded features of n texts into vectors, shape (n, d).
+
+        Raises
+        ------
+        ArtifactError
+            If the graph asks for other inputs, or fails on these.
+        """
+        try:
+            rows = self._session.run(None, {name: np.asarray(features[name]) for name in self._inputs})[0]
+            return np.asarray(rows, np.float32)
+        except Exception as error:  # onnxruntime's have no base in common
+            raise ArtifactError(
+                f"expected a model's graph in {self.folder}, got one that cannot be run ({error}); "
+                "delete the folder, and the graph is exported anew"
+            ) from error
 
     def run_each(self, batches: Iterable[tuple[Ints, Features]]) -> Iterator[tuple[Ints, Vectors]]:
         """Run batches side by side, `n_at_once`, and give them in their order.

@@ -17,7 +17,7 @@ from zeroshot_core.encoders.batching import feature_batches
 from zeroshot_core.encoders.contents import check_role, unique_texts, unit_rows
 from zeroshot_core.encoders.fingerprint import model_fingerprint, runtime_fingerprint
 from zeroshot_core.encoders.onnx import Agreement, OnnxSession, Runtime, n_at_once
-from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.errors import ArtifactError, InvalidInputError
 from zeroshot_core.files import new_folder
 from zeroshot_core.types import Content
 
@@ -157,6 +157,8 @@ class TransformerEncoder(Encoder):
         ------
         InvalidInputError
             If a content is not a non-empty text, or the model gives a vector without direction.
+        ArtifactError
+            If the model or its graph is damaged, so that it fails or gives vectors of another length.
         """
         from tqdm import tqdm
 
@@ -209,6 +211,11 @@ class TransformerEncoder(Encoder):
             batches = self._batches(shard, prompt)
             run = self._session.run_each(batches) if self._session else self._forward_each(batches)
             for positions, vectors in run:
+                if vectors.shape != (len(positions), self.dimension):
+                    raise ArtifactError(
+                        f"expected vectors of shape {(len(positions), self.dimension)} from {self._name!r}, "
+                        f"got {vectors.shape}; delete its folder onnx, and the graph is exported anew"
+                    )
                 yield positions + start, unit_rows(vectors, [shard[i] for i in positions])
 
     def _batches(self, texts: list[str], prompt: str) -> Iterator[tuple[Ints, dict[str, Any]]]:
@@ -237,7 +244,13 @@ class TransformerEncoder(Encoder):
         device = self._model.device
         with self._lock, torch.inference_mode():
             moved = {key: _to(value, device) for key, value in features.items()}
-            embedding = self._model(moved)["sentence_embedding"][:, : self.dimension]
+            try:
+                embedding = self._model(moved)["sentence_embedding"][:, : self.dimension]
+            except IndexError as error:
+                raise ArtifactError(
+                    f"expected weights for each token of {self._name!r}, got fewer than its tokenizer has "
+                    f"({error}); copy the model again"
+                ) from error
             return np.asarray(embedding.float().cpu().numpy(), np.float32)
 
 

@@ -53,9 +53,11 @@ class ModelHandle:
         self, model: ModelLike | Retriever | Encoder, uri: str | None = None, token: Token = None
     ) -> None:
         self.source = model
-        address, given = (None, token) if uri is None else uri_and_token(uri, token)
-        self._uri = address
-        self._token = HiddenText(given) if isinstance(given, str) else given
+        given: Token = token
+        if uri is not None:
+            uri, given = uri_and_token(uri, token)
+        self._uri = uri
+        self._token: Secret | None = HiddenText(given) if isinstance(given, str) else given
 
     @cached_property
     def model(self) -> ServedModel:

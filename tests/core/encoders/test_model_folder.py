@@ -193,6 +193,33 @@ def test_config_that_is_no_json_is_refused(text, folder):
         load_encoder(folder)
 
 
+def test_folder_whose_files_do_not_fit_each_other_is_refused_in_one_sentence(folder):
+    for name, damage in (
+        ("tokenizer.json", {"model": {}}),
+        ("tokenizer_config.json", {"tokenizer_class": "NoSuchTokenizer", "model_max_length": "x"}),
+        ("1_Pooling/config.json", {"pooling_mode": "none"}),
+        ("config_sentence_transformers.json", {"prompts": 3}),
+        ("config.json", {"hidden_size": 31}),
+    ):
+        before = (folder / name).read_text()
+        change(folder / name, **damage)
+        with pytest.raises((ArtifactError, InvalidInputError)):
+            load_encoder(folder).encode(["milk"])
+        (folder / name).write_text(before)
+    assert load_encoder(folder).encode(["milk"]).shape == (1, 32)
+
+
+def test_tokens_without_weights_are_refused(folder):
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    vocabulary = tokenizer["model"]["vocab"]
+    tokenizer["model"]["vocab"] = {token: 10 * position for token, position in vocabulary.items()}
+    tokenizer["added_tokens"] = []
+    tokenizer["post_processor"] = None
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    with pytest.raises(ArtifactError, match=r"expected weights for each token of .* copy the model again"):
+        load_encoder(folder).encode(["tinned soup and whole milk for children"])
+
+
 def test_trusted_folder_runs_what_it_brings_along(folder, marker):
     pickle_alone(folder, marker)
     with pytest.raises(ArtifactError, match="got one that cannot be opened"):

@@ -191,3 +191,61 @@ def test_minilm_in_eight_bits_keeps_its_neighbours_and_says_nothing(minilm, tmp_
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert cosines(np.load(out), minilm.encode(TEXTS)).min() > 0.97
+
+
+def planted_graph(folder, *, inputs=("input_ids",), weights=None, width=32):
+    """Write a graph of someone else's making where the exported one of a model is looked for."""
+    from onnx import TensorProto, helper
+
+    weight = TensorProto(name="weight", data_type=TensorProto.FLOAT, dims=[1, width])
+    if weights is None:
+        weight.float_data.extend([1.0] * width)
+    else:
+        weight.data_location = TensorProto.EXTERNAL
+        for key, value in (("location", weights), ("offset", "0"), ("length", str(4 * width))):
+            entry = weight.external_data.add()
+            entry.key, entry.value = key, value
+    nodes = [
+        helper.make_node("Cast", [inputs[0]], ["numbers"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMax", ["numbers"], ["largest"], axes=[1], keepdims=1),
+        helper.make_node("Mul", ["largest", "weight"], ["sentence_embedding"]),
+    ]
+    given = [helper.make_tensor_value_info(name, TensorProto.INT64, ["n", "length"]) for name in inputs]
+    made = [helper.make_tensor_value_info("sentence_embedding", TensorProto.FLOAT, ["n", width])]
+    graph = helper.make_graph(nodes, "planted", given, made, [weight])
+    place = folder / "onnx" / load_encoder(folder).fingerprint
+    (place / "model.onnx").write_bytes(
+        helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8
+        ).SerializeToString()
+    )
+    return place
+
+
+@pytest.mark.parametrize("weights", ["../../../secret.bin", "/etc/hostname", "link.bin"])
+def test_graph_reads_no_weights_that_lie_elsewhere(weights, folder, tmp_path):
+    moved = shutil.copytree(folder, tmp_path / "model")
+    (tmp_path / "secret.bin").write_bytes(bytes(4096))
+    place = planted_graph(moved, weights=weights)
+    (place / "link.bin").symlink_to(tmp_path / "secret.bin")
+    with pytest.raises(ArtifactError, match="one that cannot be opened"):
+        load_encoder(moved, runtime="onnx")
+
+
+def test_graphs_that_do_not_fit_the_model_are_refused(folder, tmp_path):
+    moved = shutil.copytree(folder, tmp_path / "model")
+    planted_graph(moved, width=8)
+    with pytest.raises(ArtifactError, match=r"expected vectors of shape \(1, 32\) from .* got \(1, 8\)"):
+        load_encoder(moved, runtime="onnx").encode(["milk"])
+    planted_graph(moved, inputs=("pixels",))
+    with pytest.raises(ArtifactError, match=r"one that cannot be run \('pixels'\)"):
+        load_encoder(moved, runtime="onnx").encode(["milk"])
+
+
+@pytest.mark.parametrize("text", ["[]", '{"mean": "x", "lowest": 1}', '{"mean": 1, "lowest": 1e999}', "{"])
+def test_damaged_agreement_is_refused(text, folder, tmp_path):
+    moved = shutil.copytree(folder, tmp_path / "model")
+    encoder = load_encoder(moved, runtime="onnx")
+    (moved / "onnx" / encoder.fingerprint / "agreement.json").write_text(text)
+    with pytest.raises(ArtifactError, match="expected a model's graph and its agreement in"):
+        _ = load_encoder(moved, runtime="onnx").agreement
