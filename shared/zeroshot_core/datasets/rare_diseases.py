@@ -109,6 +109,7 @@ def load_rare_diseases(
         + [Concept(id=id_, name=names[id_], type="disease") for id_ in diseases],
         [edge for edge in ontology.relations if edge.head in phenotypes and edge.tail in phenotypes]
         + [relation for relation in relations if relation.head in diseases],
+        alternative_ids={old: new for old, new in ontology.alternative_ids.items() if new in phenotypes},
     )
     return RareDiseases(graph=graph, alternative_ids=ontology.alternative_ids, version=version)
 

@@ -7,11 +7,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from zeroshot_core import files
 from zeroshot_core.errors import UnknownConceptError
 from zeroshot_core.graph import loaders, tables
+from zeroshot_core.graph.names import id_key
 from zeroshot_core.graph.obo import read_obo
 from zeroshot_core.graph.ontology import Ontology
 from zeroshot_core.graph.rdf import read_rdf
@@ -34,6 +35,8 @@ class KnowledgeGraph:
         Nodes with distinct ids; their order is the row order of every matrix over the graph.
     relations
         Edges between them, distinct in (head, type, tail), with weights above 0.
+    alternative_ids
+        The id of a concept by each other id that means it, such as those that an ontology merged into it.
 
     Raises
     ------
@@ -41,17 +44,31 @@ class KnowledgeGraph:
         If a concept or relation is damaged, repeated or dangling; one error counts them and lists the first.
     """
 
-    def __init__(self, concepts: Iterable[Concept] = (), relations: Iterable[Relation] = ()) -> None:
+    def __init__(
+        self,
+        concepts: Iterable[Concept] = (),
+        relations: Iterable[Relation] = (),
+        *,
+        alternative_ids: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         concepts, relations = tuple(concepts), tuple(relations)
-        check_graph(concepts, relations)
+        check_graph(concepts, relations, alternative_ids)
+        self._alternative_ids = dict(alternative_ids)
         self._concepts = {concept.id: concept for concept in concepts}
         self._positions = {id_: row for row, id_ in enumerate(self._concepts)}
         self._relations = relations
 
     @classmethod
     def from_ontology(cls, ontology: Ontology) -> KnowledgeGraph:
-        """Take over what `read_obo` or `read_rdf` found, where its alternative ids are wanted too."""
-        return cls(ontology.concepts, ontology.relations)
+        """Take over what `read_obo` or `read_rdf` found."""
+        known = {concept.id for concept in ontology.concepts}
+        return cls(
+            ontology.concepts,
+            ontology.relations,
+            alternative_ids={
+                old: new for old, new in ontology.alternative_ids.items() if new in known and old not in known
+            },
+        )
 
     @classmethod
     def from_obo(
@@ -60,10 +77,16 @@ class KnowledgeGraph:
         *,
         relation_types: Collection[str] | None = None,
         concept_type: str | None = None,
+        on_dangling: Literal["raise", "drop"] = "raise",
     ) -> KnowledgeGraph:
         """Read an OBO file, as `obo.read_obo` says."""
         return cls.from_ontology(
-            read_obo(Path(path), relation_types=relation_types, concept_type=concept_type)
+            read_obo(
+                Path(path),
+                relation_types=relation_types,
+                concept_type=concept_type,
+                on_dangling=on_dangling,
+            )
         )
 
     @classmethod
@@ -110,12 +133,14 @@ class KnowledgeGraph:
     @classmethod
     def from_jsonl(cls, path: str | Path) -> KnowledgeGraph:
         """Read what `to_jsonl` wrote: lines ``{"concept": {...}}`` and ``{"relation": {...}}``."""
-        return cls(*loaders.read_jsonl(Path(path)))
+        concepts, relations, alternative_ids = loaders.read_jsonl(Path(path))
+        return cls(concepts, relations, alternative_ids=alternative_ids)
 
     @classmethod
     def from_networkx(cls, g: nx.Graph) -> KnowledgeGraph:
         """Take over nodes and edges of any networkx graph, as `loaders.read_networkx` says."""
-        return cls(*loaders.read_networkx(g))
+        concepts, relations, alternative_ids = loaders.read_networkx(g)
+        return cls(concepts, relations, alternative_ids=alternative_ids)
 
     @classmethod
     def from_graphml(cls, path: str | Path) -> KnowledgeGraph:
@@ -124,11 +149,11 @@ class KnowledgeGraph:
 
     def to_jsonl(self, path: str | Path) -> None:
         """Write the graph so that `from_jsonl` reads the same; the file appears whole or never."""
-        loaders.write_jsonl(self._concepts.values(), self._relations, Path(path))
+        loaders.write_jsonl(self._concepts.values(), self._relations, self._alternative_ids, Path(path))
 
     def to_networkx(self) -> nx.MultiDiGraph:
         """Copy into networkx; as `loaders.to_networkx` says."""
-        return loaders.to_networkx(self._concepts.values(), self._relations)
+        return loaders.to_networkx(self._concepts.values(), self._relations, self._alternative_ids)
 
     @property
     def concepts(self) -> Mapping[str, Concept]:
@@ -139,6 +164,11 @@ class KnowledgeGraph:
     def relations(self) -> tuple[Relation, ...]:
         """All relations, in the order given."""
         return self._relations
+
+    @property
+    def alternative_ids(self) -> Mapping[str, str]:
+        """The id of a concept by each other id that means it, as former ids do."""
+        return MappingProxyType(self._alternative_ids)
 
     @property
     def positions(self) -> Mapping[str, int]:
@@ -162,9 +192,42 @@ class KnowledgeGraph:
 
     @cached_property
     def digest(self) -> str:
-        """16 hex digits over every field of every concept and relation, whatever their order."""
+        """16 hex digits over every field of every concept and relation, whatever their order.
+
+        Alternative ids don't count: nothing that an index holds depends on them.
+        """
         lines = sorted(_canonical_lines(self._concepts.values(), self._relations))
         return files.digest("\n".join(lines))
+
+    def current_id(self, id_: str) -> str | None:
+        """Id of the concept that an id means; None if it means none.
+
+        An id means the concept whose own id it is, else the one whose alternative id it is, else the one that
+        alone has an id of another spelling: ``hp:0000256``, ``HP_0000256`` and
+        ``http://purl.obolibrary.org/obo/HP_0000256`` mean ``HP:0000256``.
+        """
+        if id_ in self._concepts:
+            return id_
+        return self._alternative_ids.get(id_) or self._spellings.get(id_key(id_))
+
+    def is_like_an_id(self, text: str) -> bool:
+        """Whether a text is written as the graph's ids are, with the prefix of one, and so is no name."""
+        return id_key(text).partition(":")[0] in self._prefixes
+
+    @cached_property
+    def _spellings(self) -> dict[str, str]:
+        """Id by the key of each id that no other concept has; a concept's own ids come before others."""
+        found: dict[str, str] = {}
+        for ids in (self._alternative_ids, {id_: id_ for id_ in self._concepts}):
+            meant: dict[str, set[str]] = {}
+            for id_, current in ids.items():
+                meant.setdefault(id_key(id_), set()).add(current)
+            found |= {key: next(iter(all_)) if len(all_) == 1 else "" for key, all_ in meant.items()}
+        return {key: current for key, current in found.items() if key and current}
+
+    @cached_property
+    def _prefixes(self) -> frozenset[str]:
+        return frozenset(key.partition(":")[0] for key in self._spellings)
 
     def require(self, ids: Iterable[str]) -> None:
         """Check that the graph holds all of `ids`.
@@ -178,9 +241,13 @@ class KnowledgeGraph:
         if unknown:
             raise UnknownConceptError(
                 f"expected ids of the graph's {len(self)} concepts, "
-                f"got {len(unknown)} unknown: {first_of(map(repr, unknown), len(unknown))}; "
+                f"got {len(unknown)} unknown: {first_of(map(self._unknown, unknown), len(unknown))}; "
                 "add them to the graph or drop them from the items"
             )
+
+    def _unknown(self, id_: str) -> str:
+        current = self.current_id(id_) if isinstance(id_, str) else None
+        return repr(id_) if current is None else f"{id_!r} (now {current!r})"
 
     def __contains__(self, concept_id: object) -> bool:
         return concept_id in self._concepts
@@ -193,7 +260,11 @@ class KnowledgeGraph:
         return True
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, KnowledgeGraph) and self.digest == other.digest
+        return (
+            isinstance(other, KnowledgeGraph)
+            and self._alternative_ids == other._alternative_ids
+            and self.digest == other.digest
+        )
 
     def __hash__(self) -> int:
         return hash(self.digest)

@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeAlias, TypeVar
 
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.files import replacing
-from zeroshot_core.graph.records import Records, collector_paused, concept_of, relation_of
+from zeroshot_core.graph.records import (
+    Records,
+    collector_paused,
+    concept_of,
+    merge_relations,
+    relation_of,
+    text_of,
+)
 from zeroshot_core.graph.validation import reason_of, refuse_damaged
 from zeroshot_core.graph.xml_limits import check_xml
 from zeroshot_core.types import Concept, Relation
@@ -184,8 +191,10 @@ def _concept_of_row(row: Mapping[Any, Any]) -> Concept:
 
 
 @collector_paused()
-def read_jsonl(path: Path) -> Records:
+def read_jsonl(path: Path) -> tuple[list[Concept], list[Relation], dict[str, str]]:
     """Read lines ``{"concept": {...}}`` and ``{"relation": {...}}`` with the fields of the records.
+
+    A line ``{"alternative_ids": {...}}`` maps ids to those of the concepts that they mean.
 
     Raises
     ------
@@ -194,6 +203,7 @@ def read_jsonl(path: Path) -> Records:
     """
     concepts: list[Concept] = []
     relations: list[Relation] = []
+    alternative_ids: dict[str, str] = {}
     damaged: list[tuple[int, str]] = []
     with open_text(path) as file:
         for number, line in enumerate(file, start=1):
@@ -204,13 +214,15 @@ def read_jsonl(path: Path) -> Records:
                 continue
             if isinstance(record, Concept):
                 concepts.append(record)
-            else:
+            elif isinstance(record, Relation):
                 relations.append(record)
+            else:
+                alternative_ids |= record
     refuse_damaged(str(path), damaged, unit="line")
-    return concepts, relations
+    return concepts, relations, alternative_ids
 
 
-def _record(line: Any) -> Concept | Relation:
+def _record(line: Any) -> Concept | Relation | dict[str, str]:
     if isinstance(line, dict) and len(line) == 1:
         if "relation" in line:
             fields = dict(line["relation"])
@@ -221,6 +233,8 @@ def _record(line: Any) -> Concept | Relation:
         if "concept" in line:
             fields = dict(line["concept"])
             return Concept(**{**fields, "synonyms": _strings("synonyms", fields.get("synonyms", ()))})
+        if isinstance(line.get("alternative_ids"), dict):
+            return dict(line["alternative_ids"])
     raise ValueError("expected one object under 'concept' or 'relation'")
 
 
@@ -230,27 +244,42 @@ def _strings(name: str, value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
-def write_jsonl(concepts: Iterable[Concept], relations: Iterable[Relation], path: Path) -> None:
+def write_jsonl(
+    concepts: Iterable[Concept],
+    relations: Iterable[Relation],
+    alternative_ids: Mapping[str, str],
+    path: Path,
+) -> None:
     """Write the records that `read_jsonl` reads; the file appears whole or never."""
     with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="\n") as file:
         for concept in concepts:
             file.write(json.dumps({"concept": vars(concept)}) + "\n")
         for r in relations:
             file.write(json.dumps({"relation": {**vars(r), "weight": float(r.weight)}}) + "\n")
+        if alternative_ids:
+            file.write(json.dumps({"alternative_ids": dict(alternative_ids)}) + "\n")
 
 
-def read_networkx(g: nx.Graph) -> Records:
+def read_networkx(g: nx.Graph) -> tuple[list[Concept], list[Relation], dict[str, str]]:
     """Take over nodes and edges of any networkx graph.
 
     Ids are ``str(node)``; the node attributes name, type, synonyms and description and the edge attributes
-    type, weight and sources are used where they are. An edge without a type takes its key if that is a
-    string, else ``"related"``. An undirected edge gives one relation.
+    type, weight and sources are used where they are filled: None and NaN count as empty, numbers as their
+    text. An edge without a type takes its relation, predicate or label, else its key if that is a string,
+    else ``"related"``. An undirected edge gives one relation; parallel edges of the same type unite, with the
+    largest weight and all sources. The graph attribute ``alternative_ids`` maps ids to those of the concepts
+    that they mean.
 
     Raises
     ------
     InvalidInputError
-        If synonyms or sources are not lists, or a weight is not a number.
+        If it is no networkx graph, a name, type or description is neither a text nor a number, synonyms or
+        sources are not lists, or a weight is not a number.
     """
+    import networkx as nx
+
+    if not isinstance(g, nx.Graph):
+        raise InvalidInputError(f"expected a networkx graph, got {type(g).__name__}")
     edges = (
         g.edges(keys=True, data=True)
         if g.is_multigraph()
@@ -259,13 +288,24 @@ def read_networkx(g: nx.Graph) -> Records:
     relations = [
         relation_of(
             str(head),
-            attributes.get("type", key if isinstance(key, str) else "related"),
+            _edge_type(attributes) or (isinstance(key, str) and key) or "related",
             str(tail),
             attributes,
         )
         for head, tail, key, attributes in edges
     ]
-    return _node_concepts(g.nodes(data=True)), relations
+    alternative_ids = g.graph.get("alternative_ids")
+    return (
+        _node_concepts(g.nodes(data=True)),
+        merge_relations(relations),
+        dict(alternative_ids) if isinstance(alternative_ids, Mapping) else {},
+    )
+
+
+def _edge_type(attributes: Mapping[str, Any]) -> str:
+    """First of the attributes that may name a relation's type; empty if none is filled."""
+    names = ("type", "relation", "predicate", "label")
+    return next((text for name in names if (text := text_of(name, attributes.get(name)))), "")
 
 
 def read_graphml(path: Path) -> Records:
@@ -294,24 +334,26 @@ def read_graphml(path: Path) -> Records:
     )
     # The keys of edges are the ids that the file numbers them by, not types.
     relations = [
-        relation_of(head, attributes.get("type") or attributes.get("label") or "related", tail, attributes)
+        relation_of(head, _edge_type(attributes) or "related", tail, attributes)
         for head, tail, attributes in g.edges(data=True)
     ]
-    return _node_concepts(labelled), relations
+    return _node_concepts(labelled), merge_relations(relations)
 
 
 def _node_concepts(nodes: Iterable[tuple[Any, Mapping[str, Any]]]) -> list[Concept]:
     return [
-        concept_of(str(node), attributes, type_=attributes.get("type") or "concept")
+        concept_of(str(node), attributes, type_=text_of("type", attributes.get("type")) or "concept")
         for node, attributes in nodes
     ]
 
 
-def to_networkx(concepts: Iterable[Concept], relations: Iterable[Relation]) -> nx.MultiDiGraph:
+def to_networkx(
+    concepts: Iterable[Concept], relations: Iterable[Relation], alternative_ids: Mapping[str, str]
+) -> nx.MultiDiGraph:
     """Copy the records into a MultiDiGraph from which `read_networkx` reads the same."""
     import networkx as nx
 
-    g = nx.MultiDiGraph()
+    g = nx.MultiDiGraph(**({"alternative_ids": dict(alternative_ids)} if alternative_ids else {}))
     for c in concepts:
         g.add_node(c.id, name=c.name, type=c.type, synonyms=c.synonyms, description=c.description)
     for r in relations:

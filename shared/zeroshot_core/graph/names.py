@@ -10,9 +10,10 @@ import re
 import unicodedata
 from functools import lru_cache
 
-__all__ = ["case_key", "label_key", "name_key", "singular_keys", "stem_key", "word_key"]
+__all__ = ["case_key", "id_key", "label_key", "name_key", "singular_keys", "stem_key", "word_key"]
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_ID = re.compile(r"<?(?:https?://\S*[/#])?([a-z][a-z0-9.]*)[:_](\w*\d\w*)>?", flags=re.IGNORECASE)
 _NOT_WORD = re.compile(r"[\W_]+")
 _SIBILANTS = ("ses", "xes", "zes", "ches", "shes", "oes")
 _NO_PLURAL = ("ss", "us", "is")
@@ -23,6 +24,15 @@ _QUOTES = "\"'`\u2018\u2019\u201c\u201d "
 def case_key(name: str) -> str:
     """Fold case and spaces: under this key the names of concepts are stored and looked up."""
     return " ".join(name.casefold().split())
+
+
+def id_key(id_: str) -> str:
+    """Fold the spellings of an ontology's id, with ``prefix:`` first; empty for what is not like one.
+
+    ``HP:0000256``, ``hp:0000256``, ``HP_0000256`` and ``http://purl.obolibrary.org/obo/HP_0000256`` are one.
+    """
+    found = _ID.fullmatch(id_.strip())
+    return f"{found[1]}:{found[2]}".casefold() if found else ""
 
 
 def word_key(name: str) -> str:

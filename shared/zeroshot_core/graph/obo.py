@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError, require
 from zeroshot_core.graph.loaders import open_text
-from zeroshot_core.graph.ontology import Ontology
-from zeroshot_core.graph.validation import refuse_damaged
+from zeroshot_core.graph.ontology import Ontology, refuse_other_syntax
+from zeroshot_core.graph.validation import first_of, reason_of, refuse_damaged
 from zeroshot_core.types import Concept, Relation
 
 if TYPE_CHECKING:
@@ -20,7 +22,11 @@ __all__ = ["read_obo"]
 
 
 def read_obo(
-    path: Path, *, relation_types: Collection[str] | None = None, concept_type: str | None = None
+    path: Path,
+    *,
+    relation_types: Collection[str] | None = None,
+    concept_type: str | None = None,
+    on_dangling: Literal["raise", "drop"] = "raise",
 ) -> Ontology:
     """Read the terms of an OBO file that are not obsolete.
 
@@ -34,41 +40,83 @@ def read_obo(
         Which relations to keep, such as ``["is_a"]``, where others end outside the file; all by default.
     concept_type
         Type of all concepts; by default the namespace of each term, ``"term"`` where it has none.
+    on_dangling
+        What happens to relations that end at a term that is not in the file: they are refused, or with
+        ``"drop"`` left out, and a warning counts them.
 
     Raises
     ------
     InvalidInputError
-        If the file can't be read, has no terms or has damaged lines (one error for all).
+        If the file can't be read, has no terms, has damaged lines (one error for all), is of another syntax,
+        or has dangling relations.
     MissingExtraError
         If fastobo is not installed.
     """
+    checks.choice("on_dangling", on_dangling, ("raise", "drop"))
     obo = require("fastobo", extra="ontology")
     with open_text(path) as file:
-        text = file.read()
+        text = _plain(file.read())
+    refuse_other_syntax(path, text, but="OBO")
     if not re.search(r"^\[Term\]", text, flags=re.MULTILINE):
         raise InvalidInputError(f"{path}: expected [Term] frames, got none; is it an OBO file?")
     try:
         document = obo.loads(text)
-    except SyntaxError as error:
-        refuse_damaged(str(path), list(_damaged_lines(text)), unit="line")
-        raise InvalidInputError(f"{path}: line {error.lineno}: expected OBO, got {error.msg}") from error
+    except BaseException as error:
+        _refuse(path, text, error)
+        raise
     terms = {str(frame.id): frame for frame in document if isinstance(frame, obo.term.TermFrame)}
     default_type = concept_type or _value(document.header, "default-namespace") or "term"
     live = {id_: frame for id_, frame in terms.items() if _value(frame, "is_obsolete") != "true"}
+    kept, dangling = [], []
+    for relation in (relation for id_, frame in live.items() for relation in _relations(id_, frame)):
+        if relation_types is None or relation.type in relation_types:
+            if relation.tail in live:
+                kept.append(relation)
+            elif relation.tail not in terms:
+                dangling.append(relation)
+    _settle(path, dangling, on_dangling)
     return Ontology(
         concepts=tuple(
             _concept(id_, frame, concept_type or _value(frame, "namespace") or default_type)
             for id_, frame in live.items()
         ),
-        relations=tuple(
-            relation
-            for id_, frame in live.items()
-            for relation in _relations(id_, frame)
-            if relation.tail in live or relation.tail not in terms
-            if relation_types is None or relation.type in relation_types
-        ),
+        relations=tuple(kept),
         alternative_ids=dict(_alternatives(terms, live)),
     )
+
+
+def _plain(text: str) -> str:
+    """Blank the lines that are comments, which fastobo can't read, and end the last line."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    return re.sub(r"^[ \t]*![^\n]*$", "", lines, flags=re.MULTILINE).rstrip("\n") + "\n"
+
+
+def _refuse(path: Path, text: str, error: BaseException) -> None:
+    """Say what of a text is not OBO, if that is why reading it failed."""
+    if not _is_damage(error):
+        return
+    refuse_damaged(str(path), list(_damaged_lines(text)), unit="line")
+    place = f"line {error.lineno}: " if isinstance(error, SyntaxError) else ""
+    raise InvalidInputError(f"{path}: {place}expected OBO, got {reason_of(error)}") from error
+
+
+def _is_damage(error: BaseException) -> bool:
+    """Whether an error is fastobo's: what it doesn't foresee is a panic, which is no `Exception`."""
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
+
+
+def _settle(path: Path, dangling: Sequence[Relation], on_dangling: str) -> None:
+    """Refuse relations to terms that are not there, or count them in a warning."""
+    if not dangling:
+        return
+    shown = (f"{each.head!r} -{each.type}-> {each.tail!r}" for each in dangling)
+    listed = f"{len(dangling)} that end elsewhere: {first_of(shown, len(dangling))}"
+    if on_dangling == "raise":
+        raise InvalidInputError(
+            f"{path}: expected relations between terms of the file, got {listed}; add those terms, name the "
+            "relation_types to keep, or pass on_dangling='drop' to leave them out"
+        )
+    warnings.warn(f"{path}: dropped {listed}", stacklevel=4)
 
 
 def _value(frame: Iterable[fastobo.abc.AbstractClause], tag: str) -> str:
@@ -153,5 +201,9 @@ def _problem(lines: Sequence[str]) -> tuple[int, str] | None:
     try:
         obo.loads("\n".join([*lines, ""]), threads=1)
     except SyntaxError as error:
-        return error.lineno or 1, f"{error.msg}, got {(error.text or '').strip()!r}"
+        return error.lineno or 1, f"{error.msg}, got {checks.shown((error.text or '').strip())}"
+    except BaseException as error:
+        if not _is_damage(error):
+            raise
+        return 1, f"expected OBO, got {checks.shown(lines[-1])}"
     return None

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import gc
+import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from numbers import Number
 from typing import Any, TypeAlias
+
+import numpy as np
 
 from zeroshot_core.checks import shown
 from zeroshot_core.errors import InvalidInputError
@@ -24,6 +28,7 @@ __all__ = [
     "relation_attributes",
     "relation_of",
     "split_values",
+    "text_of",
 ]
 
 Records: TypeAlias = tuple[list[Concept], list[Relation]]
@@ -47,14 +52,15 @@ def concept_of(id_: str, attributes: Mapping[str, Any], *, type_: str = "concept
     Raises
     ------
     InvalidInputError
-        If the synonyms are neither a list nor a string of values between bars.
+        If the name or description is neither a text nor a number, or the synonyms are neither a list nor a
+        string of values between bars.
     """
     return Concept(
         id=sys.intern(id_),
-        name=attributes.get("name") or id_,
+        name=text_of("name", attributes.get("name")) or id_,
         type=sys.intern(type_),
         synonyms=split_values("synonyms", attributes.get("synonyms")),
-        description=attributes.get("description") or "",
+        description=text_of("description", attributes.get("description")),
     )
 
 
@@ -85,6 +91,23 @@ def relation_of(
     )
 
 
+def text_of(name: str, value: Any) -> str:
+    """Text of an attribute; empty for None and NaN, digits for a number.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is anything else.
+    """
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if not isinstance(value, Number | np.generic):
+        raise InvalidInputError(f"expected {name} as a text, got {shown(value)}")
+    return "" if value != value else str(value)
+
+
 def _number(value: Any) -> float:
     try:
         return float(value)
@@ -94,13 +117,13 @@ def _number(value: Any) -> float:
 
 def split_values(name: str, value: Any) -> tuple[str, ...]:
     """Values of a list, or of a string that separates them by bars (``"one|two"``)."""
-    if value is None or value == "":
-        return ()
     if isinstance(value, str):
         return tuple(part for part in map(str.strip, value.split("|")) if part)
-    if not isinstance(value, list | tuple):
-        raise InvalidInputError(f"expected a list of {name}, got {value!r}")
-    return tuple(value)
+    if isinstance(value, list | tuple):
+        return tuple(text for part in value if (text := text_of(name, part)))
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ()
+    raise InvalidInputError(f"expected a list of {name}, got {shown(value)}")
 
 
 def concept_attributes(concept: Concept) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from numbers import Real
+from types import MappingProxyType
 
-from zeroshot_core.checks import shown
+from zeroshot_core.checks import has_control_character, shown
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.types import Concept, Relation
 
@@ -47,7 +48,11 @@ def refuse_damaged(origin: str, damaged: Sequence[tuple[int, str]], *, unit: str
         )
 
 
-def check_graph(concepts: Sequence[Concept], relations: Sequence[Relation]) -> None:
+def check_graph(
+    concepts: Sequence[Concept],
+    relations: Sequence[Relation],
+    alternative_ids: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Refuse damaged, repeated and dangling records.
 
     Raises
@@ -55,13 +60,24 @@ def check_graph(concepts: Sequence[Concept], relations: Sequence[Relation]) -> N
     InvalidInputError
         If there is any; the message counts them all and lists the first.
     """
-    problems = [*_concept_problems(concepts), *_relation_problems(relations, {c.id for c in concepts})]
+    known = {c.id for c in concepts if isinstance(c, Concept) and isinstance(c.id, str)}
+    problems = [
+        *_concept_problems(concepts),
+        *_relation_problems(relations, known),
+        *_alternative_problems(alternative_ids, known),
+    ]
     if problems:
         raise InvalidInputError(
             "expected distinct concepts with non-empty ids, names and types, and distinct relations "
             f"between them with finite weights above 0, got {len(problems)} wrong: "
             f"{first_of(problems, len(problems))}; mend or drop them"
         )
+
+
+def _alternative_problems(alternative_ids: Mapping[str, str], known: Container[str]) -> Iterator[str]:
+    for old, new in alternative_ids.items():
+        if not (_is_filled(old) and isinstance(new, str) and new in known):
+            yield f"alternative id {shown(old)} means {shown(new)}, which is no concept"
 
 
 def _is_filled(value: object) -> bool:
@@ -71,9 +87,14 @@ def _is_filled(value: object) -> bool:
 def _concept_problems(concepts: Sequence[Concept]) -> Iterator[str]:
     seen: set[str] = set()
     for c in concepts:
+        if not isinstance(c, Concept):
+            yield f"{shown(c)} is no Concept"
+            continue
         if not (_is_filled(c.id) and _is_filled(c.name) and _is_filled(c.type)):
             yield f"concept id={shown(c.id)} name={shown(c.name)} type={shown(c.type)} has an empty field"
             continue
+        if has_control_character(c.id + c.type):
+            yield f"concept id={shown(c.id)} type={shown(c.type)} has a control character in its id or type"
         if c.id in seen:
             yield f"concept {c.id!r} is given twice"
         seen.add(c.id)
@@ -86,6 +107,9 @@ def _concept_problems(concepts: Sequence[Concept]) -> Iterator[str]:
 def _relation_problems(relations: Sequence[Relation], known: Container[str]) -> Iterator[str]:
     seen: set[tuple[str, str, str]] = set()
     for r in relations:
+        if not isinstance(r, Relation):
+            yield f"{shown(r)} is no Relation"
+            continue
         key = (r.head, r.type, r.tail)
         if not all(isinstance(part, str) for part in key):
             yield f"relation {shown(r.head)} -{shown(r.type)}-> {shown(r.tail)} is not of strings"
@@ -93,7 +117,7 @@ def _relation_problems(relations: Sequence[Relation], known: Container[str]) -> 
         if key in seen:
             yield f"relation {r.head!r} -{r.type}-> {r.tail!r} is given twice"
         seen.add(key)
-        if not _is_filled(r.type):
+        if not _is_filled(r.type) or has_control_character(r.type):
             yield f"relation {r.head!r} -> {r.tail!r} has type {r.type!r}"
         for end in (r.head, r.tail):
             if end not in known:

@@ -89,6 +89,11 @@ class Annotations:
         findings = KnowledgeGraph(
             [concept for concept in graph.concepts.values() if concept.type != types.candidates],
             [edge for edge in graph.relations if edge.type == types.hierarchy],
+            alternative_ids={
+                old: new
+                for old, new in graph.alternative_ids.items()
+                if graph.concepts[new].type != types.candidates
+            },
         )
         ids = tuple(sorted({edge.head for edge in shows}))
         places = {id_: row for row, id_ in enumerate(ids)}

@@ -117,20 +117,38 @@ def _findings_of(case: Findings | Item | str, row: int, mentions: Sequence[Menti
 
 
 def link_cases(cases: Sequence[Findings], graph: KnowledgeGraph, linker: Linker) -> list[Case]:
-    """Give each finding the concepts that it probably means; ids mean themselves."""
+    """Give each finding the concepts that it probably means.
+
+    An id means itself or the concept that has it now, in whatever spelling; one that the graph doesn't know
+    means nothing, whatever names are spelt like it. Of several ids of one concept in a case the first counts.
+    """
     texts = dict.fromkeys(text for case in cases for text in (*case.present, *case.excluded))
-    free = [text for text in texts if text not in graph]
+    ids = {text: graph.current_id(text) for text in texts}
+    free = [text for text, id_ in ids.items() if id_ is None and not graph.is_like_an_id(text)]
     links = dict(zip(free, linker.link(free, top_k=_N_MEANINGS), strict=True)) if free else {}
-    meanings = {text: _meanings(text, links, graph) for text in texts}
-    return [_case(case, meanings, len(graph)) for case in cases]
+    meanings = {text: _meanings(id_, links.get(text, ()), graph) for text, id_ in ids.items()}
+    return [_case(_distinct(case, ids), meanings, len(graph)) for case in cases]
 
 
-def _meanings(text: str, links: Mapping[str, Sequence[Link]], graph: KnowledgeGraph) -> dict[int, float]:
+def _distinct(case: Findings, ids: Mapping[str, str | None]) -> Findings:
+    """Leave out what tells a concept again by another of its ids."""
+    first: dict[tuple[str, str], str] = {}
+    for part in ("present", "excluded"):
+        for text in getattr(case, part):
+            first.setdefault((part, ids[text] or text), text)
+    return replace(
+        case,
+        present=tuple(text for (part, _), text in first.items() if part == "present"),
+        excluded=tuple(text for (part, _), text in first.items() if part == "excluded"),
+    )
+
+
+def _meanings(id_: str | None, links: Sequence[Link], graph: KnowledgeGraph) -> dict[int, float]:
     """Positions of the concepts that a text may mean, with shares that sum to 1; none if unknown."""
-    if text in graph:
-        return {graph.positions[text]: 1.0}
-    total = sum(link.probability for link in links[text])
-    return {graph.positions[link.concept]: link.probability / total for link in links[text]}
+    if id_ is not None:
+        return {graph.positions[id_]: 1.0}
+    total = sum(link.probability for link in links)
+    return {graph.positions[link.concept]: link.probability / total for link in links}
 
 
 def _case(case: Findings, meanings: dict[str, dict[int, float]], n_concepts: int) -> Case:

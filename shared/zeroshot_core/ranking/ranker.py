@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -18,6 +19,7 @@ from zeroshot_core.estimators.indexing import ModelIndex, resolve_encoder
 from zeroshot_core.estimators.model_state import ModelState, sparse_arrays
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.graph.hierarchy import hierarchy_of
+from zeroshot_core.graph.validation import first_of
 from zeroshot_core.ranking.annotations import Annotations, AnnotationTypes
 from zeroshot_core.ranking.findings import Case, Findings, as_findings, link_cases
 from zeroshot_core.ranking.hit_writer import HitWriter
@@ -143,7 +145,8 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X
-            Findings; items with their concepts; or texts in which findings are mentioned.
+            Findings; items with their concepts; or texts in which findings are mentioned. Former ids and
+            other spellings of an id count as that of today; a warning names what means no concept.
         databases
             Prefixes of the candidates' ids, such as ``["OMIM"]``, that are ranked; empty for all.
 
@@ -157,11 +160,11 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
         """
         top_k = self.top_k if top_k is None else checks.whole("top_k", top_k, least=1)
         ranked = self._ranked(databases)
-        return self._hits(self.understand(X), ranked, top_k)
+        return self._hits(self._understood(X), ranked, top_k)
 
     def scores(self, X: Sequence[Findings | Item | str]) -> Floats:
         """Log likelihood ratios, shape (q, m) in the order of `classes_`; 0 where nothing is known."""
-        cases = self.understand(X)
+        cases = self._understood(X)
         rows = [logs.sum(axis=0) + denied.sum(axis=0) for _, logs, denied in self._scored(cases)]
         return np.stack(rows).astype(np.float64) if rows else np.zeros((0, len(self.classes_)))
 
@@ -169,7 +172,7 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
         """Best candidate of each case, shape (q,); empty strings where there is nothing to go on."""
         best = [
             str(self.classes_[(logs.sum(axis=0) + denied.sum(axis=0)).argmax()]) if case.present else ""
-            for case, logs, denied in self._scored(self.understand(X))
+            for case, logs, denied in self._scored(self._understood(X))
         ]
         return np.array(best, dtype=np.str_)
 
@@ -194,7 +197,7 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
         """
         top_k = self.top_k if top_k is None else checks.whole("top_k", top_k, least=1)
         ranked = self._ranked(())
-        cases = self.understand(X)
+        cases = self._understood(X)
         return [
             Prediction(
                 id=case.id,
@@ -209,6 +212,18 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
         """Say which concepts the findings of each case were taken to mean, and which mean none."""
         self._check_fitted()
         return link_cases(as_findings(X, self.linker_.link_mentions), self.graph_, self.linker_)
+
+    def _understood(self, X: Sequence[Findings | Item | str]) -> list[Case]:
+        """As `understand`, with a warning that names what means no concept and so counts for nothing."""
+        cases = self.understand(X)
+        unknown = list(dict.fromkeys(text for case in cases for text in case.unknown))
+        if unknown:
+            warnings.warn(
+                f"{len(unknown)} findings mean no concept of the graph and count for nothing: "
+                f"{first_of(map(checks.shown, unknown), len(unknown))}; mend their ids or words",
+                stacklevel=3,
+            )
+        return cases
 
     def _hits(
         self,

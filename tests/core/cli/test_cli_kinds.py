@@ -8,6 +8,8 @@ import pytest
 from cli_samples import Run
 from zeroshot_core import load_model
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* findings? mean no concept")
+
 SAVED = Path(__file__).parents[2] / "fixtures" / "saved_models"
 KINDS = {
     "regressor_graph": "ZeroShotRegressor",

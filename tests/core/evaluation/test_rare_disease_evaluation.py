@@ -14,6 +14,8 @@ from zeroshot_core.evaluation import (
 )
 from zeroshot_core.evaluation.patients import with_current_ids
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* findings? mean no concept")
+
 
 @pytest.fixture(scope="module")
 def ranker():

@@ -158,3 +158,54 @@ def test_two_hundred_thousand_relations_load_within_a_fifth_of_a_minute(tmp_path
     graph = KnowledgeGraph.from_csv(path)
     assert len(graph.relations) == 200_000
     assert time.process_time() - start < 12
+
+
+def test_edges_of_networkx_keep_the_type_that_any_common_attribute_names():
+    g = nx.MultiDiGraph()
+    nan = float("nan")
+    g.add_edge("a", "b", type=3, sources=["x", 7])
+    g.add_edge("a", "b", relation="likes", weight=2)
+    g.add_edge("a", "b", predicate="knows", type=nan, relation=None)
+    g.add_edge("a", "b", label="sees", sources=nan)
+    g.add_edge("a", "b", key="by key")
+    g.add_edge("a", "b")
+    g.add_edge("a", "b", weight=5, sources="y")
+    g.add_node("a", name=nan, description=None, type=None, synonyms=[1, None, "s"])
+    g.add_node("b", name=7)
+    graph = KnowledgeGraph.from_networkx(g)
+    assert list(graph.concepts.values()) == [
+        Concept(id="a", name="a", synonyms=("1", "s")),
+        Concept(id="b", name="7"),
+    ]
+    assert [(edge.type, edge.weight, edge.sources) for edge in graph.relations] == [
+        ("3", 1.0, ("x", "7")),
+        ("likes", 2.0, ()),
+        ("knows", 1.0, ()),
+        ("sees", 1.0, ()),
+        ("by key", 1.0, ()),
+        ("related", 5.0, ("y",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"type": ["a"]}, r"expected type as a text, got \['a'\]"),
+        ({"weight": "heavy"}, "expected a weight that is a number, got 'heavy'"),
+        ({"weight": 10**400}, "expected a weight that is a number, got 1000"),
+        ({"weight": float("nan")}, "has weight nan"),
+        ({"sources": {"a"}}, "expected a list of sources"),
+        ({"type": "a\0b"}, r"has type 'a\\x00b'"),
+    ],
+)
+def test_edges_of_networkx_that_say_nothing_sensible_are_refused(attributes, message):
+    g = nx.DiGraph()
+    g.add_edge("a", "b", **attributes)
+    with pytest.raises(InvalidInputError, match=message):
+        KnowledgeGraph.from_networkx(g)
+
+
+@pytest.mark.parametrize("wrong", [None, [("a", "b")], {"a": "b"}])
+def test_what_is_no_networkx_graph_is_refused(wrong):
+    with pytest.raises(InvalidInputError, match="expected a networkx graph, got "):
+        KnowledgeGraph.from_networkx(wrong)

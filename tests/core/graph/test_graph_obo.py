@@ -98,8 +98,59 @@ def test_damaged_lines_give_one_error_with_count_and_line_numbers(tmp_path):
 
 
 def test_a_relation_to_a_term_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(InvalidInputError, match=r"got 1 wrong.*'S:2' -is_a-> 'S:7' ends at unknown concept"):
-        KnowledgeGraph.from_obo(written(tmp_path, SMALL.replace("is_a: S:1 ", "is_a: S:7 ")))
+    path = written(tmp_path, SMALL.replace("is_a: S:1 ", "is_a: S:7 "))
+    with pytest.raises(
+        InvalidInputError, match=r"got 1 that end elsewhere: 'S:2' -is_a-> 'S:7'; .*on_dangling"
+    ):
+        KnowledgeGraph.from_obo(path)
+    with pytest.warns(UserWarning, match="dropped 1 that end elsewhere: 'S:2' -is_a-> 'S:7'"):
+        graph = KnowledgeGraph.from_obo(path, on_dangling="drop")
+    assert [(edge.head, edge.type, edge.tail) for edge in graph.relations] == [("S:2", "part_of", "S:3")]
+    with pytest.raises(
+        InvalidInputError, match="expected on_dangling to be one of 'raise', 'drop', got 'keep'"
+    ):
+        KnowledgeGraph.from_obo(path, on_dangling="keep")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SMALL.replace("\n[Term]\nid: S:3", "\n! a comment\n[Term]\nid: S:3"),
+        SMALL.replace("name: ball", "  ! a comment\nname: ball"),
+        "! a comment\n" + SMALL.replace("default-namespace", "! another\ndefault-namespace"),
+        f"{SMALL}\n! the last",
+        SMALL.rstrip("\n"),
+        SMALL.replace("\n", "\r\n"),
+        SMALL.replace("\n", "\r"),
+    ],
+)
+def test_comments_and_ends_of_lines_change_nothing(tmp_path, text):
+    path = tmp_path / "terms.obo"
+    path.write_bytes(text.encode())
+    graph = KnowledgeGraph.from_obo(path)
+    assert graph == KnowledgeGraph.from_obo(written(tmp_path, SMALL))
+    assert graph.current_id("s_20") == "S:2"
+
+
+def test_a_panic_of_the_parser_is_an_error_in_one_sentence(tmp_path, monkeypatch):
+    import fastobo
+
+    class PanicException(BaseException):
+        """As of pyo3."""
+
+    def loads(*args, **kwargs):
+        raise PanicException("internal error: entered unreachable code")
+
+    monkeypatch.setattr(fastobo, "loads", loads)
+    with pytest.raises(InvalidInputError, match="expected OBO, got "):
+        KnowledgeGraph.from_obo(written(tmp_path, SMALL))
+
+
+def test_other_syntaxes_are_named_with_what_converts_them(tmp_path):
+    with pytest.raises(
+        InvalidInputError, match="expected OBO, got OWL in functional syntax; convert it with"
+    ):
+        KnowledgeGraph.from_obo(written(tmp_path, "Prefix(:=<http://a>)\nOntology(<http://a>)"))
 
 
 @pytest.mark.parametrize("text", ["", "id,name\nS:1,shape\n", "format-version: 1.2\n"])

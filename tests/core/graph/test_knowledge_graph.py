@@ -120,3 +120,51 @@ def test_require_lists_the_first_unknown_ids(graph):
         UnknownConceptError, match=r"graph's 3 concepts, got 7 unknown: 'x0'.*'x4'; and 2 more"
     ):
         graph.require(["flu", *(f"x{i}" for i in range(7)), "x0"])
+
+
+def test_alternative_ids_mean_concepts_and_leave_the_digest_as_it_is(graph, tmp_path):
+    other = KnowledgeGraph(
+        graph.concepts.values(), graph.relations, alternative_ids={"grippe:1": "flu", "OLD:2": "cough"}
+    )
+    assert other.digest == graph.digest == "81ae9f590629e4c1"
+    assert other != graph
+    assert [other.current_id(id_) for id_ in ("flu", "grippe:1", "old_2", "OLD:3", "")] == [
+        "flu",
+        "flu",
+        "cough",
+        None,
+        None,
+    ]
+    other.to_jsonl(tmp_path / "graph.jsonl")
+    assert KnowledgeGraph.from_jsonl(tmp_path / "graph.jsonl") == other
+    assert KnowledgeGraph.from_networkx(other.to_networkx()) == other
+    with pytest.raises(UnknownConceptError, match=r"got 2 unknown: 'old_2' \(now 'cough'\); 'x'"):
+        other.require(["flu", "old_2", "x"])
+
+
+def test_a_spelling_that_two_concepts_share_means_neither():
+    concepts = [Concept(id=id_, name=id_) for id_ in ("http://a/X_1", "http://b/X_1", "X:2")]
+    graph = KnowledgeGraph(concepts, alternative_ids={"X:1": "X:2"})
+    assert graph.current_id("x:1") is None
+    assert graph.current_id("X:1") == graph.current_id("x_2") == "X:2"
+
+
+@pytest.mark.parametrize("alternative", [{"a": "nowhere"}, {"": "flu"}, {7: "flu"}, {"a": ["flu"]}])
+def test_an_alternative_id_that_means_no_concept_is_refused(graph, alternative):
+    with pytest.raises(InvalidInputError, match=r"got 1 wrong: alternative id .*, which is no concept"):
+        KnowledgeGraph(graph.concepts.values(), alternative_ids=alternative)
+
+
+@pytest.mark.parametrize("wrong", [{"id": "a\0b"}, {"id": "a\nb"}, {"type": "a\x1b[2J"}])
+def test_control_characters_in_ids_and_types_are_refused(wrong):
+    with pytest.raises(InvalidInputError, match="has a control character in its id or type") as caught:
+        KnowledgeGraph([Concept(**{"id": "a", "name": "a", **wrong})])
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("wrong", [{"id": "a"}, None, "a", 3])
+def test_what_is_no_record_is_refused(wrong):
+    with pytest.raises(InvalidInputError, match="is no Concept"):
+        KnowledgeGraph([wrong])
+    with pytest.raises(InvalidInputError, match="is no Relation"):
+        KnowledgeGraph([COUGH], [wrong])

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ranker_samples import clinic_graph, found
-from zeroshot_core import Item
+from zeroshot_core import Concept, Item, KnowledgeGraph
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.index import VectorIndex
@@ -135,3 +135,54 @@ def test_a_single_case_is_refused(wrong):
 def test_another_thing_in_a_row_is_refused(wrong):
     with pytest.raises(InvalidInputError, match=r"expected findings, items or texts, got \w+ in row 1"):
         as_findings(["fits", wrong], no_text)
+
+
+FORMER = {"F:7": "F:lens", "HP:0200135": "HP:0000256", "OLD:1": "F:rash"}
+PHENOTYPES = KnowledgeGraph(
+    [*(Concept(id=id_, name=id_) for id_ in ("F:lens", "F:rash", "HP:0000256", "HP:0001250"))],
+    alternative_ids=FORMER,
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "id_"),
+    [
+        ("HP:0000256", "HP:0000256"),
+        ("HP:0200135", "HP:0000256"),
+        ("hp:0000256", "HP:0000256"),
+        ("HP_0200135", "HP:0000256"),
+        ("http://purl.obolibrary.org/obo/HP_0001250", "HP:0001250"),
+        ("<https://identifiers.org/HP:0001250>", "HP:0001250"),
+        ("OLD:1", "F:rash"),
+    ],
+)
+def test_former_ids_and_other_spellings_mean_the_concept_of_today(given, id_, linker):
+    (case,) = link_cases([Findings(present=(given,))], PHENOTYPES, linker)
+
+    assert case.present == (given,)
+    assert likeliest(case.meant, PHENOTYPES) == [id_]
+
+
+def test_an_id_that_the_graph_lacks_is_unknown_whatever_names_are_spelt_like_it(linker):
+    (case,) = link_cases([Findings(present=("HP:0000257", "hp_1"))], PHENOTYPES, linker)
+
+    assert (case.present, case.unknown) == ((), ("HP:0000257", "hp_1"))
+
+
+def test_a_concept_that_two_of_its_ids_tell_counts_once(linker):
+    given = ("HP:0200135", "F:rash", "HP:0000256", "hp_0000256")
+    (case,) = link_cases([Findings(present=given, excluded=("OLD:1", "F:rash"))], PHENOTYPES, linker)
+
+    assert case.present == ("HP:0200135", "F:rash")
+    assert case.excluded == ("OLD:1",)
+
+
+def test_annotations_keep_the_alternative_ids_of_findings():
+    graph = clinic_graph()
+    graph = KnowledgeGraph(
+        graph.concepts.values(), graph.relations, alternative_ids={"F:7": "F:lens", "OMIM:9": "OMIM:1"}
+    )
+    types = AnnotationTypes(
+        candidates="disease", relation="has_phenotype", exclusion="lacks_phenotype", hierarchy="is_a"
+    )
+    assert Annotations.of(graph, types).findings.alternative_ids == {"F:7": "F:lens"}

@@ -15,6 +15,8 @@ from zeroshot_core.ranking.likelihood import Telling
 from zeroshot_core.ranking.ranker import ZeroShotRanker
 from zeroshot_core.types import Evidence
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* findings? mean no concept")
+
 MARFAN = found("F:fingers", "F:tall", "F:lens", no=("F:seizure",))
 CASES = [
     MARFAN,

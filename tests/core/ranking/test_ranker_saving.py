@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ranker_samples import clinic_graph, found
-from zeroshot_core import Item
+from zeroshot_core import Item, KnowledgeGraph
 from zeroshot_core.classification.classifier import ZeroShotClassifier
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.errors import ArtifactError, FingerprintMismatchError
@@ -19,6 +19,8 @@ from zeroshot_core.ranking.likelihood import Telling
 from zeroshot_core.ranking.ranker import ZeroShotRanker
 from zeroshot_core.regression.regressor import ZeroShotRegressor
 from zeroshot_core.serving.loading import load_model
+
+pytestmark = pytest.mark.filterwarnings("ignore:.* findings? mean no concept")
 
 TELLING = Telling(noise=0.2, kin=0.1)
 CASES = [
@@ -157,3 +159,34 @@ def test_what_is_wrong_with_a_saved_ranker_is_said(folder, harm, message):
 def test_another_encoder_is_refused(folder):
     with pytest.raises(FingerprintMismatchError, match="expected encoder 'hash' with fingerprint"):
         load_model(folder, encoder=HashEncoder(64))
+
+
+def test_former_ids_rank_as_those_of_today_after_loading_too(tmp_path):
+    graph = clinic_graph()
+    graph = KnowledgeGraph(
+        graph.concepts.values(), graph.relations, alternative_ids={"F:7": "F:lens", "F:8": "F:tall"}
+    )
+    ranker = ZeroShotRanker(HashEncoder(32), graph).fit()
+    wanted = ranker.scores([found("F:lens", no=("F:tall",))])
+    given = [found("f_7", no=("F:8",))]
+
+    np.testing.assert_array_equal(ranker.scores(given), wanted)
+    ranker.save(tmp_path / "model")
+    ranker.close()
+    loaded = ZeroShotRanker.load(tmp_path / "model")
+    np.testing.assert_array_equal(loaded.scores(given), wanted)
+    assert loaded.graph_.alternative_ids == graph.alternative_ids
+    loaded.close()
+
+
+def test_what_means_no_concept_is_named_in_one_warning():
+    ranker = ZeroShotRanker(HashEncoder(32), clinic_graph()).fit()
+    cases = [found("F:lens", "F:99"), found("zzz qqq\x1b[2J", "F:99")]
+    for method in (ranker.rank, ranker.scores, ranker.predict, ranker.explain):
+        with pytest.warns(UserWarning, match="mean no concept") as caught:
+            method(cases)
+        assert [str(each.message) for each in caught] == [
+            "2 findings mean no concept of the graph and count for nothing: "
+            "'F:99'; 'zzz qqq\\x1b[2J'; mend their ids or words"
+        ]
+    ranker.close()
