@@ -90,7 +90,7 @@ class VersionBuilder:
         smoothing: float,
         show_progress: bool,
     ) -> None:
-        params.build_options(encoder.dimension, is_lite=catalog.connection.is_lite)
+        params.check_dimension(encoder.dimension)
         self._catalog = catalog
         self._params = params
         self._encoder = encoder
@@ -255,7 +255,8 @@ class VersionBuilder:
 
         def index(kind: RecordKind[Any]) -> None:
             name = self._catalog.collection(info.id, kind.name)
-            create_indexes(self._catalog.connection, name, kind, info.dimension, info.params)
+            n_rows = info.counts[kind.name]
+            create_indexes(self._catalog.connection, name, kind, info.dimension, n_rows, info.params)
 
         with ThreadPoolExecutor(len(KINDS)) as pool:
             list(pool.map(index, KINDS))

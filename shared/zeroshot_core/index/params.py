@@ -58,6 +58,9 @@ INDEX_TYPES = tuple(_BUILD)
 # Milvus Lite takes any name, but builds only these; for others its builder fails in the background and every
 # search silently scans all rows.
 LITE_INDEX_TYPES = ("AUTOINDEX", "FLAT", "HNSW", "IVF_FLAT", "IVF_SQ8")
+# A server builds no index over less than 1,024 rows of a segment. It searches 16 of 128 cells in place of it,
+# and so finds nothing where a filter leaves only rows of other cells. Flat, it compares all rows.
+_FEWEST_INDEXED = 2048
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,8 @@ class IndexParams:
     index_type
         ``FLAT`` (exact), ``HNSW``, ``IVF_FLAT``, ``IVF_SQ8``, ``IVF_PQ``, ``SCANN``, ``DISKANN``, or
         ``AUTOINDEX``: the server's own choice, and ``FLAT`` on Milvus Lite, whose graph index takes longer to
-        build than it saves.
+        build than it saves. On a server what is built with fewer than 2,048 rows is ``FLAT`` whatever the
+        type, for a server does not index so few (`build_options`).
     metric
         ``COSINE``, ``IP`` or ``L2``.
     build
@@ -130,22 +134,36 @@ class IndexParams:
         """How far from 1 a vector's score with itself may be: quantised indexes score approximately."""
         return 0.25 if self.index_type in ("IVF_SQ8", "IVF_PQ", "SCANN", "DISKANN") else 1e-2
 
-    def build_options(self, dimension: int, *, is_lite: bool) -> dict[str, Any]:
-        """Arguments of Milvus' ``add_index`` for vectors of this dimension.
+    def check_dimension(self, dimension: int) -> None:
+        """Refuse vectors that IVF_PQ cannot cut into the given number of parts.
 
         Raises
         ------
         InvalidInputError
             If `m` does not divide the dimension.
         """
-        kind = "FLAT" if is_lite and self.index_type == "AUTOINDEX" else self.index_type
+        m = int(self.build.get("m", 1))
+        if dimension % m:
+            raise InvalidInputError(f"expected m to divide the dimension {dimension}, got m={m}")
+
+    def build_options(self, dimension: int, n_rows: int, *, is_lite: bool) -> dict[str, Any]:
+        """Arguments of Milvus' ``add_index`` for vectors of this dimension.
+
+        On a server the number of rows at the build decides: fewer than 2,048 are compared one by one, which
+        is exact. So they are after upserts too, until the items are built anew: a server takes an index away
+        only from a collection that nobody searches meanwhile, and compares some ten thousand rows within
+        milliseconds.
+
+        Parameters
+        ----------
+        n_rows
+            Of the collection when it is built.
+        """
+        is_flat = self.index_type == "AUTOINDEX" if is_lite else n_rows < _FEWEST_INDEXED
+        kind = "FLAT" if is_flat else self.index_type
         params = {name: self.build.get(name, _DEFAULTS.get(name)) for name in _BUILD[kind]}
         if "m" in params:
             params["m"] = self.build.get("m", math.gcd(dimension, 32))
-            if dimension % int(params["m"] or 1):
-                raise InvalidInputError(
-                    f"expected m to divide the dimension {dimension}, got m={params['m']}"
-                )
         params = {name: value for name, value in params.items() if value is not None}
         # The client spreads `params` over the request, where a server looks; Milvus Lite looks for one entry.
         return {

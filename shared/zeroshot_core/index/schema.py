@@ -261,13 +261,24 @@ def create_collection(
 
 
 def create_indexes(
-    connection: Connection, collection: str, kind: RecordKind[Any], dimension: int, params: IndexParams
+    connection: Connection,
+    collection: str,
+    kind: RecordKind[Any],
+    dimension: int,
+    n_rows: int,
+    params: IndexParams,
 ) -> None:
-    """Index the vectors, and the fields that name concepts, unless that is done; then load the collection."""
+    """Index the vectors, and the fields that name concepts, unless that is done; then load the collection.
+
+    Parameters
+    ----------
+    n_rows
+        That the collection will have when it is built.
+    """
     from pymilvus import MilvusClient
 
     indexes = MilvusClient.prepare_index_params()
-    indexes.add_index("vector", **params.build_options(dimension, is_lite=connection.is_lite))
+    indexes.add_index("vector", **params.build_options(dimension, n_rows, is_lite=connection.is_lite))
     for name in kind.indexed:
         # A server picks the scalar index that its release has; Milvus Lite wants the name.
         indexes.add_index(name, index_type="INVERTED" if connection.is_lite else "")

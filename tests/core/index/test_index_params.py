@@ -83,9 +83,24 @@ def test_type_that_a_local_file_cannot_build_is_refused_before_the_file_is_made(
 
 def test_pq_needs_subvectors_that_divide_the_dimension():
     with pytest.raises(InvalidInputError, match="expected m to divide the dimension 384, got m=7"):
-        IndexParams("IVF_PQ", build={"m": 7}).build_options(384, is_lite=False)
-    assert IndexParams("IVF_PQ").build_options(384, is_lite=False)["params"]["m"] == 32
-    assert IndexParams("IVF_PQ").build_options(50, is_lite=False)["params"]["m"] == 2
+        IndexParams("IVF_PQ", build={"m": 7}).check_dimension(384)
+    IndexParams("IVF_PQ").check_dimension(50)
+    assert IndexParams("IVF_PQ").build_options(384, 5000, is_lite=False)["params"]["m"] == 32
+    assert IndexParams("IVF_PQ").build_options(50, 5000, is_lite=False)["params"]["m"] == 2
+
+
+@pytest.mark.parametrize("index_type", INDEX_TYPES)
+def test_a_server_compares_few_rows_one_by_one(index_type):
+    params = IndexParams(index_type)
+    assert params.build_options(64, 2047, is_lite=False) == IndexParams("FLAT").build_options(
+        64, 2047, is_lite=False
+    )
+    assert params.build_options(64, 2048, is_lite=False)["index_type"] == index_type
+
+
+def test_a_local_file_builds_what_was_chosen_however_few_rows():
+    assert IndexParams("HNSW").build_options(64, 3, is_lite=True)["index_type"] == "HNSW"
+    assert IndexParams().build_options(64, 10**6, is_lite=True)["index_type"] == "FLAT"
 
 
 @pytest.mark.parametrize(("index_type", "name"), [("HNSW", "ef"), ("DISKANN", "search_list")])
