@@ -8,7 +8,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from zeroshot_core.checks import has_control_character, nearest_name, shown
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.types import Scalar
+from zeroshot_core.types import Item, Scalar
 
 __all__ = [
     "AllOf",
@@ -27,6 +28,9 @@ __all__ = [
     "Not",
     "check_key",
     "filter_of",
+    "holds",
+    "id_literal",
+    "id_literals",
     "literal",
     "literals",
     "render",
@@ -50,6 +54,13 @@ _MAPPED = {
     "$any": "contains",
 }
 _COMBINED = ("$and", "$or", "$not")
+_COMPARES: Mapping[str, Callable[[Any, Any], Any]] = {
+    "==": operator.eq,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 _ITEM_FIELDS = ("id", "text", "concepts")
 # A server's parser, and Python's own stack, go no deeper than some hundred.
 _MOST_LEVELS = 32
@@ -244,7 +255,7 @@ def literal(value: Scalar) -> str:
     if isinstance(value, float) and math.isfinite(value):
         return repr(float(value))
     if isinstance(value, str) and "\0" not in value:
-        return f'"{value.translate(_ESCAPES)}"'
+        return id_literal(value)
     raise InvalidInputError(
         f"expected a string, a finite number or a boolean to filter by, got {shown(value)}"
     )
@@ -253,6 +264,47 @@ def literal(value: Scalar) -> str:
 def literals(values: Sequence[Scalar]) -> str:
     """Write scalars as a Milvus list literal."""
     return "[" + ", ".join(literal(value) for value in values) + "]"
+
+
+def holds(filter: Filter, item: Item) -> bool:
+    """Whether a filter leaves an item that is not in Milvus, as it would one that is."""
+    if isinstance(filter, Not):
+        return not holds(filter.part, item)
+    if isinstance(filter, AllOf | AnyOf):
+        found = (holds(part, item) for part in filter.parts)
+        return all(found) if isinstance(filter, AllOf) else any(found)
+    if filter.op in ("!=", "not in"):
+        return not any(_compares("==", _value_of(item, filter.field), value) for value in filter.values)
+    if filter.op == "contains":
+        return any(value in item.concepts for value in filter.values)
+    op = "==" if filter.op == "in" else filter.op
+    return any(_compares(op, _value_of(item, filter.field), value) for value in filter.values)
+
+
+def _value_of(item: Item, field: str) -> object:
+    """Find what a condition looks at; None where the item has no such key."""
+    return getattr(item, field) if field in _ITEM_FIELDS else item.metadata.get(field)
+
+
+def _compares(op: str, found: object, value: Scalar) -> bool:
+    """Whether a comparison holds: of numbers with numbers, strings with strings, booleans for equality."""
+    if isinstance(found, bool) or isinstance(value, bool):
+        return op == "==" and found is value
+    if isinstance(found, str) and isinstance(value, str):
+        return bool(_COMPARES[op](found, value))
+    if isinstance(found, int | float) and isinstance(value, int | float):
+        return bool(_COMPARES[op](found, value))
+    return False
+
+
+def id_literal(id: str) -> str:
+    """Write a stored id as a Milvus literal: whatever it holds, what has been written is found by it."""
+    return f'"{id.translate(_ESCAPES)}"'
+
+
+def id_literals(ids: Iterable[str]) -> str:
+    """Write stored ids as a Milvus list literal."""
+    return "[" + ", ".join(map(id_literal, ids)) + "]"
 
 
 def _render(filter: Filter, columns: FilterColumns, n_levels: int, *, negated: bool) -> str:

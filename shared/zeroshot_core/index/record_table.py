@@ -11,7 +11,7 @@ import numpy as np
 
 from zeroshot_core.index.collection import Record, SearchResult, check_ids, check_search
 from zeroshot_core.index.connection import begin_each
-from zeroshot_core.index.filters import Filter, literal, literals, render
+from zeroshot_core.index.filters import Filter, id_literal, id_literals, render
 from zeroshot_core.index.mirror import Mirror
 from zeroshot_core.index.params import to_scores
 from zeroshot_core.index.schema import TEXT_BYTES
@@ -213,7 +213,7 @@ class RecordTable(Generic[Record]):
     def delete(self, ids: Sequence[str]) -> None:
         """Delete rows by id; unknown ids are passed over."""
         for part in _parts(list(ids), _KEYS_PER_READ):
-            self._call("delete", filter=f"id in {literals(part)}")
+            self._call("delete", filter=f"id in {id_literals(part)}")
         self._connection.note_write()
 
     def wait_for_writes(self) -> None:
@@ -338,7 +338,7 @@ class RecordTable(Generic[Record]):
 
     def _rows_of(self, ids: Sequence[str], fields: Sequence[str]) -> Iterator[Row]:
         for part in _parts(ids, min(_KEYS_PER_READ, self._rows_per_read(fields))):
-            yield from self._call("query", filter=f"id in {literals(part)}", output_fields=list(fields))
+            yield from self._call("query", filter=f"id in {id_literals(part)}", output_fields=list(fields))
 
     def _scan(
         self, expression: str, fields: Sequence[str], limit: int | None = None, **options: Any
@@ -359,7 +359,7 @@ class RecordTable(Generic[Record]):
         size = self._rows_per_read(fields)
         last, page = "", None
         while page is None or len(page) == size:
-            after = f"id > {literal(last)}" + (f" and ({expression})" if expression else "")
+            after = f"id > {id_literal(last)}" + (f" and ({expression})" if expression else "")
             page = self._call(
                 "query", filter=after, output_fields=list(fields), limit=size, iterator="True", **options
             )
