@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -28,7 +29,7 @@ from zeroshot_core.classification.rejection import NONE_OF_THESE, fit_index_scor
 from zeroshot_core.classification.transduction import TUNED_TEMPERATURE, neighbour_graph
 from zeroshot_core.classification.transductive_head import fit_transductive_head
 from zeroshot_core.errors import InvalidInputError, NotFittedError
-from zeroshot_core.estimators.base import SavedModel
+from zeroshot_core.estimators.base import FittedState, SavedModel
 from zeroshot_core.estimators.calibration_split import calibration_split, has_calibration_split
 from zeroshot_core.estimators.encoder_tuning import (
     Tuning,
@@ -112,13 +113,7 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
     """
 
     _kind: ClassVar[str] = "classifier"
-    classes_: npt.NDArray[np.str_]
-    graph_: KnowledgeGraph
-    head_: LabelHead
-    hierarchy_: LabelHierarchy
-    retriever_: Retriever
-    # Learned from the index when it is first asked for.
-    _scorer: NoveltyScorer | None
+    _fitted: _ClassifierState
 
     def __init__(
         self,
@@ -195,16 +190,24 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
             y=y or (),
             unlabelled=others,
         )
-        model_index = ModelIndex(self.index)
-        tuned = _tune(task, base, model_index, settings.tuning)
-        version = model_index.build(task.items, tuned.encoder, graph, show_progress=self.show_progress)
-        head = _fit_head(task, version, tuned, settings.tuning.random_state)
-        model_index.publish(version)
-        clear_rounds(tuned.report, model_index, version, self.checkpoints)
-        held = self.encoder_ if self.holds_encoder_ else None
-        self.holds_encoder_ = holds_encoder(tuned.encoder, tuned.report, held)
-        self.tuning_ = tuned.report
-        self._adopt(model_index, version, without_memory(tuned.encoder, base), graph, ids, head)
+        with self._turns:
+            model_index = ModelIndex(self.index)
+            tuned = _tune(task, base, model_index, settings.tuning)
+            version = model_index.build(task.items, tuned.encoder, graph, show_progress=self.show_progress)
+            head = _fit_head(task, version, tuned, settings.tuning.random_state)
+            model_index.publish(version)
+            clear_rounds(tuned.report, model_index, version, self.checkpoints)
+            self._fitted = _fitted_state(
+                settings,
+                encoder=without_memory(tuned.encoder, base),
+                holds_encoder=holds_encoder(tuned.encoder, tuned.report, self._held_encoder),
+                model_index=model_index,
+                version=version,
+                tuning=tuned.report,
+                graph=graph,
+                ids=ids,
+                head=head,
+            )
         return self
 
     def partial_fit(
@@ -215,10 +218,12 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
     ) -> ZeroShotClassifier:
         """Take in new labels, and new examples of new and old ones, without building the index anew.
 
-        Examples are written into the live version and found at once. Only the rows of labels that have
-        something new are learned, against their neighbours in Milvus; a new label counts as one without
-        examples in the stacking, and an example of it names its label in its metadata, until `fit`. What is
-        in-distribution is learned anew when it is next asked for.
+        Examples are found at once, by this model alone: they lie in memory over the version of the index
+        (`version_`), and are saved with the model, whose next `fit` may index them. Only the rows of labels
+        that have something new are learned, against their neighbours in Milvus; a new label counts as one
+        without examples in the stacking, and an example of it names its label in its metadata, until `fit`.
+        What is in-distribution is learned anew when it is next asked for. Who asks meanwhile is answered by
+        what was known before; several who call this at once take turns.
 
         Parameters
         ----------
@@ -237,17 +242,29 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         """
         self._check_fitted()
         items, y = _labelled(X, y, prefix=f"added-{_text_digest(X)}-")
-        given = [*label_list(labels or ()), *(name for name in y or () if name not in self.classes_)]
-        if not given and not items:
+        named = label_list(labels or ())
+        if not named and not items:
             raise InvalidInputError("expected new labels or examples for partial_fit, got neither")
-        new = list(dict.fromkeys(given))
-        ids, graph = label_graph([*self.classes_.tolist(), *new], None, self.graph_)
-        graph.require(concept for item in items for concept in item.concepts)
-        hierarchy = label_hierarchy(ids, graph)
-        head = self._extended_head(items, y or (), ids, hierarchy, graph)
-        self._write(items, y or ())
-        self.graph_, self.classes_, self.head_, self.hierarchy_ = graph, np.array(ids), head, hierarchy
-        self._scorer = None
+        with self._turns:
+            fitted = self._fitted
+            new = [*named, *(name for name in y or () if name not in fitted.classes)]
+            ids, graph = label_graph([*fitted.classes.tolist(), *dict.fromkeys(new)], None, fitted.graph)
+            graph.require(concept for item in items for concept in item.concepts)
+            hierarchy = label_hierarchy(ids, graph)
+            vectors = np.zeros((0, fitted.encoder.dimension), dtype=np.float32)
+            if items:
+                vectors = fitted.encoder.encode([item.content for item in items])
+            version = _with_examples(fitted.version, items, y or (), vectors)
+            head = self._extended_head(fitted, vectors, y or (), ids, hierarchy, graph)
+            self._fitted = replace(
+                fitted,
+                version=version,
+                retriever=fitted.retriever.over(version),
+                graph=graph,
+                classes=np.array(ids),
+                hierarchy=hierarchy,
+                head=head,
+            )
         return self
 
     def predict(
@@ -275,13 +292,14 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
             below 1 nor ``"auto"``.
         """
         least = _least_confidence(confidence)
-        vectors = self._encoded(self._checked_items(X))
-        return self._answers(vectors, self.head_.probabilities(vectors), reject, least)
+        fitted, items = self._asked(X)
+        vectors = self._encoded(fitted, items)
+        return self._answers(fitted, vectors, fitted.head.probabilities(vectors), reject, least)
 
     def predict_proba(self, X: Sequence[Item | str]) -> Floats:
         """Probability of each label, shape (q, n_classes) in the order of `classes_`; rows sum to 1."""
-        vectors = self._encoded(self._checked_items(X))
-        return self.head_.probabilities(vectors)
+        fitted, items = self._asked(X)
+        return fitted.head.probabilities(self._encoded(fitted, items))
 
     def novelty_score(self, X: Sequence[Item | str]) -> Floats:
         """How new each item or text is beside those of `fit`, with labels or without, shape (q,).
@@ -296,7 +314,8 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         InvalidInputError
             If something is neither a text nor an item, or `fit` had fewer than 10 texts.
         """
-        return self._novelty_of(self._encoded(self._checked_items(X)))
+        fitted, items = self._asked(X)
+        return fitted.novelty_of(self._encoded(fitted, items))
 
     def explain(
         self,
@@ -324,20 +343,45 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         """
         least = _least_confidence(confidence)
         n_items = self.top_k if top_k is None else whole("top_k", top_k, least=1)
-        items = self._checked_items(X)
-        vectors = self._encoded(items)
-        probabilities = self.head_.probabilities(vectors)
-        answers = self._answers(vectors, probabilities, reject, least)
-        found = self._evidence(items, vectors, n_items) if evidence else [Evidence()] * len(items)
+        fitted, items = self._asked(X)
+        vectors = self._encoded(fitted, items)
+        probabilities = fitted.head.probabilities(vectors)
+        answers = self._answers(fitted, vectors, probabilities, reject, least)
+        found = fitted.evidence(items, vectors, n_items) if evidence else [Evidence()] * len(items)
         return [
             Prediction(
                 id=item.id,
                 value=str(answers[row]),
-                probabilities=dict(zip(self.classes_.tolist(), probabilities[row].tolist(), strict=True)),
+                probabilities=dict(zip(fitted.classes.tolist(), probabilities[row].tolist(), strict=True)),
                 evidence=found[row],
             )
             for row, item in enumerate(items)
         ]
+
+    @property
+    def classes_(self) -> npt.NDArray[np.str_]:
+        """Ids of the labels, sorted, shape (n_classes,)."""
+        return self._fitted.classes
+
+    @property
+    def graph_(self) -> KnowledgeGraph:
+        """The graph with a concept for each label."""
+        return self._fitted.graph
+
+    @property
+    def head_(self) -> LabelHead:
+        """What gives the labels their probabilities."""
+        return self._fitted.head
+
+    @property
+    def hierarchy_(self) -> LabelHierarchy:
+        """What the labels are kinds of."""
+        return self._fitted.hierarchy
+
+    @property
+    def retriever_(self) -> Retriever:
+        """What finds known items and concepts."""
+        return self._fitted.retriever
 
     def _settings(self) -> _ClassifierSettings:
         """Check the parameters, and give them as plain types."""
@@ -354,26 +398,10 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
             ),
         )
 
-    def _adopt(
-        self,
-        model_index: ModelIndex,
-        version: OpenVersion,
-        encoder: Encoder,
-        graph: KnowledgeGraph | None,
-        ids: Sequence[str],
-        head: LabelHead,
-    ) -> None:
-        """Take over everything learned, all at once."""
-        self.retriever_ = Retriever(version, encoder, graph, top_k=self.top_k)
-        self.model_index_, self.version_, self.encoder_ = model_index, version, encoder
-        self.graph_ = self.retriever_.graph
-        self.classes_, self.hierarchy_ = np.array(ids), label_hierarchy(ids, self.graph_)
-        self.head_ = head
-        self._scorer = None
-
     def _extended_head(
         self,
-        items: Sequence[Item],
+        fitted: _ClassifierState,
+        vectors: Vectors,
         y: Sequence[str],
         ids: Sequence[str],
         hierarchy: LabelHierarchy,
@@ -383,101 +411,70 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
 
         Parameters
         ----------
-        items, y
-            New examples and their labels, shape (n,).
+        vectors, y
+            Of the new examples and their labels, shapes (n, d) and (n,).
         ids, hierarchy
             Of all labels, old and new, sorted.
         """
-        places = np.searchsorted(ids, self.classes_).astype(np.int64)
+        places = np.searchsorted(ids, fitted.classes).astype(np.int64)
         new = [graph.concepts[id_] for id_ in np.delete(np.array(ids), places).tolist()]
-        labels = self._new_label_vectors(new, hierarchy, places)
-        vectors = np.zeros((0, self.encoder_.dimension), dtype=np.float32)
-        if items:
-            vectors = self.encoder_.encode([item.content for item in items])
+        labels = self._new_label_vectors(fitted, new, hierarchy, places)
         codes = np.searchsorted(ids, list(y)).astype(np.int64)
         touched = sorted({*codes.tolist(), *np.setdiff1d(np.arange(len(ids)), places).tolist()})
-        others = self._near(np.vstack([labels, vectors]), {ids[row] for row in touched})
-        return extended_head(self.head_, places, labels, vectors, codes, others, touched=touched)
+        others = _near(fitted, np.vstack([labels, vectors]), {ids[row] for row in touched})
+        return extended_head(fitted.head, places, labels, vectors, codes, others, touched=touched)
 
-    def _new_label_vectors(self, new: Sequence[Concept], hierarchy: LabelHierarchy, places: Ints) -> Vectors:
+    def _new_label_vectors(
+        self, fitted: _ClassifierState, new: Sequence[Concept], hierarchy: LabelHierarchy, places: Ints
+    ) -> Vectors:
         """Vectors of new labels with what their siblings lend them, shape (m, d); `places` has the old."""
-        vectors = np.zeros((len(places) + len(new), self.encoder_.dimension), dtype=np.float32)
+        vectors = np.zeros((len(places) + len(new), fitted.encoder.dimension), dtype=np.float32)
         if not new:
             return vectors[:0]
         is_new = ~np.isin(np.arange(len(vectors)), places)
-        vectors[places] = self.head_.labels
-        vectors[is_new] = label_vectors(new, self.encoder_, self.template)
+        vectors[places] = fitted.head.labels
+        vectors[is_new] = label_vectors(new, fitted.encoder, self.template)
         return np.asarray(hierarchy.with_siblings(vectors)[is_new])
 
-    def _near(self, vectors: Vectors, labels: set[str]) -> Vectors:
-        """Vectors of known examples near by that have none of these labels, shape (k, d)."""
-        # Without a regression there is nothing to tell neighbours apart with.
-        if not self.head_.coef.any():
-            return vectors[:0]
-        found = self.version_.search_items(vectors, _N_NEIGHBOURS)
-        classes = set(self.classes_.tolist()) - labels
-        near = {item.id for records in found.records for item in records if classes & set(item.concepts)}
-        return self.version_.item_vectors(sorted(near)) if near else vectors[:0]
-
-    def _write(self, items: Sequence[Item], y: Sequence[str]) -> None:
-        """Write examples into the live version, each linked to its label as far as the version holds that."""
-        if items:
-            known = self.version_.known_concepts(set(y))
-            linked_items = [_linked_or_noted(item, name, known) for item, name in zip(items, y, strict=True)]
-            self.version_.upsert(linked_items, self.encoder_)
-
     def _answers(
-        self, vectors: Vectors, probabilities: Floats, reject: bool, confidence: float | None
+        self,
+        fitted: _ClassifierState,
+        vectors: Vectors,
+        probabilities: Floats,
+        reject: bool,
+        confidence: float | None,
     ) -> npt.NDArray[np.str_]:
         """Labels, wider concepts or none of these, for vectors (q, d) with probabilities (q, c)."""
         if confidence is None:
-            found: npt.NDArray[np.str_] = self.classes_[probabilities.argmax(axis=1)]
+            found: npt.NDArray[np.str_] = fitted.classes[probabilities.argmax(axis=1)]
         else:
-            found = self.hierarchy_.narrowest(probabilities, confidence)
+            found = fitted.hierarchy.narrowest(probabilities, confidence)
         if not reject:
             return found
-        is_new = self._novelty_of(vectors) > self._fitted_scorer().threshold(self.false_alarm_rate)
+        is_new = fitted.novelty_of(vectors) > fitted.scorer.threshold(self.false_alarm_rate)
         return np.where(is_new, NONE_OF_THESE, found)
 
-    def _novelty_of(self, vectors: Vectors) -> Floats:
-        """Novelty scores of vectors (q, d), shape (q,)."""
-        return self._fitted_scorer().score(vectors, nearest_similarities(self.version_, vectors))
-
-    def _fitted_scorer(self) -> NoveltyScorer:
-        if self._scorer is None:
-            self._scorer = fit_index_scorer(
-                self.version_,
-                self.classes_.tolist(),
-                has_calibration_split=has_calibration_split(self.tune),
-                random_state=self.random_state,
-            )
-        return self._scorer
-
-    def _evidence(self, items: Sequence[Item], vectors: Vectors, top_k: int) -> list[Evidence]:
-        """Known items where some have labels, and concepts, for items with vectors (q, d)."""
-        if self.head_.has_examples.any():
-            return self.retriever_.evidence(items, top_k=top_k, n_concepts=_N_CONCEPTS_SHOWN, vectors=vectors)
-        related = self.retriever_.related_concepts(items, top_k=_N_CONCEPTS_SHOWN, vectors=vectors)
-        return [Evidence(concepts=tuple(concepts)) for concepts in related]
-
-    def _encoded(self, items: Sequence[Item]) -> Vectors:
+    def _encoded(self, fitted: _ClassifierState, items: Sequence[Item]) -> Vectors:
         contents = [item.content for item in items]
-        return self.encoder_.encode(contents, role="query", show_progress=self.show_progress)
+        return fitted.encoder.encode(contents, role="query", show_progress=self.show_progress)
 
-    def _checked_items(self, X: Any) -> list[Item]:
+    def _asked(self, X: Any) -> tuple[_ClassifierState, list[Item]]:
+        """Check what is asked for; what answers it from begin to end, and the items."""
         self._check_fitted()
+        fitted = self._fitted
         items = as_items(X, prefix="query-")
-        self.graph_.require(concept for item in items for concept in item.concepts)
-        return items
+        fitted.graph.require(concept for item in items for concept in item.concepts)
+        return fitted, items
 
     def _check_fitted(self) -> None:
-        if not hasattr(self, "head_"):
+        if not self._is_fitted:
             raise NotFittedError(
                 "expected a fitted classifier, got one before fit; call fit(labels=[...]) or fit(X, y)"
             )
 
     def _state(self) -> ModelState:
-        head = self.head_
+        fitted, head = self._fitted, self._fitted.head
+        rows, vectors = fitted.version.own_rows
         arrays = {
             "labels": head.labels,
             "coef": head.coef,
@@ -485,20 +482,22 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
             "has_examples": head.has_examples,
             "seen_weights": head.stacking.seen_weights,
             "unseen_weights": head.stacking.unseen_weights,
+            "added_vectors": vectors,
         }
         return ModelState(
             kind=self._kind,
             config={
                 "parameters": self._settings().saved,
-                "classes": self.classes_.tolist(),
+                "classes": fitted.classes.tolist(),
                 "stacking": {"offset": head.stacking.offset, "penalty": head.stacking.penalty},
+                "added": rows,
             },
             arrays={name: np.ascontiguousarray(array) for name, array in arrays.items()},
         )
 
     def _saved_graph(self) -> KnowledgeGraph | None:
         # Without labels that came later, as the version is.
-        return self.retriever_.graph
+        return self._fitted.retriever.graph
 
     @classmethod
     def _restored(cls, state: ModelState, parts: ModelParts) -> ZeroShotClassifier:
@@ -521,9 +520,98 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
                 f"expected distinct classes, got {n} of which {len(set(ids))} are distinct"
             )
         model = cls(parts.encoder, parts.graph, index=parts.model_index.index, **state.parameters(cls))
-        model._settings()
-        model._adopt(parts.model_index, parts.version, parts.encoder, parts.graph, ids, head)
+        # Models saved before have none: what came by `partial_fit` was written into their version.
+        added = state.entries("added", of=dict) if "added" in state.config else ()
+        version = parts.version
+        if added:
+            version = version.with_rows(added, state.array("added_vectors", np.float32, (len(added), d)))
+        model._fitted = _fitted_state(
+            model._settings(),
+            encoder=parts.encoder,
+            holds_encoder=parts.holds_encoder,
+            model_index=parts.model_index,
+            version=version,
+            graph=parts.graph,
+            ids=ids,
+            head=head,
+        )
         return model
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _ClassifierState(FittedState):
+    """What a classifier has learned.
+
+    Parameters
+    ----------
+    retriever
+        Over the version, in the graph that the version was built with.
+    graph
+        That graph with the labels that came later.
+    classes
+        Ids of the labels, sorted, shape (c,).
+    has_calibration_split, random_state
+        As for `fit_index_scorer`.
+    """
+
+    retriever: Retriever
+    graph: KnowledgeGraph
+    classes: npt.NDArray[np.str_]
+    hierarchy: LabelHierarchy
+    head: LabelHead
+    has_calibration_split: bool
+    random_state: int
+
+    @cached_property
+    def scorer(self) -> NoveltyScorer:
+        """What tells how new a text is, learned from the index when it is first asked for."""
+        return fit_index_scorer(
+            self.version,
+            self.classes.tolist(),
+            has_calibration_split=self.has_calibration_split,
+            random_state=self.random_state,
+        )
+
+    def novelty_of(self, vectors: Vectors) -> Floats:
+        """Novelty scores of vectors (q, d), shape (q,)."""
+        return self.scorer.score(vectors, nearest_similarities(self.version, vectors))
+
+    def evidence(self, items: Sequence[Item], vectors: Vectors, top_k: int) -> list[Evidence]:
+        """Known items where some have labels, and concepts, for items with vectors (q, d)."""
+        if self.head.has_examples.any():
+            return self.retriever.evidence(items, top_k=top_k, n_concepts=_N_CONCEPTS_SHOWN, vectors=vectors)
+        related = self.retriever.related_concepts(items, top_k=_N_CONCEPTS_SHOWN, vectors=vectors)
+        return [Evidence(concepts=tuple(concepts)) for concepts in related]
+
+
+def _fitted_state(
+    settings: _ClassifierSettings,
+    *,
+    encoder: Encoder,
+    holds_encoder: bool,
+    model_index: ModelIndex,
+    version: OpenVersion,
+    tuning: Report | None = None,
+    graph: KnowledgeGraph | None,
+    ids: Sequence[str],
+    head: LabelHead,
+) -> _ClassifierState:
+    """Put together what was learned or read about the labels of these ids."""
+    retriever = Retriever(version, encoder, graph, top_k=settings.top_k)
+    return _ClassifierState(
+        encoder=encoder,
+        holds_encoder=holds_encoder,
+        model_index=model_index,
+        version=version,
+        tuning=tuning,
+        retriever=retriever,
+        graph=retriever.graph,
+        classes=np.array(ids),
+        hierarchy=label_hierarchy(ids, retriever.graph),
+        head=head,
+        has_calibration_split=has_calibration_split(settings.tuning.method),
+        random_state=settings.tuning.random_state,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -741,6 +829,26 @@ def _least_confidence(confidence: object) -> float | None:
     if confidence is None:
         return None
     return real("confidence", confidence, above=0, most=1, remedy="None always answers with a label")
+
+
+def _near(fitted: _ClassifierState, vectors: Vectors, labels: set[str]) -> Vectors:
+    """Vectors of known examples near by that have none of these labels, shape (k, d)."""
+    # Without a regression there is nothing to tell neighbours apart with.
+    if not fitted.head.coef.any():
+        return vectors[:0]
+    found = fitted.version.search_items(vectors, _N_NEIGHBOURS)
+    classes = set(fitted.classes.tolist()) - labels
+    near = {item.id for records in found.records for item in records if classes & set(item.concepts)}
+    return fitted.version.item_vectors(sorted(near)) if near else vectors[:0]
+
+
+def _with_examples(
+    version: OpenVersion, items: Sequence[Item], y: Sequence[str], vectors: Vectors
+) -> OpenVersion:
+    """Add examples with vectors (n, d), each linked to its label as far as the version holds that."""
+    known = version.known_concepts(set(y)) if items else {}
+    examples = [_linked_or_noted(item, name, known) for item, name in zip(items, y, strict=True)]
+    return version.with_items(examples, vectors)
 
 
 def _linked_or_noted(item: Item, label: str, known: Container[str]) -> Item:

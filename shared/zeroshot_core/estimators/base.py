@@ -5,7 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from threading import RLock
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, SupportsIndex, TypeVar
 
 from zeroshot_core.errors import ArtifactError, InvalidInputError, ZeroShotError
@@ -26,28 +29,68 @@ if TYPE_CHECKING:
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion
 
-__all__ = ["SavedModel"]
+__all__ = ["FittedState", "SavedModel"]
 
 Model = TypeVar("Model", bound="SavedModel")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FittedState:
+    """What a model has learned, as one object: who answers a call reads it once, and so never parts of two.
+
+    Parameters
+    ----------
+    holds_encoder
+        Whether the encoder was tuned for this model, and so is saved with it.
+    version
+        Of the index, with the items that the model was fitted on and has learned from since.
+    tuning
+        What tuning did in `fit`; None without it, and after loading.
+    """
+
+    encoder: Encoder
+    holds_encoder: bool = False
+    model_index: ModelIndex
+    version: OpenVersion
+    tuning: Report | None = None
+
+
+class Turns:
+    """Has those who change a model take turns; a copy of the model has turns of its own."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.release()
+
+    def __reduce__(self) -> tuple[type[Turns], tuple[()]]:
+        return Turns, ()
 
 
 class SavedModel:
     """A fitted model that can be written into a folder and opened again.
 
     A model names its `_kind`, by which `load_model` finds it, and turns what it learned into a `ModelState`
-    and back.
+    and back. What it learned is one object, `_fitted`, which is never changed, only replaced by another.
     """
 
     kinds: ClassVar[dict[str, type[SavedModel]]] = {}
     _kind: ClassVar[str]
-    encoder_: Encoder
-    model_index_: ModelIndex
-    version_: OpenVersion
     saved_extra_: dict[str, Any]
-    # Whether the encoder was tuned for this model, and so is saved with it.
-    holds_encoder_: bool = False
-    # What tuning did in `fit`; None without it, and after loading.
-    tuning_: Report | None = None
+    _fitted: FittedState
+    _turns: Turns
+
+    def __new__(cls: type[Model], *args: Any, **keywords: Any) -> Model:
+        """Make a model that nobody changes yet."""
+        model = super().__new__(cls)
+        model._turns = Turns()
+        return model
 
     def __setattr__(self, name: str, value: Any) -> None:
         # By whichever way it comes, what a repr, a log or a pickle shows has no password in it.
@@ -57,6 +100,31 @@ class SavedModel:
         super().__init_subclass__(**keywords)
         if "_kind" in vars(cls):
             SavedModel.kinds[cls._kind] = cls
+
+    @property
+    def encoder_(self) -> Encoder:
+        """The encoder, as `fit` tuned it if it did."""
+        return self._fitted.encoder
+
+    @property
+    def model_index_(self) -> ModelIndex:
+        """The index behind the model."""
+        return self._fitted.model_index
+
+    @property
+    def version_(self) -> OpenVersion:
+        """The version of the index that the model reads."""
+        return self._fitted.version
+
+    @property
+    def holds_encoder_(self) -> bool:
+        """Whether the encoder was tuned for this model, and so is saved with it."""
+        return self._is_fitted and self._fitted.holds_encoder
+
+    @property
+    def tuning_(self) -> Report | None:
+        """What tuning did in `fit`; None without it, and after loading."""
+        return self._fitted.tuning if self._is_fitted else None
 
     def save(
         self, folder: str | Path, *, overwrite: bool = False, extra: dict[str, Any] | None = None
@@ -81,15 +149,18 @@ class SavedModel:
             If `extra` is not JSON-able.
         """
         self._check_fitted()
+        # Another thread may go on learning meanwhile.
+        model = type(self).__new__(type(self))
+        vars(model).update(vars(self))
         parts = ModelParts(
-            encoder=self.encoder_,
-            holds_encoder=self.holds_encoder_,
-            graph=self._saved_graph(),
-            model_index=self.model_index_,
-            version=self.version_,
+            encoder=model.encoder_,
+            holds_encoder=model.holds_encoder_,
+            graph=model._saved_graph(),
+            model_index=model.model_index_,
+            version=model.version_,
             extra=extra or {},
         )
-        write_model(Path(folder), self._state(), parts, overwrite=overwrite)
+        write_model(Path(folder), model._state(), parts, overwrite=overwrite)
 
     @classmethod
     def load(
@@ -136,11 +207,11 @@ class SavedModel:
                 if isinstance(error, InvalidInputError):
                     raise ArtifactError(f"{folder} is damaged: {error}; save the model again") from error
                 raise
-        model.saved_extra_, model.holds_encoder_ = dict(parts.extra), parts.holds_encoder
+        model.saved_extra_ = dict(parts.extra)
         return model
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
-        if "model_index_" in vars(self):
+        if self._is_fitted:
             raise InvalidInputError(
                 f"expected a model that can be pickled or copied, got a fitted {type(self).__name__}, which "
                 "holds an open index; save it, and open it where it is needed with load_model(folder)"
@@ -151,6 +222,18 @@ class SavedModel:
         """Close the index if the model opened it."""
         self._check_fitted()
         self.model_index_.close()
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self._is_fitted
+
+    @property
+    def _is_fitted(self) -> bool:
+        return "_fitted" in vars(self)
+
+    @property
+    def _held_encoder(self) -> Encoder | None:
+        """The encoder that was tuned for this model before, if one was."""
+        return self._fitted.encoder if self.holds_encoder_ else None
 
     @abstractmethod
     def _check_fitted(self) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import abc
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from zeroshot_core import checks
 from zeroshot_core.errors import FingerprintMismatchError, InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph, check_spread
 from zeroshot_core.index.builder import check_concepts, checked_items, encode_checked
@@ -21,12 +23,15 @@ from zeroshot_core.index.collection import (
     checked_ids,
     search_each,
 )
-from zeroshot_core.index.filters import Filter, literals
-from zeroshot_core.index.schema import name_id
+from zeroshot_core.index.filters import Filter, id_literals
+from zeroshot_core.index.overlay import Overlay
+from zeroshot_core.index.schema import ITEMS, name_id
 from zeroshot_core.types import Concept, Item, Relation
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders.base import Encoder
+    from zeroshot_core.index.record_table import RecordTable
+    from zeroshot_core.index.schema import Row
     from zeroshot_core.index.versions import VersionCatalog, VersionInfo
     from zeroshot_core.types import Floats, Vectors
 
@@ -60,6 +65,7 @@ class OpenVersion:
     def __init__(self, info: VersionInfo, catalog: VersionCatalog) -> None:
         self.info = info
         self._catalog = catalog
+        self._items: RecordTable[Item] | Overlay
         self._items, self._concepts, self._relations, self._names = catalog.tables(info)
 
     @property
@@ -303,8 +309,7 @@ class OpenVersion:
                 f"({encoder.name}); load the encoder that the version was built with"
             )
         kept, rows = checked_items(items)
-        if self.info.graph_digest:
-            check_concepts(kept, self._concepts.get({concept for item in kept for concept in item.concepts}))
+        self._check_links(kept)
         if kept:
             vectors = encode_checked(encoder, [item.content for item in kept])
             self._catalog.set_state(self.info.id, "edited")
@@ -325,19 +330,74 @@ class OpenVersion:
             self._items.delete(known)
             self._items.wait_for_writes()
 
+    def with_items(self, items: Iterable[Item], vectors: Vectors) -> OpenVersion:
+        """Open the version with items of the caller's own in memory, which hide those with the same ids.
+
+        Nothing is written: who else has the version open does not see them, and this object stays as it is.
+
+        Parameters
+        ----------
+        vectors
+            Of the items, shape (n, d), unit rows of the version's encoder.
+
+        Raises
+        ------
+        InvalidInputError
+            If an item or the vectors are wrong.
+        UnknownConceptError
+            If an item names a concept that is not in the version's graph.
+        """
+        rows = checked_items(items)[1]
+        return self.with_rows(rows, vectors) if rows else self
+
+    def with_rows(self, rows: Sequence[Row], vectors: Vectors) -> OpenVersion:
+        """Open the version with items of the caller's own, as `own_rows` tells them; see `with_items`."""
+        checked = checks.vectors("vectors of items", vectors, (len(rows), self.info.dimension))
+        items = [_item_of(row) for row in rows]
+        if len({item.id for item in items}) < len(items):
+            raise InvalidInputError(f"expected distinct ids of {len(items)} items, got some twice or more")
+        self._check_links(items)
+        other = copy(self)
+        other._items = Overlay.over(self._items, items, checked)
+        return other
+
+    @property
+    def own_rows(self) -> tuple[list[Row], Vectors]:
+        """Items that this object alone sees, as dictionaries of plain values, and vectors, shape (n, d)."""
+        if not isinstance(self._items, Overlay):
+            return [], np.zeros((0, self.info.dimension), dtype=np.float32)
+        items, vectors = self._items.own
+        rows = [
+            {
+                "id": item.id,
+                "text": item.text or "",
+                "concepts": list(item.concepts),
+                "metadata": dict(item.metadata),
+            }
+            for item in items
+        ]
+        return rows, vectors
+
+    def _check_links(self, items: Sequence[Item]) -> None:
+        """Refuse items that are linked to concepts which the version's graph lacks."""
+        if self.info.graph_digest:
+            check_concepts(
+                items, self._concepts.get({concept for item in items for concept in item.concepts})
+            )
+
     def _relations_at(self, concept_ids: Sequence[str], direction: Direction) -> dict[int, Relation]:
         """Relations at these concepts by their position in the graph."""
         found: dict[int, Relation] = {}
         for ends in _parts(concept_ids):
             for end in {"out": ("head",), "in": ("tail",), "both": ("head", "tail")}[direction]:
-                found |= self._relations.placed(f"{end} in {literals(ends)}")
+                found |= self._relations.placed(f"{end} in {id_literals(ends)}")
         return found
 
     def _concepts_at(self, concept_ids: Sequence[str]) -> dict[int, Concept]:
         """Concepts by their position in the graph."""
         found: dict[int, Concept] = {}
         for ids in _parts(concept_ids):
-            found |= self._concepts.placed(f"id in {literals(ids)}")
+            found |= self._concepts.placed(f"id in {id_literals(ids)}")
         return found
 
     def __repr__(self) -> str:
@@ -365,6 +425,18 @@ def require_version(collection: Collection, who: str) -> OpenVersion:
             f"collection {collection.info.id!r} of another library; write to it through that library"
         )
     return collection
+
+
+def _item_of(row: Row) -> Item:
+    """Read an item from plain values, as it would come back from Milvus."""
+    wanted = {"id": str, "text": str, "concepts": list, "metadata": dict}
+    if any(type(row.get(name)) is not kind for name, kind in wanted.items()) or not all(
+        isinstance(concept, str) for concept in row["concepts"]
+    ):
+        raise InvalidInputError(
+            f"expected id, text, concepts and metadata of an item, got {checks.shown(row)}"
+        )
+    return ITEMS.record(row)
 
 
 def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:

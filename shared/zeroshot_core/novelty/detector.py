@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,10 +11,11 @@ from sklearn.base import BaseEstimator, OutlierMixin
 
 from zeroshot_core.checks import whole
 from zeroshot_core.errors import NotFittedError
-from zeroshot_core.estimators.base import SavedModel
+from zeroshot_core.estimators.base import FittedState, SavedModel
 from zeroshot_core.estimators.indexing import ModelIndex, as_items, resolve_encoder
 from zeroshot_core.estimators.model_state import ModelState
 from zeroshot_core.novelty.scorer import (
+    NoveltyScorer,
     check_enough_texts,
     check_false_alarm_rate,
     cluster_codes,
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
     from zeroshot_core.estimators.saving import ModelParts
     from zeroshot_core.index import OpenVersion, VectorIndex
-    from zeroshot_core.types import Floats, Ints, Item
+    from zeroshot_core.types import Floats, Ints, Item, Vectors
 
 __all__ = ["NoveltyDetector"]
 
@@ -60,6 +62,7 @@ class NoveltyDetector(SavedModel, OutlierMixin, BaseEstimator):  # type: ignore[
     """
 
     _kind: ClassVar[str] = "detector"
+    _fitted: _DetectorState
 
     def __init__(
         self,
@@ -84,18 +87,13 @@ class NoveltyDetector(SavedModel, OutlierMixin, BaseEstimator):  # type: ignore[
         InvalidInputError
             If there are fewer than 10, one is wrong, or a parameter is.
         """
-        items = as_items(X, prefix=_KNOWN_PREFIX)
-        self._parameters()
-        check_enough_texts(len(items))
-        encoder, model_index = resolve_encoder(self.encoder), ModelIndex(self.index)
-        version = model_index.build(items, encoder, None, show_progress=self.show_progress)
-        model_index.publish(version)
-        self._adopt(model_index, version, encoder)
+        self._fit(as_items(X, prefix=_KNOWN_PREFIX))
         return self
 
     def predict(self, X: Sequence[Item | str]) -> Ints:
         """Give -1 for each item or text that is new and 1 for the others, shape (q,)."""
-        return self._signs(self.novelty_score(X))
+        fitted, vectors = self._asked(X)
+        return self._signs(fitted, fitted.score(vectors))
 
     def fit_predict(self, X: Sequence[Item | str], y: Any = None) -> Ints:
         """Learn from items or texts and tell which of them are unlike the others, as `predict` does, (n,).
@@ -104,12 +102,11 @@ class NoveltyDetector(SavedModel, OutlierMixin, BaseEstimator):  # type: ignore[
         itself.
         """
         items = as_items(X, prefix=_KNOWN_PREFIX)
-        self.fit(items)
-        vectors = self.version_.item_vectors([item.id for item in items])
+        fitted = self._fit(items)
+        vectors = fitted.version.item_vectors([item.id for item in items])
         codes = cluster_codes(vectors, random_state=self.random_state)
-        return self._signs(
-            cross_validated_scores(self.novelty_, vectors, codes, random_state=self.random_state)
-        )
+        scores = cross_validated_scores(fitted.novelty, vectors, codes, random_state=self.random_state)
+        return self._signs(fitted, scores)
 
     def novelty_score(self, X: Sequence[Item | str]) -> Floats:
         """How new each item or text is, shape (q,).
@@ -123,13 +120,40 @@ class NoveltyDetector(SavedModel, OutlierMixin, BaseEstimator):  # type: ignore[
         InvalidInputError
             If something is neither a text nor an item.
         """
-        self._check_fitted()
-        contents = [item.content for item in as_items(X, prefix="query-")]
-        vectors = self.encoder_.encode(contents, role="query", show_progress=self.show_progress)
-        return self.novelty_.score(vectors, nearest_similarities(self.version_, vectors))
+        fitted, vectors = self._asked(X)
+        return fitted.score(vectors)
 
-    def _signs(self, scores: Floats) -> Ints:
-        return np.where(scores > self.novelty_.threshold(self.false_alarm_rate), _NEW, _KNOWN)
+    @property
+    def novelty_(self) -> NoveltyScorer:
+        """What tells how new a text is."""
+        return self._fitted.novelty
+
+    @property
+    def retriever_(self) -> Retriever:
+        """What finds known texts."""
+        return self._fitted.retriever
+
+    def _fit(self, items: Sequence[Item]) -> _DetectorState:
+        """Learn from items, and give what was learned."""
+        self._parameters()
+        check_enough_texts(len(items))
+        encoder = resolve_encoder(self.encoder)
+        with self._turns:
+            model_index = ModelIndex(self.index)
+            version = model_index.build(items, encoder, None, show_progress=self.show_progress)
+            model_index.publish(version)
+            self._fitted = fitted = _fitted_state(model_index, version, encoder, self.random_state)
+        return fitted
+
+    def _asked(self, X: Any) -> tuple[_DetectorState, Vectors]:
+        """Check what is asked for; what answers it from begin to end, and the vectors (q, d)."""
+        self._check_fitted()
+        fitted = self._fitted
+        contents = [item.content for item in as_items(X, prefix="query-")]
+        return fitted, fitted.encoder.encode(contents, role="query", show_progress=self.show_progress)
+
+    def _signs(self, fitted: _DetectorState, scores: Floats) -> Ints:
+        return np.where(scores > fitted.novelty.threshold(self.false_alarm_rate), _NEW, _KNOWN)
 
     def _parameters(self) -> dict[str, Any]:
         """Check the parameters that are saved, and give them as plain types."""
@@ -139,15 +163,8 @@ class NoveltyDetector(SavedModel, OutlierMixin, BaseEstimator):  # type: ignore[
             "show_progress": bool(self.show_progress),
         }
 
-    def _adopt(self, model_index: ModelIndex, version: OpenVersion, encoder: Encoder) -> None:
-        """Take over everything learned, all at once; the scorer is learned from the index."""
-        vectors = version.item_vectors(version.all_ids())
-        self.novelty_ = fit_novelty_scorer(vectors, random_state=self.random_state)
-        self.retriever_ = Retriever(version, encoder)
-        self.model_index_, self.version_, self.encoder_ = model_index, version, encoder
-
     def _check_fitted(self) -> None:
-        if not hasattr(self, "novelty_"):
+        if not self._is_fitted:
             raise NotFittedError("expected a fitted detector, got one before fit; call fit(X)")
 
     def _state(self) -> ModelState:
@@ -161,5 +178,31 @@ class NoveltyDetector(SavedModel, OutlierMixin, BaseEstimator):  # type: ignore[
     def _restored(cls, state: ModelState, parts: ModelParts) -> NoveltyDetector:
         model = cls(parts.encoder, index=parts.model_index.index, **state.parameters(cls))
         model._parameters()
-        model._adopt(parts.model_index, parts.version, parts.encoder)
+        model._fitted = _fitted_state(parts.model_index, parts.version, parts.encoder, model.random_state)
         return model
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _DetectorState(FittedState):
+    """What a detector has learned."""
+
+    novelty: NoveltyScorer
+    retriever: Retriever
+
+    def score(self, vectors: Vectors) -> Floats:
+        """Score vectors (q, d) by how new they are, shape (q,)."""
+        return self.novelty.score(vectors, nearest_similarities(self.version, vectors))
+
+
+def _fitted_state(
+    model_index: ModelIndex, version: OpenVersion, encoder: Encoder, random_state: int
+) -> _DetectorState:
+    """Learn the scorer from the items of a version."""
+    vectors = version.item_vectors(version.all_ids())
+    return _DetectorState(
+        encoder=encoder,
+        model_index=model_index,
+        version=version,
+        novelty=fit_novelty_scorer(vectors, random_state=random_state),
+        retriever=Retriever(version, encoder),
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 
 from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError, NotFittedError
-from zeroshot_core.estimators.base import SavedModel
+from zeroshot_core.estimators.base import FittedState, SavedModel
 from zeroshot_core.estimators.indexing import ModelIndex, resolve_encoder
 from zeroshot_core.estimators.model_state import ModelState, sparse_arrays
 from zeroshot_core.graph import KnowledgeGraph
@@ -81,6 +81,7 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
     """
 
     _kind: ClassVar[str] = "ranker"
+    _fitted: _RankerState
 
     def __init__(
         self,
@@ -119,22 +120,25 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
         checks.whole("top_k", self.top_k, least=1)
         annotations = Annotations.of(self.graph, self._types())
         encoder = resolve_encoder(self.encoder)
-        model_index = ModelIndex(self.index)
-        version = model_index.build(
-            annotations.items(), encoder, annotations.findings, show_progress=self.show_progress
-        )
-        model = learn_findings(
-            annotations.hierarchy,
-            annotations.frequencies,
-            annotations.lacked,
-            annotations.near(version),
-            annotations.kin(version),
-            self.telling or Telling(),
-        )
-        linker = Linker(version, encoder)
-        linker.choice  # noqa: B018 - learned now, since it takes a second
-        model_index.publish(version)
-        self._adopt(model_index, version, encoder, annotations, model, linker)
+        with self._turns:
+            model_index = ModelIndex(self.index)
+            version = model_index.build(
+                annotations.items(), encoder, annotations.findings, show_progress=self.show_progress
+            )
+            model = learn_findings(
+                annotations.hierarchy,
+                annotations.frequencies,
+                annotations.lacked,
+                annotations.near(version),
+                annotations.kin(version),
+                self.telling or Telling(),
+            )
+            linker = Linker(version, encoder)
+            linker.choice  # noqa: B018 - learned now, since it takes a second
+            model_index.publish(version)
+            self._fitted = _fitted_state(
+                model_index, version, encoder, annotations, model, linker, top_k=self.top_k
+            )
         return self
 
     def rank(
@@ -159,20 +163,23 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
             ranked. The path leads from the finding that speaks most for the candidate to what it shows.
         """
         top_k = self.top_k if top_k is None else checks.whole("top_k", top_k, least=1)
-        ranked = self._ranked(databases)
-        return self._hits(self._understood(X), ranked, top_k)
+        fitted = self._learned()
+        ranked = _ranked(fitted, databases)
+        return _hits(fitted, _understood(fitted, X), ranked, top_k)
 
     def scores(self, X: Sequence[Findings | Item | str]) -> Floats:
         """Log likelihood ratios, shape (q, m) in the order of `classes_`; 0 where nothing is known."""
-        cases = self._understood(X)
-        rows = [logs.sum(axis=0) + denied.sum(axis=0) for _, logs, denied in self._scored(cases)]
-        return np.stack(rows).astype(np.float64) if rows else np.zeros((0, len(self.classes_)))
+        fitted = self._learned()
+        cases = _understood(fitted, X)
+        rows = [logs.sum(axis=0) + denied.sum(axis=0) for _, logs, denied in _scored(fitted, cases)]
+        return np.stack(rows).astype(np.float64) if rows else np.zeros((0, len(fitted.classes)))
 
     def predict(self, X: Sequence[Findings | Item | str]) -> npt.NDArray[np.str_]:
         """Best candidate of each case, shape (q,); empty strings where there is nothing to go on."""
+        fitted = self._learned()
         best = [
-            str(self.classes_[(logs.sum(axis=0) + denied.sum(axis=0)).argmax()]) if case.present else ""
-            for case, logs, denied in self._scored(self._understood(X))
+            str(fitted.classes[(logs.sum(axis=0) + denied.sum(axis=0)).argmax()]) if case.present else ""
+            for case, logs, denied in _scored(fitted, _understood(fitted, X))
         ]
         return np.array(best, dtype=np.str_)
 
@@ -196,8 +203,9 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
             `Prediction.evidence` is empty.
         """
         top_k = self.top_k if top_k is None else checks.whole("top_k", top_k, least=1)
-        ranked = self._ranked(())
-        cases = self._understood(X)
+        fitted = self._learned()
+        cases, ranked = _understood(fitted, X), _ranked(fitted, ())
+        found = _hits(fitted, cases, ranked, top_k, with_paths=evidence)
         return [
             Prediction(
                 id=case.id,
@@ -205,85 +213,52 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
                 probabilities=_by_name(hits),
                 evidence=Evidence(concepts=tuple(hits)) if evidence else Evidence(),
             )
-            for case, hits in zip(cases, self._hits(cases, ranked, top_k, with_paths=evidence), strict=True)
+            for case, hits in zip(cases, found, strict=True)
         ]
 
     def understand(self, X: Sequence[Findings | Item | str]) -> list[Case]:
         """Say which concepts the findings of each case were taken to mean, and which mean none."""
+        return _linked(self._learned(), X)
+
+    @property
+    def classes_(self) -> npt.NDArray[np.str_]:
+        """Ids of the candidates, shape (n_candidates,)."""
+        return self._fitted.classes
+
+    @property
+    def graph_(self) -> KnowledgeGraph:
+        """The findings and their hierarchy."""
+        return self._fitted.annotations.findings
+
+    @property
+    def annotations_(self) -> Annotations:
+        """Which candidate shows which findings."""
+        return self._fitted.annotations
+
+    @property
+    def model_(self) -> FindingModel:
+        """How likely each candidate makes each finding."""
+        return self._fitted.model
+
+    @property
+    def linker_(self) -> Linker:
+        """What finds findings in texts."""
+        return self._fitted.linker
+
+    @property
+    def retriever_(self) -> Retriever:
+        """What finds candidates by their names."""
+        return self._fitted.retriever
+
+    @property
+    def writer_(self) -> HitWriter:
+        """What puts scores into hits."""
+        return self._fitted.writer
+
+    def _learned(self) -> _RankerState:
+        """Give what was learned, which answers a call from begin to end."""
         self._check_fitted()
-        return link_cases(as_findings(X, self.linker_.link_mentions), self.graph_, self.linker_)
-
-    def _understood(self, X: Sequence[Findings | Item | str]) -> list[Case]:
-        """As `understand`, with a warning that names what means no concept and so counts for nothing."""
-        cases = self.understand(X)
-        unknown = list(dict.fromkeys(text for case in cases for text in case.unknown))
-        if unknown:
-            warnings.warn(
-                f"{len(unknown)} findings mean no concept of the graph and count for nothing: "
-                f"{first_of(map(checks.shown, unknown), len(unknown))}; mend their ids or words",
-                stacklevel=3,
-            )
-        return cases
-
-    def _hits(
-        self,
-        cases: Sequence[Case],
-        ranked: npt.NDArray[np.int64],
-        top_k: int,
-        *,
-        with_paths: bool = True,
-    ) -> list[list[Hit]]:
-        return [
-            self.writer_.hits(case, logs, denied, ranked, top_k, with_paths=with_paths)
-            if case.present
-            else []
-            for case, logs, denied in self._scored(cases)
-        ]
-
-    def _scored(self, cases: Sequence[Case]) -> Iterator[tuple[Case, Floats, Floats]]:
-        """Each case with what each of its findings, and each excluded one, says for each candidate."""
-        for start in range(0, len(cases), _CASES_PER_BLOCK):
-            block = cases[start : start + _CASES_PER_BLOCK]
-            logs = finding_ratios(self.model_, sparse.vstack([case.meant for case in block], format="csr"))
-            denied = excluded_scores(
-                self.model_, sparse.vstack([case.ruled_out for case in block], format="csr")
-            )
-            starts = np.cumsum([0, *(len(case.present) for case in block)])
-            denied_starts = np.cumsum([0, *(len(case.excluded) for case in block)])
-            for place, case in enumerate(block):
-                weights = finding_weights(self.model_, case.meant)
-                yield (
-                    case,
-                    weights[:, None] * logs[starts[place] : starts[place + 1]],
-                    denied[denied_starts[place] : denied_starts[place + 1]],
-                )
-
-    def _ranked(self, databases: Sequence[str]) -> npt.NDArray[np.int64]:
-        self._check_fitted()
-        prefixes = tuple(f"{name}:" for name in checks.sequence("databases", databases, of="names")) or ("",)
-        rows = np.flatnonzero([id_.startswith(prefixes) for id_ in self.classes_.tolist()])
-        if not len(rows):
-            raise InvalidInputError(
-                f"expected databases of candidates such as {str(self.classes_[0])!r}, got {list(databases)}"
-            )
-        return rows
-
-    def _adopt(
-        self,
-        model_index: ModelIndex,
-        version: OpenVersion,
-        encoder: Encoder,
-        annotations: Annotations,
-        model: FindingModel,
-        linker: Linker,
-    ) -> None:
-        """Take over everything learned, all at once."""
-        self.retriever_ = Retriever(version, encoder, annotations.findings, top_k=self.top_k)
-        self.model_index_, self.version_, self.encoder_ = model_index, version, encoder
-        self.graph_ = annotations.findings
-        self.classes_ = np.array(annotations.ids)
-        self.annotations_, self.model_, self.linker_ = annotations, model, linker
-        self.writer_ = HitWriter(annotations)
+        return self._fitted
 
     def _types(self) -> AnnotationTypes:
         return AnnotationTypes(
@@ -354,12 +329,111 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
             threshold=state.number("threshold", inside="choice"),
         )
         linker = Linker(parts.version, parts.encoder, choice=choice)
-        ranker._adopt(parts.model_index, parts.version, parts.encoder, annotations, model, linker)
+        ranker._fitted = _fitted_state(
+            parts.model_index, parts.version, parts.encoder, annotations, model, linker, top_k=ranker.top_k
+        )
         return ranker
 
     def _check_fitted(self) -> None:
-        if not hasattr(self, "model_"):
+        if not self._is_fitted:
             raise NotFittedError("expected a fitted ranker, got one before fit; call fit()")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _RankerState(FittedState):
+    """What a ranker has learned."""
+
+    annotations: Annotations
+    classes: npt.NDArray[np.str_]
+    model: FindingModel
+    linker: Linker
+    retriever: Retriever
+    writer: HitWriter
+
+
+def _fitted_state(
+    model_index: ModelIndex,
+    version: OpenVersion,
+    encoder: Encoder,
+    annotations: Annotations,
+    model: FindingModel,
+    linker: Linker,
+    *,
+    top_k: int,
+) -> _RankerState:
+    return _RankerState(
+        encoder=encoder,
+        model_index=model_index,
+        version=version,
+        annotations=annotations,
+        classes=np.array(annotations.ids),
+        model=model,
+        linker=linker,
+        retriever=Retriever(version, encoder, annotations.findings, top_k=top_k),
+        writer=HitWriter(annotations),
+    )
+
+
+def _understood(fitted: _RankerState, X: Sequence[Findings | Item | str]) -> list[Case]:
+    """As `understand`, with a warning that names what means no concept and so counts for nothing."""
+    cases = _linked(fitted, X)
+    unknown = list(dict.fromkeys(text for case in cases for text in case.unknown))
+    if unknown:
+        warnings.warn(
+            f"{len(unknown)} findings mean no concept of the graph and count for nothing: "
+            f"{first_of(map(checks.shown, unknown), len(unknown))}; mend their ids or words",
+            stacklevel=3,
+        )
+    return cases
+
+
+def _linked(fitted: _RankerState, X: Sequence[Findings | Item | str]) -> list[Case]:
+    findings, linker = fitted.annotations.findings, fitted.linker
+    return link_cases(as_findings(X, linker.link_mentions), findings, linker)
+
+
+def _hits(
+    fitted: _RankerState,
+    cases: Sequence[Case],
+    ranked: npt.NDArray[np.int64],
+    top_k: int,
+    *,
+    with_paths: bool = True,
+) -> list[list[Hit]]:
+    return [
+        fitted.writer.hits(case, logs, denied, ranked, top_k, with_paths=with_paths) if case.present else []
+        for case, logs, denied in _scored(fitted, cases)
+    ]
+
+
+def _scored(fitted: _RankerState, cases: Sequence[Case]) -> Iterator[tuple[Case, Floats, Floats]]:
+    """Each case with what each of its findings, and each excluded one, says for each candidate."""
+    for start in range(0, len(cases), _CASES_PER_BLOCK):
+        block = cases[start : start + _CASES_PER_BLOCK]
+        logs = finding_ratios(fitted.model, sparse.vstack([case.meant for case in block], format="csr"))
+        denied = excluded_scores(
+            fitted.model, sparse.vstack([case.ruled_out for case in block], format="csr")
+        )
+        starts = np.cumsum([0, *(len(case.present) for case in block)])
+        denied_starts = np.cumsum([0, *(len(case.excluded) for case in block)])
+        for place, case in enumerate(block):
+            weights = finding_weights(fitted.model, case.meant)
+            yield (
+                case,
+                weights[:, None] * logs[starts[place] : starts[place + 1]],
+                denied[denied_starts[place] : denied_starts[place + 1]],
+            )
+
+
+def _ranked(fitted: _RankerState, databases: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Rows of the candidates of these databases."""
+    prefixes = tuple(f"{name}:" for name in checks.sequence("databases", databases, of="names")) or ("",)
+    rows = np.flatnonzero([id_.startswith(prefixes) for id_ in fitted.classes.tolist()])
+    if not len(rows):
+        raise InvalidInputError(
+            f"expected databases of candidates such as {str(fitted.classes[0])!r}, got {list(databases)}"
+        )
+    return rows
 
 
 def _by_name(hits: Sequence[Hit]) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,7 +15,7 @@ from zeroshot_core.checks import choice, real, whole
 from zeroshot_core.encoders import TransformerEncoder
 from zeroshot_core.encoders.wrappers import RememberingEncoder
 from zeroshot_core.errors import InvalidInputError, NotFittedError
-from zeroshot_core.estimators.base import SavedModel
+from zeroshot_core.estimators.base import FittedState, SavedModel
 from zeroshot_core.estimators.encoder_tuning import (
     Tuning,
     clear_rounds,
@@ -99,6 +99,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
     """
 
     _kind: ClassVar[str] = "regressor"
+    _fitted: _RegressorState
 
     def __init__(
         self,
@@ -159,30 +160,32 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         base = resolve_encoder(self.encoder)
         settings.tuning.check_encoder(base)
 
-        learner = _Learner(
-            # The texts are met again when a tuned head has been judged; an API would be paid twice.
-            base=RememberingEncoder(base) if settings.tuning.method == "head" else base,
-            items=items,
-            targets=targets,
-            groups=checked_groups,
-            graph=self.graph,
-            model_index=ModelIndex(self.index),
-            settings=settings,
-        )
-        learned = learner.learn()
-        learner.model_index.publish(learned.version)
-        clear_rounds(learned.report, learner.model_index, learned.version, self.checkpoints)
-        held = self.encoder_ if self.holds_encoder_ else None
-        self.holds_encoder_ = holds_encoder(learned.encoder, learned.report, held)
-        self.tuning_ = learned.report
-        self._adopt(
-            learner.model_index,
-            learned.version,
-            without_memory(learned.encoder, base),
-            learned.view.space,
-            [item.id for item in items],
-            learned.ensemble,
-        )
+        with self._turns:
+            learner = _Learner(
+                # The texts are met again when a tuned head has been judged; an API would be paid twice.
+                base=RememberingEncoder(base) if settings.tuning.method == "head" else base,
+                items=items,
+                targets=targets,
+                groups=checked_groups,
+                graph=self.graph,
+                model_index=ModelIndex(self.index),
+                settings=settings,
+            )
+            learned = learner.learn()
+            learner.model_index.publish(learned.version)
+            clear_rounds(learned.report, learner.model_index, learned.version, self.checkpoints)
+            self._fitted = _fitted_state(
+                settings,
+                encoder=without_memory(learned.encoder, base),
+                holds_encoder=holds_encoder(learned.encoder, learned.report, self._held_encoder),
+                model_index=learner.model_index,
+                version=learned.version,
+                tuning=learned.report,
+                graph=self.graph,
+                space=learned.view.space,
+                ids=[item.id for item in items],
+                ensemble=learned.ensemble,
+            )
         return self
 
     def predict(self, X: Sequence[Item | str]) -> Floats:
@@ -199,12 +202,14 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         UnknownConceptError
             If an item names a concept that the graph does not hold.
         """
-        return self._shaped(self._forecast_of(X).mean)
+        fitted, items, vectors = self._asked(X)
+        return fitted.shaped(self._forecast(fitted, items, vectors).mean)
 
     def predict_quantile(self, X: Sequence[Item | str], q: float) -> Floats:
         """Value that the truth stays below with probability `q` in (0, 1); shape as of `predict`."""
         probability = real("q", q, above=0, below=1)
-        return self._shaped(self._forecast_of(X, quantiles=(probability,)).quantiles[0])
+        fitted, items, vectors = self._asked(X)
+        return fitted.shaped(self._forecast(fitted, items, vectors, quantiles=(probability,)).quantiles[0])
 
     def predict_interval(self, X: Sequence[Item | str], coverage: float = 0.9) -> Floats:
         """Lower and upper end that hold the truth with probability `coverage` in (0, 1).
@@ -215,8 +220,9 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
             Shape (q, 2), or (q, 2, horizon) for curves, each step with its own coverage.
         """
         probability = real("coverage", coverage, above=0, below=1)
-        forecast = self._forecast_of(X, coverage=probability)
-        return np.stack([self._shaped(end) for end in forecast.interval], axis=1)
+        fitted, items, vectors = self._asked(X)
+        forecast = self._forecast(fitted, items, vectors, coverage=probability)
+        return np.stack([fitted.shaped(end) for end in forecast.interval], axis=1)
 
     def explain(
         self,
@@ -242,13 +248,12 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         """
         probability = real("coverage", coverage, above=0, below=1)
         n_items = whole("top_k", top_k, least=1)
-        items = self._checked_items(X)
-        vectors = self._encode(items)
-        forecast = self._forecast(items, vectors, coverage=probability)
-        values, low, high = (self._shaped(part) for part in (forecast.mean, *forecast.interval))
+        fitted, items, vectors = self._asked(X)
+        forecast = self._forecast(fitted, items, vectors, coverage=probability)
+        values, low, high = (fitted.shaped(part) for part in (forecast.mean, *forecast.interval))
         found = [Evidence()] * len(items)
         if evidence:
-            found = self._evidence(items, vectors, n_items, graph_weight)
+            found = _evidence(fitted, items, vectors, n_items, graph_weight)
         return [
             Prediction(
                 id=item.id,
@@ -259,6 +264,31 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
             )
             for row, item in enumerate(items)
         ]
+
+    @property
+    def ensemble_(self) -> Ensemble:
+        """The heads of the cold-start scenarios, and what they read."""
+        return self._fitted.ensemble
+
+    @property
+    def space_(self) -> ConceptSpace | None:
+        """The concepts and their vectors; None without any."""
+        return self._fitted.space
+
+    @property
+    def ids_(self) -> tuple[str, ...]:
+        """Ids of the known items."""
+        return self._fitted.ids
+
+    @property
+    def rows_(self) -> Mapping[str, int]:
+        """Row numbers of the known items by their ids."""
+        return self._fitted.rows
+
+    @property
+    def retriever_(self) -> Retriever:
+        """What finds known items and concepts."""
+        return self._fitted.retriever
 
     def _settings(self) -> _RegressorSettings:
         """Check the parameters, and give them as plain types."""
@@ -276,81 +306,37 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
             ),
         )
 
-    def _adopt(
-        self,
-        model_index: ModelIndex,
-        version: OpenVersion,
-        encoder: Encoder,
-        space: ConceptSpace | None,
-        ids: Sequence[str],
-        ensemble: Ensemble,
-    ) -> None:
-        """Take over everything learned, all at once."""
-        settings = self._settings()
-        self.retriever_ = Retriever(
-            version, encoder, self.graph, graph_weight=settings.graph_weight, n_hops=settings.n_hops
-        )
-        self.model_index_, self.version_, self.encoder_, self.space_ = model_index, version, encoder, space
-        self.ids_ = tuple(ids)
-        self.rows_ = {id_: row for row, id_ in enumerate(ids)}
-        self.ensemble_ = ensemble
-
     def _check_fitted(self) -> None:
-        if not hasattr(self, "ensemble_"):
+        if not self._is_fitted:
             raise NotFittedError("expected a fitted regressor, got one before fit; call fit(items, targets)")
 
-    def _checked_items(self, X: Any) -> list[Item]:
+    def _asked(self, X: Any) -> tuple[_RegressorState, list[Item], Vectors]:
+        """Check what is asked for; what answers it from begin to end, the items and their vectors (q, d)."""
         self._check_fitted()
+        fitted = self._fitted
         items = as_items(X, prefix="query-")
-        if self.space_ is not None:
-            self.space_.graph.require(concept for item in items for concept in item.concepts)
-        return items
-
-    def _encode(self, items: Sequence[Item]) -> Vectors:
-        return self.encoder_.encode([item.content for item in items], show_progress=self.show_progress)
-
-    def _forecast_of(
-        self, X: Any, *, quantiles: Sequence[float] = (), coverage: float | None = None
-    ) -> EnsembleForecast:
-        items = self._checked_items(X)
-        return self._forecast(items, self._encode(items), quantiles=quantiles, coverage=coverage)
+        if fitted.space is not None:
+            fitted.space.graph.require(concept for item in items for concept in item.concepts)
+        contents = [item.content for item in items]
+        return fitted, items, fitted.encoder.encode(contents, show_progress=self.show_progress)
 
     def _forecast(
         self,
+        fitted: _RegressorState,
         items: Sequence[Item],
         vectors: Vectors,
         *,
         quantiles: Sequence[float] = (),
         coverage: float | None = None,
     ) -> EnsembleForecast:
-        found = known_neighbours(self.version_, self.rows_, items, vectors, self._settings().top_k)
-        return self.ensemble_.forecast(
-            items, vectors, found, self.space_, quantiles=quantiles, coverage=coverage
+        found = known_neighbours(fitted.version, fitted.rows, items, vectors, self._settings().top_k)
+        return fitted.ensemble.forecast(
+            items, vectors, found, fitted.space, quantiles=quantiles, coverage=coverage
         )
-
-    def _evidence(
-        self, items: Sequence[Item], vectors: Vectors, top_k: int, graph_weight: float | None
-    ) -> list[Evidence]:
-        """Known items, and concepts where there are any, for items with vectors (q, d)."""
-        # An item that is known finds itself, which is no evidence.
-        found = self.retriever_.evidence(
-            items,
-            top_k=top_k + 1,
-            n_concepts=_N_CONCEPTS_SHOWN,
-            graph_weight=graph_weight,
-            vectors=vectors,
-        )
-        return [
-            replace(each, items=tuple(hit for hit in each.items if hit.id != item.id)[:top_k])
-            for item, each in zip(items, found, strict=True)
-        ]
-
-    def _shaped(self, values: Floats) -> Floats:
-        return values if self.ensemble_.targets.is_curve else values[:, 0]
 
     def _state(self) -> ModelState:
-        config, arrays = self.ensemble_.parts()
-        config |= {"parameters": self._settings().saved, "ids": list(self.ids_)}
+        config, arrays = self._fitted.ensemble.parts()
+        config |= {"parameters": self._settings().saved, "ids": list(self._fitted.ids)}
         return ModelState(kind=self._kind, config=config, arrays=arrays)
 
     def _saved_graph(self) -> KnowledgeGraph | None:
@@ -359,11 +345,95 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
     @classmethod
     def _restored(cls, state: ModelState, parts: ModelParts) -> ZeroShotRegressor:
         model = cls(parts.encoder, parts.graph, index=parts.model_index.index, **state.parameters(cls))
-        space = _concept_space(parts.version, parts.graph, model._settings().n_hops)
+        settings = model._settings()
+        space = _concept_space(parts.version, parts.graph, settings.n_hops)
         ids = state.entries("ids")
-        ensemble = Ensemble.restored(state, len(ids), parts.encoder.dimension, space)
-        model._adopt(parts.model_index, parts.version, parts.encoder, space, ids, ensemble)
+        model._fitted = _fitted_state(
+            settings,
+            encoder=parts.encoder,
+            holds_encoder=parts.holds_encoder,
+            model_index=parts.model_index,
+            version=parts.version,
+            graph=parts.graph,
+            space=space,
+            ids=ids,
+            ensemble=Ensemble.restored(state, len(ids), parts.encoder.dimension, space),
+        )
         return model
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _RegressorState(FittedState):
+    """What a regressor has learned.
+
+    Parameters
+    ----------
+    space
+        The concepts and their vectors; None without any.
+    ids, rows
+        Ids of the known items, and their row numbers by id.
+    """
+
+    retriever: Retriever
+    space: ConceptSpace | None
+    ids: tuple[str, ...]
+    rows: Mapping[str, int]
+    ensemble: Ensemble
+
+    def shaped(self, values: Floats) -> Floats:
+        """Give values as curves, shape (q, horizon), or as numbers, shape (q,)."""
+        return values if self.ensemble.targets.is_curve else values[:, 0]
+
+
+def _fitted_state(
+    settings: _RegressorSettings,
+    *,
+    encoder: Encoder,
+    holds_encoder: bool,
+    model_index: ModelIndex,
+    version: OpenVersion,
+    tuning: Report | None = None,
+    graph: KnowledgeGraph | None,
+    space: ConceptSpace | None,
+    ids: Sequence[str],
+    ensemble: Ensemble,
+) -> _RegressorState:
+    return _RegressorState(
+        encoder=encoder,
+        holds_encoder=holds_encoder,
+        model_index=model_index,
+        version=version,
+        tuning=tuning,
+        retriever=Retriever(
+            version, encoder, graph, graph_weight=settings.graph_weight, n_hops=settings.n_hops
+        ),
+        space=space,
+        ids=tuple(ids),
+        rows={id_: row for row, id_ in enumerate(ids)},
+        ensemble=ensemble,
+    )
+
+
+def _evidence(
+    fitted: _RegressorState,
+    items: Sequence[Item],
+    vectors: Vectors,
+    top_k: int,
+    graph_weight: float | None,
+) -> list[Evidence]:
+    """Known items, and concepts where there are any, for items with vectors (q, d)."""
+    # An item that is known finds itself, which is no evidence.
+    found = fitted.retriever.evidence(
+        items,
+        top_k=top_k + 1,
+        n_concepts=_N_CONCEPTS_SHOWN,
+        graph_weight=graph_weight,
+        vectors=vectors,
+    )
+    return [
+        replace(each, items=tuple(hit for hit in each.items if hit.id != item.id)[:top_k])
+        for item, each in zip(items, found, strict=True)
+    ]
 
 
 def _check_items(

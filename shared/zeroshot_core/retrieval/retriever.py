@@ -22,7 +22,7 @@ from zeroshot_core.retrieval.scoring import check_graph_weight, seed_weights
 from zeroshot_core.types import Concept, Evidence, Hit, Item
 
 if TYPE_CHECKING:
-    from zeroshot_core.index import Collection, Filter, GraphCollection
+    from zeroshot_core.index import Collection, Filter, GraphCollection, OpenVersion
     from zeroshot_core.index.collection import CollectionInfo
     from zeroshot_core.types import Vectors
 
@@ -293,6 +293,12 @@ class Retriever:
             checked = check_relation_weights(self.graph, relation_weights)
             other.spreading = replace(self.spreading, relation_weights=checked)
             other.__dict__.pop("_activated", None)
+        return other
+
+    def over(self, version: OpenVersion) -> Retriever:
+        """Copy the retriever for the same version with items of one's own (`OpenVersion.with_items`)."""
+        other = copy(self)
+        other.version = version
         return other
 
     @property
