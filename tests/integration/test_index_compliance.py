@@ -39,6 +39,8 @@ NASTY = [
     "%",
     "x" * 300,
 ]
+# No filter can express a control character in an id or a key.
+NASTY_IDS = [text for text in NASTY if "\n" not in text]
 
 
 class CountingEncoder(HashEncoder):
@@ -66,7 +68,7 @@ def goods(n=300):
     """Items of which every third text comes twice, with metadata of all kinds."""
     return [
         Item(
-            id=f"id-{number:03d}" if number >= len(NASTY) else NASTY[number],
+            id=f"id-{number:03d}" if number >= len(NASTY_IDS) else NASTY_IDS[number],
             text=f"thing {number % 200} {'shiny' if number % 2 else 'dull'} {NASTY[number % len(NASTY)]}",
             concepts=(f"color:{number % 7}", f"shape:{number % 3}"),
             metadata={
@@ -270,12 +272,14 @@ def test_filter_keeps_what_it_says(stock, filter, holds):
 
 @pytest.mark.parametrize("value", NASTY)
 def test_text_in_a_filter_is_text_and_nothing_else(stock, value):
-    for filter, expected in (
-        (Condition("note", "==", value), stock.ids_where(lambda item: item.metadata["note"] == value)),
-        (Condition("id", "==", value), {value}),
-        (Condition(value, "==", 1), set()),
-        (Condition("concepts", "contains", value), set()),
-    ):
+    cases = [(Condition("note", "==", value), stock.ids_where(lambda item: item.metadata["note"] == value))]
+    if value in NASTY_IDS:
+        cases += [
+            (Condition("id", "==", value), {value}),
+            (Condition(value, "==", 1), set()),
+            (Condition("concepts", "contains", value), set()),
+        ]
+    for filter, expected in cases:
         assert set(stock.open.search_items(stock.vectors[:1], top_k=300, filter=filter).ids[0]) == expected
 
 
