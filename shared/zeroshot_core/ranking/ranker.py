@@ -313,6 +313,8 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
         below = [matrices["absent"], *(-matrix for name, matrix in matrices.items() if name != "absent")]
         if any(matrix.data.max(initial=0) > 0 for matrix in below) or frequencies.data.min(initial=0) < 0:
             raise InvalidInputError("expected log probabilities in 'absent' and shares elsewhere, got others")
+        if not np.diff(frequencies.indptr).all():
+            raise InvalidInputError("expected candidates that show a finding each, got one that shows none")
         annotations = Annotations(
             types=ranker._types(),
             ids=ids,

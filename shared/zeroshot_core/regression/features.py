@@ -37,6 +37,7 @@ __all__ = ["ConceptSpace", "FeatureRows", "FeatureTables"]
 _SHRINKAGE = 3.0
 _N_COMPONENTS = 24
 _FEWEST_NAMED = 10
+_LONGEST = 1.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,20 +206,25 @@ class FeatureTables:
             if not is_pair or not len(known) or (np.diff(known) <= 0).any():
                 raise InvalidInputError(f"expected two of the types {types} with rising keys, got {pair}")
             keys[pair[0], pair[1]] = known
-        sizes = [*(n_columns[type_] for type_ in types), *map(len, keys.values())]
+        centre = state.array("centre", np.float32, (dimension,))
+        axes = state.array("axes", np.float32, (None, dimension))
+        sums = []
+        for place, size in enumerate([*(n_columns[type_] for type_ in types), *map(len, keys.values())]):
+            totals, counts = (
+                state.array(f"{name}.{place}", np.float64, (size,))[:, None] for name in ("totals", "counts")
+            )
+            sums.append(GroupSums(totals=totals, counts=counts))
+        # Vectors have unit length, and so have their principal axes.
+        is_unit = all(np.abs(each).max(initial=0) < _LONGEST for each in (centre, axes))
+        if not is_unit or any(each.counts.min(initial=0) < 0 for each in sums):
+            raise InvalidInputError("expected axes of unit length and counts of at least 0, got others")
         return cls(
             prior=real("prior", state.config.get("prior")),
             metadata_keys=state.entries("metadata_keys"),
-            centre=state.array("centre", np.float32, (dimension,)),
-            axes=state.array("axes", np.float32, (None, dimension)),
+            centre=centre,
+            axes=axes,
             groupings=Groupings(types=types, pairs=tuple(keys), keys=keys),
-            sums=tuple(
-                GroupSums(
-                    totals=state.array(f"totals.{place}", np.float64, (size,))[:, None],
-                    counts=state.array(f"counts.{place}", np.float64, (size,))[:, None],
-                )
-                for place, size in enumerate(sizes)
-            ),
+            sums=tuple(sums),
         )
 
     def out_of_fold(self, rows: FeatureRows, targets: Floats, folds: Ints) -> FeatureTables:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from saved_questions import answer_of
-from zeroshot_core.errors import ZeroShotError
+from zeroshot_core.errors import InvalidInputError, ZeroShotError
 from zeroshot_core.estimators.base import SavedModel
 from zeroshot_core.estimators.model_state import ModelState
 from zeroshot_core.estimators.saving import load_state, open_parts
@@ -87,3 +87,27 @@ def test_a_state_that_is_another_gives_the_packages_error_or_an_answer(name: str
     assert not raw, "\n".join(raw)
     assert len(refusals) > len(state.arrays)
     assert not [words for words in refusals if "\n" in words]
+
+
+@pytest.mark.parametrize(
+    ("ends", "columns"),
+    [
+        ([0, 10**6, -5], [0, 1]),
+        ([0, 2, 1], [0, 1]),
+        ([1, 1, 2], [0, 1]),
+        ([0, 1, 3], [0, 1]),
+        ([0, 1, 2], [0, 3]),
+        ([0, 1, 2], [-1, 0]),
+    ],
+)
+def test_a_matrix_that_leads_out_of_its_arrays_is_refused(ends: list[int], columns: list[int]) -> None:
+    arrays = {
+        "near.data": np.ones(2),
+        "near.indices": np.array(columns, dtype=np.int32),
+        "near.indptr": np.array(ends, dtype=np.int32),
+        "near.shape": np.array([2, 3]),
+    }
+    state = ModelState(kind="ranker", config={}, arrays=arrays)
+
+    with pytest.raises(InvalidInputError, match=r"expected a matrix 'near' of shape \(2, 3\), got one that"):
+        state.matrix("near", np.float64, (2, 3))
