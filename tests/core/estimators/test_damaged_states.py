@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -13,18 +14,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from saved_questions import answer_of
+from zeroshot_core import ZeroShotClassifier, ZeroShotRanker, ZeroShotRegressor
 from zeroshot_core.errors import InvalidInputError, ZeroShotError
-from zeroshot_core.estimators.base import SavedModel
 from zeroshot_core.estimators.model_state import ModelState
 from zeroshot_core.estimators.saving import load_state, open_parts
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "saved_models"
+CLASSES = {"regressor": ZeroShotRegressor, "classifier": ZeroShotClassifier, "ranker": ZeroShotRanker}
 OTHERS = [None, True, -1, 1.5, float("nan"), 10**30, "other", [], [[]], [1], {}, {"a": 1}]
 
 
 def changed_arrays(state: ModelState) -> Iterator[tuple[str, ModelState]]:
     """States of which one array is missing or another."""
     for name, array in state.arrays.items():
+        if re.match("(head|scale)-[1-9]", name):  # as those of the first head
+            continue
         others = {
             "dtype": array.astype(np.float16),
             "shape": array.reshape(-1)[:-1],
@@ -67,7 +71,7 @@ def changed_configs(state: ModelState) -> Iterator[tuple[str, ModelState]]:
 def test_a_state_that_is_another_gives_the_packages_error_or_an_answer(name: str, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     shutil.unpack_archive(FIXTURES / f"{name}.zip", folder)
-    questions = json.loads((FIXTURES / f"{name}.json").read_text(encoding="utf-8"))[:2]
+    questions = json.loads((FIXTURES / f"{name}.json").read_text(encoding="utf-8"))[:1]
     state, parts = load_state(folder), open_parts(folder)
     raw, refusals = [], []
     with warnings.catch_warnings():
@@ -75,7 +79,7 @@ def test_a_state_that_is_another_gives_the_packages_error_or_an_answer(name: str
         warnings.simplefilter("ignore", RuntimeWarning)
         for what, changed in (*changed_arrays(state), *changed_configs(state)):
             try:
-                model = SavedModel.kinds[state.kind]._restored(changed, parts)
+                model = CLASSES[state.kind]._restored(changed, parts)
                 for asked in questions:
                     answer_of(model, asked)
             except ZeroShotError as error:
