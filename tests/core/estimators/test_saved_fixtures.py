@@ -15,6 +15,8 @@ from zeroshot_core import (
     load_model,
 )
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* findings? mean no concept")
+
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "saved_models"
 NAMES = sorted(path.stem for path in FIXTURES.glob("*.zip"))
 CLASSES = {
