@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
 from langchain_core.load import dumps, loads
 from langchain_core.runnables import RunnableLambda
-from zeroshot_core import InvalidInputError
+from zeroshot_core import InvalidInputError, ZeroShotClassifier
+from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.index import Condition
 from zeroshot_core.serving.loading import open_retriever
 
@@ -49,6 +51,16 @@ def test_documents_carry_score_parts_path_and_concepts(retriever: ZeroShotRetrie
     assert isinstance(best.metadata["score"], float)
     assert set(best.metadata["parts"]) <= {"vector", "graph"}
     assert isinstance(best.metadata["path"], str)
+
+
+def test_what_a_model_learns_later_is_found_by_the_retriever_made_before() -> None:
+    with closing(
+        ZeroShotClassifier(HashEncoder(64)).fit(["red wine", "cat food"], ["wine", "food"])
+    ) as model:
+        retriever = ZeroShotRetriever(model=model, k=1)
+        assert retriever.invoke("white wine from Rome")[0].page_content == "red wine"
+        model.partial_fit(["white wine from Rome"], ["wine"])
+        assert retriever.invoke("white wine from Rome")[0].page_content == "white wine from Rome"
 
 
 def test_a_call_may_ask_for_another_k_filter_and_weight(retriever: ZeroShotRetriever) -> None:

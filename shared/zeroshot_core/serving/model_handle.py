@@ -64,9 +64,13 @@ class ModelHandle:
         """The model itself."""
         return open_model(self.source, **self._address)
 
-    @cached_property
+    @property
     def retriever(self) -> Retriever:
-        """Its retriever."""
+        """Its retriever as it is now: a model that learns on, by `partial_fit`, has another one then."""
+        return self._opened if self._is_folder else open_retriever(self.source, **self._address)
+
+    @cached_property
+    def _opened(self) -> Retriever:
         return open_retriever(self.source, **self._address)
 
     @cached_property
@@ -74,7 +78,7 @@ class ModelHandle:
         """Its encoder."""
         return open_encoder(self.source, **self._address)
 
-    @cached_property
+    @property
     def graph(self) -> GraphView:
         """Its graph."""
         from zeroshot_core.retrieval import GraphView
@@ -84,7 +88,7 @@ class ModelHandle:
     @property
     def encoder_name(self) -> str:
         """Name of its encoder; of a folder that was not opened yet, as its manifest has it."""
-        if "retriever" in vars(self) or not isinstance(self.source, str | Path):
+        if "_opened" in vars(self) or not self._is_folder:
             return self.retriever.encoder.name
         config = self._encoder_config
         if config is None:
@@ -94,8 +98,12 @@ class ModelHandle:
     @property
     def encoder_fingerprint(self) -> str:
         """Fingerprint of its encoder; of a folder that was not opened yet, as its manifest has it."""
-        config = None if {"retriever", "encoder"} & vars(self).keys() else self._encoder_config
+        config = None if {"_opened", "encoder"} & vars(self).keys() else self._encoder_config
         return self.encoder.fingerprint if config is None else str(config["fingerprint"])
+
+    @property
+    def _is_folder(self) -> bool:
+        return isinstance(self.source, str | Path)
 
     @property
     def _encoder_config(self) -> dict[str, Any] | None:
