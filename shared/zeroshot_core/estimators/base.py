@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion
 
-__all__ = ["FittedState", "SavedModel"]
+__all__ = ["FittedState", "SavedModel", "snapshot"]
 
 Model = TypeVar("Model", bound="SavedModel")
 
@@ -251,6 +251,13 @@ class SavedModel:
     @abstractmethod
     def _restored(cls: type[Model], state: ModelState, parts: ModelParts) -> Model:
         """Make a fitted model of its parts; `InvalidInputError` where the state is none of its own."""
+
+
+def snapshot(model: Model) -> Model:
+    """Give a model as it is now, for who asks it more than once: later changes are not seen by it."""
+    twin: Model = type(model).__new__(type(model))
+    vars(twin).update({name: value for name, value in vars(model).items() if name != "_turns"})
+    return twin
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from zeroshot_core.classification.rejection import NONE_OF_THESE
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.estimators.base import snapshot
 from zeroshot_core.estimators.indexing import as_items
 from zeroshot_core.explain.wording import hit_in_words
 from zeroshot_core.novelty.scorer import FEWEST_TEXTS
@@ -62,7 +63,7 @@ def label_questions(
     NotFittedError
         Before `fit`.
     """
-    check_classifier(classifier)
+    classifier = snapshot(check_classifier(classifier))
     items = as_items(X, prefix="query-")
     knows_enough = reject and classifier.version_.count() >= FEWEST_TEXTS
     predictions = classifier.explain(items, top_k=top_k, reject=knows_enough)

@@ -67,7 +67,9 @@ class ModelHandle:
     @property
     def retriever(self) -> Retriever:
         """Its retriever as it is now: a model that learns on, by `partial_fit`, has another one then."""
-        return self._opened if self._is_folder else open_retriever(self.source, **self._address)
+        if isinstance(self.source, str | Path):
+            return self._opened
+        return open_retriever(self.source, **self._address)
 
     @cached_property
     def _opened(self) -> Retriever:
@@ -88,7 +90,7 @@ class ModelHandle:
     @property
     def encoder_name(self) -> str:
         """Name of its encoder; of a folder that was not opened yet, as its manifest has it."""
-        if "_opened" in vars(self) or not self._is_folder:
+        if "_opened" in vars(self) or not isinstance(self.source, str | Path):
             return self.retriever.encoder.name
         config = self._encoder_config
         if config is None:
@@ -100,10 +102,6 @@ class ModelHandle:
         """Fingerprint of its encoder; of a folder that was not opened yet, as its manifest has it."""
         config = None if {"_opened", "encoder"} & vars(self).keys() else self._encoder_config
         return self.encoder.fingerprint if config is None else str(config["fingerprint"])
-
-    @property
-    def _is_folder(self) -> bool:
-        return isinstance(self.source, str | Path)
 
     @property
     def _encoder_config(self) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from threading import Barrier
 from typing import Any
@@ -236,6 +237,22 @@ def test_it_is_served_as_the_plain_classifier_is(classifier: ZeroShotClassifier)
     assert prompted.predict([TEXT, "cat food"]).tolist() == ["k2", "k2"]
     assert prompted.classes_.tolist() == classifier.classes_.tolist()
     assert len(prompted.explain([TEXT], top_k=2, coverage=0.5)[0].evidence.items) == 2
+
+
+def test_a_label_that_comes_while_questions_are_written_is_in_none_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with closing(ZeroShotClassifier(HashEncoder(64)).fit(labels=["wine", "food"])) as model:
+        explain = ZeroShotClassifier.explain
+
+        def explaining(self: ZeroShotClassifier, *args: Any, **options: Any) -> list[Prediction]:
+            model.partial_fit(labels=["garden"])
+            return explain(self, *args, **options)
+
+        monkeypatch.setattr(ZeroShotClassifier, "explain", explaining)
+        (question,) = label_questions(model, ["a rake"])
+        assert set(question.prediction.probabilities) == set(question.labels) == {"wine", "food"}
+        assert set(model.classes_) == {"wine", "food", "garden"}
 
 
 def test_evidence_that_is_not_wanted_is_in_the_prompt_alone(classifier: ZeroShotClassifier) -> None:
