@@ -5,11 +5,12 @@ Scores are *higher is better* everywhere. Vectors are float32 rows of unit lengt
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
-from zeroshot_core.checks import sequence, shown
+from zeroshot_core.checks import repaired_text, sequence, shown
 from zeroshot_core.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -30,8 +31,10 @@ __all__ = [
     "Relation",
     "Scalar",
     "Value",
+    "repaired_items",
 ]
 
+Query = TypeVar("Query")
 Scalar: TypeAlias = "str | int | float | bool"
 Content: TypeAlias = Any
 """What an encoder takes: a text, or an image (a path-like or a PIL image)."""
@@ -98,6 +101,45 @@ class Item:
     def content(self) -> Content:
         """The image where there is one, else the text: what the encoder takes."""
         return self.image if self.image is not None else self.text
+
+
+def repaired_items(items: Iterable[Query]) -> list[Query]:
+    """Read each lone surrogate in ids, texts, concepts and metadata of items as U+FFFD, told in one warning.
+
+    What is no item is repaired if it is a text, and else comes back as it is.
+    """
+    given = list(items)
+    repaired: list[Any] = [_repaired(one) for one in given]
+    n_repaired = sum(new is not old for new, old in zip(repaired, given, strict=True))
+    if n_repaired:
+        warnings.warn(
+            f"{n_repaired} of {len(given)} items hold lone surrogates, which are no characters; "
+            "each is read as U+FFFD",
+            stacklevel=3,
+        )
+    return repaired
+
+
+def _repaired(one: Any) -> Any:
+    if isinstance(one, str):
+        return repaired_text(one)
+    if not isinstance(one, Item):
+        return one
+    texts = [one.id, one.text or "", *one.concepts]
+    for key, value in one.metadata.items():
+        texts += [part for part in (key, value) if isinstance(part, str)]
+    # One look at all of them: nearly all items are whole.
+    together = "".join(texts)
+    if together.isascii() or repaired_text(together) is together:
+        return one
+    metadata = {_repaired(key): _repaired(value) for key, value in one.metadata.items()}
+    return replace(
+        one,
+        id=repaired_text(one.id),
+        text=None if one.text is None else repaired_text(one.text),
+        concepts=tuple(map(repaired_text, one.concepts)),
+        metadata=metadata,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

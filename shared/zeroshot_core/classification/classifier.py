@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from zeroshot_core.checks import real, whole
+from zeroshot_core.checks import real, sequence, whole
+from zeroshot_core.classification.class_labels import ClassLabels, Label, read_labels
 from zeroshot_core.classification.label_head import LabelHead, fit_label_head
 from zeroshot_core.classification.label_hierarchy import label_hierarchy
 from zeroshot_core.classification.label_vectors import (
     check_template,
     label_graph,
-    label_list,
     label_texts,
     label_vectors,
     linked,
@@ -28,7 +28,7 @@ from zeroshot_core.classification.pseudo_labels import pseudo_labelled_items
 from zeroshot_core.classification.rejection import NONE_OF_THESE, fit_index_scorer
 from zeroshot_core.classification.transduction import TUNED_TEMPERATURE, neighbour_graph
 from zeroshot_core.classification.transductive_head import fit_transductive_head
-from zeroshot_core.errors import InvalidInputError, NotFittedError
+from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.estimators.base import FittedState, SavedModel
 from zeroshot_core.estimators.calibration_split import calibration_split, has_calibration_split
 from zeroshot_core.estimators.encoder_tuning import (
@@ -42,6 +42,7 @@ from zeroshot_core.estimators.encoder_tuning import (
 from zeroshot_core.estimators.indexing import ModelIndex, as_items, resolve_encoder
 from zeroshot_core.estimators.model_state import ModelState
 from zeroshot_core.estimators.stacking import Stacking
+from zeroshot_core.estimators.unfitted_error import UnfittedError
 from zeroshot_core.novelty.scorer import check_false_alarm_rate, nearest_similarities
 from zeroshot_core.retrieval import Retriever
 from zeroshot_core.training.assignment import TEMPERATURE
@@ -145,8 +146,8 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
     def fit(
         self,
         X: Sequence[Item | str] | None = None,
-        y: Sequence[str] | None = None,
-        labels: Iterable[str | Concept] | None = None,
+        y: Sequence[Label] | None = None,
+        labels: Iterable[Label | Concept] | Mapping[Label, str] | None = None,
         *,
         unlabelled: Sequence[Item | str] | None = None,
     ) -> ZeroShotClassifier:
@@ -157,10 +158,12 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         X
             Examples, items or texts, shape (n,); None without any.
         y
-            Labels of the examples, strings, shape (n,).
+            Labels of the examples, shape (n,): texts, whole numbers or booleans, all of one type. Numbers and
+            booleans come back as they were; their concept is that of their text, ``str(label)``.
         labels
-            Names, ids of the graph's concepts, or concepts. None takes those of `y`; without `y` the graph's
-            concepts of type ``"label"``, or all of them if it has none of that type.
+            Names, ids of the graph's concepts, or concepts; or a mapping of names or ids to descriptions.
+            None takes those of `y`; without `y` the graph's concepts of type ``"label"``, or all of them if
+            it has none of that type.
         unlabelled
             Items or texts such as will be asked, whose labels nobody has given, shape (m,); at least as many
             as the labels, which are taken to be about equally frequent in them. They are indexed too, and
@@ -175,8 +178,9 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
             If an item names a concept that the graph does not hold.
         """
         settings = self._settings()
-        examples, y = _labelled(X, y)
-        ids, graph = label_graph(labels, y, self.graph)
+        given, names, dtype = read_labels(labels, y)
+        examples, y = _labelled(X, names, has_labels=given is not None)
+        ids, graph = label_graph(given, y, self.graph)
         others = _distinct(unlabelled, examples, len(ids))
         graph.require(concept for item in (*examples, *others) for concept in item.concepts)
         base = resolve_encoder(self.encoder)
@@ -206,6 +210,7 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
                 tuning=tuned.report,
                 graph=graph,
                 ids=ids,
+                dtype=dtype,
                 head=head,
             )
         return self
@@ -213,8 +218,8 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
     def partial_fit(
         self,
         X: Sequence[Item | str] | None = None,
-        y: Sequence[str] | None = None,
-        labels: Iterable[str | Concept] | None = None,
+        y: Sequence[Label] | None = None,
+        labels: Iterable[Label | Concept] | Mapping[Label, str] | None = None,
     ) -> ZeroShotClassifier:
         """Take in new labels, and new examples of new and old ones, without building the index anew.
 
@@ -231,7 +236,7 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
             Examples and their labels, shape (n,); ids that are known, or the same texts again, replace the
             old items.
         labels
-            New labels; those of `y` need not be given.
+            New labels, of the type of those that are known; those of `y` need not be given.
 
         Raises
         ------
@@ -241,13 +246,14 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
             If labels or examples are wrong, or there is neither; nothing has been changed then.
         """
         self._check_fitted()
-        items, y = _labelled(X, y, prefix=f"added-{_text_digest(X)}-")
-        named = label_list(labels or ())
+        X = None if X is None else sequence("X", X, of="items or texts")
+        named, names, dtype = read_labels(labels, y, self._fitted.labels)
+        items, y = _labelled(X, names, prefix=f"added-{_text_digest(X)}-")
         if not named and not items:
             raise InvalidInputError("expected new labels or examples for partial_fit, got neither")
         with self._turns:
             fitted = self._fitted
-            new = [*named, *(name for name in y or () if name not in fitted.classes)]
+            new = [*(named or ()), *(name for name in y or () if name not in fitted.classes)]
             ids, graph = label_graph([*fitted.classes.tolist(), *dict.fromkeys(new)], None, fitted.graph)
             graph.require(concept for item in items for concept in item.concepts)
             hierarchy = label_hierarchy(ids, graph)
@@ -262,6 +268,7 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
                 retriever=fitted.retriever.over(version),
                 graph=graph,
                 classes=np.array(ids),
+                dtype=dtype,
                 hierarchy=hierarchy,
                 head=head,
             )
@@ -269,8 +276,11 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
 
     def predict(
         self, X: Sequence[Item | str], *, reject: bool = False, confidence: float | None = None
-    ) -> npt.NDArray[np.str_]:
-        """Most probable label of each item or text, shape (q,).
+    ) -> npt.NDArray[Any]:
+        """Most probable label of each item or text, shape (q,), of the type of the labels.
+
+        Where labels are numbers, answers that are none of them, ``""`` or a wider concept, make it an array
+        of objects.
 
         Parameters
         ----------
@@ -294,12 +304,13 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         least = _least_confidence(confidence)
         fitted, items = self._asked(X)
         vectors = self._encoded(fitted, items)
-        return self._answers(fitted, vectors, fitted.head.probabilities(vectors), reject, least)
+        probabilities = fitted.head.probabilities(vectors)
+        return fitted.labels.of_ids(self._answers(fitted, vectors, probabilities, reject, least))
 
     def predict_proba(self, X: Sequence[Item | str]) -> Floats:
         """Probability of each label, shape (q, n_classes) in the order of `classes_`; rows sum to 1."""
         fitted, items = self._asked(X)
-        return fitted.head.probabilities(self._encoded(fitted, items))
+        return fitted.labels.columns(fitted.head.probabilities(self._encoded(fitted, items)))
 
     def novelty_score(self, X: Sequence[Item | str]) -> Floats:
         """How new each item or text is beside those of `fit`, with labels or without, shape (q,).
@@ -328,6 +339,8 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         evidence: bool = True,
     ) -> list[Prediction]:
         """Label with probabilities, nearest known items, concepts, and the paths that lead to them.
+
+        Labels are texts here, the ids of their concepts.
 
         Parameters
         ----------
@@ -359,9 +372,14 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         ]
 
     @property
-    def classes_(self) -> npt.NDArray[np.str_]:
-        """Ids of the labels, sorted, shape (n_classes,)."""
-        return self._fitted.classes
+    def classes_(self) -> npt.NDArray[Any]:
+        """The labels in ascending order, shape (n_classes,)."""
+        return self._fitted.labels.values
+
+    @property
+    def labels_(self) -> ClassLabels:
+        """The labels with the ids of their concepts."""
+        return self._fitted.labels
 
     @property
     def graph_(self) -> KnowledgeGraph:
@@ -468,7 +486,7 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
 
     def _check_fitted(self) -> None:
         if not self._is_fitted:
-            raise NotFittedError(
+            raise UnfittedError(
                 "expected a fitted classifier, got one before fit; call fit(labels=[...]) or fit(X, y)"
             )
 
@@ -489,6 +507,7 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
             config={
                 "parameters": self._settings().saved,
                 "classes": fitted.classes.tolist(),
+                **({"label_dtype": fitted.dtype} if fitted.dtype else {}),
                 "stacking": {"offset": head.stacking.offset, "penalty": head.stacking.penalty},
                 "added": rows,
             },
@@ -533,6 +552,7 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
             version=version,
             graph=parts.graph,
             ids=ids,
+            dtype=ClassLabels.saved(ids, state.config.get("label_dtype", "")).dtype,
             head=head,
         )
         return model
@@ -550,6 +570,8 @@ class _ClassifierState(FittedState):
         That graph with the labels that came later.
     classes
         Ids of the labels, sorted, shape (c,).
+    dtype
+        Of labels that are no texts, as in `ClassLabels`.
     has_calibration_split, random_state
         As for `fit_index_scorer`.
     """
@@ -557,10 +579,16 @@ class _ClassifierState(FittedState):
     retriever: Retriever
     graph: KnowledgeGraph
     classes: npt.NDArray[np.str_]
+    dtype: str
     hierarchy: LabelHierarchy
     head: LabelHead
     has_calibration_split: bool
     random_state: int
+
+    @cached_property
+    def labels(self) -> ClassLabels:
+        """The labels as callers have them."""
+        return ClassLabels(ids=tuple(self.classes.tolist()), dtype=self.dtype)
 
     @cached_property
     def scorer(self) -> NoveltyScorer:
@@ -594,6 +622,7 @@ def _fitted_state(
     tuning: Report | None = None,
     graph: KnowledgeGraph | None,
     ids: Sequence[str],
+    dtype: str,
     head: LabelHead,
 ) -> _ClassifierState:
     """Put together what was learned or read about the labels of these ids."""
@@ -607,6 +636,7 @@ def _fitted_state(
         retriever=retriever,
         graph=retriever.graph,
         classes=np.array(ids),
+        dtype=dtype,
         hierarchy=label_hierarchy(ids, retriever.graph),
         head=head,
         has_calibration_split=has_calibration_split(settings.tuning.method),
@@ -771,34 +801,36 @@ def _untuned_vectors(task: _LabelTask, tuned: _TunedEncoder) -> tuple[Vectors, V
     return task.label_vectors(before), before.encode([item.content for item in task.examples])
 
 
-def _labelled(X: Any, y: Any, *, prefix: str = "example-") -> tuple[list[Item], list[str] | None]:
+def _labelled(
+    X: Any, names: list[str] | None, *, prefix: str = "example-", has_labels: bool = False
+) -> tuple[list[Item], list[str] | None]:
     """Check examples and their labels; nothing without examples.
 
     Raises
     ------
     InvalidInputError
-        If only one of both is given, their numbers differ, or a label is no string.
+        If only one of both is given, or their numbers differ.
     """
-    if X is None and y is None:
+    if X is None and names is None:
         return [], None
-    if X is None or y is None:
+    if names is None and has_labels:
+        raise InvalidInputError(
+            "expected examples X with their labels y, got X and the labels that there are; give texts whose "
+            "label nobody knows as unlabelled=..., or the label of each text as y"
+        )
+    if X is None or names is None:
         raise InvalidInputError(
             f"expected examples X with their labels y, got only {'y' if X is None else 'X'}; "
             "give both, or neither and labels=[...]"
         )
-    items, names = as_items(X, prefix=prefix), list(y)
+    items = as_items(X, prefix=prefix)
     if len(names) != len(items):
         raise InvalidInputError(f"expected {len(items)} labels in y, one for each example, got {len(names)}")
     if not items:
         raise InvalidInputError(
             "expected at least 1 example in X, got none; leave X and y out, and give labels"
         )
-    for row, name in enumerate(names):
-        if not isinstance(name, str):
-            raise InvalidInputError(
-                f"y, row {row}: expected a label that is a string, got {name!r}; convert it with str()"
-            )
-    return items, [str(name) for name in names]
+    return items, names
 
 
 def _distinct(unlabelled: Any, examples: Sequence[Item], n_labels: int) -> list[Item]:

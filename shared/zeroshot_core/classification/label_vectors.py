@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zeroshot_core.checks import shown
+from zeroshot_core.checks import has_control_character, shown
+from zeroshot_core.classification.class_labels import LABEL_TYPE
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.types import Concept, Item
@@ -20,17 +21,14 @@ if TYPE_CHECKING:
     from zeroshot_core.types import Floats, Vectors
 
 __all__ = [
-    "LABEL_TYPE",
     "check_template",
     "label_graph",
-    "label_list",
     "label_texts",
     "label_vectors",
     "label_words",
     "linked",
 ]
 
-LABEL_TYPE = "label"
 # What the index takes as an id.
 _MOST_BYTES = 512
 # The name alone, as the subject of a text, and as what somebody asks for.
@@ -53,7 +51,8 @@ def label_graph(
     ----------
     labels
         Ids of concepts, names that become concepts of type ``"label"``, or concepts. None takes those of `y`;
-        without `y` the graph's concepts of type ``"label"``, or all of them if it has none of that type.
+        without `y` the graph's concepts of type ``"label"``, or all of them if it has none of that type. A
+        bare label with a description describes the graph's concept of that id, if nothing else does.
     y
         Labels of the examples.
 
@@ -69,7 +68,7 @@ def label_graph(
         says it is, or `y` holds another one.
     """
     known = KnowledgeGraph() if graph is None else graph
-    given = label_list(labels) if labels is not None else _implied(y, known)
+    given = list(labels) if labels is not None else _implied(y, known)
     concepts = [_concept(label, known) for label in given]
     ids = sorted(concept.id for concept in concepts)
     _check_ids(ids)
@@ -79,17 +78,10 @@ def label_graph(
             f"expected y to hold only the labels given, got {len(stray)} others: {stray[:3]}; "
             "add them to labels"
         )
-    missing = [concept for concept in concepts if concept.id not in known]
-    if not missing:
+    new = {concept.id: concept for concept in concepts if known.concepts.get(concept.id) != concept}
+    if not new:
         return ids, known
-    return ids, KnowledgeGraph([*known.concepts.values(), *missing], known.relations)
-
-
-def label_list(labels: Iterable[str | Concept]) -> list[str | Concept]:
-    """List labels, and refuse a single text, whose letters are none."""
-    if isinstance(labels, str):
-        raise InvalidInputError(f"expected a list of labels, got one: {labels!r}; wrap it in a list")
-    return list(labels)
+    return ids, KnowledgeGraph({**known.concepts, **new}.values(), known.relations)
 
 
 def label_vectors(concepts: Sequence[Concept], encoder: Encoder, template: str | None) -> Vectors:
@@ -169,6 +161,9 @@ def _implied(y: Sequence[str] | None, graph: KnowledgeGraph) -> list[str | Conce
 
 def _concept(label: Any, graph: KnowledgeGraph) -> Concept:
     if isinstance(label, Concept):
+        own = graph.concepts.get(label.id)
+        if own is not None and not own.description and label == _bare(label.id, label.description):
+            return replace(own, description=label.description)
         if graph.concepts.get(label.id, label) != label:
             raise InvalidInputError(
                 f"expected the graph's own concept {label.id!r} as a label, got one with other fields; "
@@ -177,14 +172,24 @@ def _concept(label: Any, graph: KnowledgeGraph) -> Concept:
         return label
     if not isinstance(label, str) or not label.strip():
         raise InvalidInputError(
-            f"expected labels that are non-empty strings or Concepts, got {label!r}; convert it with str()"
+            f"expected labels that are non-empty strings or Concepts, got {shown(label)}; convert it with "
+            "str()"
+        )
+    if has_control_character(label):
+        raise InvalidInputError(
+            f"expected labels without control characters, got {shown(label)}; give a Concept with another "
+            "id, and this as its name"
         )
     if len(label.encode()) > _MOST_BYTES:
         raise InvalidInputError(
             f"expected labels of at most {_MOST_BYTES} bytes, got one of {len(label.encode())}: "
             f"{label[:40]!r}...; give a Concept with a short id, and this as its name or description"
         )
-    return graph.concepts.get(label) or Concept(id=label, name=label, type=LABEL_TYPE)
+    return graph.concepts.get(label) or _bare(label)
+
+
+def _bare(id_: str, description: str = "") -> Concept:
+    return Concept(id=id_, name=id_, type=LABEL_TYPE, description=description)
 
 
 def _check_ids(ids: Sequence[str]) -> None:

@@ -235,6 +235,12 @@ class SavedModel:
         """The encoder that was tuned for this model before, if one was."""
         return self._fitted.encoder if self.holds_encoder_ else None
 
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn that texts are asked for, not rows of numbers."""
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.input_tags.two_d_array, tags.input_tags.string = False, True
+        return tags
+
     @abstractmethod
     def _check_fitted(self) -> None:
         """Refuse a model before `fit`."""

@@ -20,7 +20,7 @@ from zeroshot_core.errors import InvalidInputError, VectorIndexError
 from zeroshot_core.files import cause_of
 from zeroshot_core.index import OpenVersion, VectorIndex
 from zeroshot_core.index.connection import is_locked
-from zeroshot_core.types import Item
+from zeroshot_core.types import Item, repaired_items
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
@@ -205,4 +205,4 @@ def as_items(X: Any, *, prefix: str) -> list[Item]:
                 f"expected items or texts, got {type(entry).__name__} in row {row}: {checks.shown(entry)}"
             )
         items.append(entry if isinstance(entry, Item) else Item(id=f"{prefix}{row}", text=entry))
-    return items
+    return repaired_items(items)

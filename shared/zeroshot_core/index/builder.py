@@ -26,7 +26,7 @@ from zeroshot_core.index.schema import (
     relation_row,
 )
 from zeroshot_core.index.versions import describe_version
-from zeroshot_core.types import Content, Item
+from zeroshot_core.types import Content, Item, repaired_items
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders.base import Encoder
@@ -291,6 +291,7 @@ def checked_items(items: Iterable[Item]) -> tuple[list[Item], list[Row]]:
         raise InvalidInputError(
             f"expected items of type Item, got {checks.shown(stray)}; wrap texts as Item(id=..., text=...)"
         )
+    kept = repaired_items(kept)
     counts = Counter(item.id for item in kept)
     twice = [id_ for id_, count in counts.items() if count > 1]
     if twice:

@@ -10,10 +10,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin
 
 from zeroshot_core.checks import whole
-from zeroshot_core.errors import NotFittedError
 from zeroshot_core.estimators.base import FittedState, SavedModel
 from zeroshot_core.estimators.indexing import ModelIndex, as_items, resolve_encoder
 from zeroshot_core.estimators.model_state import ModelState
+from zeroshot_core.estimators.unfitted_error import UnfittedError
 from zeroshot_core.novelty.scorer import (
     NoveltyScorer,
     check_enough_texts,
@@ -165,7 +165,7 @@ class NoveltyDetector(SavedModel, OutlierMixin, BaseEstimator):  # type: ignore[
 
     def _check_fitted(self) -> None:
         if not self._is_fitted:
-            raise NotFittedError("expected a fitted detector, got one before fit; call fit(X)")
+            raise UnfittedError("expected a fitted detector, got one before fit; call fit(X)")
 
     def _state(self) -> ModelState:
         config = {"parameters": self._parameters()}

@@ -173,8 +173,9 @@ def cluster_codes(vectors: Vectors, *, random_state: int = 0) -> Ints:
 
 def nearest_similarities(version: OpenVersion, vectors: Vectors, top_k: int = _N_NEIGHBOURS) -> Floats:
     """Search Milvus for the cosines of vectors (q, d) with their nearest items, shape (q, top_k) at most."""
-    scores = version.search_items(vectors, min(top_k, version.count())).scores
-    return np.array([np.asarray(row, dtype=np.float64) for row in scores])
+    top_k = min(top_k, version.count())
+    scores = version.search_items(vectors, top_k).scores
+    return np.array(scores, dtype=np.float64) if len(scores) else np.zeros((0, top_k))
 
 
 def check_false_alarm_rate(rate: object) -> float | str:

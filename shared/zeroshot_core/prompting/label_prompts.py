@@ -67,7 +67,7 @@ def label_questions(
     items = as_items(X, prefix="query-")
     knows_enough = reject and classifier.version_.count() >= FEWEST_TEXTS
     predictions = classifier.explain(items, top_k=top_k, reject=knows_enough)
-    graph, names = classifier.graph_, _names(classifier.classes_.tolist(), classifier.graph_)
+    graph, names = classifier.graph_, _names(classifier.labels_.ids, classifier.graph_)
     settings = prompting or Prompting()
     questions = [
         _question(item, prediction, graph, names, settings, reject)

@@ -62,19 +62,20 @@ class PromptedClassifier:
         self._stream = stream
 
     @property
-    def classes_(self) -> npt.NDArray[np.str_]:
+    def classes_(self) -> npt.NDArray[Any]:
         """The classifier's labels."""
-        labels: npt.NDArray[np.str_] = self.classifier.classes_
-        return labels
+        return self.classifier.classes_
 
     @property
     def retriever_(self) -> Retriever:
         """What finds the evidence."""
         return self.classifier.retriever_
 
-    def predict(self, X: Sequence[Item | str], *, reject: bool = False) -> npt.NDArray[np.str_]:
+    def predict(self, X: Sequence[Item | str], *, reject: bool = False) -> npt.NDArray[Any]:
         """Label of each item or text, shape (q,); to `reject` is to allow ``""``, none of these."""
-        return np.array([str(prediction.value) for prediction in self.explain(X, reject=reject)])
+        predictions = self.explain(X, reject=reject)
+        ids = np.array([str(prediction.value) for prediction in predictions], dtype=np.str_)
+        return self.classifier.labels_.of_ids(ids)
 
     def explain(
         self,

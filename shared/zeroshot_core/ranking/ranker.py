@@ -13,10 +13,11 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 
 from zeroshot_core import checks
-from zeroshot_core.errors import InvalidInputError, NotFittedError
+from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.estimators.base import FittedState, SavedModel
 from zeroshot_core.estimators.indexing import ModelIndex, resolve_encoder
 from zeroshot_core.estimators.model_state import ModelState, sparse_arrays
+from zeroshot_core.estimators.unfitted_error import UnfittedError
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.graph.hierarchy import hierarchy_of
 from zeroshot_core.graph.validation import first_of
@@ -338,7 +339,7 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
 
     def _check_fitted(self) -> None:
         if not self._is_fitted:
-            raise NotFittedError("expected a fitted ranker, got one before fit; call fit()")
+            raise UnfittedError("expected a fitted ranker, got one before fit; call fit()")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

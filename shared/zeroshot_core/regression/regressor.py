@@ -14,7 +14,7 @@ from zeroshot_core import checks
 from zeroshot_core.checks import choice, real, whole
 from zeroshot_core.encoders import TransformerEncoder
 from zeroshot_core.encoders.wrappers import RememberingEncoder
-from zeroshot_core.errors import InvalidInputError, NotFittedError
+from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.estimators.base import FittedState, SavedModel
 from zeroshot_core.estimators.encoder_tuning import (
     Tuning,
@@ -26,6 +26,7 @@ from zeroshot_core.estimators.encoder_tuning import (
 )
 from zeroshot_core.estimators.indexing import ModelIndex, as_items, resolve_encoder
 from zeroshot_core.estimators.model_state import ModelState
+from zeroshot_core.estimators.unfitted_error import UnfittedError
 from zeroshot_core.regression.encoder_views import N_VIEWS, EncoderView, cross_fitted_views
 from zeroshot_core.regression.ensemble import Ensemble, fit_ensemble
 from zeroshot_core.regression.features import ConceptSpace
@@ -308,7 +309,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
 
     def _check_fitted(self) -> None:
         if not self._is_fitted:
-            raise NotFittedError("expected a fitted regressor, got one before fit; call fit(items, targets)")
+            raise UnfittedError("expected a fitted regressor, got one before fit; call fit(items, targets)")
 
     def _asked(self, X: Any) -> tuple[_RegressorState, list[Item], Vectors]:
         """Check what is asked for; what answers it from begin to end, the items and their vectors (q, d)."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from zeroshot_core import checks
-from zeroshot_core.types import Content, Item
+from zeroshot_core.types import Content, Item, repaired_items
 
 __all__ = ["check_queries", "content_of"]
 
 
 def check_queries(queries: Sequence[str | Item]) -> list[str | Item]:
     """Refuse queries that are not a list of filled texts and items, which check themselves."""
-    checked = checks.sequence("queries", queries, of="texts or Items")
+    checked = repaired_items(checks.sequence("queries", queries, of="texts or Items"))
     for number, query in enumerate(checked):
         if not isinstance(query, Item):
             checks.text(f"query {number}", query, remedy="give a text or an Item")

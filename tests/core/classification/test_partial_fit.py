@@ -60,7 +60,7 @@ def test_the_same_texts_given_again_are_there_once(hash_encoder):
 def test_what_is_wrong_changes_nothing(few_shot, hash_encoder):
     with pytest.raises(InvalidInputError, match="labels or examples for partial_fit, got neither"):
         few_shot.partial_fit()
-    with pytest.raises(InvalidInputError, match="expected a list of labels, got one: 'toys'"):
+    with pytest.raises(InvalidInputError, match="expected labels as a list of labels, got one: 'toys'"):
         few_shot.partial_fit(labels="toys")
     with pytest.raises(InvalidInputError, match="differ in more than case, got 'Fruit' and 'fruit'"):
         few_shot.partial_fit(["a plum"], ["Fruit"])
