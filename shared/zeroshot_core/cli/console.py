@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
@@ -13,41 +14,52 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from zeroshot_core.checks import repaired_text
+
 __all__ = ["Phases", "note", "write_json", "write_line", "write_table"]
 
 _PLAIN_WIDTH = 120
+# What a terminal would obey instead of showing it; tabs and line breaks are harmless.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def write_json(value: Mapping[str, Any]) -> None:
     """Write one JSON object, on one line, to standard output."""
-    typer.echo(json.dumps(value, ensure_ascii=False))
+    written = repaired_text(json.dumps(value, ensure_ascii=False))
+    # JSON escapes the first 32 characters only.
+    typer.echo(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", written))
 
 
 def write_line(text: str) -> None:
     """Write a line to standard output."""
-    typer.echo(text)
+    typer.echo(_shown(text))
 
 
 def note(text: str) -> None:
     """Write a line to standard error."""
-    typer.echo(text, err=True)
+    typer.echo(_shown(text), err=True)
 
 
 def write_table(
     title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Iterable[int] = ()
 ) -> None:
     """Write a table to standard output; the columns at the positions `numbers` are aligned to the right."""
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(title=_shown(title), title_justify="left", header_style="bold")
     right = set(numbers)
     for position, head in enumerate(heads):
         is_number = position in right
         table.add_column(head, justify="right" if is_number else "left", no_wrap=is_number)
     for row in rows:
         # Text, since cells hold brackets that rich would take for markup.
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(_shown(cell)) for cell in row))
     console = Console()
     # Into a file or a pipe, rich would fold everything at 80 columns.
     Console(width=None if console.is_terminal else _PLAIN_WIDTH).print(table)
+
+
+def _shown(text: str) -> str:
+    """Write a text so that a terminal shows it, whatever it holds."""
+    return _CONTROL.sub("\ufffd", repaired_text(text))
 
 
 class Phases:

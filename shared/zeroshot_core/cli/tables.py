@@ -148,6 +148,8 @@ def _json_rows(text: str, name: str) -> Iterator[tuple[int, dict[str, str] | str
                 yield number, _cells(json.loads(line))
             except ValueError as error:
                 yield number, str(error)
+            except RecursionError:
+                yield number, "expected a JSON object, got one nested too deeply"
 
 
 def _cells(row: object) -> dict[str, str]:
@@ -164,4 +166,5 @@ def _is_number(cell: str) -> bool:
         float(cell)
     except ValueError:
         return False
-    return True
+    # Python takes 1_009 for 1009, which nobody meant who wrote a table.
+    return "_" not in cell

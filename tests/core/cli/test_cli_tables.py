@@ -87,3 +87,13 @@ def test_cells_that_are_no_numbers_are_counted_and_shown(tmp_path: Path) -> None
 
     with pytest.raises(InvalidInputError, match="got 2 other cells: 'many' in line 3, '' in line 4"):
         table.numbers(["units"])
+
+
+def test_a_number_with_an_underscore_is_none(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match=r"expected numbers in column 'units', got 1 other.*'1_009'"):
+        table_of(tmp_path, "text,units\nwine,1_009\n").numbers(["units"])
+
+
+def test_an_object_that_is_nested_too_deeply_is_a_damaged_line(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="line 1: expected a JSON object"):
+        table_of(tmp_path, '{"text": ' * 100_000)
