@@ -81,7 +81,7 @@ def label_graph(
     new = {concept.id: concept for concept in concepts if known.concepts.get(concept.id) != concept}
     if not new:
         return ids, known
-    return ids, KnowledgeGraph({**known.concepts, **new}.values(), known.relations)
+    return ids, known.replace(concepts={**known.concepts, **new}.values())
 
 
 def label_vectors(concepts: Sequence[Concept], encoder: Encoder, template: str | None) -> Vectors:

@@ -77,7 +77,7 @@ def cooccurrence_graph(
             sources=tuple(items[row].id for row in rows),
         )
         relations[relation.head, relation_type, relation.tail] = relation
-    return KnowledgeGraph(graph.concepts.values(), relations.values())
+    return graph.replace(relations=relations.values())
 
 
 def _links(items: Sequence[Item], graph: KnowledgeGraph) -> Any:

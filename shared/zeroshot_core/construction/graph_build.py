@@ -158,7 +158,7 @@ def _assemble(
         n_linked=len(set(ids.values()) & graph.positions.keys()),
         problems=tuple(problems[:_N_QUOTED]),
     )
-    whole = KnowledgeGraph([*graph.concepts.values(), *new], _merged(graph.relations, kept))
+    whole = graph.replace(concepts=[*graph.concepts.values(), *new], relations=_merged(graph.relations, kept))
     return GraphBuild(graph=whole, mentions=_mentions(readings, edges), report=report)
 
 

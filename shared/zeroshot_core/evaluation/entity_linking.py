@@ -50,7 +50,7 @@ def hold_out_synonyms(graph: KnowledgeGraph, *, share: float, random_state: int)
         for id_, concept in graph.concepts.items()
     ]
     return HeldOutNames(
-        graph=KnowledgeGraph(concepts, graph.relations),
+        graph=graph.replace(concepts=concepts),
         texts=tuple(text for _, text in taken),
         concepts=tuple(id_ for id_, _ in taken),
     )
@@ -60,9 +60,9 @@ def without_concepts(graph: KnowledgeGraph, ids: Collection[str]) -> KnowledgeGr
     """Take concepts out of a graph, with their relations."""
     graph.require(ids)
     gone = set(ids)
-    return KnowledgeGraph(
-        [concept for id_, concept in graph.concepts.items() if id_ not in gone],
-        [relation for relation in graph.relations if not {relation.head, relation.tail} & gone],
+    return graph.replace(
+        concepts=[concept for id_, concept in graph.concepts.items() if id_ not in gone],
+        relations=[relation for relation in graph.relations if not {relation.head, relation.tail} & gone],
     )
 
 

@@ -56,7 +56,7 @@ def hold_out_relations(
     chosen = np.random.default_rng(random_state).permutation(len(places))[:n_taken]
     taken = {places[i] for i in chosen}
     kept = [relation for i, relation in enumerate(graph.relations) if i not in taken]
-    return KnowledgeGraph(graph.concepts.values(), kept), tuple(graph.relations[i] for i in sorted(taken))
+    return graph.replace(relations=kept), tuple(graph.relations[i] for i in sorted(taken))
 
 
 def evaluate_completion(

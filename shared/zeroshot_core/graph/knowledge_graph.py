@@ -9,14 +9,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from zeroshot_core import files
-from zeroshot_core.errors import UnknownConceptError
+from zeroshot_core import checks, files
+from zeroshot_core.errors import InvalidInputError, UnknownConceptError
 from zeroshot_core.graph import loaders, tables
 from zeroshot_core.graph.names import id_key
 from zeroshot_core.graph.obo import read_obo
 from zeroshot_core.graph.ontology import Ontology
 from zeroshot_core.graph.rdf import read_rdf
-from zeroshot_core.graph.validation import check_graph, first_of
+from zeroshot_core.graph.records import repaired_records
+from zeroshot_core.graph.validation import check_graph, first_of, ids_of
 from zeroshot_core.types import Concept, Relation
 
 if TYPE_CHECKING:
@@ -42,6 +43,11 @@ class KnowledgeGraph:
     ------
     InvalidInputError
         If a concept or relation is damaged, repeated or dangling; one error counts them and lists the first.
+
+    Warns
+    -----
+    UserWarning
+        If texts hold lone surrogates: each is read as U+FFFD.
     """
 
     def __init__(
@@ -51,9 +57,15 @@ class KnowledgeGraph:
         *,
         alternative_ids: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        concepts, relations = tuple(concepts), tuple(relations)
-        check_graph(concepts, relations, alternative_ids)
-        self._alternative_ids = dict(alternative_ids)
+        nodes = checks.sequence("concepts", concepts, of="concepts")
+        edges = checks.sequence("relations", relations, of="relations")
+        if not isinstance(alternative_ids, Mapping):
+            raise InvalidInputError(
+                "expected alternative_ids as a mapping from each to the id of a concept, got "
+                f"{checks.shown(alternative_ids)}"
+            )
+        concepts, relations, self._alternative_ids = repaired_records(nodes, edges, alternative_ids)
+        check_graph(concepts, relations, self._alternative_ids)
         self._concepts = {concept.id: concept for concept in concepts}
         self._positions = {id_: row for row, id_ in enumerate(self._concepts)}
         self._relations = relations
@@ -61,14 +73,10 @@ class KnowledgeGraph:
     @classmethod
     def from_ontology(cls, ontology: Ontology) -> KnowledgeGraph:
         """Take over what `read_obo` or `read_rdf` found."""
-        known = {concept.id for concept in ontology.concepts}
-        return cls(
-            ontology.concepts,
-            ontology.relations,
-            alternative_ids={
-                old: new for old, new in ontology.alternative_ids.items() if new in known and old not in known
-            },
-        )
+        if not isinstance(ontology, Ontology):
+            raise InvalidInputError(f"expected an Ontology, got {checks.shown(ontology)}")
+        kept = _alternatives_among(ontology.concepts, ontology.alternative_ids)
+        return cls(ontology.concepts, ontology.relations, alternative_ids=kept)
 
     @classmethod
     def from_obo(
@@ -206,6 +214,8 @@ class KnowledgeGraph:
         alone has an id of another spelling: ``hp:0000256``, ``HP_0000256`` and
         ``http://purl.obolibrary.org/obo/HP_0000256`` mean ``HP:0000256``.
         """
+        if not isinstance(id_, str):
+            return None
         if id_ in self._concepts:
             return id_
         return self._alternative_ids.get(id_) or self._spellings.get(id_key(id_))
@@ -229,6 +239,20 @@ class KnowledgeGraph:
     def _prefixes(self) -> frozenset[str]:
         return frozenset(key.partition(":")[0] for key in self._spellings)
 
+    def replace(
+        self, *, concepts: Iterable[Concept] | None = None, relations: Iterable[Relation] | None = None
+    ) -> KnowledgeGraph:
+        """Make a graph of other concepts or relations; those left out stay as they are.
+
+        Alternative ids stay where the concepts that they mean do.
+        """
+        concepts = tuple(self._concepts.values() if concepts is None else concepts)
+        return KnowledgeGraph(
+            concepts,
+            self._relations if relations is None else relations,
+            alternative_ids=_alternatives_among(concepts, self._alternative_ids),
+        )
+
     def require(self, ids: Iterable[str]) -> None:
         """Check that the graph holds all of `ids`.
 
@@ -237,7 +261,13 @@ class KnowledgeGraph:
         UnknownConceptError
             If it doesn't; the message counts the unknown ids and lists the first.
         """
-        unknown = [id_ for id_ in dict.fromkeys(ids) if id_ not in self._concepts]
+        try:
+            distinct = dict.fromkeys([ids] if isinstance(ids, str) else ids)
+        except TypeError as error:  # no iterable, or parts that can't be compared
+            raise InvalidInputError(
+                f"expected a list of concept ids, which are texts, got {checks.shown(ids)}"
+            ) from error
+        unknown = [id_ for id_ in distinct if id_ not in self._concepts]
         if unknown:
             raise UnknownConceptError(
                 f"expected ids of the graph's {len(self)} concepts, "
@@ -246,7 +276,7 @@ class KnowledgeGraph:
             )
 
     def _unknown(self, id_: str) -> str:
-        current = self.current_id(id_) if isinstance(id_, str) else None
+        current = self.current_id(id_)
         return repr(id_) if current is None else f"{id_!r} (now {current!r})"
 
     def __contains__(self, concept_id: object) -> bool:
@@ -276,6 +306,12 @@ class KnowledgeGraph:
 
     def __sklearn_clone__(self) -> KnowledgeGraph:
         return self
+
+
+def _alternatives_among(concepts: Sequence[Concept], alternative_ids: Mapping[str, str]) -> dict[str, str]:
+    """Keep the alternative ids that mean one of the concepts and are no concept's own."""
+    known = ids_of(concepts)
+    return {old: new for old, new in alternative_ids.items() if new in known and old not in known}
 
 
 def _canonical_lines(concepts: Iterable[Concept], relations: Iterable[Relation]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeAlias, TypeVar
 
+from zeroshot_core.checks import shown
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.files import replacing
 from zeroshot_core.graph.records import (
@@ -240,7 +241,7 @@ def _record(line: Any) -> Concept | Relation | dict[str, str]:
 
 def _strings(name: str, value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple):
-        raise ValueError(f"expected a list of {name}, got {value!r}")
+        raise ValueError(f"expected a list of {name}, got {shown(value)}")
     return tuple(value)
 
 
@@ -368,4 +369,6 @@ def open_text(path: Path) -> Iterator[TextIO]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             yield file
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInputError(f"expected a readable UTF-8 file, got {path}: {error}") from error
+        raise InvalidInputError(
+            f"expected a readable UTF-8 file, got {shown(str(path))}: {reason_of(error)}"
+        ) from error

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError, require
 from zeroshot_core.graph.loaders import open_text
-from zeroshot_core.graph.ontology import Ontology, refuse_other_syntax
+from zeroshot_core.graph.ontology import Ontology, chosen_types, refuse_other_syntax
 from zeroshot_core.graph.validation import first_of, reason_of, refuse_damaged
 from zeroshot_core.types import Concept, Relation
 
@@ -53,6 +53,7 @@ def read_obo(
         If fastobo is not installed.
     """
     checks.choice("on_dangling", on_dangling, ("raise", "drop"))
+    kept_types = chosen_types(relation_types, concept_type)
     obo = require("fastobo", extra="ontology")
     with open_text(path) as file:
         text = _plain(file.read())
@@ -69,7 +70,7 @@ def read_obo(
     live = {id_: frame for id_, frame in terms.items() if _value(frame, "is_obsolete") != "true"}
     kept, dangling = [], []
     for relation in (relation for id_, frame in live.items() for relation in _relations(id_, frame)):
-        if relation_types is None or relation.type in relation_types:
+        if kept_types is None or relation.type in kept_types:
             if relation.tail in live:
                 kept.append(relation)
             elif relation.tail not in terms:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.types import Concept, Relation
 
-__all__ = ["Ontology", "refuse_other_syntax"]
+__all__ = ["Ontology", "chosen_types", "refuse_other_syntax"]
 
 _COMMENTS = re.compile(r"<!--.*?-->|<\?.*?\?>|<!DOCTYPE[^\[>]*(?:\[[^\]]*\])?[^>]*>", flags=re.DOTALL)
 _SYNTAXES = {
@@ -34,6 +35,15 @@ class Ontology:
     concepts: tuple[Concept, ...]
     relations: tuple[Relation, ...]
     alternative_ids: Mapping[str, str] = field(default_factory=dict)
+
+
+def chosen_types(relation_types: Collection[str] | None, concept_type: str | None) -> Collection[str] | None:
+    """Check which relations a reader keeps, all of them for None, and the type that it gives to concepts."""
+    if concept_type is not None:
+        checks.text("concept_type", concept_type)
+    if relation_types is None or isinstance(relation_types, set | frozenset):
+        return relation_types
+    return checks.sequence("relation_types", relation_types, of="relation types")
 
 
 def refuse_other_syntax(path: Path, text: str, *, but: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError, require
 from zeroshot_core.graph.loaders import open_text
-from zeroshot_core.graph.ontology import Ontology, refuse_other_syntax
+from zeroshot_core.graph.ontology import Ontology, chosen_types, refuse_other_syntax
 from zeroshot_core.graph.validation import reason_of, refuse_damaged
 
 if TYPE_CHECKING:
@@ -27,6 +27,14 @@ FORMATS = {
     ".json": "json-ld",
     ".jsonld": "json-ld",
 }
+
+_IRI = r'<[^<>"]*>'
+_BLANK = r"_:\w(?:[\w.\-\u00b7]*[\w\-\u00b7])?"
+_LITERAL = rf'"[^"\\]*(?:\\.[^"\\]*)*"(?:\^\^{_IRI}|@[A-Za-z]+(?:-[A-Za-z0-9]+)*)?'
+_TRIPLE = re.compile(
+    rf"[ \t]*(?:(?:{_IRI}|{_BLANK})[ \t]*{_IRI}[ \t]*(?:{_IRI}|{_BLANK}|{_LITERAL})[ \t]*\.[ \t]*)?(?:#.*)?"
+)
+"""A line of N-Triples (W3C 2014), a comment or nothing; IRIs as loosely as files write them."""
 
 
 def read_rdf(
@@ -70,6 +78,7 @@ def read_rdf(
         If rdflib is not installed.
     """
     checks.text("language", language, remedy='give a language tag such as "en"')
+    kept = chosen_types(relation_types, concept_type)
     require("rdflib", extra="ontology")
     from zeroshot_core.graph.rdf_mapper import RdfMapper
 
@@ -79,7 +88,7 @@ def read_rdf(
         raise InvalidInputError(f"{path}: expected resources with an IRI, got none; is it the right format?")
     return Ontology(
         concepts=concepts,
-        relations=tuple(r for r in mapper.relations() if relation_types is None or r.type in relation_types),
+        relations=tuple(r for r in mapper.relations() if kept is None or r.type in kept),
         alternative_ids=mapper.alternative_ids(),
     )
 
@@ -89,31 +98,31 @@ def _parse(path: Path, format: str | None) -> rdflib.Graph:
         text = file.read()
     refuse_other_syntax(path, text, but="RDF")
     format = format or FORMATS.get(path.suffix.lower())
-    if format not in FORMATS.values():
+    if format is None or format not in FORMATS.values():
         raise InvalidInputError(
-            f"{path}: expected a format among {', '.join(dict.fromkeys(FORMATS.values()))}, got {format!r}; "
-            "name it"
+            f"{path}: expected a format among {', '.join(dict.fromkeys(FORMATS.values()))}, got "
+            f"{checks.shown(format)}; name it"
         )
     from zeroshot_core.graph.rdf_parser import parse
 
+    if format == "nt":
+        refuse_damaged(str(path), list(_damaged_triples(text)), unit="line")
     try:
         return parse(path, text, format)
     except InvalidInputError:
         raise
     except Exception as error:  # the parsers fail in whatever way the damage makes them
-        if format == "nt":
-            refuse_damaged(str(path), list(_damaged_triples(path, text)), unit="line")
         raise InvalidInputError(f"{path}: expected {format}, got damage {_place(error)}") from error
 
 
-def _damaged_triples(path: Path, text: str) -> Iterator[tuple[int, str]]:
-    """Find each line that is no triple, and what stands there."""
-    from zeroshot_core.graph.rdf_parser import parse
+def _damaged_triples(text: str) -> Iterator[tuple[int, str]]:
+    """Find each line that is no triple, and what stands there.
 
-    for number, line in enumerate(text.split("\n"), start=1):
-        try:
-            parse(path, f"{line}\n", "nt")
-        except Exception:  # as above
+    The grammar of N-Triples is regular, so one look at each line tells: rdflib needs seconds for a long one
+    that is damaged, and names no other.
+    """
+    for number, line in enumerate(re.split(r"\r\n|\n|\r", text), start=1):
+        if not _TRIPLE.fullmatch(line):
             yield number, f"expected a triple, got {checks.shown(line.strip())}"
 
 

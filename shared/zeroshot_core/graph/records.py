@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import math
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Number
@@ -13,7 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from zeroshot_core.checks import shown
+from zeroshot_core.checks import repaired_text, shown
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph.validation import first_of
 from zeroshot_core.types import Concept, Relation
@@ -27,6 +28,7 @@ __all__ = [
     "merge_relations",
     "relation_attributes",
     "relation_of",
+    "repaired_records",
     "split_values",
     "text_of",
 ]
@@ -124,6 +126,40 @@ def split_values(name: str, value: Any) -> tuple[str, ...]:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ()
     raise InvalidInputError(f"expected a list of {name}, got {shown(value)}")
+
+
+def repaired_records(
+    concepts: Sequence[Concept], relations: Sequence[Relation], alternative_ids: Mapping[str, str]
+) -> tuple[tuple[Concept, ...], tuple[Relation, ...], dict[str, str]]:
+    """Read each lone surrogate as U+FFFD, and say in one warning how many records hold any.
+
+    What is of a wrong type comes back as it is.
+    """
+    given = [*concepts, *relations, *alternative_ids.items()]
+    repaired = list(map(_repaired, given))
+    n_repaired = sum(new is not old for new, old in zip(repaired, given, strict=True))
+    if n_repaired:
+        warnings.warn(
+            f"{n_repaired} of {len(given)} concepts, relations and alternative ids hold lone surrogates, "
+            "which are no characters; each is read as U+FFFD",
+            stacklevel=3,
+        )
+    n, m = len(concepts), len(concepts) + len(relations)
+    return tuple(repaired[:n]), tuple(repaired[n:m]), dict(repaired[m:])
+
+
+def _repaired(value: Any) -> Any:
+    """Repair the texts of a record, of a tuple, or a text; what is sound comes back itself."""
+    if isinstance(value, str):
+        return value if value.isascii() else repaired_text(value)
+    if isinstance(value, tuple):
+        parts = tuple(map(_repaired, value))
+        return parts if any(new is not old for new, old in zip(parts, value, strict=True)) else value
+    if isinstance(value, Concept | Relation):
+        fields = vars(value)
+        changed = {name: new for name, old in fields.items() if (new := _repaired(old)) is not old}
+        return replace(value, **changed) if changed else value
+    return value
 
 
 def concept_attributes(concept: Concept) -> dict[str, Any]:

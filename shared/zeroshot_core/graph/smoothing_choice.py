@@ -110,7 +110,7 @@ def hold_out_synonyms(
         replace(concept, synonyms=tuple(name for name in concept.synonyms if name != taken.get(concept.id)))
         for concept in graph.concepts.values()
     ]
-    return KnowledgeGraph(kept, graph.relations), list(taken.values()), list(taken)
+    return graph.replace(concepts=kept), list(taken.values()), list(taken)
 
 
 def _reciprocal_ranks(queries: Vectors, vectors: Vectors, right: Ints) -> Floats:

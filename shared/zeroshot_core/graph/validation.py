@@ -12,7 +12,7 @@ from zeroshot_core.checks import has_control_character, shown
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.types import Concept, Relation
 
-__all__ = ["N_SHOWN", "check_graph", "first_of", "reason_of", "refuse_damaged"]
+__all__ = ["N_SHOWN", "check_graph", "first_of", "ids_of", "reason_of", "refuse_damaged"]
 
 N_SHOWN = 5
 _LARGEST_WEIGHT = sys.float_info.max
@@ -60,7 +60,7 @@ def check_graph(
     InvalidInputError
         If there is any; the message counts them all and lists the first.
     """
-    known = {c.id for c in concepts if isinstance(c, Concept) and isinstance(c.id, str)}
+    known = ids_of(concepts)
     problems = [
         *_concept_problems(concepts),
         *_relation_problems(relations, known),
@@ -72,6 +72,11 @@ def check_graph(
             f"between them with finite weights above 0, got {len(problems)} wrong: "
             f"{first_of(problems, len(problems))}; mend or drop them"
         )
+
+
+def ids_of(concepts: Iterable[Concept]) -> set[str]:
+    """Ids of what are concepts with an id."""
+    return {c.id for c in concepts if isinstance(c, Concept) and isinstance(c.id, str)}
 
 
 def _alternative_problems(alternative_ids: Mapping[str, str], known: Container[str]) -> Iterator[str]:

@@ -86,14 +86,9 @@ class Annotations:
         _check_annotations(graph, types)
         _check_hierarchy(graph, types.hierarchy)
         shows = [edge for edge in graph.relations if edge.type == types.relation]
-        findings = KnowledgeGraph(
-            [concept for concept in graph.concepts.values() if concept.type != types.candidates],
-            [edge for edge in graph.relations if edge.type == types.hierarchy],
-            alternative_ids={
-                old: new
-                for old, new in graph.alternative_ids.items()
-                if graph.concepts[new].type != types.candidates
-            },
+        findings = graph.replace(
+            concepts=[concept for concept in graph.concepts.values() if concept.type != types.candidates],
+            relations=[edge for edge in graph.relations if edge.type == types.hierarchy],
         )
         ids = tuple(sorted({edge.head for edge in shows}))
         places = {id_: row for row, id_ in enumerate(ids)}

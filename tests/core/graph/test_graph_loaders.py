@@ -11,7 +11,7 @@ from zeroshot_core.types import Concept, Relation
 def graph():
     concepts = [
         Concept(id="a", name="Ärger\n\u2028", type="x", synonyms=("s", "t"), description="d"),
-        Concept(id="b", name="b\ud800"),
+        Concept(id="b", name="b\U0001f377\x07"),
     ]
     relations = [
         Relation(head="a", type="t", tail="b", weight=0.1 + 0.2),
@@ -27,6 +27,44 @@ def test_json_lines_round_trip_exactly(graph, tmp_path):
     assert list(again.concepts.values()) == list(graph.concepts.values())
     assert again.relations == graph.relations
     assert again.digest == graph.digest
+
+
+def test_lone_surrogates_are_read_as_replacement_characters_with_a_count(tmp_path):
+    bad, good = "x\ud800", "x\ufffd"
+    repaired = r"of 4 concepts, relations and alternative ids hold lone surrogates"
+
+    def made(text, other="a"):
+        return KnowledgeGraph(
+            [
+                Concept(id=other, name="n", synonyms=("s", text)),
+                Concept(id=text, name=text, description=text),
+            ],
+            [Relation(head=other, type="t", tail=text, sources=(text,))],
+            alternative_ids={f"old {text}": text},
+        )
+
+    wanted = made(good)
+    with pytest.warns(UserWarning, match=f"4 {repaired}") as warned:
+        assert made(bad) == wanted
+    assert [each.filename for each in warned] == [__file__]
+    assert wanted.alternative_ids == {"old x\ufffd": "x\ufffd"}
+    wanted.to_jsonl(tmp_path / "graph.jsonl")
+    path = tmp_path / "bad.jsonl"
+    path.write_text((tmp_path / "graph.jsonl").read_text().replace("\\ufffd", "\\ud800"))
+    with pytest.warns(UserWarning, match=f"4 {repaired}"):
+        assert KnowledgeGraph.from_jsonl(path) == wanted
+    g = nx.DiGraph()
+    g.add_edge(bad, "b", sources=[bad])
+    with pytest.warns(UserWarning, match=r"2 of 3 concepts, relations and alternative ids hold"):
+        assert list(KnowledgeGraph.from_networkx(g).concepts) == [good, "b"]
+    with pytest.warns(UserWarning, match="2 of 2"), pytest.raises(InvalidInputError, match="is given twice"):
+        KnowledgeGraph([Concept(id="\ud800", name="a"), Concept(id="\udfff", name="b")])
+
+
+def test_a_pair_of_surrogates_is_the_character_that_it_stands_for():
+    with pytest.warns(UserWarning, match="1 of 1"):
+        graph = KnowledgeGraph([Concept(id="a", name="\ud83c\udf77")])
+    assert graph.concepts["a"].name == "\U0001f377"
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(graph, tmp_path, monkeypatch):

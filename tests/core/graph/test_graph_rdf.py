@@ -138,3 +138,13 @@ def test_a_damaged_graphml_is_refused(tmp_path, text):
     (tmp_path / "g.graphml").write_text(text)
     with pytest.raises(InvalidInputError, match="expected a GraphML file"):
         KnowledgeGraph.from_graphml(tmp_path / "g.graphml")
+
+
+@pytest.mark.parametrize("read", [KnowledgeGraph.from_rdf, KnowledgeGraph.from_obo])
+def test_one_name_of_a_relation_type_is_no_list_of_them(tmp_path, read):
+    with pytest.raises(
+        InvalidInputError, match="expected relation_types as a list of relation types, got one: 'is_a'"
+    ):
+        read(tmp_path / "a.ttl", relation_types="is_a")
+    with pytest.raises(InvalidInputError, match="expected concept_type as a text that is not empty, got 3"):
+        read(tmp_path / "a.ttl", concept_type=3)

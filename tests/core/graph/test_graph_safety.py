@@ -45,6 +45,7 @@ def address():
 
 NAMESPACES = " ".join(f'xmlns:a{i}="http://n/{i}"' for i in range(300))
 LINES = "a\n" * 200_000
+LINE = '<http://a/x> <http://b> "c" .\n'
 CONTEXTS = ",".join(f'{{"@context": {{"t{i}": "http://x/{i}"}}, "t{i}": 1}}' for i in range(2000))
 TERMS = ",".join(f'"t{i}": "http://t{i}/"' for i in range(9000))
 
@@ -137,6 +138,12 @@ def test_of_a_repeated_context_the_one_that_is_checked_counts(tmp_path, address)
         ),
         ("deep.jsonld", '{"a":' * 100_000 + "1" + "}" * 100_000, "expected json-ld, got damage .*recursion"),
         ("deep.ttl", "<http://a> <http://b> " + "[ <http://b> " * 50_000, "expected turtle, got damage"),
+        (
+            "long.nt",
+            '<http://a> <http://b> "' + "\\u0041" * 200_000,
+            "got 1 damaged: line 1: expected a triple",
+        ),
+        ("many.nt", LINE * 200_000 + "<http://a> .", "got 1 damaged: line 200001: expected a triple"),
         ("long.ttl", f"<http://a> <http://b> {'9' * 100_000} .", "expected turtle, got damage"),
     ],
 )
@@ -169,6 +176,7 @@ def test_what_asks_for_too_much_is_refused_at_once(tmp_path, name, text, message
             "terms.jsonld",
             f'{{"@context": {{{TERMS}}}, "@id": "http://a/x", "t0:a": "x"}}',
         ),
+        ("loose.nt", '# x\n\n\t_:a.b <http://b> _:c.\r\n<http://a/x><http://b c>"\u2028\\""@en-GB.# y'),
         ("escapes.nt", '<http://a/x> <http://b> "' + "\\u0041" * 100_000 + '" .'),
     ],
 )

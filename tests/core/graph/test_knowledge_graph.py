@@ -2,9 +2,13 @@ import copy
 import pickle
 
 import pytest
+from zeroshot_core.classification.label_vectors import label_graph
+from zeroshot_core.construction import build_graph, cooccurrence_graph
 from zeroshot_core.errors import InvalidInputError, UnknownConceptError
-from zeroshot_core.graph import KnowledgeGraph
-from zeroshot_core.types import Concept, Relation
+from zeroshot_core.evaluation import entity_linking
+from zeroshot_core.evaluation.graph_completion import hold_out_relations
+from zeroshot_core.graph import KnowledgeGraph, hold_out_synonyms
+from zeroshot_core.types import Concept, Item, Relation
 
 FLU = Concept(
     id="flu", name="Influenza", type="disease", synonyms=("grippe",), description="A viral infection."
@@ -168,3 +172,72 @@ def test_what_is_no_record_is_refused(wrong):
         KnowledgeGraph([wrong])
     with pytest.raises(InvalidInputError, match="is no Relation"):
         KnowledgeGraph([COUGH], [wrong])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"concepts": 3}, "expected concepts as a list of concepts, got 3"),
+        ({"concepts": "ab"}, "expected concepts as a list of concepts, got one: 'ab'"),
+        (
+            {"concepts": {"a": Concept(id="a", name="a")}},
+            "expected concepts as a list of concepts, got a dict",
+        ),
+        ({"relations": None}, "expected relations as a list of relations, got None"),
+        ({"alternative_ids": [("a", "b")]}, "expected alternative_ids as a mapping"),
+        ({"alternative_ids": {3: ["b"]}}, "alternative id 3 means .*, which is no concept"),
+    ],
+)
+def test_what_holds_no_concepts_or_relations_is_refused(given, message):
+    with pytest.raises(InvalidInputError, match=message):
+        KnowledgeGraph(**given)
+
+
+def test_a_graph_of_other_records_keeps_the_alternative_ids_of_the_concepts_that_stay():
+    a, b, c = (Concept(id=id_, name=id_) for id_ in "abc")
+    graph = KnowledgeGraph(
+        [a, b],
+        [Relation(head="a", type="t", tail="b")],
+        alternative_ids={"old a": "a", "old b": "b", "c": "a"},
+    )
+    assert graph.replace(relations=()) == KnowledgeGraph([a, b], alternative_ids=graph.alternative_ids)
+    assert graph.replace(concepts=[a, c], relations=()) == KnowledgeGraph(
+        [a, c], alternative_ids={"old a": "a"}
+    )
+    assert graph.replace().relations == graph.relations
+
+
+@pytest.mark.parametrize("ids", [3, None, [["a"]]])
+def test_what_are_no_ids_is_refused(ids):
+    with pytest.raises(InvalidInputError, match="expected a list of concept ids, which are texts, got"):
+        KnowledgeGraph([Concept(id="a", name="a")]).require(ids)
+
+
+def _extracted(texts):
+    return [[{"head": "a", "head_type": "concept", "relation": "t", "tail": "new", "tail_type": "x"}]] * len(
+        texts
+    )
+
+
+@pytest.mark.parametrize(
+    "rebuild",
+    [
+        lambda graph: cooccurrence_graph(
+            [Item(id=str(n), text="x", concepts=("a", "b")) for n in range(3)], graph
+        ),
+        lambda graph: build_graph(["a is new"], _extracted, graph=graph).graph,
+        lambda graph: label_graph(["a", "new"], None, graph)[1],
+        lambda graph: hold_out_relations(graph, "t", fraction=0.5)[0],
+        lambda graph: hold_out_synonyms(graph, fraction=1.0)[0],
+        lambda graph: entity_linking.hold_out_synonyms(graph, share=0.5, random_state=0).graph,
+        lambda graph: entity_linking.without_concepts(graph, ["c"]),
+        lambda graph: KnowledgeGraph.from_networkx(graph.to_networkx()),
+    ],
+)
+def test_whatever_builds_on_a_graph_keeps_its_alternative_ids(rebuild):
+    graph = KnowledgeGraph(
+        [Concept(id=id_, name=id_, synonyms=(f"{id_} too",)) for id_ in "abc"],
+        [Relation(head="a", type="t", tail="b"), Relation(head="b", type="t", tail="c")],
+        alternative_ids={"old a": "a"},
+    )
+    assert rebuild(graph).alternative_ids == {"old a": "a"}
