@@ -212,8 +212,8 @@ def numbers(name: str, value: object) -> npt.NDArray[np.float64]:
     Dates, booleans, texts that look like numbers and masked entries are refused: NumPy would make numbers of
     them that nobody meant (nanoseconds, 0 and 1, 1009 of ``"1_009"``, what a mask hides).
     """
-    if np.ma.isMaskedArray(value) and np.ma.getmaskarray(value).any():  # type: ignore[no-untyped-call]
-        n_hidden = int(np.ma.getmaskarray(value).sum())  # type: ignore[no-untyped-call]
+    n_hidden = int(np.sum(value.mask)) if isinstance(value, np.ma.MaskedArray) else 0
+    if n_hidden:
         raise InvalidInputError(
             f"expected {name} that are numbers, got {n_hidden} masked entries; drop these rows, or fill them"
         )
@@ -228,8 +228,8 @@ def numbers(name: str, value: object) -> npt.NDArray[np.float64]:
         parts = array.ravel().tolist()
         strange = next((part for part in parts if not _is_number(part) and not _is_missing(part)), None)
         if strange is None:
-            array = np.array([math.nan if _is_missing(part) else _as_float(part) for part in parts])
-            array = array.reshape(np.shape(value))
+            plain = np.array([math.nan if _is_missing(part) else _as_float(part) for part in parts])
+            array = plain.reshape(array.shape)
     elif array.dtype.kind not in "iuf" and array.size:
         strange = array.ravel()[0]
     if strange is not None:

@@ -142,7 +142,7 @@ def read_labels(
 
 def _dtype(name: str, labels: Sequence[object]) -> str | None:
     """Type of labels as of `ClassLabels`; None without any."""
-    kinds = {}
+    kinds: dict[str, object] = {}
     for row, label in enumerate(labels):
         kinds.setdefault(_kind_of(name, row, label), label)
     if len(kinds) > 1:
@@ -154,10 +154,10 @@ def _dtype(name: str, labels: Sequence[object]) -> str | None:
         return None
     if "" in kinds:
         return ""
-    found = np.asarray(labels).dtype
+    found: np.dtype[Any] = np.asarray(labels).dtype
     if found.kind not in _NUMBERS:
         raise InvalidInputError(f"expected {name} to hold whole numbers of at most 64 bits, got larger ones")
-    return found.str
+    return str(found.str)
 
 
 def _kind_of(name: str, row: int, label: object) -> str:

@@ -247,12 +247,12 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         """
         self._check_fitted()
         X = None if X is None else sequence("X", X, of="items or texts")
-        named, names, dtype = read_labels(labels, y, self._fitted.labels)
-        items, y = _labelled(X, names, prefix=f"added-{_text_digest(X)}-")
-        if not named and not items:
-            raise InvalidInputError("expected new labels or examples for partial_fit, got neither")
         with self._turns:
             fitted = self._fitted
+            named, names, dtype = read_labels(labels, y, fitted.labels)
+            items, y = _labelled(X, names, prefix=f"added-{_text_digest(X)}-")
+            if not named and not items:
+                raise InvalidInputError("expected new labels or examples for partial_fit, got neither")
             new = [*(named or ()), *(name for name in y or () if name not in fitted.classes)]
             ids, graph = label_graph([*fitted.classes.tolist(), *dict.fromkeys(new)], None, fitted.graph)
             graph.require(concept for item in items for concept in item.concepts)
