@@ -18,7 +18,7 @@ from zeroshot_core.errors import ZeroShotError
 __all__ = ["HANG_S", "KINDS", "CampaignOutcome", "OverdueCallError", "Tally", "markdown", "target_name"]
 
 HANG_S = 10.0
-LONGEST_MESSAGE = 600
+LONGEST_MESSAGE = 1000
 KINDS = {
     "lost": "rows lost",
     "doubled": "rows doubled",

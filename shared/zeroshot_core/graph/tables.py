@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.types import Concept, Relation, Scalar
 
@@ -39,15 +40,19 @@ def table_graph(
     Raises
     ------
     InvalidInputError
-        If a column is in no row, an edge names another column, or a value is not a scalar.
+        If the rows are no table, a column is in no row, an edge names another column, or a value is not a
+        scalar.
     """
-    rows = _mappings(rows)
-    triples = [_edge_columns(edge, columns) for edge in edges]
+    rows, columns = _mappings(rows), _names(columns)
+    triples = [
+        _edge_columns(edge, columns) for edge in checks.sequence("edges", edges, of="pairs of columns")
+    ]
     present = set().union(*rows) if rows else set()
     absent = [column for column in columns if column not in present]
     if absent:
         raise InvalidInputError(
-            f"expected columns of the table, {sorted(present)}, got {absent}; mend the names"
+            f"expected columns of the table, {checks.shown(sorted(map(str, present)))}, got "
+            f"{checks.shown(absent)}; mend the names"
         )
     ids = {column: [_concept_id(column, row) for row in rows] for column in columns}
     concepts = [
@@ -64,18 +69,42 @@ def table_graph(
 
 def table_concepts(rows: Table, columns: Sequence[str]) -> list[tuple[str, ...]]:
     """Concept ids of each row, in the order of `columns`, missing values left out; see `table_graph`."""
+    columns = _names(columns)
     return [tuple(id_ for column in columns if (id_ := _concept_id(column, row))) for row in _mappings(rows)]
 
 
 def _mappings(rows: Table) -> Sequence[Mapping[str, Scalar]]:
-    return rows if isinstance(rows, Sequence) else rows.to_dict("records")
+    """Give rows as mappings, those of a frame too."""
+    if hasattr(rows, "columns") and hasattr(rows, "to_dict"):
+        return list(rows.to_dict("records"))
+    given = checks.sequence("rows", rows, of="mappings from column to value")
+    for number, row in enumerate(given):
+        if not isinstance(row, Mapping):
+            raise InvalidInputError(
+                f"row {number}: expected a mapping from column to value, got {checks.shown(row)}"
+            )
+    return given
+
+
+def _names(columns: Sequence[str]) -> list[str]:
+    """Check names of columns."""
+    given = checks.sequence("columns", columns, of="column names")
+    for name in given:
+        if not isinstance(name, str):
+            raise InvalidInputError(f"expected columns as a list of names, got {checks.shown(name)} in it")
+    return given
 
 
 def _edge_columns(edge: tuple[str, ...], columns: Sequence[str]) -> tuple[str, str, str]:
-    if isinstance(edge, str) or len(edge) not in {2, 3} or not {edge[0], edge[-1]} <= set(columns):
+    is_edge = isinstance(edge, tuple | list) and len(edge) in {2, 3}
+    if (
+        not is_edge
+        or not all(isinstance(part, str) for part in edge)
+        or not {edge[0], edge[-1]} <= set(columns)
+    ):
         raise InvalidInputError(
             f"expected edges as (child, parent) or (child, relation_type, parent) of the columns "
-            f"{list(columns)}, got {edge!r}"
+            f"{checks.shown(list(columns))}, got {checks.shown(edge)}"
         )
     return edge[0], edge[-1] if len(edge) == 2 else edge[1], edge[-1]
 
@@ -89,7 +118,8 @@ def _concept_id(column: str, row: Mapping[str, Scalar]) -> str:
         return ""
     if not isinstance(value, Number | np.generic):
         raise InvalidInputError(
-            f"column {column!r}: expected strings or numbers, got {value!r}; give a column one value a row"
+            f"column {column!r}: expected strings or numbers, got {checks.shown(value)}; "
+            "give a column one value a row"
         )
     return f"{column}:{value}"
 

@@ -70,3 +70,20 @@ def test_a_list_in_a_cell_is_refused():
 
 def test_an_empty_table_gives_an_empty_graph_only_without_columns():
     assert len(KnowledgeGraph.from_table([], [])) == 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "edges", "sentence"),
+    [
+        (3, ["kind"], [], "expected rows as a list of mappings from column to value, got 3"),
+        ("kind", ["kind"], [], "expected rows as a list of mappings from column to value, got one"),
+        ([["bread"]], ["kind"], [], r"row 0: expected a mapping from column to value, got \['bread'\]"),
+        (ROWS, "kind", [], "expected columns as a list of column names, got one"),
+        (ROWS, [["kind"]], [], r"expected columns as a list of names, got \['kind'\] in it"),
+        (ROWS, ["kind"], 2.5, "expected edges as a list of pairs of columns, got 2.5"),
+        (ROWS, ["kind"], [(["kind"], "kind")], "expected edges as"),
+    ],
+)
+def test_what_is_no_table_is_refused(rows, columns, edges, sentence):
+    with pytest.raises(InvalidInputError, match=sentence):
+        KnowledgeGraph.from_table(rows, columns, edges)
