@@ -9,12 +9,14 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
+import os
 import re
 import warnings
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import wraps
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -30,6 +32,7 @@ __all__ = [
     "known_names",
     "nearest_name",
     "numbers",
+    "path",
     "real",
     "repaired_text",
     "repaired_texts",
@@ -118,6 +121,17 @@ def text(name: str, value: object, *, remedy: str = "") -> str:
     if not isinstance(value, str) or not value.strip():
         raise InvalidInputError(_sentence(name, "as a text that is not empty", value, remedy))
     return value
+
+
+def path(name: str, value: object) -> Path:
+    """Check the path of a file or folder, which need not be there."""
+    try:
+        encoded = os.fsencode(value)  # type: ignore[arg-type]
+    except (TypeError, UnicodeError):
+        encoded = b""
+    if isinstance(value, bytes) or not encoded or b"\0" in encoded:
+        raise InvalidInputError(f"expected {name} as a path, got {shown(value)}")
+    return Path(os.fsdecode(encoded))
 
 
 def repaired_text(text: str) -> str:
@@ -315,11 +329,13 @@ def nearest_name(name: str, known: Collection[str]) -> str | None:
 
 
 def shown(value: object) -> str:
-    """Show a value in an error, cut to 200 characters."""
+    """Show a value in an error, in one line of at most 200 characters."""
     try:
         words = repr(value)
     except Exception:  # a number of 5,000 digits, or an object that cannot show itself
         words = f"a value of type {type(value).__name__} that cannot be shown"
+    # Arrays and tables take several lines.
+    words = " ".join(line.strip() for line in words.split("\n"))
     return words if len(words) <= _MOST_SHOWN else f"{words[: _MOST_SHOWN - 3]}..."
 
 

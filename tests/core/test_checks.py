@@ -201,3 +201,19 @@ def test_repaired_texts_are_counted_in_one_warning() -> None:
         ]
     assert len(caught) == 1
     assert checks.repaired_texts(["a", "b"]) == ["a", "b"]
+
+
+@pytest.mark.parametrize("value", [None, 3, 2.5, True, b"folder", "", "a\0b", "\ud800", ["folder"]])
+def test_what_is_no_path_is_refused(value):
+    with pytest.raises(InvalidInputError, match="expected folder as a path, got "):
+        checks.path("folder", value)
+
+
+def test_paths_need_not_be_there(tmp_path):
+    assert checks.path("folder", str(tmp_path / "nowhere")) == tmp_path / "nowhere"
+    assert checks.path("folder", tmp_path) == tmp_path
+
+
+def test_a_value_is_shown_in_one_line():
+    assert "\n" not in checks.shown(np.zeros((40, 3)))
+    assert checks.shown(np.eye(2)) == "array([[1., 0.], [0., 1.]])"

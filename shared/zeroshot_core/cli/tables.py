@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class TextTable:
         cells = self.column(name)
         wrong = [(line, cell) for line, cell in zip(self.lines, cells, strict=True) if not _is_number(cell)]
         if wrong:
-            shown = ", ".join(f"{cell!r} in line {line}" for line, cell in wrong[:_N_SHOWN])
+            shown = ", ".join(f"{checks.shown(cell)} in line {line}" for line, cell in wrong[:_N_SHOWN])
             raise InvalidInputError(
                 f"{self.name}: expected numbers in column {name!r}, got {len(wrong)} other cells: {shown}; "
                 "mend or drop the rows"

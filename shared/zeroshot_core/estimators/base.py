@@ -11,6 +11,7 @@ from threading import RLock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, SupportsIndex, TypeVar
 
+from zeroshot_core import checks
 from zeroshot_core.errors import ArtifactError, InvalidInputError, ZeroShotError
 from zeroshot_core.estimators.model_state import ModelState
 from zeroshot_core.estimators.saving import (
@@ -149,6 +150,7 @@ class SavedModel:
             If `extra` is not JSON-able.
         """
         self._check_fitted()
+        target = checks.path("folder", folder)
         # Another thread may go on learning meanwhile.
         model = type(self).__new__(type(self))
         vars(model).update(vars(self))
@@ -160,7 +162,7 @@ class SavedModel:
             version=model.version_,
             extra=extra or {},
         )
-        write_model(Path(folder), model._state(), parts, overwrite=overwrite)
+        write_model(target, model._state(), parts, overwrite=overwrite)
 
     @classmethod
     def load(
@@ -193,7 +195,7 @@ class SavedModel:
         FingerprintMismatchError
             If the encoder is not the one that the model was fitted with.
         """
-        path = Path(folder)
+        path = checks.path("folder", folder)
         with _told_as_damage(path):
             state = load_state(path)
         if state.kind != cls._kind:

@@ -90,7 +90,7 @@ class KnowledgeGraph:
         """Read an OBO file, as `obo.read_obo` says."""
         return cls.from_ontology(
             read_obo(
-                Path(path),
+                checks.path("path", path),
                 relation_types=relation_types,
                 concept_type=concept_type,
                 on_dangling=on_dangling,
@@ -110,7 +110,7 @@ class KnowledgeGraph:
         """Read Turtle, RDF/XML (OWL), N-Triples or JSON-LD, as `rdf.read_rdf` says."""
         return cls.from_ontology(
             read_rdf(
-                Path(path),
+                checks.path("path", path),
                 format=format,
                 language=language,
                 relation_types=relation_types,
@@ -131,7 +131,11 @@ class KnowledgeGraph:
     @classmethod
     def from_csv(cls, path: str | Path, concepts: str | Path | None = None) -> KnowledgeGraph:
         """Read an edge list, and where given a list of concepts, as `loaders.read_csv` says."""
-        return cls(*loaders.read_csv(Path(path), None if concepts is None else Path(concepts)))
+        return cls(
+            *loaders.read_csv(
+                checks.path("path", path), None if concepts is None else checks.path("concepts", concepts)
+            )
+        )
 
     @classmethod
     def from_pandas(cls, relations: pd.DataFrame, concepts: pd.DataFrame | None = None) -> KnowledgeGraph:
@@ -141,7 +145,7 @@ class KnowledgeGraph:
     @classmethod
     def from_jsonl(cls, path: str | Path) -> KnowledgeGraph:
         """Read what `to_jsonl` wrote: lines ``{"concept": {...}}`` and ``{"relation": {...}}``."""
-        concepts, relations, alternative_ids = loaders.read_jsonl(Path(path))
+        concepts, relations, alternative_ids = loaders.read_jsonl(checks.path("path", path))
         return cls(concepts, relations, alternative_ids=alternative_ids)
 
     @classmethod
@@ -153,11 +157,13 @@ class KnowledgeGraph:
     @classmethod
     def from_graphml(cls, path: str | Path) -> KnowledgeGraph:
         """Read a GraphML file, as `loaders.read_graphml` says."""
-        return cls(*loaders.read_graphml(Path(path)))
+        return cls(*loaders.read_graphml(checks.path("path", path)))
 
     def to_jsonl(self, path: str | Path) -> None:
         """Write the graph so that `from_jsonl` reads the same; the file appears whole or never."""
-        loaders.write_jsonl(self._concepts.values(), self._relations, self._alternative_ids, Path(path))
+        loaders.write_jsonl(
+            self._concepts.values(), self._relations, self._alternative_ids, checks.path("path", path)
+        )
 
     def to_networkx(self) -> nx.MultiDiGraph:
         """Copy into networkx; as `loaders.to_networkx` says."""

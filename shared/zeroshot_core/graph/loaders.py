@@ -100,12 +100,19 @@ def read_frame(relations: pd.DataFrame, concepts: pd.DataFrame | None = None) ->
     InvalidInputError
         If columns are missing or rows are damaged (one error for all).
     """
-    _check_columns("relations", _EDGE_COLUMNS, list(relations.columns))
+    _check_columns("relations", _EDGE_COLUMNS, _columns("relations", relations))
     known = None
     if concepts is not None:
-        _check_columns("concepts", _CONCEPT_COLUMNS, list(concepts.columns))
+        _check_columns("concepts", _CONCEPT_COLUMNS, _columns("concepts", concepts))
         known = _concept_list(_frame_rows(concepts), origin="concepts", unit="row")
     return _edge_list(_frame_rows(relations), known, origin="relations", unit="row")
+
+
+def _columns(name: str, frame: object) -> list[Any]:
+    """List the columns of a frame."""
+    if not hasattr(frame, "columns") or not hasattr(frame, "notna"):
+        raise InvalidInputError(f"expected {name} as a pandas frame, got {shown(frame)}")
+    return list(frame.columns)
 
 
 def _frame_rows(frame: pd.DataFrame) -> Iterator[tuple[int, dict[str, Any]]]:

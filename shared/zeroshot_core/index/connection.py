@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
+from zeroshot_core.checks import shown
 from zeroshot_core.errors import ConnectionFailedError, IndexLockedError, InvalidInputError, VectorIndexError
 from zeroshot_core.files import cause_of
 from zeroshot_core.index.uri import uri_and_token
@@ -173,7 +174,7 @@ class Connection:
             connection = _open_lite(uri, db_name)
         else:
             raise InvalidInputError(
-                f"expected a uri that ends in .db or begins with http:// or https://, got {uri!r}"
+                f"expected a uri that ends in .db or begins with http:// or https://, got {shown(uri)}"
             )
         try:
             connection._check()

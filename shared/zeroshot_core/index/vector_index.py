@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from zeroshot_core import checks
 from zeroshot_core.errors import FingerprintMismatchError, InvalidInputError, VersionNotFoundError
 from zeroshot_core.index.builder import VersionBuilder
 from zeroshot_core.index.connection import Connection
@@ -62,10 +63,12 @@ class VectorIndex:
         ConnectionFailedError
             If no Milvus answers, or it refuses the token.
         """
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,199}", name):
+        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,199}", name):
             raise InvalidInputError(
-                f"expected a name of letters, digits and underscores that begins with no digit, got {name!r}"
+                f"expected a name of letters, digits and underscores that begins with no digit, got "
+                f"{checks.shown(name)}"
             )
+        checks.path("uri", uri)
         uri, params = os.fspath(uri), params or IndexParams()
         params.check_target(is_lite=not re.match(r"https?://", uri))
         return cls(Connection.open(uri, token=token, db_name=db_name), name=name, params=params)

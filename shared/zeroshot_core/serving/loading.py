@@ -66,12 +66,13 @@ def load_model(
     from zeroshot_core.estimators.base import SavedModel
     from zeroshot_core.estimators.saving import MANIFEST, read_manifest
 
-    kind = read_manifest(Path(folder))["kind"]
+    folder = checks.path("folder", folder)
+    kind = read_manifest(folder)["kind"]
     if kind in _MODULES:
         importlib.import_module(_MODULES[kind])
     if kind not in SavedModel.kinds:
         known = ", ".join({**_MODULES, **SavedModel.kinds})
-        raise ArtifactError(f"{Path(folder) / MANIFEST}: expected kind {known}, got {checks.shown(kind)}")
+        raise ArtifactError(f"{folder / MANIFEST}: expected kind {known}, got {checks.shown(kind)}")
     return SavedModel.kinds[kind].load(  # type: ignore[return-value]
         folder, encoder=encoder, uri=uri, token=token, trust_uri=trust_uri
     )

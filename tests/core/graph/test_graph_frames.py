@@ -77,3 +77,9 @@ def test_the_columns_of_a_frame_become_concepts_as_those_of_rows_do():
         rows, ["brand", "kind"], edges
     )
     assert table_concepts(frame, ["brand", "kind"]) == [("brand:Acme", "kind:bread"), ("kind:cake",)]
+
+
+@pytest.mark.parametrize("value", [None, 3, "head,type,tail", [("a", "is_a", "b")]])
+def test_what_is_no_frame_is_refused(value):
+    with pytest.raises(InvalidInputError, match="expected relations as a pandas frame, got "):
+        KnowledgeGraph.from_pandas(value)
