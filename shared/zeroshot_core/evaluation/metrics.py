@@ -162,6 +162,10 @@ def tied_rank(score: float, others: npt.ArrayLike) -> float:
 
 def accuracy_at(ranked: Sequence[Sequence[str]], truths: Sequence[str], k: int) -> float:
     """Share of texts whose concept is among the first `k` that were found for it, in [0, 1]."""
+    ranked = checks.sequence("ranked", ranked, of="rankings")
+    truths = checks.sequence("truths", truths, of="concept ids")
+    ranked = [checks.sequence("a ranking", found, of="concept ids") for found in ranked]
+    checks.whole("k", k)
     if len(ranked) != len(truths) or not truths:
         raise InvalidInputError(
             f"expected one ranking for each truth, got {len(ranked)} and {len(truths)}; give both, not empty"
@@ -200,7 +204,7 @@ def _non_negative(y: npt.ArrayLike, forecast: npt.ArrayLike) -> tuple[Floats, Fl
 
 def _pair(y: npt.ArrayLike, forecast: npt.ArrayLike) -> tuple[Floats, Floats]:
     """Check that both are finite vectors of one length."""
-    truth, forecasts = np.asarray(y, dtype=np.float64), np.asarray(forecast, dtype=np.float64)
+    truth, forecasts = checks.numbers("targets", y), checks.numbers("forecasts", forecast)
     if truth.ndim != 1 or truth.shape != forecasts.shape or not truth.size:
         raise InvalidInputError(
             f"expected two vectors of one length above 0, got shapes {truth.shape} and {forecasts.shape}"
@@ -211,7 +215,7 @@ def _pair(y: npt.ArrayLike, forecast: npt.ArrayLike) -> tuple[Floats, Floats]:
 
 
 def _ends(interval: npt.ArrayLike) -> tuple[Floats, Floats]:
-    ends = np.asarray(interval, dtype=np.float64)
+    ends = checks.numbers("intervals", interval)
     if ends.ndim != 2 or ends.shape[1] != 2:
         raise InvalidInputError(f"expected intervals of shape (n, 2), got {ends.shape}")
     if (ends[:, 0] > ends[:, 1]).any():

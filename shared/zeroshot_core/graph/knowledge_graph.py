@@ -264,6 +264,8 @@ class KnowledgeGraph:
 
         Raises
         ------
+        InvalidInputError
+            If they are no ids.
         UnknownConceptError
             If it doesn't; the message counts the unknown ids and lists the first.
         """

@@ -211,6 +211,11 @@ def _n_steps(decay: float, least: float) -> int:
 
 
 def _check_seeds(seeds: sparse.csr_matrix | Floats, adjacency: sparse.csr_matrix) -> None:
-    """Refuse seeds that are not of shape (q, n)."""
+    """Refuse seeds that are not of shape (q, n), and what is no square matrix."""
+    for name, value in (("seeds", seeds), ("adjacency", adjacency)):
+        if not (sparse.issparse(value) or isinstance(value, np.ndarray)):
+            raise InvalidInputError(f"expected {name} as a matrix, got {checks.shown(value)}")
+    if adjacency.ndim != 2 or adjacency.shape[0] != adjacency.shape[1]:
+        raise InvalidInputError(f"expected adjacency as a square matrix, got shape {adjacency.shape}")
     if seeds.ndim != 2 or seeds.shape[1] != adjacency.shape[0]:
         raise InvalidInputError(f"expected seeds of shape (q, {adjacency.shape[0]}), got {seeds.shape}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import abc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
 
@@ -175,11 +175,11 @@ class OpenVersion:
 
     def known_concepts(self, ids: abc.Collection[str]) -> dict[str, Concept]:
         """Concepts by id; ids that are not in the graph are left out."""
-        return self._concepts.get(ids)
+        return self._concepts.get(_any_ids(ids))
 
     def known_items(self, ids: abc.Collection[str]) -> dict[str, Item]:
         """Items by id; ids that are not indexed are left out."""
-        return self._items.get(ids)
+        return self._items.get(_any_ids(ids))
 
     def items(self, ids: Sequence[str]) -> list[Item]:
         """Items in the order of the ids.
@@ -251,6 +251,8 @@ class OpenVersion:
 
     def relations_of(self, concept_ids: Sequence[str], direction: Direction = "both") -> list[Relation]:
         """Relations that begin (``out``), end (``in``) or do either at these concepts, in graph order."""
+        concept_ids = checked_ids(concept_ids)
+        checks.choice("direction", direction, get_args(Direction))
         found = self._relations_at(concept_ids, direction)
         return [found[position] for position in sorted(found)]
 
@@ -275,6 +277,7 @@ class OpenVersion:
         InvalidInputError
             If `n_hops` is negative or fractional.
         """
+        concept_ids = checked_ids(concept_ids)
         check_spread(n_hops, 1.0)
         reached, frontier = set(concept_ids), list(dict.fromkeys(concept_ids))
         relations: dict[int, Relation] = {}
@@ -303,6 +306,8 @@ class OpenVersion:
         FingerprintMismatchError
             If it is another encoder than the version was built with.
         """
+        if not hasattr(encoder, "fingerprint"):
+            raise InvalidInputError(f"expected an encoder, got {checks.shown(encoder)}")
         if encoder.fingerprint != self.info.fingerprint:
             raise FingerprintMismatchError(
                 f"expected encoder {self.info.fingerprint} ({self.info.encoder}), got {encoder.fingerprint} "
@@ -437,6 +442,11 @@ def _item_of(row: Row) -> Item:
             f"expected id, text, concepts and metadata of an item, got {checks.shown(row)}"
         )
     return ITEMS.record(row)
+
+
+def _any_ids(ids: abc.Collection[str]) -> list[str]:
+    """Check ids whose order does not count."""
+    return checked_ids(list(ids) if isinstance(ids, abc.Set) else ids)
 
 
 def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:

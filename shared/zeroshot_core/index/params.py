@@ -195,11 +195,16 @@ def _checked_parameters(
     index_type: str, when: str, given: Mapping[str, Parameter], allowed: Mapping[str, Range]
 ) -> dict[str, Parameter]:
     listing = ", ".join(f"{name} {low}-{high}" for name, (low, high) in allowed.items()) or "none"
+    if not isinstance(given, Mapping):
+        raise InvalidInputError(
+            f"expected {when} parameters of {index_type} as a mapping, got {checks.shown(given)}"
+        )
     checked: dict[str, Parameter] = {}
     for name, value in given.items():
         if name not in allowed:
             raise InvalidInputError(
-                f"expected {when} parameters of {index_type} among: {listing}; got {name}={value!r}"
+                f"expected {when} parameters of {index_type} among: {listing}; got "
+                f"{checks.shown(name)}: {checks.shown(value)}"
             )
         low, high = allowed[name]
         if not isinstance(low, bool):
@@ -207,5 +212,7 @@ def _checked_parameters(
         elif isinstance(value, bool):
             checked[name] = value
         else:
-            raise InvalidInputError(f"expected {name} of {index_type} as True or False, got {value!r}")
+            raise InvalidInputError(
+                f"expected {name} of {index_type} as True or False, got {checks.shown(value)}"
+            )
     return checked
