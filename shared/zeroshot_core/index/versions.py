@@ -203,11 +203,16 @@ class VersionCatalog:
             self.connection.call("alter_alias" if exists else "create_alias", target, alias)
 
     def drop(self, version: str) -> None:
-        """Drop the collections of a version, and the aliases if it is live: the items alias first."""
+        """Drop the collections of a version, and the aliases if it is live: the items alias first.
+
+        It counts as unfinished from the start: after a kill in between, a build of the same things completes
+        it.
+        """
         if self.live_id() == version:
             for alias in (f"{self._name}_{kind.name}" for kind in KINDS):
                 if self.connection.call("has_collection", alias):
                     self.connection.call("drop_alias", alias)
+        self.set_state(version, "building")
         for kind in reversed(KINDS):
             self.connection.call("drop_collection", self.collection(version, kind.name))
 
