@@ -104,6 +104,7 @@ class _Campaign:
             self.tally.fail("hangs", f"{what}, done again: {error}")
         except DeadWorkerError as error:
             self.tally.fail("raw", f"{what}, done again: {error}")
+            worker.kill()
         seconds = time.monotonic() - start
         self._look(step, is_finished=True, when="done again", told=told)
         with self.tally.guarded(f"{what}: settle", 60):
