@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.errors import ArtifactError, InvalidInputError
 
 __all__ = [
     "cause_of",
@@ -23,6 +23,7 @@ __all__ = [
     "file_digest",
     "lock_file",
     "new_folder",
+    "refuse_links",
     "replacing",
     "write_json",
     "write_text",
@@ -160,6 +161,23 @@ def _lock(number: int) -> None:
         import fcntl
 
         fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def refuse_links(path: Path) -> None:
+    """Refuse a file or folder of a saved model that is a link, or that holds one: it may lead anywhere.
+
+    Raises
+    ------
+    ArtifactError
+        If it is, or does.
+    """
+    within = (Path(root, name) for root, folders, files in os.walk(path) for name in (*folders, *files))
+    for each in (path, *within):
+        if each.is_symlink():
+            raise ArtifactError(
+                f"expected {each} to be no link, since one may lead out of the model's folder; "
+                "copy the folder with what its links lead to (cp -rL)"
+            )
 
 
 def cause_of(error: BaseException) -> str | None:

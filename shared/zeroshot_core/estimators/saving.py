@@ -38,9 +38,10 @@ from zeroshot_core.errors import ArtifactError, InvalidInputError, VersionNotFou
 from zeroshot_core.estimators.indexing import ModelIndex
 from zeroshot_core.estimators.model_state import ModelState
 from zeroshot_core.estimators.skops_files import skops_arrays
-from zeroshot_core.files import cause_of, digest, file_digest, lock_file, write_json
+from zeroshot_core.files import cause_of, digest, file_digest, lock_file, refuse_links, write_json
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import OpenVersion, VectorIndex
+from zeroshot_core.index.lite_folder import check_lite_folder
 from zeroshot_core.index.uri import uri_and_token
 
 __all__ = [
@@ -537,23 +538,6 @@ def _check_state_files(state: Path, checksums: Mapping[str, str]) -> None:
         )
 
 
-def refuse_links(path: Path) -> None:
-    """Refuse a file or folder of a saved model that is a link, or that holds one: it may lead anywhere.
-
-    Raises
-    ------
-    ArtifactError
-        If it is, or does.
-    """
-    within = (Path(root, name) for root, folders, files in os.walk(path) for name in (*folders, *files))
-    for each in (path, *within):
-        if each.is_symlink():
-            raise ArtifactError(
-                f"expected {each} to be no link, since one may lead out of the model's folder; "
-                "copy the folder with what its links lead to (cp -rL)"
-            )
-
-
 def load_state(folder: Path) -> ModelState:
     """Read what an estimator has learned, every file checked against its checksum.
 
@@ -672,7 +656,7 @@ def _connect(
         path = folder / address  # an absolute one stays as it is
         if not (path / "collections").is_dir():
             raise ArtifactError(f"expected {path}, which is missing; save the model again")
-        refuse_links(path)
+        check_lite_folder(path)
         address = str(path)
     return VectorIndex.connect(address, name=reference["name"], token=token, db_name=reference["db_name"])
 

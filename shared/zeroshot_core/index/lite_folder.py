@@ -1,0 +1,107 @@
+"""What a Milvus Lite folder from a stranger may say, so that opening it stays within the folder.
+
+Milvus Lite joins the names in its files to paths unchecked: it reads what a manifest lists and removes that
+when it compacts, writes what a log was left with into the partition that the log names, and asks an embedding
+service under the address that a schema has. So these names are checked before it opens anything.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from zeroshot_core.checks import shown
+from zeroshot_core.errors import ArtifactError
+from zeroshot_core.files import refuse_links
+
+__all__ = ["check_lite_folder"]
+
+# In Milvus's numbers, the function that counts words; others ask services on the network.
+_BM25 = 1
+
+
+def check_lite_folder(folder: Path) -> None:
+    """Refuse a Milvus Lite folder that leads out of itself, or has a service asked.
+
+    Raises
+    ------
+    ArtifactError
+        If it is or holds a link, names a file, partition, collection or field that is a path, or computes
+        vectors by a service.
+    """
+    refuse_links(folder)
+    for database in (folder, *folder.glob("databases/*")):
+        aliases = database / "aliases.json"
+        for target in _mapping(aliases, _read(aliases)).values():
+            _check_name(aliases, target)
+        for collection in database.glob("collections/*"):
+            if collection.is_dir():
+                _check_collection(collection)
+
+
+def _check_collection(collection: Path) -> None:
+    if (collection / "snapshots").exists():
+        raise _refusal(collection, "snapshots, which no saved model has")
+    for name in ("manifest.json", "manifest.json.prev"):
+        _check_manifest(collection / name)
+    path = collection / "schema.json"
+    schema = _mapping(path, _read(path))
+    for field in schema.get("fields") or ():
+        _check_name(path, _mapping(path, field).get("name"))
+    for function in schema.get("functions") or ():
+        if _mapping(path, function).get("function_type") != _BM25:
+            raise _refusal(path, f"the function {shown(function)}, which asks a service")
+    _check_log(collection / "wal")
+
+
+def _check_manifest(path: Path) -> None:
+    manifest = _mapping(path, _read(path))
+    for name, files in _mapping(path, manifest.get("partitions") or {}).items():
+        _check_name(path, name)
+        for kind in ("data", "delta"):
+            for file in _mapping(path, files).get(f"{kind}_files") or ():
+                place, _, rest = str(file).replace("\\", "/").partition("/")
+                if place != kind:
+                    raise _refusal(path, f"the file {shown(file)}")
+                _check_name(path, rest)
+    for spec in _mapping(path, manifest.get("index_specs") or {}).values():
+        for key in ("field_name", "index_type"):
+            _check_name(path, _mapping(path, spec).get(key))
+
+
+def _check_log(folder: Path) -> None:
+    """Check where what a kill has left unwritten is to go, as Milvus Lite reads it."""
+    from milvus_lite.storage.wal import WAL
+
+    for number in WAL.find_wal_files(str(folder)):
+        for batches in WAL.recover(str(folder), number):
+            for batch in batches:
+                for partition in batch.column("_partition").unique().to_pylist():
+                    _check_name(folder, partition)
+
+
+def _check_name(path: Path, name: object) -> None:
+    if not isinstance(name, str) or name in ("", ".", "..") or any(sign in name for sign in "/\\:\0"):
+        raise _refusal(path, f"the name {shown(name)}")
+
+
+def _read(path: Path) -> object:
+    """Read a file as Milvus Lite does; an empty mapping where it can't be read there either."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def _mapping(path: Path, value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _refusal(path, f"{shown(value)} where a mapping belongs")
+    return value
+
+
+def _refusal(path: Path, what: str) -> ArtifactError:
+    return ArtifactError(
+        f"expected {path} to be of an index that keeps to its folder, got {what}; "
+        "save the model again, or name its index yourself (uri=...) if you trust who made it"
+    )
