@@ -17,7 +17,7 @@ from zeroshot_core.graph.obo import read_obo
 from zeroshot_core.graph.ontology import Ontology
 from zeroshot_core.graph.rdf import read_rdf
 from zeroshot_core.graph.records import repaired_records
-from zeroshot_core.graph.validation import check_graph, first_of, ids_of
+from zeroshot_core.graph.validation import brief, check_graph, first_of, ids_of
 from zeroshot_core.types import Concept, Relation
 
 if TYPE_CHECKING:
@@ -285,7 +285,7 @@ class KnowledgeGraph:
 
     def _unknown(self, id_: str) -> str:
         current = self.current_id(id_)
-        return repr(id_) if current is None else f"{id_!r} (now {current!r})"
+        return brief(id_) if current is None else f"{brief(id_)} (now {brief(current)})"
 
     def __contains__(self, concept_id: object) -> bool:
         return concept_id in self._concepts

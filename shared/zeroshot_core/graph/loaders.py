@@ -25,7 +25,7 @@ from zeroshot_core.graph.records import (
     relation_of,
     text_of,
 )
-from zeroshot_core.graph.validation import reason_of, refuse_damaged
+from zeroshot_core.graph.validation import brief, reason_of, refuse_damaged
 from zeroshot_core.graph.xml_limits import check_xml
 from zeroshot_core.types import Concept, Relation
 
@@ -187,7 +187,7 @@ def _relation_of_row(row: Mapping[Any, Any], types: dict[str, str]) -> Relation:
     for id_, type_ in ((relation.head, row.get("head_type")), (relation.tail, row.get("tail_type"))):
         known = types.get(id_, "")
         if known and type_ and known != type_:
-            raise ValueError(f"{id_!r} is of type {known!r} above and {type_!r} here")
+            raise ValueError(f"{brief(id_)} is of type {brief(known)} above and {brief(type_)} here")
         types[id_] = known or type_ or ""
     return relation
 
@@ -218,7 +218,7 @@ def read_jsonl(path: Path) -> tuple[list[Concept], list[Relation], dict[str, str
             try:
                 record = _record(json.loads(line))
             except (ValueError, TypeError, RecursionError) as error:
-                damaged.append((number, str(error)))
+                damaged.append((number, reason_of(error)))
                 continue
             if isinstance(record, Concept):
                 concepts.append(record)

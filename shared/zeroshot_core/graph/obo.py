@@ -12,7 +12,7 @@ from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError, require
 from zeroshot_core.graph.loaders import open_text
 from zeroshot_core.graph.ontology import Ontology, chosen_types, refuse_other_syntax
-from zeroshot_core.graph.validation import first_of, reason_of, refuse_damaged
+from zeroshot_core.graph.validation import arrow, first_of, reason_of, refuse_damaged
 from zeroshot_core.types import Concept, Relation
 
 if TYPE_CHECKING:
@@ -110,8 +110,7 @@ def _settle(path: Path, dangling: Sequence[Relation], on_dangling: str) -> None:
     """Refuse relations to terms that are not there, or count them in a warning."""
     if not dangling:
         return
-    shown = (f"{each.head!r} -{each.type}-> {each.tail!r}" for each in dangling)
-    listed = f"{len(dangling)} that end elsewhere: {first_of(shown, len(dangling))}"
+    listed = f"{len(dangling)} that end elsewhere: {first_of(map(arrow, dangling), len(dangling))}"
     if on_dangling == "raise":
         raise InvalidInputError(
             f"{path}: expected relations between terms of the file, got {listed}; add those terms, name the "

@@ -16,7 +16,7 @@ import numpy as np
 
 from zeroshot_core.checks import repaired_text, shown
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.graph.validation import first_of
+from zeroshot_core.graph.validation import brief, first_of
 from zeroshot_core.types import Concept, Relation
 
 __all__ = [
@@ -58,9 +58,9 @@ def concept_of(id_: str, attributes: Mapping[str, Any], *, type_: str = "concept
         string of values between bars.
     """
     return Concept(
-        id=sys.intern(id_),
+        id=sys.intern(str(id_)),
         name=text_of("name", attributes.get("name")) or id_,
-        type=sys.intern(type_),
+        type=sys.intern(str(type_)),
         synonyms=split_values("synonyms", attributes.get("synonyms")),
         description=text_of("description", attributes.get("description")),
     )
@@ -83,12 +83,12 @@ def relation_of(
     """
     weight = attributes.get("weight", 1.0)
     sources = split_values("sources", attributes.get("sources"))
-    # An id is kept once, however many relations end at it.
+    # An id is kept once, however many relations end at it; a text of NumPy's can't be interned.
     return Relation(
-        head=sys.intern(head),
-        type=sys.intern(type_),
-        tail=sys.intern(tail),
-        weight=1.0 if weight is None or weight == "" else _number(weight),
+        head=sys.intern(str(head)),
+        type=sys.intern(str(type_)),
+        tail=sys.intern(str(tail)),
+        weight=1.0 if weight is None or (isinstance(weight, str) and not weight) else _number(weight),
         sources=(*sources, source) if source and source not in sources else sources,
     )
 
@@ -102,7 +102,7 @@ def text_of(name: str, value: Any) -> str:
         If it is anything else.
     """
     if isinstance(value, str):
-        return value
+        return str(value)
     if value is None:
         return ""
     if not isinstance(value, Number | np.generic):
@@ -189,7 +189,9 @@ def merge_concepts(concepts: Iterable[Concept]) -> list[Concept]:
     for concept in concepts:
         known = merged.setdefault(concept.id, concept)
         if known.type != concept.type:
-            clashes[concept.id] = f"{concept.id!r} is of type {known.type!r} and of type {concept.type!r}"
+            clashes[concept.id] = (
+                f"{brief(concept.id)} is of type {brief(known.type)} and of type {brief(concept.type)}"
+            )
         if known != concept:
             merged[concept.id] = _united(known, concept)
     if clashes:

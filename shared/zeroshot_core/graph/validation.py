@@ -12,17 +12,24 @@ from zeroshot_core.checks import has_control_character, shown
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.types import Concept, Relation
 
-__all__ = ["N_SHOWN", "check_graph", "first_of", "ids_of", "reason_of", "refuse_damaged"]
+__all__ = ["N_SHOWN", "arrow", "brief", "check_graph", "first_of", "ids_of", "reason_of", "refuse_damaged"]
 
 N_SHOWN = 5
 _LARGEST_WEIGHT = sys.float_info.max
 _MOST_SHOWN = 200
+_MOST_BRIEF = 100
+_MOST_TOGETHER = 600
 
 
 def first_of(messages: Iterable[str], count: int) -> str:
-    """Join the first messages, and say how many of `count` are left out."""
-    more = f"; and {count - N_SHOWN} more" if count > N_SHOWN else ""
-    return "; ".join(islice(messages, N_SHOWN)) + more
+    """Join the first messages, fewer where they are long, and say how many of `count` are left out."""
+    first: list[str] = []
+    for message in islice(messages, N_SHOWN):
+        if first and sum(map(len, first)) + len(message) > _MOST_TOGETHER:
+            break
+        first.append(message)
+    more = f"; and {count - len(first)} more" if count > len(first) else ""
+    return "; ".join(first) + more
 
 
 def reason_of(error: BaseException) -> str:
@@ -30,6 +37,19 @@ def reason_of(error: BaseException) -> str:
     reason = " ".join(str(error).split()) or type(error).__name__
     plain = "".join(char if char.isprintable() else "\ufffd" for char in reason[: _MOST_SHOWN + 1])
     return plain if len(plain) <= _MOST_SHOWN else f"{plain[: _MOST_SHOWN - 3]}..."
+
+
+def brief(value: object) -> str:
+    """Show a value in an error that shows several, cut to 100 characters."""
+    words = shown(value)
+    return words if len(words) <= _MOST_BRIEF else f"{words[: _MOST_BRIEF - 3]}..."
+
+
+def arrow(relation: Relation) -> str:
+    """Show a relation in an error: ``'a' -is_a-> 'b'``."""
+    type_ = relation.type
+    named = type_ if _is_filled(type_) and type_.isprintable() else shown(type_)
+    return f"{brief(relation.head)} -{named[:_MOST_BRIEF]}-> {brief(relation.tail)}"
 
 
 def refuse_damaged(origin: str, damaged: Sequence[tuple[int, str]], *, unit: str) -> None:
@@ -101,12 +121,12 @@ def _concept_problems(concepts: Sequence[Concept]) -> Iterator[str]:
         if has_control_character(c.id + c.type):
             yield f"concept id={shown(c.id)} type={shown(c.type)} has a control character in its id or type"
         if c.id in seen:
-            yield f"concept {c.id!r} is given twice"
+            yield f"concept {shown(c.id)} is given twice"
         seen.add(c.id)
         if not isinstance(c.synonyms, tuple) or not all(map(_is_filled, c.synonyms)):
-            yield f"concept {c.id!r} has synonyms {shown(c.synonyms)}, not a tuple of non-empty strings"
+            yield f"concept {shown(c.id)} has synonyms {shown(c.synonyms)}, not a tuple of non-empty strings"
         if not isinstance(c.description, str):
-            yield f"concept {c.id!r} has description {shown(c.description)}, not a string"
+            yield f"concept {shown(c.id)} has description {shown(c.description)}, not a string"
 
 
 def _relation_problems(relations: Sequence[Relation], known: Container[str]) -> Iterator[str]:
@@ -117,18 +137,18 @@ def _relation_problems(relations: Sequence[Relation], known: Container[str]) -> 
             continue
         key = (r.head, r.type, r.tail)
         if not all(isinstance(part, str) for part in key):
-            yield f"relation {shown(r.head)} -{shown(r.type)}-> {shown(r.tail)} is not of strings"
+            yield f"relation {arrow(r)} is not of strings"
             continue
         if key in seen:
-            yield f"relation {r.head!r} -{r.type}-> {r.tail!r} is given twice"
+            yield f"relation {arrow(r)} is given twice"
         seen.add(key)
         if not _is_filled(r.type) or has_control_character(r.type):
-            yield f"relation {r.head!r} -> {r.tail!r} has type {r.type!r}"
+            yield f"relation {brief(r.head)} -> {brief(r.tail)} has type {brief(r.type)}"
         for end in (r.head, r.tail):
             if end not in known:
-                yield f"relation {r.head!r} -{r.type}-> {r.tail!r} ends at unknown concept {end!r}"
+                yield f"relation {arrow(r)} ends at unknown concept {brief(end)}"
         if not isinstance(r.sources, tuple) or not all(map(_is_filled, r.sources)):
             sources = shown(r.sources)
-            yield f"relation {r.head!r} -{r.type}-> {r.tail!r} has sources {sources}, not a tuple of ids"
+            yield f"relation {arrow(r)} has sources {sources}, not a tuple of ids"
         if not (isinstance(r.weight, Real) and 0 < r.weight <= _LARGEST_WEIGHT):
-            yield f"relation {r.head!r} -{r.type}-> {r.tail!r} has weight {shown(r.weight)}"
+            yield f"relation {arrow(r)} has weight {shown(r.weight)}"
