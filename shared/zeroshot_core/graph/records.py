@@ -9,7 +9,9 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from numbers import Number
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -135,6 +137,8 @@ def repaired_records(
 
     What is of a wrong type comes back as it is.
     """
+    if _are_sound(concepts, relations, alternative_ids):
+        return tuple(concepts), tuple(relations), dict(alternative_ids)
     given = [*concepts, *relations, *alternative_ids.items()]
     repaired = list(map(_repaired, given))
     n_repaired = sum(new is not old for new, old in zip(repaired, given, strict=True))
@@ -146,6 +150,26 @@ def repaired_records(
         )
     n, m = len(concepts), len(concepts) + len(relations)
     return tuple(repaired[:n]), tuple(repaired[n:m]), dict(repaired[m:])
+
+
+def _are_sound(
+    concepts: Sequence[Concept], relations: Sequence[Relation], alternative_ids: Mapping[str, str]
+) -> bool:
+    """Whether no text has a lone surrogate, by one look at each distinct one; not so if some are no texts."""
+    try:
+        single: set[str] = set().union(
+            *(map(attrgetter(name), concepts) for name in ("id", "name", "type", "description")),
+            *(map(attrgetter(name), relations) for name in ("head", "type", "tail")),
+        )
+        several: set[tuple[str, ...]] = {
+            *map(attrgetter("synonyms"), concepts),
+            *map(attrgetter("sources"), relations),
+        }
+        ids = alternative_ids.items()
+        together = "".join(chain(single, chain.from_iterable(several), chain.from_iterable(ids)))
+    except (AttributeError, TypeError):
+        return False
+    return together.isascii() or repaired_text(together) is together
 
 
 def _repaired(value: Any) -> Any:
