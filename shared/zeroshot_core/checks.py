@@ -329,13 +329,13 @@ def nearest_name(name: str, known: Collection[str]) -> str | None:
 
 
 def shown(value: object) -> str:
-    """Show a value in an error, in one line of at most 200 characters."""
+    """Show a value in an error, in one line of at most 200 characters, without user and password of a URI."""
     try:
         words = repr(value)
     except Exception:  # a number of 5,000 digits, or an object that cannot show itself
         words = f"a value of type {type(value).__name__} that cannot be shown"
     # Arrays and tables take several lines.
-    words = " ".join(line.strip() for line in words.split("\n"))
+    words = re.sub(r"//[^/@]*@", "//...@", " ".join(line.strip() for line in words.split("\n")))
     return words if len(words) <= _MOST_SHOWN else f"{words[: _MOST_SHOWN - 3]}..."
 
 

@@ -30,7 +30,7 @@ from zeroshot_core import (
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.errors import ConnectionFailedError, InvalidInputError
 from zeroshot_core.index.connection import Connection
-from zeroshot_core.index.uri import Uri, uri_and_token
+from zeroshot_core.index.uri import HiddenText, Uri, uri_and_token
 from zeroshot_core.serving.model_handle import ModelHandle
 
 import langchain_zeroshot as langchain
@@ -176,12 +176,24 @@ def test_estimator_shows_no_secret_and_keeps_it_through_a_clone(kind: Any) -> No
         f"ftp://root:{SECRET}@host",
         f"http://root:{SECRET}/x@host",
         f"http:/root:{SECRET}@host",
+        f"http://root:{SECRET}%40host:19530",
+        f"http://root:{SECRET}",
+        [URI],
+        URI.encode(),
+        {"uri": URI},
     ],
 )
-def test_uri_that_is_refused_is_shown_without_the_secret(uri: str) -> None:
+def test_uri_that_is_refused_is_shown_without_the_secret(uri: Any) -> None:
     with pytest.raises(InvalidInputError, match=r"expected .*uri") as caught:
         VectorIndex.connect(uri)
     assert SECRET not in _whole(caught.value)
+
+
+def test_token_of_another_type_is_refused_and_not_shown(saved_model: Path) -> None:
+    for token in ([SECRET], SECRET.encode(), HiddenText(SECRET)):
+        with pytest.raises(InvalidInputError, match="expected token as a text, got a") as caught:
+            load_model(saved_model, uri=ADDRESS, token=token)  # type: ignore[arg-type]
+        assert SECRET not in _whole(caught.value)
 
 
 @pytest.mark.parametrize("kind", [langchain.ZeroShotRetriever, llama_index.ZeroShotRerank])

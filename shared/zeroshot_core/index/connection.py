@@ -168,6 +168,8 @@ class Connection:
             If no Milvus answers there within ten seconds, or it refuses the credentials.
         """
         uri, token = uri_and_token(uri, token)
+        if token is not None and not isinstance(token, str):
+            raise InvalidInputError(f"expected token as a text, got a {type(token).__name__}")
         if re.match(r"https?://", uri):
             connection = _open_server(uri, token, db_name)
         elif uri.endswith(".db"):

@@ -12,6 +12,9 @@ __all__ = ["HiddenText", "Uri", "uri_and_token"]
 
 Token = TypeVar("Token")
 
+# Something else may be a password whose @ is missing, or percent-encoded.
+_HOST = re.compile(r"(\[[^\[\]]*\]|[^:%\[\]]*)(:\d*)?")
+
 
 class HiddenText:
     """A text that no repr, log, dump or pickle shows; after unpickling it is not there any more."""
@@ -95,5 +98,10 @@ def _parted(uri: str) -> tuple[str, str | None]:
             f"{scheme}://...@{rest.rpartition('@')[2]}"
         )
     user, at, host = netloc.rpartition("@")
+    if not _HOST.fullmatch(host):
+        raise InvalidInputError(
+            f"expected a uri as {scheme}://host:port, with user:password@ in front where there are any, got "
+            "another, which is not shown, since it may hold a password"
+        )
     path = "".join(others) if others[:1] == ["/"] else ""
     return f"{scheme}://{host}{re.split('[?#]', path)[0]}", unquote(user) if at else None
