@@ -88,6 +88,8 @@ _TASKS = frozenset(
 # Levels within levels, more than any config has.
 _DEEPEST = 50
 _LARGEST_CONFIG = 20_000_000
+_NUMBERS_OF_LAYERS = ("layers", "n_layer", "num_layer")
+_MOST_LAYERS = 1000
 
 
 def check_model_folder(folder: Path) -> None:
@@ -206,7 +208,7 @@ def _problem(config: object, depth: int = 0) -> str | None:
     if not isinstance(config, dict):
         return None
     for key, value in config.items():
-        is_harmful = _HARMFUL.get(key)
+        is_harmful = _are_too_many if key.endswith(_NUMBERS_OF_LAYERS) else _HARMFUL.get(key)
         if is_harmful is not None and is_harmful(value):
             return f"{key} = {checks.shown(value)}"
         if inner := _problem(value, depth + 1):
@@ -223,8 +225,15 @@ def _is_of_the_hub(value: object) -> bool:
     return "/" in str(value)
 
 
+def _are_too_many(value: object) -> bool:
+    """Whether layers are so many that to make them would take minutes; the deepest models have some 200."""
+    return isinstance(value, int | float) and value > _MOST_LAYERS
+
+
 # By the key of a config: its own code, other models, and what transformers or timm would fetch or unpickle.
 _HARMFUL: Mapping[str, Callable[[object], bool]] = {
+    "audio_tokenizer": _is_anything,
+    "audio_tokenizer_name_or_path": _is_anything,
     "auto_map": _is_anything,
     "custom_pipelines": _is_anything,
     "trust_remote_code": _is_anything,

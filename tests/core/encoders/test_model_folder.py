@@ -152,6 +152,17 @@ ATTACKS = [
     (config_change(text_config={"_attn_implementation": "evil/kernel"}), r"asks for _attn_implementation"),
     (config_change(quantization_config={"quant_method": "x"}), r"asks for quantization_config"),
     (config_change(model_type="timm_wrapper"), r"asks for model_type = 'timm_wrapper'"),
+    (config_change(encoder={"num_hidden_layers": 10**6}), r"asks for num_hidden_layers = 1000000"),
+    (
+        lambda f, m: change(
+            f / "processor_config.json", audio_tokenizer={"audio_tokenizer_class": "DacModel"}
+        ),
+        r"a processor_config.json that asks for audio_tokenizer",
+    ),
+    (
+        lambda f, m: change(f / "audio_tokenizer_config.json", audio_tokenizer_name_or_path="/x"),
+        r"asks for audio_tokenizer_name_or_path",
+    ),
     (setting_change(tokenizer_name_or_path="/x"), r"asks for tokenizer_name_or_path"),
     (setting_change(model_args={"trust_remote_code": True}), r"asks for trust_remote_code = True"),
     (setting_change(tokenizer_args={"tokenizer_file": "/x"}), r"tokenizer_args with tokenizer_file"),

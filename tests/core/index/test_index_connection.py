@@ -111,7 +111,9 @@ def test_file_of_milvus_lite_2_is_refused(tmp_path):
 
 @pytest.mark.parametrize("uri", ["index.sqlite", "ftp://host:1", ""])
 def test_uri_that_is_neither_file_nor_server_is_refused(uri):
-    with pytest.raises(InvalidInputError, match=r"expected (a uri that ends in .db or begins with http|uri as a path)"):
+    with pytest.raises(
+        InvalidInputError, match=r"expected (a uri that ends in .db or begins with http|uri as a path)"
+    ):
         VectorIndex.connect(uri)
 
 
