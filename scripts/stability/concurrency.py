@@ -17,7 +17,7 @@ import numpy as np
 from zeroshot_core import Item, ZeroShotClassifier
 from zeroshot_core.serving.threads import run_in_thread
 
-from scripts.stability.outcome import HANG_S, CampaignOutcome, Tally, target_name
+from scripts.stability.outcome import CampaignOutcome, Tally, hang_s, target_name
 from scripts.stability.samples import ENCODER, GRAPH, QUERIES, Place, fitted_classifier, rows_of, stock
 from scripts.stability.sandbox import FilesOfOthers
 
@@ -106,7 +106,8 @@ class _Calls:
         finally:
             with self._lock:
                 self.n += 1
-            if time.monotonic() - start > HANG_S:
+            # It waits for the others too.
+            if time.monotonic() - start > _N_THREADS * hang_s():
                 self.note("hangs", f"{what} took {time.monotonic() - start:.0f} s")
 
     def note(self, kind: str, what: Any) -> None:
@@ -259,7 +260,7 @@ def _coroutines(tally: Tally, place: Place, n: int) -> None:
                     calls.note("coroutine", error)
                 calls.n += 1
                 # It waits for the others too.
-                if time.monotonic() - start > _N_COROUTINES * HANG_S:
+                if time.monotonic() - start > _N_COROUTINES * hang_s():
                     calls.note("hangs", f"a coroutine waited {time.monotonic() - start:.0f} s")
 
         async def everyone() -> None:

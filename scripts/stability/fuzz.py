@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from scripts.stability.outcome import (
-    HANG_S,
     CampaignOutcome,
     OverdueCallError,
     Tally,
+    hang_s,
     problem_of,
     target_name,
     time_limit,
@@ -39,8 +39,6 @@ FAMILIES = {
     "calls": 0.2,
 }
 _MEMORY = 8 << 30
-# Between two messages of a family: a case that is over its time by as much is stuck in native code.
-_SILENCE_S = 3 * HANG_S
 
 
 def run(n: int, *, uri: str | None = None, seed: int = 0, folder: Path) -> CampaignOutcome:
@@ -68,9 +66,10 @@ def _family(tally: Tally, name: str, n: int, seed: int, place: Place) -> int:
     """Run a family's cases until the end or a crash; how many were run."""
     worker, done, last = Worker(_work, name, n, seed, place), 0, "nothing"
     try:
-        worker.receive(120)
+        worker.receive(12 * hang_s())
         while True:
-            told = worker.receive(_SILENCE_S)
+            # A case that is over its time by as much is stuck in native code.
+            told = worker.receive(3 * hang_s())
             if told is None:
                 break
             kind, what = told
@@ -111,10 +110,10 @@ class Attempts:
         self.draw = data.draw
         self._send = send
 
-    def attempt(self, what: str, function: Callable[[], Any], *, limit: float = HANG_S) -> tuple[bool, Any]:
+    def attempt(self, what: str, function: Callable[[], Any]) -> tuple[bool, Any]:
         """Call a function: whether it returned, and what; errors that are not the package's are told."""
         self._send(("begin", what[:400]))
-        start = time.monotonic()
+        start, limit = time.monotonic(), hang_s()
         try:
             with warnings.catch_warnings(), time_limit(limit):
                 warnings.simplefilter("ignore")

@@ -14,7 +14,7 @@ from typing import Any
 
 from zeroshot_core import load_model
 
-from scripts.stability.outcome import CampaignOutcome, Tally, target_name
+from scripts.stability.outcome import CampaignOutcome, Tally, hang_s, target_name
 from scripts.stability.samples import QUERIES, Place, answers_of, fitted_classifier, same_answers
 from scripts.stability.sandbox import DeadWorkerError, FilesOfOthers, Worker
 
@@ -99,7 +99,7 @@ def _cycles(place: Place, n: int, send: Any) -> None:
 def _watch(tally: Tally, worker: Worker, n: int) -> None:
     seen: list[tuple[int, dict[str, int]]] = []
     try:
-        while (told := worker.receive(30)) is not None:
+        while (told := worker.receive(3 * hang_s())) is not None:
             cycle, is_right, now = told
             tally.advance()
             if not is_right:

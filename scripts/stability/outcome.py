@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -15,7 +16,16 @@ from types import FrameType
 from tqdm import tqdm
 from zeroshot_core.errors import ZeroShotError
 
-__all__ = ["HANG_S", "KINDS", "CampaignOutcome", "OverdueCallError", "Tally", "markdown", "target_name"]
+__all__ = [
+    "HANG_S",
+    "KINDS",
+    "CampaignOutcome",
+    "OverdueCallError",
+    "Tally",
+    "hang_s",
+    "markdown",
+    "target_name",
+]
 
 HANG_S = 10.0
 LONGEST_MESSAGE = 1000
@@ -109,11 +119,12 @@ class Tally:
             self.fail("raw", f"{what}: {problem}")
 
     @contextmanager
-    def guarded(self, what: str, seconds: float = HANG_S) -> Iterator[None]:
+    def guarded(self, what: str, seconds: float | None = None) -> Iterator[None]:
         """Count an error of what is inside, which may not be refused, and a hang; errors end here.
 
         For the main thread alone.
         """
+        seconds = seconds or hang_s()
         try:
             with time_limit(seconds):
                 yield
@@ -137,6 +148,11 @@ class Tally:
             notes=tuple(self.notes),
             failures=tuple(self.failures[:_MOST_FAILURES]),
         )
+
+
+def hang_s() -> float:
+    """Give the seconds after which a call hangs: ten, and more where processes wait for a core."""
+    return HANG_S * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def problem_of(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from zeroshot_core import load_model
 
 from scripts.stability.leaks import figures
-from scripts.stability.outcome import HANG_S, CampaignOutcome, Tally, target_name
+from scripts.stability.outcome import CampaignOutcome, Tally, hang_s, target_name
 from scripts.stability.samples import (
     QUERIES,
     Place,
@@ -39,7 +39,7 @@ def run(n: int, *, uri: str | None = None, seed: int = 0, folder: Path) -> Campa
     worker = Worker(_serve, place, n)
     start = time.monotonic()
     try:
-        while (told := worker.receive(60 + 3 * HANG_S)) is not None:
+        while (told := worker.receive(60 + 3 * hang_s())) is not None:
             for kind, what in told["problems"]:
                 tally.fail(kind, f"after {told['second']:.0f} s: {what}")
             minutes.append(told)
@@ -101,7 +101,7 @@ class _Service:
         answers = answers_of(self.model)
         self.slowest = max(self.slowest, time.monotonic() - start)
         self.asked += 3 * len(QUERIES)
-        if time.monotonic() - start > HANG_S:
+        if time.monotonic() - start > hang_s():
             self.problems.append(("hangs", f"a prediction took {time.monotonic() - start:.0f} s"))
         if not same_answers(answers, self.expected):
             self.problems.append(("wrong", "the model answers otherwise than a moment before"))
