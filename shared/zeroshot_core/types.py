@@ -75,25 +75,25 @@ class Item:
         if not isinstance(self.id, str) or not self.id:
             raise InvalidInputError(f"expected an item id that is a non-empty string, got {shown(self.id)}")
         if self.text is None and self.image is None:
-            raise InvalidInputError(f"item {self.id!r}: expected a text or an image, got neither")
+            raise InvalidInputError(f"item {shown(self.id)}: expected a text or an image, got neither")
         if self.text is not None and (not isinstance(self.text, str) or not self.text.strip()):
             raise InvalidInputError(
-                f"item {self.id!r}: expected a non-empty text, got {shown(self.text)}; drop the row or "
+                f"item {shown(self.id)}: expected a non-empty text, got {shown(self.text)}; drop the row or "
                 "describe it"
             )
         # Most items have a tuple, and as many of them as an index holds are made in one search.
         concepts = self.concepts
         if type(concepts) is not tuple:
-            concepts = tuple(sequence(f"concepts of item {self.id!r}", concepts, of="concept ids"))
+            concepts = tuple(sequence(f"concepts of item {shown(self.id)}", concepts, of="concept ids"))
             object.__setattr__(self, "concepts", concepts)
         for concept in concepts:
             if not isinstance(concept, str):
                 raise InvalidInputError(
-                    f"item {self.id!r}: expected concept ids that are strings, got {shown(concept)}"
+                    f"item {shown(self.id)}: expected concept ids that are strings, got {shown(concept)}"
                 )
         if not isinstance(self.metadata, Mapping):
             raise InvalidInputError(
-                f"item {self.id!r}: expected metadata as a mapping of names to values, got "
+                f"item {shown(self.id)}: expected metadata as a mapping of names to values, got "
                 f"{shown(self.metadata)}; leave it out where there is none"
             )
 

@@ -272,7 +272,7 @@ class VersionBuilder:
         if similarities.min() < self._encoder.repeatability:
             worst = sample[int(similarities.argmin())].id
             raise VectorIndexError(
-                f"expected the stored vector of item {worst!r} to be the encoder's, got cosine "
+                f"expected the stored vector of item {checks.shown(worst)} to be the encoder's, got cosine "
                 f"{similarities.min():.3f}; drop version {info.id} and build it again"
             )
 
@@ -311,7 +311,9 @@ def check_concepts(items: Iterable[Item], known: Container[str]) -> None:
     """
     unknown = [(item.id, concept) for item in items for concept in item.concepts if concept not in known]
     if unknown:
-        listing = ", ".join(f"{concept!r} of item {item!r}" for item, concept in unknown[:5])
+        listing = ", ".join(
+            f"{checks.shown(concept)} of item {checks.shown(item)}" for item, concept in unknown[:3]
+        )
         raise UnknownConceptError(
             f"expected concepts of the graph, got {len(unknown)} unknown: {listing}; add them to the graph"
         )

@@ -102,7 +102,7 @@ def item_row(item: Item) -> Row:
         If the id, the text, a concept or the metadata is over its limit in bytes, an id holds a control
         character, or the metadata hold a key or a value that no filter can express.
     """
-    where = f"item {item.id!r}"
+    where = f"item {shown(item.id)}"
     text = item.text if item.text is not None else _path_of(item.image)
     _check_id(where, "id", item.id)
     _check_bytes(where, "text", text, TEXT_BYTES)
@@ -125,7 +125,7 @@ def concept_row(concept: Concept, position: int) -> Row:
     position
         Its place in the graph.
     """
-    where = f"concept {concept.id!r}"
+    where = f"concept {shown(concept.id)}"
     _check_id(where, "id", concept.id)
     _check_id(where, "type", concept.type)
     _check_bytes(where, "name", concept.name, TEXT_BYTES)
@@ -143,7 +143,7 @@ def concept_row(concept: Concept, position: int) -> Row:
 
 def relation_row(relation: Relation, position: int) -> Row:
     """Row of a relation without its vector, checked against the limits of the fields."""
-    where = f"relation {relation.head!r} -{relation.type}-> {relation.tail!r}"
+    where = f"relation {shown(relation.head)} -{relation.type}-> {shown(relation.tail)}"
     for name, value in (("head", relation.head), ("type", relation.type), ("tail", relation.tail)):
         _check_id(where, name, value)
     _check_strings(where, "sources", relation.sources)
@@ -325,7 +325,8 @@ def _pixels(item: Item) -> str:
         return file_digest(Path(path)) if path else digest(item.image.tobytes(), n=64)
     except (OSError, AttributeError) as error:
         raise InvalidInputError(
-            f"item {item.id!r}: expected an image that is a readable path or a PIL image, got {item.image!r}"
+            f"item {shown(item.id)}: expected an image that is a readable path or a PIL image, got "
+            f"{shown(item.image)}"
         ) from error
 
 
@@ -348,7 +349,7 @@ def _checked_value(key: str, value: object) -> Scalar:
         return value  # type: ignore[return-value]
     raise InvalidInputError(
         "expected metadata of strings, finite numbers and booleans of at most 64 bits, got "
-        f"{key!r}: {shown(value)}; write it as a string, or leave it out"
+        f"{shown(key)}: {shown(value)}; write it as a string, or leave it out"
     )
 
 
@@ -383,7 +384,7 @@ def _checked_json(where: str, value: Mapping[str, Any]) -> str:
         encoded = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InvalidInputError(
-            f"{where}: expected metadata of strings, finite numbers and booleans, got {value!r}"
+            f"{where}: expected metadata of strings, finite numbers and booleans, got {shown(value)}"
         ) from error
     _check_bytes(where, "metadata", encoded, _JSON_BYTES)
     return encoded

@@ -47,3 +47,13 @@ def test_what_is_no_encoder_writes_nothing(version):
 def test_parameters_of_an_index_are_a_mapping():
     with pytest.raises(InvalidInputError, match="expected build parameters of HNSW as a mapping, got 3"):
         IndexParams(index_type="HNSW", build=3)
+
+
+@pytest.mark.parametrize(
+    "field", [{"id": "x" * 70_000}, {"text": "t" * 70_000}, {"metadata": {"k" * 70_000: object()}}]
+)
+def test_what_is_too_long_is_refused_in_a_short_sentence(version, field):
+    item = Item(**{"id": "long", "text": "a text", **field})
+    with pytest.raises(InvalidInputError) as refusal:
+        version.upsert([item], ENCODER)
+    assert len(str(refusal.value)) < 1000
