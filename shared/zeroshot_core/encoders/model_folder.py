@@ -82,6 +82,8 @@ _HARMLESS_ARGUMENTS = frozenset(
         "use_fast",
     )
 )
+# Types of models for which transformers fetches code from the hub where there is a graphics card.
+_WITH_KERNELS = ("mra", "rwkv", "yoso")
 _TASKS = frozenset(
     ("any-to-any", "feature-extraction", "fill-mask", "sequence-classification", "text-generation")
 )
@@ -241,7 +243,7 @@ _HARMFUL: Mapping[str, Callable[[object], bool]] = {
     "quantization_config": _is_anything,
     "use_timm_backbone": _is_anything,
     "use_pretrained_backbone": _is_anything,
-    "model_type": lambda value: str(value).startswith("timm"),
+    "model_type": lambda value: str(value).startswith(("timm", *_WITH_KERNELS)),
     "attn_implementation": _is_of_the_hub,
     "_attn_implementation": _is_of_the_hub,
     "_attn_implementation_internal": _is_of_the_hub,

@@ -64,6 +64,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
 # Names that only this module gives: what a lock file may have removed.
 _MADE = re.compile(r"state-[0-9a-f]{12}|encoder-[0-9a-f]{16}|index-[0-9a-z_]{8}\.db")
 
+_COPY = re.compile(r"index-[0-9a-f]{8}\.db")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelParts:
@@ -161,7 +163,7 @@ def write_model(folder: Path, state: ModelState, parts: ModelParts, *, overwrite
             before = check_overwrite(folder, overwrite=overwrite, index=index)
             _note(lock, dead)
             _remove(folder, {_DRAFT, *dead - _names(before) - _index_names(index)})
-            _check_siblings(folder, before, index)
+            _check_replaced_index(folder, before, index)
             manifest = _make_current(folder, state, parts, before, lock)
             _remove(folder, _names(before) - _names(manifest))
             _drop_replaced_version(folder, before, manifest, parts.model_index)
@@ -375,18 +377,27 @@ def _siblings(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
                 yield path.parent, read_manifest(path.parent)["index"]
 
 
-def _check_siblings(folder: Path, before: Mapping[str, Any] | None, index: str | None) -> None:
-    """Refuse to remove an index that a model in a folder beside uses.
+def _check_replaced_index(folder: Path, before: Mapping[str, Any] | None, index: str | None) -> None:
+    """Refuse to remove an index that holds more than the replaced model's version, or serves another model.
 
     Raises
     ------
     ArtifactError
-        If one does.
+        If it does.
     """
-    old = "" if before is None else before["index"]["uri"]
-    if not old or not _is_inside(old) or old == index:
+    old = None if before is None else before["index"]
+    if old is None or not _is_inside(old["uri"]) or old["uri"] == index:
         return
-    path = folder.resolve() / old
+    path = folder.resolve() / old["uri"]
+    own = f"{old['name']}_{old['version']}_"
+    there = (*path.glob("collections/*"), *path.glob("databases/*"))
+    more = sorted(each.name for each in there if not each.name.startswith(own))
+    # One that was copied into the folder has no other user, whatever it holds.
+    if more and not _COPY.fullmatch(old["uri"]):
+        raise ArtifactError(
+            f"expected an index that holds only the model to be replaced in {folder}, got {path}, which "
+            f"holds {more[0]} too; move it away, or choose another folder"
+        )
     for sibling, reference in _siblings(folder):
         if reference["uri"] == str(path):
             raise ArtifactError(

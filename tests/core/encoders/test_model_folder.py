@@ -151,6 +151,7 @@ ATTACKS = [
     (lambda f, m: (f / "modules.json").write_text("[1]"), r"a modules.json that lists 1"),
     (config_change(text_config={"_attn_implementation": "evil/kernel"}), r"asks for _attn_implementation"),
     (config_change(quantization_config={"quant_method": "x"}), r"asks for quantization_config"),
+    (config_change(model_type="yoso"), r"asks for model_type = 'yoso'"),
     (config_change(model_type="timm_wrapper"), r"asks for model_type = 'timm_wrapper'"),
     (config_change(encoder={"num_hidden_layers": 10**6}), r"asks for num_hidden_layers = 1000000"),
     (

@@ -347,6 +347,27 @@ def test_an_index_that_a_model_beside_uses_is_not_removed(tmp_path: Path, curve:
     assert predictions(tmp_path / "second") == expected
 
 
+def test_an_index_that_holds_more_than_the_model_is_not_removed(
+    tmp_path: Path, curve: ZeroShotRegressor
+) -> None:
+    uri = str(tmp_path / "model" / "index-products.db")
+    with VectorIndex.connect(uri, name="catalogue") as index:
+        index.activate(index.build([Item(id="1", text="red wine")], HashEncoder(32)))
+    model = fitted(uri)
+    model.save(tmp_path / "model")
+    model.close()
+    before = names(tmp_path / "model")
+
+    with pytest.raises(
+        ArtifactError, match=r"got .*index-products\.db, which holds catalogue_v\w+ too; move"
+    ):
+        curve.save(tmp_path / "model", overwrite=True)
+
+    assert names(tmp_path / "model") == before
+    with VectorIndex.connect(uri, name="catalogue") as index:
+        assert index.open(fingerprint=HashEncoder(32).fingerprint).count() == 1
+
+
 # Saves into a folder, and waits before the manifest is replaced until it is told to go on.
 SAVE = """
 import sys
