@@ -277,7 +277,7 @@ def check_search(vectors: Vectors, top_k: int, dimension: int) -> Vectors:
     return np.ascontiguousarray(queries)
 
 
-def checked_ids(ids: Sequence[str]) -> list[str]:
+def checked_ids(ids: abc.Collection[str]) -> list[str]:
     """Refuse ids that are not a list of strings."""
     known = checks.sequence("ids", ids, of="ids")
     stray = next((id_ for id_ in known if not isinstance(id_, str)), None)

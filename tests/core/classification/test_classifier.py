@@ -141,7 +141,7 @@ def test_without_examples_the_evidence_is_concepts(zero_shot):
 
 def test_evidence_is_searched_for_only_where_it_is_wanted(few_shot, monkeypatch):
     with_evidence = few_shot.explain(list(QUERIES))
-    monkeypatch.setattr(few_shot, "retriever_", None)
+    monkeypatch.setattr(ZeroShotClassifier, "retriever_", None)
     without = few_shot.explain(list(QUERIES), evidence=False)
     assert [(one.value, one.probabilities) for one in without] == [
         (one.value, one.probabilities) for one in with_evidence

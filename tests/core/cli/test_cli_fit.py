@@ -91,7 +91,7 @@ def test_several_targets_are_forecast_as_a_curve_over_an_edge_list(
         ((*OPTIONS, "--concepts", "kind,brand"), "expected a column 'brand'"),
         ((*OPTIONS, "--unseen", "brand"), "expected a column 'brand'"),
         ((*OPTIONS, "--id", "kind"), "red wine"),
-        ((*OPTIONS, "--graph", "nowhere.csv"), "expected a readable UTF-8 file, got nowhere.csv"),
+        ((*OPTIONS, "--graph", "nowhere.csv"), "expected a readable UTF-8 file, got 'nowhere.csv'"),
         ((*OPTIONS, "--uri", "ftp://milvus"), "expected a uri"),
     ],
 )

@@ -220,7 +220,7 @@ def test_without_evidence_nothing_is_searched_for_but_neighbours(
     shop: ZeroShotRegressor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (full,) = shop.explain(NEW[:1])
-    monkeypatch.setattr(shop, "retriever_", None)
+    monkeypatch.setattr(ZeroShotRegressor, "retriever_", None)
 
     (told,) = shop.explain(NEW[:1], evidence=False)
 
