@@ -38,7 +38,7 @@ from zeroshot_core.errors import ArtifactError, InvalidInputError, VersionNotFou
 from zeroshot_core.estimators.indexing import ModelIndex
 from zeroshot_core.estimators.model_state import ModelState
 from zeroshot_core.estimators.skops_files import skops_arrays
-from zeroshot_core.files import cause_of, digest, file_digest, lock_file, refuse_links, write_json
+from zeroshot_core.files import cause_of, file_digest, lock_file, refuse_links, write_json
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import OpenVersion, VectorIndex
 from zeroshot_core.index.lite_folder import check_lite_folder
@@ -269,10 +269,9 @@ def _make_current(
 def _write_draft(draft: Path, folder: Path, state: ModelState, parts: ModelParts) -> dict[str, Any]:
     """Write what the folder does not hold yet, and the manifest of all."""
     own = _write_encoder(draft, folder, parts.encoder) if parts.holds_encoder else {}
-    written, checksums = _write_state(draft, state, parts.graph)
     # A name of its own: the current state stays as it is, even where it holds the same.
     name = f"state-{secrets.token_hex(6)}"
-    (draft / written).rename(draft / name)
+    checksums = _write_state(draft / name, state, parts.graph)
     manifest: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "kind": state.kind,
@@ -332,22 +331,16 @@ def _copy_index(source: Path, draft: Path) -> str:
     return name
 
 
-def _write_state(folder: Path, state: ModelState, graph: KnowledgeGraph | None) -> tuple[str, dict[str, str]]:
-    """Write the state's files; give the name of their folder and their checksums."""
+def _write_state(folder: Path, state: ModelState, graph: KnowledgeGraph | None) -> dict[str, str]:
+    """Write the state's files into a new folder; give their checksums."""
     from safetensors.numpy import save_file
 
-    beside = folder / ".state.tmp"
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir()
-    (beside / _CONFIG).write_text(json.dumps(state.config), encoding="utf-8")
-    save_file(dict(state.arrays), beside / _ARRAYS)
+    folder.mkdir()
+    (folder / _CONFIG).write_text(json.dumps(state.config), encoding="utf-8")
+    save_file(dict(state.arrays), folder / _ARRAYS)
     if graph is not None:
-        graph.to_jsonl(beside / _GRAPH)
-    checksums = {path.name: _checksum(path) for path in sorted(beside.iterdir())}
-    name = f"state-{digest(json.dumps(checksums), n=12)}"
-    shutil.rmtree(folder / name, ignore_errors=True)
-    beside.rename(folder / name)
-    return name, checksums
+        graph.to_jsonl(folder / _GRAPH)
+    return {path.name: _checksum(path) for path in sorted(folder.iterdir())}
 
 
 def _names(manifest: Mapping[str, Any] | None) -> set[str]:

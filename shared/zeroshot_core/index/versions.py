@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from zeroshot_core import checks
 from zeroshot_core.errors import VectorIndexError, VersionNotFoundError
 from zeroshot_core.files import digest
 from zeroshot_core.index.collection import CollectionInfo, ConceptName
@@ -67,11 +68,22 @@ class VersionInfo(CollectionInfo):
 
     @classmethod
     def from_properties(cls, properties: Mapping[str, str], *, is_live: bool) -> VersionInfo:
-        """Read a version from the properties of its items collection."""
+        """Read a version from the properties of its items collection.
+
+        Raises
+        ------
+        InvalidInputError
+            If a number of the version is none.
+        """
         values = json.loads(properties[_VERSION])
         values["params"] = IndexParams(**values["params"])
         state: Any = properties[_STATE]
-        return cls(**values, state=state, is_live=is_live)
+        info = cls(**values, state=state, is_live=is_live)
+        checks.whole("dimension of the version", info.dimension, least=1)
+        for kind, count in info.counts.items():
+            checks.whole(f"{kind} of the version", count)
+        checks.real("smoothing of the version", info.smoothing, least=0)
+        return info
 
     def check_finished(self) -> None:
         """Refuse a version whose build has not ended.

@@ -1,6 +1,10 @@
 """Ids and hashes that stand in indexes by now: a build recognises what one before has written."""
 
+import json
+
+import pytest
 from PIL import Image
+from zeroshot_core import InvalidInputError
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.index import IndexParams
 from zeroshot_core.index.schema import concept_row, item_row, name_rows, relation_row
@@ -50,3 +54,18 @@ def test_ids_and_properties_of_versions_stay() -> None:
     assert info.id == "vde0199a38a96"
     assert info.to_properties() == {"zeroshot.version": TOLD, "zeroshot.state": "building"}
     assert VersionInfo.from_properties(info.to_properties(), is_live=False) == info
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"counts": {"items": "x"}}, "expected items of the version .* got 'x'"),
+        ({"counts": {"items": -1}}, "expected items of the version .* got -1"),
+        ({"dimension": None}, "expected dimension of the version .* got None"),
+        ({"smoothing": [0.5]}, "expected smoothing of the version .* got"),
+    ],
+)
+def test_a_version_whose_numbers_are_none_is_refused(change: dict[str, object], message: str) -> None:
+    told = json.dumps(json.loads(TOLD) | change)
+    with pytest.raises(InvalidInputError, match=message):
+        VersionInfo.from_properties({"zeroshot.version": told, "zeroshot.state": "ready"}, is_live=False)
