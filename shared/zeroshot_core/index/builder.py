@@ -286,10 +286,10 @@ def checked_items(items: Iterable[Item]) -> tuple[list[Item], list[Row]]:
         If something is no Item, an id appears twice, or a value is over its limit in bytes.
     """
     kept = checks.sequence("items", items, of="Items")
-    stray = next((item for item in kept if not isinstance(item, Item)), None)
-    if stray is not None:
+    stray = [item for item in kept if not isinstance(item, Item)]
+    if stray:
         raise InvalidInputError(
-            f"expected items of type Item, got {checks.shown(stray)}; wrap texts as Item(id=..., text=...)"
+            f"expected items of type Item, got {checks.shown(stray[0])}; wrap texts as Item(id=..., text=...)"
         )
     kept = repaired_items(kept)
     counts = Counter(item.id for item in kept)

@@ -278,12 +278,12 @@ def check_search(vectors: Vectors, top_k: int, dimension: int) -> Vectors:
 
 
 def checked_ids(ids: abc.Collection[str]) -> list[str]:
-    """Refuse ids that are not a list of strings."""
+    """Refuse ids that are not a list of strings; repair them as those of items that are written."""
     known = checks.sequence("ids", ids, of="ids")
-    stray = next((id_ for id_ in known if not isinstance(id_, str)), None)
-    if stray is not None:
-        raise InvalidInputError(f"expected ids that are strings, got {checks.shown(stray)}")
-    return known
+    stray = [id_ for id_ in known if not isinstance(id_, str)]
+    if stray:
+        raise InvalidInputError(f"expected ids that are strings, got {checks.shown(stray[0])}")
+    return [checks.repaired_text(id_) for id_ in known]
 
 
 def check_ids(kind: str, ids: Sequence[str], known: abc.Container[str]) -> None:

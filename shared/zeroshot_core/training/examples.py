@@ -127,9 +127,11 @@ def with_label_texts(examples: Examples, label_texts: Mapping[str, str | Sequenc
 
 def _codes(texts: list[str], where: Ints, labels: Sequence[str]) -> Ints:
     """Give each distinct text the number of its label, shape (n,)."""
-    stray = next((label for label in labels if not isinstance(label, str)), None)
-    if stray is not None:
-        raise InvalidInputError(f"expected labels that are all strings, got {stray!r}; convert it with str()")
+    stray = [label for label in labels if not isinstance(label, str)]
+    if stray:
+        raise InvalidInputError(
+            f"expected labels that are all strings, got {stray[0]!r}; convert it with str()"
+        )
     names = sorted(set(labels))
     if len(names) < 2:
         raise TooLittleError(f"expected at least 2 labels to tell apart, got {names}")

@@ -1,12 +1,15 @@
 """Ids and hashes that stand in indexes by now: a build recognises what one before has written."""
 
 import json
+from typing import Any
 
 import pytest
 from PIL import Image
 from zeroshot_core import InvalidInputError
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.index import IndexParams
+from zeroshot_core.index.builder import checked_items
+from zeroshot_core.index.collection import checked_ids
 from zeroshot_core.index.schema import concept_row, item_row, name_rows, relation_row
 from zeroshot_core.index.versions import VersionInfo, describe_version
 from zeroshot_core.types import Concept, Item, Relation
@@ -69,3 +72,15 @@ def test_a_version_whose_numbers_are_none_is_refused(change: dict[str, object], 
     told = json.dumps(json.loads(TOLD) | change)
     with pytest.raises(InvalidInputError, match=message):
         VersionInfo.from_properties({"zeroshot.version": told, "zeroshot.state": "ready"}, is_live=False)
+
+
+@pytest.mark.parametrize("stray", [None, 7, ["a"]])
+def test_what_is_no_id_or_item_is_refused_among_others(stray: Any) -> None:
+    with pytest.raises(InvalidInputError, match="expected ids that are strings, got"):
+        checked_ids(["a", stray])
+    with pytest.raises(InvalidInputError, match="expected items of type Item, got"):
+        checked_items([Item(id="a", text="red wine"), stray])
+
+
+def test_ids_are_repaired_as_those_of_items_that_are_written() -> None:
+    assert checked_ids(["a\ud800"]) == ["a\ufffd"]

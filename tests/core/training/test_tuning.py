@@ -166,6 +166,7 @@ def test_targets_of_a_repeated_text_are_averaged():
         (["a", "b"], ["x"], "one label or target for each of 2 texts, got 1"),
         (["a", "b"], ["x", "x"], "at least 2 labels to tell apart"),
         (["a", "b"], ["x", 1], "labels that are all strings, got 1"),
+        (["a", "b"], ["x", None], "labels that are all strings, got None"),
         (["a", "b", "a"], ["x", "y", "y"], "one label for each text, got 'x' and 'y' for 'a'"),
         (["a", "b"], [1.0, float("nan")], "expected finite targets"),
         (["a", "b"], [None, None], "expected finite targets"),
