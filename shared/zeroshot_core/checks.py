@@ -301,7 +301,7 @@ def known_names(what: str, given: Collection[str], known: Collection[str]) -> No
             nearest = nearest_name(name, known)
             listed = ", ".join(sorted(known)) or "no names"
             remedy = f"did you mean {nearest!r}?" if nearest else f"it takes {listed}"
-            raise InvalidInputError(f"{what} does not know {name!r}; {remedy}")
+            raise InvalidInputError(f"{what} does not know {shown(name)}; {remedy}")
 
 
 def known_arguments(cls: Class) -> Class:

@@ -217,3 +217,9 @@ def test_paths_need_not_be_there(tmp_path):
 def test_a_value_is_shown_in_one_line():
     assert "\n" not in checks.shown(np.zeros((40, 3)))
     assert checks.shown(np.eye(2)) == "array([[1., 0.], [0., 1.]])"
+
+
+def test_an_unknown_name_is_cut():
+    with pytest.raises(InvalidInputError) as refusal:
+        checks.known_names("a model", ["x" * 5000], ["top_k"])
+    assert len(str(refusal.value)) < 300
