@@ -28,6 +28,7 @@ __all__ = [
     "choice",
     "groups",
     "has_control_character",
+    "instance",
     "known_arguments",
     "known_names",
     "nearest_name",
@@ -44,6 +45,7 @@ __all__ = [
 ]
 
 Class = TypeVar("Class", bound=type)
+Kind = TypeVar("Kind")
 Part = TypeVar("Part")
 
 _MOST_SHOWN = 200
@@ -120,6 +122,13 @@ def text(name: str, value: object, *, remedy: str = "") -> str:
     """Check a text that holds more than blanks."""
     if not isinstance(value, str) or not value.strip():
         raise InvalidInputError(_sentence(name, "as a text that is not empty", value, remedy))
+    return value
+
+
+def instance(name: str, value: object, kind: type[Kind], *, remedy: str = "") -> Kind:
+    """Check the class of a value."""
+    if not isinstance(value, kind):
+        raise InvalidInputError(_sentence(name, f"to be of class {kind.__name__}", value, remedy))
     return value
 
 

@@ -39,7 +39,7 @@ from zeroshot_core.estimators.encoder_tuning import (
     tuned_encoder,
     without_memory,
 )
-from zeroshot_core.estimators.indexing import ModelIndex, as_items, resolve_encoder
+from zeroshot_core.estimators.indexing import ModelIndex, as_items, check_graph, resolve_encoder
 from zeroshot_core.estimators.model_state import ModelState
 from zeroshot_core.estimators.stacking import Stacking
 from zeroshot_core.estimators.unfitted_error import UnfittedError
@@ -180,7 +180,7 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         settings = self._settings()
         given, names, dtype = read_labels(labels, y)
         examples, y = _labelled(X, names, has_labels=given is not None)
-        ids, graph = label_graph(given, y, self.graph)
+        ids, graph = label_graph(given, y, check_graph(self.graph))
         others = _distinct(unlabelled, examples, len(ids))
         graph.require(concept for item in (*examples, *others) for concept in item.concepts)
         base = resolve_encoder(self.encoder)

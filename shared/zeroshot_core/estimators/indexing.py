@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError, VectorIndexError
 from zeroshot_core.files import cause_of
+from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import OpenVersion, VectorIndex
 from zeroshot_core.index.connection import is_locked
 from zeroshot_core.types import Item, repaired_items
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
-    from zeroshot_core.graph import KnowledgeGraph
 
-__all__ = ["ModelIndex", "OpenIndexes", "as_items", "resolve_encoder"]
+__all__ = ["ModelIndex", "OpenIndexes", "as_items", "check_graph", "resolve_encoder"]
 
 
 _PREFIX = "zeroshot-index-"
@@ -188,6 +188,11 @@ def resolve_encoder(encoder: Any) -> Encoder:
     raise InvalidInputError(
         f"expected an encoder or its name, got {type(encoder).__name__}; wrap a function in FunctionEncoder"
     )
+
+
+def check_graph(graph: KnowledgeGraph | None) -> KnowledgeGraph | None:
+    """Refuse what is neither a graph nor None."""
+    return None if graph is None else checks.instance("graph", graph, KnowledgeGraph)
 
 
 def as_items(X: Any, *, prefix: str) -> list[Item]:

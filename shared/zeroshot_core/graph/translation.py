@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph.knowledge_graph import KnowledgeGraph
 from zeroshot_core.graph.matrices import edge_arrays
@@ -121,6 +122,7 @@ def relation_vectors(graph: KnowledgeGraph, concept_vectors: Vectors) -> Vectors
 
 def check_vectors_of(graph: KnowledgeGraph, vectors: Vectors) -> None:
     """Refuse vectors that are not one for each concept."""
+    checks.instance("graph", graph, KnowledgeGraph)
     if vectors.ndim != 2 or len(vectors) != len(graph):
         raise InvalidInputError(f"expected vectors of shape ({len(graph)}, d), got {vectors.shape}")
 

@@ -245,6 +245,11 @@ class OpenVersion:
         InvalidInputError
             As of `search_items`.
         """
+        if len(concept_ids) != len(vectors):
+            raise InvalidInputError(
+                f"expected concepts for each of {len(vectors)} queries, got {len(concept_ids)}; give an "
+                "empty list for a query without any"
+            )
         if self._catalog.connection.is_lite:
             return self._items.search_linked(vectors, concept_ids, top_k, filter)
         return search_each(self._items.begin_search, vectors, concept_ids, top_k, filter)

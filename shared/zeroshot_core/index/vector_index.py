@@ -6,20 +6,17 @@ import os
 import re
 from collections.abc import Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from zeroshot_core import checks
+from zeroshot_core.encoders.base import Encoder
 from zeroshot_core.errors import FingerprintMismatchError, InvalidInputError, VersionNotFoundError
+from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index.builder import VersionBuilder
 from zeroshot_core.index.connection import Connection
 from zeroshot_core.index.open_version import OpenVersion
 from zeroshot_core.index.params import IndexParams
 from zeroshot_core.index.versions import VersionCatalog, VersionInfo
 from zeroshot_core.types import Item
-
-if TYPE_CHECKING:
-    from zeroshot_core.encoders.base import Encoder
-    from zeroshot_core.graph import KnowledgeGraph
 
 __all__ = ["VectorIndex"]
 
@@ -101,6 +98,9 @@ class VectorIndex:
             If an id appears twice, a value is over its limit in bytes, an item names an unknown concept, or
             the smoothing is out of range or has no graph; nothing has been written then.
         """
+        checks.instance("encoder", encoder, Encoder, remedy="load_encoder opens one")
+        if graph is not None:
+            checks.instance("graph", graph, KnowledgeGraph)
         builder = VersionBuilder(
             self._catalog, self.params, encoder, graph, smoothing=smoothing, show_progress=show_progress
         )

@@ -180,6 +180,7 @@ class VersionCatalog:
         VersionNotFoundError
             If it is not there; the message names those that are.
         """
+        checks.text("version", version)
         if not self.connection.call("has_collection", self.collection(version, "items")):
             known = ", ".join(info.id for info in self.all()) or "none"
             raise VersionNotFoundError(

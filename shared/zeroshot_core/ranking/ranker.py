@@ -119,6 +119,7 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
             parameter is out of range; nothing has been changed then.
         """
         checks.whole("top_k", self.top_k, least=1)
+        checks.instance("graph", self.graph, KnowledgeGraph)
         annotations = Annotations.of(self.graph, self._types())
         encoder = resolve_encoder(self.encoder)
         with self._turns:

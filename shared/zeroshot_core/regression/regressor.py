@@ -24,7 +24,7 @@ from zeroshot_core.estimators.encoder_tuning import (
     tuned_encoder,
     without_memory,
 )
-from zeroshot_core.estimators.indexing import ModelIndex, as_items, resolve_encoder
+from zeroshot_core.estimators.indexing import ModelIndex, as_items, check_graph, resolve_encoder
 from zeroshot_core.estimators.model_state import ModelState
 from zeroshot_core.estimators.unfitted_error import UnfittedError
 from zeroshot_core.regression.encoder_views import N_VIEWS, EncoderView, cross_fitted_views
@@ -157,6 +157,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         settings = self._settings()
         items = as_items(X, prefix="item-")
         targets = check_targets(y, len(items), settings.target)
+        check_graph(self.graph)
         checked_groups = _check_items(items, groups, self.graph)
         base = resolve_encoder(self.encoder)
         settings.tuning.check_encoder(base)

@@ -13,7 +13,7 @@ from zeroshot_core import checks
 from zeroshot_core.encoders import Encoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph, check_relation_weights
-from zeroshot_core.index.collection import require_graph
+from zeroshot_core.index.collection import CollectionInfo, require_graph
 from zeroshot_core.retrieval.activation import ActivatedGraph, Activation, Spread, Spreading
 from zeroshot_core.retrieval.candidates import Candidates, gather, n_near
 from zeroshot_core.retrieval.hits import best_concepts, best_items, vector_hits
@@ -23,7 +23,6 @@ from zeroshot_core.types import Concept, Evidence, Hit, Item
 
 if TYPE_CHECKING:
     from zeroshot_core.index import Collection, Filter, GraphCollection, OpenVersion
-    from zeroshot_core.index.collection import CollectionInfo
     from zeroshot_core.types import Vectors
 
 __all__ = ["Retriever"]
@@ -87,11 +86,16 @@ class Retriever:
         spread: Spread = "hops",
         relation_weights: Mapping[str, float] | None = None,
     ) -> None:
+        remedy = "VectorIndex.open gives a version"
+        checks.instance("version.info", getattr(version, "info", None), CollectionInfo, remedy=remedy)
         self._stored: GraphCollection | None = None
         if isinstance(graph, str):
             _check_stored(version.info, graph, spread, relation_weights)
             self._stored = require_graph(version, "a Retriever with graph='stored'")
             graph = None
+        if graph is not None:
+            checks.instance("graph", graph, KnowledgeGraph, remedy="or 'stored', or None")
+        checks.instance("encoder", encoder, Encoder, remedy="load_encoder opens one")
         version.info.check(encoder, graph)
         self.version = version
         self.encoder = encoder

@@ -1,0 +1,64 @@
+"""What is given where something of another kind is meant is refused in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from zeroshot_core import (
+    InvalidInputError,
+    Item,
+    Retriever,
+    VectorIndex,
+    ZeroShotClassifier,
+    ZeroShotRanker,
+    ZeroShotRegressor,
+)
+from zeroshot_core.encoders import HashEncoder
+from zeroshot_core.graph import smooth_vectors
+from zeroshot_core.index import OpenVersion
+
+ENCODER = HashEncoder(32)
+ITEMS = [Item(id=f"i{n}", text=f"thing {n}") for n in range(6)]
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VectorIndex]:
+    opened = VectorIndex.connect(tmp_path_factory.mktemp("index") / "other.db")
+    opened.activate(opened.build(ITEMS, ENCODER))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def version(index: VectorIndex) -> OpenVersion:
+    return index.open(fingerprint=ENCODER.fingerprint)
+
+
+NO_ENCODER = "expected encoder to be of class Encoder, got "
+NO_GRAPH = "expected graph to be of class KnowledgeGraph, got "
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda index, version: index.build(ITEMS, None), NO_ENCODER + "None"),
+        (lambda index, version: index.build(ITEMS, ENCODER, 3), NO_GRAPH + "3"),
+        (lambda index, version: index.drop(np.zeros(2)), "expected version as a text"),
+        (lambda index, version: Retriever(None, ENCODER), "expected version.info to be of class"),
+        (lambda index, version: Retriever(version, "name"), NO_ENCODER + "'name'"),
+        (lambda index, version: Retriever(version, ENCODER, 2), NO_GRAPH + "2"),
+        (lambda index, version: version.search_linked(np.ones((2, 32)), [[]], 3), "each of 2 queries, got 1"),
+        (lambda index, version: smooth_vectors(2, np.ones((1, 2)), 0.5), NO_GRAPH + "2"),
+        (lambda index, version: ZeroShotClassifier(ENCODER, 3).fit(labels=["a", "b"]), NO_GRAPH + "3"),
+        (lambda index, version: ZeroShotRegressor(ENCODER, 3).fit(ITEMS, range(6)), NO_GRAPH + "3"),
+        (lambda index, version: ZeroShotRanker(ENCODER, None).fit(), NO_GRAPH + "None"),
+    ],
+)
+def test_something_of_another_kind_is_refused(
+    index: VectorIndex, version: OpenVersion, ask: Callable[..., Any], message: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        ask(index, version)
