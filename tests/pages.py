@@ -63,13 +63,16 @@ def run_python(code: str, names: dict[str, object]) -> str:
 
 
 def run_shell(code: str) -> str:
-    """Run the lines of a shell; a `zeroshot` that is not part of a pipe runs in this process."""
-    if all(line.startswith("zeroshot ") and not set("|<>") & set(line) for line in code.splitlines()):
-        return "".join(run_command(*shlex.split(line)[1:]) for line in code.splitlines())
-    runs = "\n".join(line for line in code.splitlines() if not line.startswith(NOT_RUN))
+    """Run the lines of a shell, each a command; a `zeroshot` outside of a pipe runs in this process."""
+    return "".join(run_line(line) for line in code.splitlines() if not line.startswith(NOT_RUN))
+
+
+def run_line(line: str) -> str:
+    if line.startswith("zeroshot ") and not set("|<>&") & set(line):
+        return run_command(*shlex.split(line, comments=True)[1:])
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", runs],
+        ["bash", "-euo", "pipefail", "-c", line],
         capture_output=True,
         text=True,
         check=False,

@@ -68,6 +68,11 @@ def started(script: str, *arguments: str, temporary: Path) -> subprocess.Popen[s
     )
 
 
+def first_line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
 def test_a_child_that_ends_leaves_the_indexes_of_its_parent(tmp_path: Path) -> None:
     from zeroshot_core import VectorIndex
     from zeroshot_core.encoders import HashEncoder
@@ -94,29 +99,25 @@ def test_a_child_that_ends_leaves_the_indexes_of_its_parent(tmp_path: Path) -> N
         assert rows.known_items(["a", "b", "c"]).keys() == {"a", "c"}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-def test_the_temporary_index_of_a_process_that_is_gone_is_removed_by_the_next(
-    tmp_path: Path, number: signal.Signals
-) -> None:
-    process, other = (started(WAIT, temporary=tmp_path) for _ in range(2))
-    assert process.stdout is not None
-    assert other.stdout is not None
-    left, held = (Path(each.stdout.readline().strip()).parent for each in (process, other))  # type: ignore[union-attr]
-    process.send_signal(number)
-    process.communicate(timeout=60)
-    assert left.is_dir()
+def test_temporary_indexes_of_processes_that_are_gone_are_removed_by_the_next(tmp_path: Path) -> None:
+    signals = (signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
+    *ended, other = (started(WAIT, temporary=tmp_path) for _ in range(len(signals) + 1))
+    *left, held = (Path(first_line(process)).parent for process in (*ended, other))
+    for process, number in zip(ended, signals, strict=True):
+        process.send_signal(number)
+        process.communicate(timeout=60)
+    assert all(folder.is_dir() for folder in left)
     strangers = [tmp_path / "zeroshot-index-notes", tmp_path / "zeroshot-notes"]
     for stranger in strangers:
         stranger.mkdir()
         (stranger / "mine").write_text("precious")
-    for folder in (left, held, *strangers):
+    for folder in (*left, held, *strangers):
         os.utime(folder, (time.time() - 120,) * 2)
 
     following = started(WAIT, temporary=tmp_path)
-    assert following.stdout is not None
-    following.stdout.readline()
+    first_line(following)
 
-    assert not left.exists()
+    assert not any(folder.exists() for folder in left)
     assert held.is_dir()
     assert all((stranger / "mine").exists() for stranger in strangers)
     for running in (other, following):

@@ -28,13 +28,14 @@ def test_unknown_metric_lists_the_known_ones():
 
 def test_unknown_parameter_lists_those_of_the_type():
     with pytest.raises(
-        InvalidInputError, match=r"build parameters of HNSW among: M 4-64, efConstruction 8-512; got nlist=3"
+        InvalidInputError,
+        match=r"build parameters of HNSW among: M 4-64, efConstruction 8-512; got 'nlist': 3",
     ):
         IndexParams("HNSW", build={"nlist": 3})
 
 
 def test_type_without_parameters_says_so():
-    with pytest.raises(InvalidInputError, match="search parameters of FLAT among: none; got ef=3"):
+    with pytest.raises(InvalidInputError, match="search parameters of FLAT among: none; got 'ef': 3"):
         IndexParams("FLAT", search={"ef": 3})
 
 

@@ -121,7 +121,7 @@ def test_wrong_parameters_are_refused(parameters, message):
     assert not hasattr(ranker, "model_")
 
 
-@pytest.mark.parametrize("graph", [None, KnowledgeGraph(), KnowledgeGraph([Concept(id="a", name="a")])])
+@pytest.mark.parametrize("graph", [KnowledgeGraph(), KnowledgeGraph([Concept(id="a", name="a")])])
 def test_a_graph_without_annotations_is_refused(graph):
     with pytest.raises(InvalidInputError, match="got none among"):
         ranker_of(graph).fit()
