@@ -45,7 +45,6 @@ __all__ = [
 ]
 
 Class = TypeVar("Class", bound=type)
-Kind = TypeVar("Kind")
 Part = TypeVar("Part")
 
 _MOST_SHOWN = 200
@@ -125,11 +124,10 @@ def text(name: str, value: object, *, remedy: str = "") -> str:
     return value
 
 
-def instance(name: str, value: object, kind: type[Kind], *, remedy: str = "") -> Kind:
+def instance(name: str, value: object, kind: type, *, remedy: str = "") -> None:
     """Check the class of a value."""
     if not isinstance(value, kind):
         raise InvalidInputError(_sentence(name, f"to be of class {kind.__name__}", value, remedy))
-    return value
 
 
 def path(name: str, value: object) -> Path:

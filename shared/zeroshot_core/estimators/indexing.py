@@ -192,7 +192,9 @@ def resolve_encoder(encoder: Any) -> Encoder:
 
 def check_graph(graph: KnowledgeGraph | None) -> KnowledgeGraph | None:
     """Refuse what is neither a graph nor None."""
-    return None if graph is None else checks.instance("graph", graph, KnowledgeGraph)
+    if graph is not None:
+        checks.instance("graph", graph, KnowledgeGraph)
+    return graph
 
 
 def as_items(X: Any, *, prefix: str) -> list[Item]:
