@@ -41,6 +41,7 @@ __all__ = [
     "shown",
     "text",
     "vectors",
+    "warn_of_repairs",
     "whole",
 ]
 
@@ -164,14 +165,22 @@ def repaired_texts(parts: Iterable[Part], of: str = "texts") -> list[Part]:
     """
     given = list(parts)
     repaired: list[Any] = [repaired_text(part) if isinstance(part, str) else part for part in given]
+    warn_of_repairs(repaired, given, of)
+    return repaired
+
+
+def warn_of_repairs(repaired: Sequence[object], given: Sequence[object], of: str) -> None:
+    """Say in one warning how many of several things were repaired: those that are no longer as given.
+
+    It is told of the line that called the caller's caller.
+    """
     n_repaired = sum(new is not old for new, old in zip(repaired, given, strict=True))
     if n_repaired:
         warnings.warn(
             f"{n_repaired} of {len(given)} {of} hold lone surrogates, which are no characters; "
             "each is read as U+FFFD",
-            stacklevel=3,
+            stacklevel=4,
         )
-    return repaired
 
 
 def sequence(name: str, value: object, *, of: str) -> list[Any]:

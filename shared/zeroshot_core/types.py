@@ -5,12 +5,11 @@ Scores are *higher is better* everywhere. Vectors are float32 rows of unit lengt
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
-from zeroshot_core.checks import repaired_text, sequence, shown
+from zeroshot_core.checks import repaired_text, sequence, shown, warn_of_repairs
 from zeroshot_core.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -110,13 +109,7 @@ def repaired_items(items: Iterable[Query]) -> list[Query]:
     """
     given = list(items)
     repaired: list[Any] = [_repaired(one) for one in given]
-    n_repaired = sum(new is not old for new, old in zip(repaired, given, strict=True))
-    if n_repaired:
-        warnings.warn(
-            f"{n_repaired} of {len(given)} items hold lone surrogates, which are no characters; "
-            "each is read as U+FFFD",
-            stacklevel=3,
-        )
+    warn_of_repairs(repaired, given, "items")
     return repaired
 
 

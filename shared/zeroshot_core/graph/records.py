@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import math
 import sys
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,7 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from zeroshot_core.checks import repaired_text, shown
+from zeroshot_core.checks import repaired_text, shown, warn_of_repairs
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph.validation import brief, first_of
 from zeroshot_core.types import Concept, Relation
@@ -141,13 +140,7 @@ def repaired_records(
         return tuple(concepts), tuple(relations), dict(alternative_ids)
     given = [*concepts, *relations, *alternative_ids.items()]
     repaired = list(map(_repaired, given))
-    n_repaired = sum(new is not old for new, old in zip(repaired, given, strict=True))
-    if n_repaired:
-        warnings.warn(
-            f"{n_repaired} of {len(given)} concepts, relations and alternative ids hold lone surrogates, "
-            "which are no characters; each is read as U+FFFD",
-            stacklevel=3,
-        )
+    warn_of_repairs(repaired, given, "concepts, relations and alternative ids")
     n, m = len(concepts), len(concepts) + len(relations)
     return tuple(repaired[:n]), tuple(repaired[n:m]), dict(repaired[m:])
 
