@@ -12,6 +12,7 @@ from langchain_core.vectorstores import VectorStore
 from langchain_milvus import Milvus
 from pydantic import SecretStr
 from zeroshot_core.checks import known_arguments, known_names
+from zeroshot_core.index.connection import LITE_CHANNEL
 from zeroshot_core.index.open_version import require_version
 from zeroshot_core.index.uri import uri_and_token
 from zeroshot_core.serving import inputs
@@ -55,10 +56,12 @@ class ZeroShotVectorStore(Milvus):
         self._retriever = open_retriever(model, uri=uri, token=token)
         self._version = require_version(self._retriever.version, "a ZeroShotVectorStore")
         address = self._version.address
+        uri = uri or address.uri
+        options = {"grpc_options": LITE_CHANNEL} if uri.endswith(".db") else {}
         super().__init__(
             ZeroShotEmbeddings(model=self._retriever),
             collection_name=address.collection,
-            connection_args={"uri": uri or address.uri, "token": token or "", "db_name": address.db_name},
+            connection_args={"uri": uri, "token": token or "", "db_name": address.db_name, **options},
             primary_field="id",
         )
 

@@ -25,10 +25,14 @@ from zeroshot_core.index.uri import uri_and_token
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
 
-__all__ = ["Connection", "begin_each", "is_locked"]
+__all__ = ["LITE_CHANNEL", "Connection", "begin_each", "is_locked"]
 
 Part = TypeVar("Part")
 Answer = TypeVar("Answer")
+
+# No keepalive pings to a file: Milvus Lite takes one in five minutes, pymilvus sends one in ten seconds
+# and is cut off for "too many pings", and with it a call that comes at that moment.
+LITE_CHANNEL = {"grpc.keepalive_time_ms": 2**31 - 1}
 
 _TIMEOUT = 8.0
 _CALLS_AT_ONCE = 8
@@ -88,7 +92,7 @@ class LiteFile:
                 if not file._is_lent and is_locked(path):
                     raise _locked(uri)
             try:
-                client = MilvusClient(str(path), db_name=db_name or "")
+                client = MilvusClient(str(path), db_name=db_name or "", grpc_options=LITE_CHANNEL)
             except MilvusException as error:
                 if is_locked(path):
                     raise _locked(uri) from error

@@ -30,6 +30,17 @@ with VectorIndex.connect(sys.argv[1]) as index:
 """
 
 
+IDLE = """
+import sys, time
+from zeroshot_core.index import VectorIndex
+with VectorIndex.connect(sys.argv[1]) as index:
+    for _ in range(4):
+        index.versions()
+        time.sleep(29)
+    index.versions()
+"""
+
+
 def open_elsewhere(uri):
     """A second process that holds the file until its standard input ends."""
     return subprocess.Popen(
@@ -65,6 +76,13 @@ def test_close_frees_the_file_for_another_process(tmp_path):
     second.close()
     with open_elsewhere(uri) as other:
         assert other.communicate("")[0] == "open\n"
+
+
+@pytest.mark.slow
+def test_a_file_that_nobody_asks_for_minutes_stays_connected_without_a_word(tmp_path):
+    command = [sys.executable, "-c", IDLE, str(tmp_path / "a.db")]
+    idle = subprocess.run(command, capture_output=True, text=True, timeout=200, check=True)
+    assert "too_many_pings" not in idle.stderr
 
 
 def test_closed_index_says_so(tmp_path):
