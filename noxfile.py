@@ -44,7 +44,7 @@ def newest(session: nox.Session) -> None:
 @nox.session(python="3.11")
 def oldest(session: nox.Session) -> None:
     """Run on the oldest frameworks and client of Milvus; their own warnings are not errors here."""
-    extras = ".[langchain,llama-index,lora,onnx,ontology,demo]"
+    extras = ".[langchain,llama-index,lora,onnx,ontology,tables,demo]"
     session.install("torch==2.13.0", "-e", extras, *OLDEST, *OLDEST_TESTS)
     session.run("pytest", *FAST, "-W", "default", *(session.posargs or ["tests"]), env=ONE_THREAD)
 
