@@ -25,7 +25,9 @@ __all__ = [
     "accuracy_at",
     "bias",
     "coverage",
+    "crps",
     "expected_calibration_error",
+    "interval_score",
     "interval_width",
     "paired_bootstrap",
     "pinball",
@@ -121,6 +123,67 @@ def interval_width(interval: npt.ArrayLike) -> float:
     """Mean of upper minus lower end, in the unit of y."""
     low, high = _ends(interval)
     return float((high - low).mean())
+
+
+def interval_score(y: npt.ArrayLike, interval: npt.ArrayLike, coverage: float) -> float:
+    """Winkler's score of central intervals, in the unit of y: their width, and what misses them weighed.
+
+    The mean of ``u - l + 2/a * max(l - y, 0) + 2/a * max(y - u, 0)`` with ``a = 1 - coverage``: an interval
+    is paid for by its width, and a miss by its distance. The ends that lower it most are the true quantiles,
+    so one figure judges coverage and width together.
+
+    Parameters
+    ----------
+    interval
+        Lower and upper ends l and u, shape (n, 2).
+    coverage
+        Probability with which the intervals are to hold y, in (0, 1).
+
+    References
+    ----------
+    Winkler, "A decision-theoretic approach to interval estimation", JASA 67, 1972; Gneiting and Raftery,
+    "Strictly proper scoring rules, prediction, and estimation", JASA 102, 2007.
+    """
+    missed = 1.0 - checks.real("coverage", coverage, above=0, below=1)
+    low, high = _ends(interval)
+    truth, _ = _pair(y, low)
+    misses = np.maximum(low - truth, 0.0) + np.maximum(truth - high, 0.0)
+    return float((high - low + 2.0 / missed * misses).mean())
+
+
+def crps(y: npt.ArrayLike, quantiles: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
+    """Continuous ranked probability score of forecasts that are given by quantiles, in the unit of y.
+
+    Twice the pinball loss, integrated over the probabilities: each quantile stands for those that are nearer
+    to its own than to another's. Of a forecast of one number it is the absolute error.
+
+    Parameters
+    ----------
+    quantiles
+        Shape (n, k), one column a probability.
+    probabilities
+        Shape (k,), rising, in (0, 1).
+
+    References
+    ----------
+    Gneiting and Raftery, "Strictly proper scoring rules, prediction, and estimation", JASA 102, 2007.
+    """
+    levels, forecasts = checks.numbers("probabilities", probabilities), checks.numbers("quantiles", quantiles)
+    if levels.ndim != 1 or not levels.size or not (levels[0] > 0 and levels[-1] < 1):
+        raise InvalidInputError(
+            f"expected probabilities of shape (k,) in (0, 1), got {checks.shown(probabilities)}"
+        )
+    if not (np.diff(levels) > 0).all():
+        raise InvalidInputError(
+            f"expected rising probabilities, got {checks.shown(probabilities)}; sort them"
+        )
+    if forecasts.ndim != 2 or forecasts.shape[1] != len(levels):
+        raise InvalidInputError(
+            f"expected quantiles of shape (n, {len(levels)}), one column a probability, got {forecasts.shape}"
+        )
+    borders = np.concatenate([[0.0], (levels[1:] + levels[:-1]) / 2.0, [1.0]])
+    losses = [pinball(y, column, q) for column, q in zip(forecasts.T, levels, strict=True)]
+    return float(2.0 * np.diff(borders) @ losses)
 
 
 def top_decile_lift(y: npt.ArrayLike, forecast: npt.ArrayLike) -> float:

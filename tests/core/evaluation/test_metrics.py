@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.stats import rankdata
+from scipy.stats import norm, rankdata
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.evaluation import metrics
 
@@ -48,6 +48,32 @@ def test_intervals_are_closed_and_averaged():
     assert metrics.interval_width(interval) == pytest.approx(7 / 3)
 
 
+def test_an_interval_pays_for_its_width_and_for_the_distance_of_what_misses_it():
+    assert metrics.interval_score([5], [[2, 8]], 0.9) == pytest.approx(6)
+    assert metrics.interval_score([1], [[2, 8]], 0.9) == pytest.approx(6 + 20 * 1)
+    assert metrics.interval_score([5, 10], [[2, 8], [2, 8]], 0.5) == pytest.approx(6 + 4 * 2 / 2)
+
+
+def test_the_true_quantiles_have_the_best_interval_score_and_crps():
+    rng = np.random.default_rng(0)
+    y, grid = rng.normal(size=20_000), np.arange(0.025, 1, 0.05)
+
+    def scores(width):
+        quantiles = np.tile(width * norm.ppf(grid), (len(y), 1))
+        return metrics.interval_score(y, quantiles[:, [1, -2]], 0.85), metrics.crps(y, quantiles, grid)
+
+    narrow, true, wide = scores(0.7), scores(1.0), scores(1.4)
+    assert np.all(np.less(true, narrow))
+    assert np.all(np.less(true, wide))
+    assert true[1] == pytest.approx(1 / np.sqrt(np.pi), rel=0.02)  # of the standard normal
+
+
+def test_crps_of_one_number_is_its_absolute_error():
+    grid = [0.1, 0.3, 0.7]
+    assert metrics.crps([5, 5], np.tile([[3], [9]], 3), grid) == pytest.approx(3, rel=0.05)
+    assert metrics.crps([5], [[4]], [0.5]) == pytest.approx(1)
+
+
 def test_top_decile_lift_is_one_for_equal_sales_and_finds_hits():
     assert metrics.top_decile_lift(np.ones(20), np.arange(20)) == pytest.approx(1)
     hits = np.r_[np.full(2, 50.0), np.zeros(18)]
@@ -83,6 +109,16 @@ def test_bootstrap_cannot_tell_equal_losses_apart_and_repeats_with_its_seed():
         (lambda: metrics.pinball([1], [1], 1), "expected quantile as a number above 0 and below 1, got 1"),
         (lambda: metrics.coverage([1], [1]), r"shape \(n, 2\), got \(1,\)"),
         (lambda: metrics.coverage([1], [[2, 1]]), "crossed intervals"),
+        (
+            lambda: metrics.interval_score([1], [[1, 2]], 1),
+            "expected coverage as a number above 0 and below 1",
+        ),
+        (
+            lambda: metrics.crps([1], [[1, 2]], [0.5]),
+            r"shape \(n, 1\), one column a probability, got \(1, 2\)",
+        ),
+        (lambda: metrics.crps([1], [[1, 2]], [0.5, 0.5]), r"rising probabilities, got \[0.5, 0.5\]; sort"),
+        (lambda: metrics.crps([1], [[1]], [1]), r"probabilities of shape \(k,\) in \(0, 1\), got \[1\]"),
     ],
 )
 def test_wrong_input_says_what_was_expected(call, message):
