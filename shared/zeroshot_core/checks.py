@@ -118,6 +118,13 @@ def choice(name: str, value: object, options: Iterable[str]) -> str:
     return value
 
 
+def flag(name: str, value: object) -> bool:
+    """Check a yes or no: True or False, numpy's too, or 1 or 0."""
+    if not isinstance(value, bool | np.bool_ | int | np.integer) or value not in (0, 1):
+        raise InvalidInputError(_sentence(name, "as True or False", value, ""))
+    return bool(value)
+
+
 def text(name: str, value: object, *, remedy: str = "") -> str:
     """Check a text that holds more than blanks."""
     if not isinstance(value, str) or not value.strip():

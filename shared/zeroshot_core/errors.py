@@ -40,8 +40,22 @@ __all__ = [
 ]
 
 
+_LONGEST = 1_000
+_ENDING = 300
+
+
 class ZeroShotError(Exception):
-    """Base of every error that the package raises on purpose."""
+    """Base of every error that the package raises on purpose.
+
+    Its message is one line of at most 1,000 characters, whatever of somebody's content it repeats: the middle
+    is left out, since what was expected stands at the beginning and the remedy at the end.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        line = " ".join(part.strip() for part in message.splitlines())
+        if len(line) > _LONGEST:
+            line = f"{line[: _LONGEST - _ENDING - 5]} ... {line[-_ENDING:]}"
+        super().__init__(line)
 
 
 class InvalidInputError(ZeroShotError, ValueError):

@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 from zeroshot_core import (
+    Findings,
     InvalidInputError,
     Item,
+    KnowledgeGraph,
+    NoveltyDetector,
     Retriever,
     VectorIndex,
     ZeroShotClassifier,
@@ -51,6 +54,18 @@ NO_GRAPH = "expected graph to be of class KnowledgeGraph, got "
         (lambda index, version: Retriever(version, "name"), NO_ENCODER + "'name'"),
         (lambda index, version: Retriever(version, ENCODER, 2), NO_GRAPH + "2"),
         (lambda index, version: version.search_linked(np.ones((2, 32)), [[]], 3), "each of 2 queries, got 1"),
+        (lambda index, version: version.search_linked(True, [[]], 3), "expected query vectors as"),
+        (lambda index, version: version.search_linked(np.ones((1, 32)), 4, 3), "expected concept_ids as a"),
+        (lambda index, version: index.open(fingerprint=["a"]), "expected fingerprint as a text"),
+        (lambda index, version: VectorIndex.connect("x.db", params=3), "expected params to be of class"),
+        (lambda index, version: VectorIndex.connect("x.db", db_name="\x08a"), "expected db_name of letters"),
+        (
+            lambda index, version: Retriever(version, ENCODER, relation_weights=5),
+            "relation_weights as a dict",
+        ),
+        (lambda index, version: smooth_vectors(KnowledgeGraph([]), None, 0.5), "vectors to be of class"),
+        (lambda index, version: Findings(id=np.ones((9, 9))), "expected the id of findings as a text"),
+        (lambda index, version: NoveltyDetector(ENCODER).load("x", trust_uri=[1]), "trust_uri as True or"),
         (lambda index, version: smooth_vectors(2, np.ones((1, 2)), 0.5), NO_GRAPH + "2"),
         (lambda index, version: ZeroShotClassifier(ENCODER, 3).fit(labels=["a", "b"]), NO_GRAPH + "3"),
         (lambda index, version: ZeroShotRegressor(ENCODER, 3).fit(ITEMS, range(6)), NO_GRAPH + "3"),
@@ -62,3 +77,15 @@ def test_something_of_another_kind_is_refused(
 ) -> None:
     with pytest.raises(InvalidInputError, match=message):
         ask(index, version)
+
+
+def test_a_message_is_one_line_that_ends_with_the_remedy_whatever_it_repeats():
+    message = str(InvalidInputError(f"expected a name, got {'x' * 5000}\nor\u2028so; give another"))
+
+    assert len(message) <= 1000
+    assert message.startswith("expected a name, got xxx")
+    assert message.endswith("xxx or so; give another")
+
+
+def test_relations_are_followed_as_far_as_there_are_any(version):
+    assert len(version.neighbourhood([], 10**12)) == 0

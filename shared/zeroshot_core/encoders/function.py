@@ -62,10 +62,12 @@ class FunctionEncoder(Encoder):
         query_function: Callable[[list[str]], Any] | None = None,
     ) -> None:
         if not callable(function):
-            raise InvalidInputError(f"expected a function from a list of texts to vectors, got {function!r}")
+            raise InvalidInputError(
+                f"expected a function from a list of texts to vectors, got {checks.shown(function)}"
+            )
         if fingerprint is not None and not _is_fingerprint(fingerprint):
             raise InvalidInputError(
-                f"expected a fingerprint of 16 lower-case hex digits, got {fingerprint!r}"
+                f"expected a fingerprint of 16 lower-case hex digits, got {checks.shown(fingerprint)}"
             )
         self._functions = {"document": function, "query": query_function or function}
         self._name = checks.text("name", name, remedy="give that of the model behind the function")
@@ -149,8 +151,7 @@ class FunctionEncoder(Encoder):
             rows = np.asarray(answer, dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise InvalidInputError(
-                f"expected vectors of numbers of one length from {self._name!r}, "
-                f"got {type(answer).__name__}: {error}"
+                f"expected vectors of numbers of one length from {self._name!r}, got {checks.shown(answer)}"
             ) from error
         if rows.ndim != 2 or len(rows) != len(texts):
             raise InvalidInputError(

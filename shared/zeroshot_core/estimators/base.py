@@ -162,7 +162,7 @@ class SavedModel:
             version=model.version_,
             extra=extra or {},
         )
-        write_model(target, model._state(), parts, overwrite=overwrite)
+        write_model(target, model._state(), parts, overwrite=checks.flag("overwrite", overwrite))
 
     @classmethod
     def load(
@@ -195,7 +195,7 @@ class SavedModel:
         FingerprintMismatchError
             If the encoder is not the one that the model was fitted with.
         """
-        path = checks.path("folder", folder)
+        path, trust_uri = checks.path("folder", folder), checks.flag("trust_uri", trust_uri)
         with _told_as_damage(path):
             state = load_state(path)
         if state.kind != cls._kind:

@@ -67,11 +67,16 @@ def check_relation_weights(
     InvalidInputError
         If a type is not in the graph, or a weight is not a finite number of at least 0.
     """
-    weights = dict(relation_weights or {})
+    weights = {} if relation_weights is None else relation_weights
+    if not isinstance(weights, Mapping):
+        raise InvalidInputError(
+            f"expected relation_weights as a dict from a type to a weight, got {checks.shown(weights)}"
+        )
     unknown = sorted(set(weights) - set(graph.relation_types))
     if unknown:
         raise InvalidInputError(
-            f"expected relation types among {list(graph.relation_types)}, got {unknown}; mind the spelling"
+            f"expected relation types among {list(graph.relation_types)}, got {checks.shown(unknown)}; mind "
+            "the spelling"
         )
     return {
         type_: checks.real(f"the weight of relation type {type_!r}", weight, least=0)

@@ -123,6 +123,7 @@ def relation_vectors(graph: KnowledgeGraph, concept_vectors: Vectors) -> Vectors
 def check_vectors_of(graph: KnowledgeGraph, vectors: Vectors) -> None:
     """Refuse vectors that are not one for each concept."""
     checks.instance("graph", graph, KnowledgeGraph)
+    checks.instance("vectors", vectors, np.ndarray)
     if vectors.ndim != 2 or len(vectors) != len(graph):
         raise InvalidInputError(f"expected vectors of shape ({len(graph)}, d), got {vectors.shape}")
 

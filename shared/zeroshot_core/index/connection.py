@@ -35,6 +35,7 @@ Answer = TypeVar("Answer")
 LITE_CHANNEL = {"grpc.keepalive_time_ms": 2**31 - 1}
 
 _TIMEOUT = 8.0
+_DATABASE = re.compile(r"\w{1,255}", re.ASCII)
 _CALLS_AT_ONCE = 8
 _GONE = ("statuscode.unavailable", "deadline_exceeded", "fail connecting to server", "server unavailable")
 _REFUSED = (
@@ -174,6 +175,10 @@ class Connection:
         uri, token = uri_and_token(uri, token)
         if token is not None and not isinstance(token, str):
             raise InvalidInputError(f"expected token as a text, got a {type(token).__name__}")
+        if db_name and not (isinstance(db_name, str) and _DATABASE.fullmatch(db_name)):
+            raise InvalidInputError(
+                f"expected db_name of letters, digits and underscores, got {shown(db_name)}"
+            )
         if re.match(r"https?://", uri):
             connection = _open_server(uri, token, db_name)
         elif uri.endswith(".db"):

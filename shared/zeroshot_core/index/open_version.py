@@ -20,6 +20,7 @@ from zeroshot_core.index.collection import (
     Direction,
     SearchResult,
     check_ids,
+    check_search,
     checked_ids,
     search_each,
 )
@@ -245,14 +246,16 @@ class OpenVersion:
         InvalidInputError
             As of `search_items`.
         """
-        if len(concept_ids) != len(vectors):
+        queries = check_search(vectors, top_k, self.info.dimension)
+        wanted = checks.sequence("concept_ids", concept_ids, of="lists of concepts")
+        if len(wanted) != len(queries):
             raise InvalidInputError(
-                f"expected concepts for each of {len(vectors)} queries, got {len(concept_ids)}; give an "
+                f"expected concepts for each of {len(queries)} queries, got {len(wanted)}; give an "
                 "empty list for a query without any"
             )
         if self._catalog.connection.is_lite:
-            return self._items.search_linked(vectors, concept_ids, top_k, filter)
-        return search_each(self._items.begin_search, vectors, concept_ids, top_k, filter)
+            return self._items.search_linked(queries, wanted, top_k, filter)
+        return search_each(self._items.begin_search, queries, wanted, top_k, filter)
 
     def relations_of(self, concept_ids: Sequence[str], direction: Direction = "both") -> list[Relation]:
         """Relations that begin (``out``), end (``in``) or do either at these concepts, in graph order."""
@@ -291,6 +294,8 @@ class OpenVersion:
             relations |= found
             ends = dict.fromkeys(end for relation in found.values() for end in (relation.head, relation.tail))
             frontier = [end for end in ends if end not in reached]
+            if not frontier:
+                break
             reached.update(frontier)
         concepts = self._concepts_at(list(reached))
         part = KnowledgeGraph(

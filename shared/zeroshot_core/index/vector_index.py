@@ -66,7 +66,8 @@ class VectorIndex:
                 f"{checks.shown(name)}"
             )
         checks.path("uri", uri)
-        uri, params = os.fspath(uri), params or IndexParams()
+        uri, params = os.fspath(uri), IndexParams() if params is None else params
+        checks.instance("params", params, IndexParams)
         params.check_target(is_lite=not re.match(r"https?://", uri))
         return cls(Connection.open(uri, token=token, db_name=db_name), name=name, params=params)
 
@@ -150,6 +151,7 @@ class VectorIndex:
         FingerprintMismatchError
             If it was built with another encoder than the one with this fingerprint.
         """
+        checks.text("fingerprint", fingerprint, remedy="give that of the encoder")
         info = self._catalog.get(version) if version is not None else self.live
         if info is None:
             known = ", ".join(found.id for found in self.versions()) or "none"

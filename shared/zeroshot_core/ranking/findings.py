@@ -36,11 +36,15 @@ class Findings:
     excluded: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not isinstance(self.id, str):
+            raise InvalidInputError(f"expected the id of findings as a text, got {checks.shown(self.id)}")
         for name in ("present", "excluded"):
-            values = checks.sequence(f"{name} of findings {self.id!r}", getattr(self, name), of="findings")
+            values = checks.sequence(
+                f"{name} of findings {checks.shown(self.id)}", getattr(self, name), of="findings"
+            )
             if not all(isinstance(text, str) and text.strip() for text in values):
                 raise InvalidInputError(
-                    f"findings {self.id!r}: expected {name} as a list of non-empty strings, got "
+                    f"findings {checks.shown(self.id)}: expected {name} as a list of non-empty strings, got "
                     f"{checks.shown(values)}"
                 )
             object.__setattr__(self, name, tuple(dict.fromkeys(text.strip() for text in values)))
