@@ -13,6 +13,7 @@ from .errors import (
     VersionNotFoundError,
     ZeroShotError,
 )
+from .frames import TableSchema, items_from_frame
 from .graph import KnowledgeGraph
 from .index import IndexParams, VectorIndex
 from .prediction import (
@@ -53,6 +54,7 @@ __all__ = [
     "Prompting",
     "Relation",
     "Retriever",
+    "TableSchema",
     "UnknownConceptError",
     "UnsupportedIndexError",
     "VectorIndex",
@@ -62,6 +64,7 @@ __all__ = [
     "ZeroShotError",
     "ZeroShotRanker",
     "ZeroShotRegressor",
+    "items_from_frame",
     "load_encoder",
     "load_model",
 ]

@@ -11,6 +11,7 @@ import inspect
 import math
 import os
 import re
+import sys
 import warnings
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -29,6 +30,7 @@ __all__ = [
     "groups",
     "has_control_character",
     "instance",
+    "is_missing",
     "known_arguments",
     "known_names",
     "nearest_name",
@@ -41,6 +43,7 @@ __all__ = [
     "shown",
     "text",
     "vectors",
+    "warn",
     "warn_of_repairs",
     "whole",
 ]
@@ -48,6 +51,7 @@ __all__ = [
 Class = TypeVar("Class", bound=type)
 Part = TypeVar("Part")
 
+_PACKAGE = "zeroshot_core"
 _MOST_SHOWN = 200
 # The largest number that an index, or a seed of NumPy's, can hold.
 _LARGEST = 2**63 - 1
@@ -190,6 +194,14 @@ def warn_of_repairs(repaired: Sequence[object], given: Sequence[object], of: str
         )
 
 
+def warn(message: str) -> None:
+    """Warn of something at the line that called the package, however deep in it that is noticed."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, stacklevel=level)
+
+
 def sequence(name: str, value: object, *, of: str) -> list[Any]:
     """Check an ordered collection, and give it back as a list.
 
@@ -235,7 +247,7 @@ def groups(value: object, n: int, *, of: str) -> list[Hashable]:
     if len(checked) != n:
         raise InvalidInputError(f"expected {n} groups, one for each {of}, got {len(checked)}")
     for row, group in enumerate(checked):
-        if not isinstance(group, Hashable) or _is_missing(group):
+        if not isinstance(group, Hashable) or is_missing(group):
             raise InvalidInputError(
                 f"expected a name or a number as the group of each {of}, got {shown(group)} in row {row}; "
                 "fill it in"
@@ -263,9 +275,9 @@ def numbers(name: str, value: object) -> npt.NDArray[np.float64]:
     strange = None
     if array.dtype.kind == "O":
         parts = array.ravel().tolist()
-        strange = next((part for part in parts if not _is_number(part) and not _is_missing(part)), None)
+        strange = next((part for part in parts if not _is_number(part) and not is_missing(part)), None)
         if strange is None:
-            plain = np.array([math.nan if _is_missing(part) else _as_float(part) for part in parts])
+            plain = np.array([math.nan if is_missing(part) else _as_float(part) for part in parts])
             array = plain.reshape(array.shape)
     elif array.dtype.kind not in "iuf" and array.size:
         strange = array.ravel()[0]
@@ -373,7 +385,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, Real | Decimal) and not isinstance(value, bool | np.bool_)
 
 
-def _is_missing(value: object) -> bool:
+def is_missing(value: object) -> bool:
     """Whether it is None, NaN, or what pandas writes for a value that is not there."""
     is_nan = isinstance(value, float | np.floating) and math.isnan(value)
     return value is None or is_nan or type(value).__name__ in {"NAType", "NaTType"}

@@ -31,6 +31,7 @@ PUBLIC = {
         "Prompting",
         "Relation",
         "Retriever",
+        "TableSchema",
         "UnknownConceptError",
         "UnsupportedIndexError",
         "VectorIndex",
@@ -40,6 +41,7 @@ PUBLIC = {
         "ZeroShotError",
         "ZeroShotRanker",
         "ZeroShotRegressor",
+        "items_from_frame",
         "load_encoder",
         "load_model",
     ],
@@ -73,7 +75,7 @@ PUBLIC = {
 }
 LAZY = [
     "zeroshot_core",
-    *(f"zeroshot_core.{name}" for name in ("construction", "encoders", "graph", "index")),
+    *(f"zeroshot_core.{name}" for name in ("construction", "encoders", "frames", "graph", "index")),
 ]
 
 

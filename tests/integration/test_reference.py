@@ -18,6 +18,7 @@ PACKAGES = (
         f"zeroshot_core.{name}"
         for name in (
             "encoders",
+            "frames",
             "graph",
             "index",
             "retrieval",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from zeroshot_core import checks, files
 from zeroshot_core.errors import InvalidInputError, UnknownConceptError
 from zeroshot_core.graph import loaders, tables
-from zeroshot_core.graph.names import id_key
+from zeroshot_core.graph.names import case_key, id_key
 from zeroshot_core.graph.obo import read_obo
 from zeroshot_core.graph.ontology import Ontology
 from zeroshot_core.graph.rdf import read_rdf
@@ -226,6 +226,16 @@ class KnowledgeGraph:
             return id_
         return self._alternative_ids.get(id_) or self._spellings.get(id_key(id_))
 
+    def named_id(self, name: str, type: str | None = None) -> str | None:
+        """Id of the one concept that has a name, case and spaces folded; None if none has, or several have.
+
+        Parameters
+        ----------
+        type
+            Of the concept; None for any.
+        """
+        return self._sole_names.get((type, case_key(name)))
+
     def is_like_an_id(self, text: str) -> bool:
         """Whether a text is written as the graph's ids are, with the prefix of one, and so is no name."""
         return id_key(text).partition(":")[0] in self._prefixes
@@ -240,6 +250,16 @@ class KnowledgeGraph:
                 meant.setdefault(id_key(id_), set()).add(current)
             found |= {key: next(iter(all_)) if len(all_) == 1 else "" for key, all_ in meant.items()}
         return {key: current for key, current in found.items() if key and current}
+
+    @cached_property
+    def _sole_names(self) -> dict[tuple[str | None, str], str]:
+        """Id by type, or None for any, and key of each name or synonym that one concept alone has."""
+        found: dict[tuple[str | None, str], set[str]] = {}
+        for concept in self._concepts.values():
+            for name in (concept.name, *concept.synonyms):
+                for type_ in (concept.type, None):
+                    found.setdefault((type_, case_key(name)), set()).add(concept.id)
+        return {key: next(iter(ids)) for key, ids in found.items() if len(ids) == 1}
 
     @cached_property
     def _prefixes(self) -> frozenset[str]:

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from zeroshot_core import checks
+from zeroshot_core.dataframes import column_names, is_frame, read_columns
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.types import Concept, Relation, Scalar
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from zeroshot_core.dataframes import Frame
 
-__all__ = ["Table", "table_concepts", "table_graph"]
+__all__ = ["Table", "edge_columns", "table_concepts", "table_graph"]
 
-Table: TypeAlias = "Sequence[Mapping[str, Scalar]] | pd.DataFrame"
+Table: TypeAlias = "Sequence[Mapping[str, Scalar]] | Frame"
 
 
 def table_graph(
@@ -29,7 +30,8 @@ def table_graph(
     Parameters
     ----------
     rows
-        Mappings from column to value, or a pandas frame; None, NaN and blank strings count as missing.
+        Mappings from column to value, or a table of pandas or polars; None, NaN and blank strings count as
+        missing.
     columns
         Each distinct value becomes ``Concept(id="column:value", name="value", type="column")``.
     edges
@@ -44,9 +46,7 @@ def table_graph(
         scalar.
     """
     rows, columns = _mappings(rows), _names(columns)
-    triples = [
-        _edge_columns(edge, columns) for edge in checks.sequence("edges", edges, of="pairs of columns")
-    ]
+    triples = [edge_columns(edge, columns) for edge in checks.sequence("edges", edges, of="pairs of columns")]
     present = set().union(*rows) if rows else set()
     absent = [column for column in columns if column not in present]
     if absent:
@@ -75,8 +75,9 @@ def table_concepts(rows: Table, columns: Sequence[str]) -> list[tuple[str, ...]]
 
 def _mappings(rows: Table) -> Sequence[Mapping[str, Scalar]]:
     """Give rows as mappings, those of a frame too."""
-    if hasattr(rows, "columns") and hasattr(rows, "to_dict"):
-        return list(rows.to_dict("records"))
+    if is_frame(rows):
+        columns = read_columns(rows, column_names(rows))
+        return [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
     given = checks.sequence("rows", rows, of="mappings from column to value")
     for number, row in enumerate(given):
         if not isinstance(row, Mapping):
@@ -95,7 +96,14 @@ def _names(columns: Sequence[str]) -> list[str]:
     return given
 
 
-def _edge_columns(edge: tuple[str, ...], columns: Sequence[str]) -> tuple[str, str, str]:
+def edge_columns(edge: tuple[str, ...], columns: Sequence[str]) -> tuple[str, str, str]:
+    """Check an edge of `table_graph`, and give child, relation type and parent.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is none, or names a column that is not among the `columns`.
+    """
     is_edge = isinstance(edge, tuple | list) and len(edge) in {2, 3}
     if (
         not is_edge
