@@ -8,6 +8,7 @@ has both for one number an item; here each step of a curve has residuals of its 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -17,12 +18,15 @@ from zeroshot_core.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from zeroshot_core.estimators.model_state import ModelState
-    from zeroshot_core.types import Floats
+    from zeroshot_core.types import Floats, Ints
 
 __all__ = ["ConformalCalibration", "calibrate", "conformal_quantile"]
 
 _ROWS_PER_BIN = 400
 _MAX_BINS = 12
+_N_ATOMS = 50
+# Of saved factors; none that was learned comes near.
+_LARGEST_FACTOR = 1e6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +41,14 @@ class ConformalCalibration:
         Shape (n, horizon), sorted along the first axis within each bin.
     starts
         Shape (b + 1,), where each bin begins in `residuals`.
+    factors
+        Shape (b,), what the expectation of a forecast in each bin is multiplied by.
     """
 
     edges: Floats
     residuals: Floats
     starts: Floats
+    factors: Floats
 
     def arrays(self, place: int) -> dict[str, Floats]:
         """Give the parts to be saved, by name and the number of the head."""
@@ -49,6 +56,7 @@ class ConformalCalibration:
             f"edges.{place}": self.edges,
             f"residuals.{place}": self.residuals,
             f"starts.{place}": self.starts,
+            f"factors.{place}": self.factors,
         }
 
     @classmethod
@@ -58,7 +66,8 @@ class ConformalCalibration:
         Raises
         ------
         InvalidInputError
-            If a part is missing, or the residuals are not sorted within bins that follow one another.
+            If a part is missing, or the residuals are not sorted within bins that follow one another. Models
+            saved before there were factors have those of 1.
         """
         edges = state.array(f"edges.{place}", np.float64, (None,))
         residuals = state.array(f"residuals.{place}", np.float64, (None, horizon))
@@ -72,13 +81,29 @@ class ConformalCalibration:
         )
         if not are_bins or not np.isin(falls, starts).all() or (np.diff(edges) < 0).any():
             raise InvalidInputError(f"expected residuals of head {place} sorted in bins, got others")
-        return cls(edges=edges, residuals=residuals, starts=starts)
+        factors = np.ones(len(edges) + 1)
+        if f"factors.{place}" in state.arrays:
+            factors = state.array(f"factors.{place}", np.float64, factors.shape)
+        if not (factors.min() >= 0 and factors.max() <= _LARGEST_FACTOR):
+            raise InvalidInputError(f"expected factors of head {place} from 0 on, got {factors.min()}")
+        return cls(edges=edges, residuals=residuals, starts=starts, factors=factors)
+
+    def bins(self, levels: Floats) -> Ints:
+        """Bins that forecasts of the given levels lie in, shape (m,)."""
+        return np.asarray(np.searchsorted(self.edges, levels, side="right"), dtype=np.int64)
+
+    @cached_property
+    def atoms(self) -> Floats:
+        """Scaled residuals of each bin at the middles of equal parts of 0 to 1, shape (parts, b, horizon)."""
+        middles = (np.arange(_N_ATOMS) + 0.5) / _N_ATOMS
+        parts = pairwise(self.starts.astype(np.int64))
+        return np.stack([np.quantile(self.residuals[a:b], middles, axis=0) for a, b in parts], axis=1)
 
     def quantile(self, levels: Floats, q: float) -> Floats:
         """Scaled residual at probability `q` for forecasts of the given levels (m,), shape (m, horizon)."""
         starts = self.starts.astype(np.int64)
         bins = [conformal_quantile(self.residuals[a:b], q) for a, b in pairwise(starts)]
-        return np.stack(bins)[np.searchsorted(self.edges, levels, side="right")]
+        return np.stack(bins)[self.bins(levels)]
 
 
 def calibrate(levels: Floats, residuals: Floats) -> ConformalCalibration:
@@ -90,7 +115,9 @@ def calibrate(levels: Floats, residuals: Floats) -> ConformalCalibration:
     if any(len(part) == 0 for part in parts):  # ties swallow a bin: one bin is honest then
         edges, parts = edges[:0], [np.sort(residuals, axis=0)]
     starts = np.cumsum([0, *map(len, parts)]).astype(np.float64)
-    return ConformalCalibration(edges=edges, residuals=np.concatenate(parts), starts=starts)
+    return ConformalCalibration(
+        edges=edges, residuals=np.concatenate(parts), starts=starts, factors=np.ones(len(parts))
+    )
 
 
 def conformal_quantile(ordered: Floats, q: float) -> Floats:

@@ -43,8 +43,8 @@ class Regressor(Protocol):
         """Learn targets of shape (n,) or (n, horizon)."""
         ...
 
-    def predict(self, X: Sequence[Item]) -> Floats:
-        """Forecast, in the shape of the targets."""
+    def predict(self, X: Sequence[Item], *, statistic: str = "expectation") -> Floats:
+        """Forecast, in the shape of the targets; ``"geometric"`` is the mean of ``log(1 + y)``, back."""
         ...
 
     def predict_interval(self, X: Sequence[Item], coverage: float = 0.9) -> Floats:
@@ -254,7 +254,7 @@ class _Trial:
         new = self.new_items
         model.fit(self.known_items, self.parts.target[self.parts.train], groups=self.parts.groups)
         return model, LineForecast(
-            mean=np.maximum(model.predict(new), 0),
+            mean=np.maximum(model.predict(new, statistic="geometric"), 0),
             quantile_90=np.maximum(model.predict_quantile(new, 0.9), 0),
             interval=np.maximum(model.predict_interval(new, coverage=0.9), 0),
         )
@@ -262,7 +262,8 @@ class _Trial:
     def curve_wape(self, model: Regressor, curves: Floats) -> dict[str, float]:
         """Fit the curves, shape (n, horizon), instead of their sums, and compare with their mean."""
         known, truth = curves[self.parts.train], curves[self.parts.test]
-        forecast = model.fit(self.known_items, known, groups=self.parts.groups).predict(self.new_items)
+        model.fit(self.known_items, known, groups=self.parts.groups)
+        forecast = model.predict(self.new_items, statistic="geometric")
         mean_curve = np.broadcast_to(known.mean(axis=0), truth.shape)
         return {
             "model": metrics.wape(truth.ravel(), forecast.ravel()),

@@ -13,6 +13,7 @@ from zeroshot_core.regression.encoder_views import EncoderView
 from zeroshot_core.regression.features import ConceptSpace, FeatureRows, FeatureTables
 from zeroshot_core.regression.heads import Head, fit_head
 from zeroshot_core.regression.neighbour_features import Neighbours, neighbour_profile
+from zeroshot_core.regression.predictive_distribution import PredictiveDistribution, expectation_factors
 from zeroshot_core.regression.scenarios import Scenario, choose_scenarios, posterior
 from zeroshot_core.regression.targets import Targets
 from zeroshot_core.retrieval.out_of_fold import fold_neighbours
@@ -29,11 +30,23 @@ _N_SAMPLED = 3000
 
 @dataclass(frozen=True, kw_only=True)
 class EnsembleForecast:
-    """Forecasts in the unit of the target, each of shape (q, horizon)."""
+    """Forecasts in the unit of the target, each of shape (q, horizon).
 
-    mean: Floats
+    Parameters
+    ----------
+    geometric
+        The mean of the transformed target, brought back.
+    """
+
+    expectation: Floats
+    median: Floats
+    geometric: Floats
     quantiles: tuple[Floats, ...] = ()
     interval: tuple[Floats, ...] = ()
+
+    def statistic(self, name: str) -> Floats:
+        """Give the number that stands for each forecast, by one of `STATISTICS`."""
+        return {"expectation": self.expectation, "median": self.median, "geometric": self.geometric}[name]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,28 +148,37 @@ class Ensemble:
             Probability that the interval is to hold; None gives none.
         """
         ends = () if coverage is None else ((1.0 - coverage) / 2.0, (1.0 + coverage) / 2.0)
-        wanted = (*quantiles, *ends)
+        wanted = (0.5, *quantiles, *ends)
         rows = self.tables.rows(items, vectors, space)
         features, unseen = self.tables.transform(rows, found, self.targets.levels)
         weights = posterior(unseen, self.rates)
         profile = _profile(found, self.targets)
         mean = np.zeros((len(items), self.targets.horizon))
-        spread = np.zeros((len(wanted), *mean.shape))
+        expectation, spread = np.zeros_like(mean), np.zeros((len(wanted), *mean.shape))
         for head, share in zip(self.heads, weights.T, strict=True):
             asked = np.flatnonzero(share)
             if not len(asked):
                 continue
             levels = head.level(features[asked], vectors[asked])
-            curves = self.targets.curves(levels, profile[asked])
-            mean[asked] += share[asked, None] * curves
-            if wanted:
-                scale = head.spread(features[asked], levels)[:, None]
+            distribution = PredictiveDistribution(
+                levels=levels,
+                scales=head.spread(features[asked], levels),
+                curves=self.targets.curves(levels, profile[asked]),
+                calibration=head.calibration,
+                targets=self.targets,
+            )
+            mean[asked] += share[asked, None] * distribution.curves
+            expectation[asked] += share[asked, None] * distribution.expectation
             for place, q in enumerate(wanted):
-                ends_at = curves + scale * head.calibration.quantile(levels, q)
-                spread[place][asked] += share[asked, None] * ends_at
-        restored = [self.targets.restore(spread[place]) for place in range(len(quantiles))]
-        interval = self.targets.restore_interval(spread[-2], spread[-1]) if ends else ()
-        return EnsembleForecast(mean=self.targets.restore(mean), quantiles=tuple(restored), interval=interval)
+                spread[place][asked] += share[asked, None] * distribution.quantile(q)
+        median, *restored = (self.targets.restore(spread[place]) for place in range(1 + len(quantiles)))
+        return EnsembleForecast(
+            expectation=expectation,
+            median=median,
+            geometric=self.targets.restore(mean),
+            quantiles=tuple(restored),
+            interval=self.targets.restore_interval(spread[-2], spread[-1]) if ends else (),
+        )
 
 
 def fit_ensemble(
@@ -244,7 +266,7 @@ def _fit_scenario(
     )
     found = Neighbours(rows=places, scores=np.asarray(scores, dtype=np.float64))
     values, profile = targets.transform(targets.values[sample]), _profile(found, targets)
-    head = fit_head(
+    head, out_of_fold = fit_head(
         features,
         vectors,
         targets.levels[sample],
@@ -252,7 +274,15 @@ def _fit_scenario(
         lambda levels: values - targets.curves(levels, profile),
         random_state,
     )
-    return head, unseen.mean(axis=0)
+    distribution = PredictiveDistribution(
+        levels=out_of_fold.levels,
+        scales=out_of_fold.scales,
+        curves=targets.curves(out_of_fold.levels, profile),
+        calibration=head.calibration,
+        targets=targets,
+    )
+    factors = expectation_factors(distribution, targets.values[sample])
+    return replace(head, calibration=replace(head.calibration, factors=factors)), unseen.mean(axis=0)
 
 
 def _sample(n_items: int, rng: np.random.Generator) -> Ints:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from zeroshot_core.estimators.model_state import ModelState
     from zeroshot_core.types import Floats, Ints, Vectors
 
-__all__ = ["Head", "fit_head"]
+__all__ = ["Head", "OutOfFold", "fit_head"]
 
 _N_CROSS = 3
 _LEAST_SCALE = 0.05
@@ -96,6 +96,14 @@ class Head:
         return np.asarray(np.maximum(errors, _LEAST_SCALE))
 
 
+@dataclass(frozen=True, kw_only=True)
+class OutOfFold:
+    """Forecasts of training items as if they were new, shape (n,): levels, and the scales of their errors."""
+
+    levels: Floats
+    scales: Floats
+
+
 def _threads_for(n_rows: int) -> AbstractContextManager[Any]:
     """Let boosted trees use one thread for few rows: threads wait for each other at every leaf they learn."""
     limit: AbstractContextManager[Any] = _openmp().limit(
@@ -119,7 +127,7 @@ def fit_head(
     folds: Ints,
     residuals_of: Callable[[Floats], Floats],
     random_state: int,
-) -> Head:
+) -> tuple[Head, OutOfFold]:
     """Fit the models, and calibrate their uncertainty on out-of-fold forecasts.
 
     Parameters
@@ -141,7 +149,7 @@ def _fit_head(
     folds: Ints,
     residuals_of: Callable[[Floats], Floats],
     random_state: int,
-) -> Head:
+) -> tuple[Head, OutOfFold]:
     parts = folds % min(_N_CROSS, int(folds.max()) + 1)
     level = _cross_fit(lambda: _boosted(len(targets), random_state), features, targets, parts)
     networks = None
@@ -157,13 +165,14 @@ def _fit_head(
     # All cores for learning only: one thread forecasts the same to the last digit, and starts at once.
     with parallel_config(n_jobs=-1):
         fitted = tuple(Forest.of(model.fit(features, targets)) for model in models)
-    return Head(
+    head = Head(
         models=fitted,
         scale=Forest.of(_scale(len(targets), random_state).fit(beside, errors)),
         calibration=calibrate(level, residuals_of(level) / scale[:, None]),
         networks=networks,
         error=float(np.square(targets - level).mean()),
     )
+    return head, OutOfFold(levels=level, scales=scale)
 
 
 def _cross_fit(make: Callable[[], Any], features: Floats, targets: Floats, parts: Ints) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -31,6 +31,7 @@ from zeroshot_core.regression.encoder_views import N_VIEWS, EncoderView, cross_f
 from zeroshot_core.regression.ensemble import Ensemble, fit_ensemble
 from zeroshot_core.regression.features import ConceptSpace
 from zeroshot_core.regression.neighbour_features import known_neighbours
+from zeroshot_core.regression.predictive_distribution import STATISTICS
 from zeroshot_core.regression.targets import TARGETS, Targets, check_targets
 from zeroshot_core.retrieval import Retriever
 from zeroshot_core.types import Evidence, Item, Prediction
@@ -77,8 +78,8 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         Share of the graph in the score of the hits that `explain` shows, 0 to 1.
     target
         ``"count"`` (whole numbers from 0), ``"nonnegative"``, ``"real"``, or ``"auto"`` to tell by the
-        targets. Forecasts of counts and non-negative targets are never negative; they are the expectation on
-        the scale of ``log(1 + y)``, which is best for relative errors (RMSLE).
+        targets. Forecasts of counts and non-negative targets are never negative; heads learn them on the
+        scale of ``log(1 + y)``, and `predict` says in which sense a forecast is a mean.
     tune
         ``"none"`` leaves the encoder as it is; ``"head"`` trains a small head over it, ``"full"`` and
         ``"lora"`` its upper layers, and ``"joint"`` either together with the index (`optimise_jointly`), so
@@ -190,9 +191,20 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
             )
         return self
 
-    def predict(self, X: Sequence[Item | str]) -> Floats:
+    def predict(self, X: Sequence[Item | str], *, statistic: str = "expectation") -> Floats:
         """Forecast for items or texts, shape (q,) or (q, horizon), in the unit of the targets.
 
+        Parameters
+        ----------
+        statistic
+            ``"expectation"`` is the mean of what may happen: sums of forecasts are right, and squared errors
+            least. ``"median"`` is as often too high as too low, and has the least absolute errors.
+            ``"geometric"`` is the mean on the scale of ``log(1 + y)``, which has the least relative errors
+            (RMSLE); of signed targets, which are learned on their own scale, it is what the heads say,
+            without the mean of their errors.
+
+        Notes
+        -----
         What `fit` was given may be asked again. It is not new then: its target counts among those of its
         concepts and, under another id or as a text, among its neighbours'. How good forecasts of new items
         are, those of known ones do not tell.
@@ -204,14 +216,26 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         UnknownConceptError
             If an item names a concept that the graph does not hold.
         """
+        asked = choice("statistic", statistic, STATISTICS)
         fitted, items, vectors = self._asked(X)
-        return fitted.shaped(self._forecast(fitted, items, vectors).mean)
+        return fitted.shaped(self._forecast(fitted, items, vectors).statistic(asked))
 
-    def predict_quantile(self, X: Sequence[Item | str], q: float) -> Floats:
-        """Value that the truth stays below with probability `q` in (0, 1); shape as of `predict`."""
-        probability = real("q", q, above=0, below=1)
+    def predict_quantile(self, X: Sequence[Item | str], q: float | Sequence[float]) -> Floats:
+        """Value that the truth stays below with probability `q` in (0, 1), or one for each of several.
+
+        Returns
+        -------
+        Floats
+            Shape as of `predict` for one `q`; for a list of k, (q_items, k), or (q_items, k, horizon).
+        """
+        are_several = isinstance(q, Iterable) and not (isinstance(q, str | np.ndarray) and np.ndim(q) == 0)
+        asked = checks.sequence("q", q, of="probabilities") if are_several else [q]
+        if not asked:
+            raise InvalidInputError("expected q as a probability, or as several, got none; give one")
+        probabilities = [real("q", each, above=0, below=1) for each in asked]
         fitted, items, vectors = self._asked(X)
-        return fitted.shaped(self._forecast(fitted, items, vectors, quantiles=(probability,)).quantiles[0])
+        found = self._forecast(fitted, items, vectors, quantiles=probabilities).quantiles
+        return np.stack(list(map(fitted.shaped, found)), axis=1) if are_several else fitted.shaped(found[0])
 
     def predict_interval(self, X: Sequence[Item | str], coverage: float = 0.9) -> Floats:
         """Lower and upper end that hold the truth with probability `coverage` in (0, 1).
@@ -234,6 +258,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         coverage: float = 0.9,
         graph_weight: float | None = None,
         evidence: bool = True,
+        statistic: str = "expectation",
     ) -> list[Prediction]:
         """Forecast with interval, nearest known items, concepts, and the paths that lead to them.
 
@@ -247,12 +272,15 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
             Share of the graph in the score of the known items, 0 to 1; None takes that of the model.
         evidence
             Whether items, concepts and paths are searched for; without, `Prediction.evidence` is empty.
+        statistic
+            What `Prediction.value` is, as of `predict`.
         """
+        asked = choice("statistic", statistic, STATISTICS)
         probability = real("coverage", coverage, above=0, below=1)
         n_items = whole("top_k", top_k, least=1)
         fitted, items, vectors = self._asked(X)
         forecast = self._forecast(fitted, items, vectors, coverage=probability)
-        values, low, high = (fitted.shaped(part) for part in (forecast.mean, *forecast.interval))
+        values, low, high = map(fitted.shaped, (forecast.statistic(asked), *forecast.interval))
         found = [Evidence()] * len(items)
         if evidence:
             found = _evidence(fitted, items, vectors, n_items, graph_weight)

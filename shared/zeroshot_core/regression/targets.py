@@ -69,6 +69,13 @@ class Targets:
             return np.asarray(self.values.mean(axis=1))
         return np.asarray(np.log1p(self.values.sum(axis=1)))
 
+    @cached_property
+    def most(self) -> Floats:
+        """Largest transformed value of each step, shape (horizon,); no bound for signed targets."""
+        if self.kind == "real":
+            return np.full(self.horizon, np.inf)
+        return np.asarray(np.log1p(self.values.max(axis=0)))
+
     def curves(self, levels: Floats, profile: Floats) -> Floats:
         """Make transformed values (q, horizon) from levels (q,) and a profile (q, horizon) of like items.
 

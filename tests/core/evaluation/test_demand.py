@@ -36,7 +36,7 @@ class CategoryRegressor:
             by_key.setdefault(key, []).append(i)
         return [self.y[by_key.get(self._key(item), slice(None))] for item in X]
 
-    def predict(self, X):
+    def predict(self, X, *, statistic="expectation"):
         logs, shrinkage = np.log1p(self.y), 10
         return np.array(
             [

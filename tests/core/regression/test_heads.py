@@ -16,9 +16,10 @@ VECTORS = RNG.standard_normal((400, 3)).astype(np.float32)
 def fitted(n_rows: int) -> Head:
     targets = TARGETS[:n_rows]
     folds = np.arange(n_rows) % 10
-    return fit_head(
+    head, _ = fit_head(
         FEATURES[:n_rows], VECTORS[:n_rows], targets, folds, lambda levels: (targets - levels)[:, None], 0
     )
+    return head
 
 
 @pytest.fixture(scope="module")

@@ -43,6 +43,32 @@ def test_counts_are_never_negative_and_their_intervals_are_whole_and_ordered(sho
     assert (shop.predict(items) >= 0).all()
 
 
+def test_the_expectation_adds_up_to_what_is_sold_where_the_geometric_mean_falls_short() -> None:
+    items = [Item(id=f"i{n}", text=f"thing {n % 40}") for n in range(400)]
+    y = np.random.default_rng(0).lognormal(2.0, 1.5, 400)
+    model = fitted(y[:200], items[:200])
+
+    expected, geometric = (
+        model.predict(items[200:], statistic=s).sum() for s in ("expectation", "geometric")
+    )
+
+    assert expected == pytest.approx(y[200:].sum(), rel=0.25)
+    assert geometric < 0.6 * y[200:].sum()
+    model.close()
+
+
+def test_the_median_is_a_quantile_and_what_is_asked_together_is_what_is_asked_alone(
+    shop: ZeroShotRegressor, curve: ZeroShotRegressor
+) -> None:
+    np.testing.assert_array_equal(shop.predict(NEW, statistic="median"), shop.predict_quantile(NEW, 0.5))
+    for model, horizon in ((shop, ()), (curve, (3,))):
+        several = model.predict_quantile(NEW, [0.1, 0.5, 0.8])
+
+        assert several.shape == (3, 3, *horizon)
+        for place, q in enumerate((0.1, 0.5, 0.8)):
+            np.testing.assert_array_equal(several[:, place], model.predict_quantile(NEW, q))
+
+
 def test_a_wider_coverage_gives_a_wider_interval(shop: ZeroShotRegressor) -> None:
     narrow, wide = (np.diff(shop.predict_interval(shop_products(), c)).mean() for c in (0.5, 0.95))
 
@@ -123,13 +149,15 @@ def test_a_curve_sums_to_the_forecast_of_the_sum(curve: ZeroShotRegressor) -> No
     items = shop_products(linked=False)[:30]
     total = ZeroShotRegressor(HashEncoder(64), top_k=5).fit(items, shop_sales()[:30] * 6)
 
-    np.testing.assert_allclose(curve.predict(FEW).sum(axis=1), total.predict(FEW))
+    weeks, sums = (model.predict(FEW, statistic="geometric") for model in (curve, total))
+    np.testing.assert_allclose(weeks.sum(axis=1), sums)
 
 
 def test_a_curve_has_the_shape_of_the_curves_it_learned_from(curve: ZeroShotRegressor) -> None:
     weeks = curve.predict(FEW)
 
-    np.testing.assert_allclose(weeks / weeks.sum(axis=1, keepdims=True), [[1 / 6, 2 / 6, 3 / 6]] * len(FEW))
+    shares = weeks / weeks.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(shares, [[1 / 6, 2 / 6, 3 / 6]] * len(FEW), rtol=0.02)
 
 
 def test_signed_targets_are_forecast_on_their_own_scale() -> None:
@@ -207,6 +235,9 @@ def test_an_explanation_holds_the_forecast_and_the_paths_to_its_evidence(shop: Z
     assert told.id == NEW[0].id
     assert told.value == pytest.approx(shop.predict(NEW[:1])[0])
     assert told.interval == pytest.approx(tuple(shop.predict_interval(NEW[:1], 0.8)[0]))
+    (geometric,) = shop.explain(NEW[:1], evidence=False, statistic="geometric")
+    assert geometric.value == pytest.approx(shop.predict(NEW[:1], statistic="geometric")[0])
+    assert geometric.value != told.value
     assert told.coverage == 0.8
     assert len(told.evidence.items) == 3
     assert {hit.id.split("/")[0] for hit in told.evidence.items} == {"red wine"}

@@ -174,6 +174,18 @@ def test_an_explanation_shows_a_whole_number_of_items(shop: ZeroShotRegressor, w
         shop.explain(TEXTS, top_k=wrong)
 
 
+def test_a_statistic_and_several_probabilities_are_checked(shop: ZeroShotRegressor) -> None:
+    for ask in (shop.predict, shop.explain):
+        with pytest.raises(
+            InvalidInputError, match="'geometric', got 'expectaton'; did you mean 'expectation'"
+        ):
+            ask(TEXTS, statistic="expectaton")
+    with pytest.raises(InvalidInputError, match="expected q as a number above 0 and below 1"):
+        shop.predict_quantile(TEXTS, [0.5, 1.5])
+    with pytest.raises(InvalidInputError, match="expected q as a probability, or as several, got none"):
+        shop.predict_quantile(TEXTS, [])
+
+
 def test_a_probability_of_numpy_is_one(shop: ZeroShotRegressor) -> None:
     for number in (np.float64(0.5), np.float32(0.5)):
         assert shop.predict_quantile(TEXTS, number).tolist() == shop.predict_quantile(TEXTS, 0.5).tolist()
