@@ -33,6 +33,7 @@ __all__ = [
     "is_missing",
     "known_arguments",
     "known_names",
+    "listed",
     "nearest_name",
     "numbers",
     "path",
@@ -371,6 +372,15 @@ def shown(value: object) -> str:
         words = f"a value of type {type(value).__name__} that cannot be shown"
     # Arrays and tables take several lines.
     words = re.sub(r"//[^/@]*@", "//...@", " ".join(line.strip() for line in words.split("\n")))
+    return _cut(words)
+
+
+def listed(names: Iterable[str]) -> str:
+    """List names in an error, with commas between them, in one line of at most 200 characters."""
+    return _cut(" ".join(", ".join(names).split()))
+
+
+def _cut(words: str) -> str:
     return words if len(words) <= _MOST_SHOWN else f"{words[: _MOST_SHOWN - 3]}..."
 
 

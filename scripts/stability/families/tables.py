@@ -27,6 +27,8 @@ _CELLS = (
 )
 _ROWS = st.lists(st.dictionaries(st.sampled_from(_COLUMNS), _CELLS | ODD, max_size=5), max_size=5)
 _CSV = 'text,label,price\nred wine,drinks,3.5\n"black, tea",drinks,2\nsoap,care,1\n'
+_SHEET = "text;label;price\nred wine;drinks;3,5\nblack, tea;drinks;1.234,5\nsoap;care;\n"
+_ARRAY = '[{"text": "red wine", "price": 3.5}, {"text": "tea", "label": null, "price": "2,5"}]'
 _LINES = (
     '{"text": "red wine", "label": "drinks", "price": 3.5}\n{"text": "tea", "label": null, "price": "2"}\n'
 )
@@ -50,7 +52,7 @@ def case(case: Attempts, path: Path) -> None:
     elif kind == 1:
         _frame(case)
     else:
-        text = case.draw(mutated(case.draw(st.sampled_from((_CSV, _LINES)))))
+        text = case.draw(mutated(case.draw(st.sampled_from((_CSV, _SHEET, _LINES, _ARRAY)))))
         path.write_bytes(text)
         from zeroshot_core.cli.tables import read_table
 

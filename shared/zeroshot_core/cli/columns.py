@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
+from zeroshot_core.checks import listed, shown
 from zeroshot_core.errors import ArtifactError, InvalidInputError
 from zeroshot_core.types import Item
 
@@ -139,7 +140,7 @@ def linked_columns(table: TextTable, graph: KnowledgeGraph, other: Sequence[str 
     if not found:
         raise InvalidInputError(
             f"{table.name}: expected a column whose cells name concepts of the graph, got none; "
-            f"the graph's begin with {', '.join(map(repr, graph.concept_ids[:3]))}"
+            f"the graph's begin with {shown(list(graph.concept_ids[:3]))[1:-1]}"
         )
     return found
 
@@ -155,7 +156,7 @@ def graph_of_columns(table: TextTable, columns: Sequence[str]) -> KnowledgeGraph
     from zeroshot_core.graph import KnowledgeGraph
 
     if len(set(columns)) != len(columns):
-        raise InvalidInputError(f"expected distinct columns of concepts, got {', '.join(columns)}")
+        raise InvalidInputError(f"expected distinct columns of concepts, got {listed(columns)}")
     cells = {column: table.column(column) for column in columns}
     return KnowledgeGraph.from_table(table.rows, columns, edges=list(_nested(cells)))
 

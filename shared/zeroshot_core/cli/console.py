@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
@@ -16,7 +17,7 @@ from rich.text import Text
 
 from zeroshot_core.checks import repaired_text
 
-__all__ = ["Phases", "note", "write_json", "write_line", "write_table"]
+__all__ = ["Phases", "note", "shows_progress", "write_json", "write_line", "write_table"]
 
 _PLAIN_WIDTH = 120
 # What a terminal would obey instead of showing it; tabs and line breaks are harmless.
@@ -62,10 +63,16 @@ def _shown(text: str) -> str:
     return _CONTROL.sub("\ufffd", repaired_text(text))
 
 
+def shows_progress(*, quiet: bool = False) -> bool:
+    """Whether bars may be drawn: on a terminal alone, where no log keeps them, and for who wants them."""
+    return sys.stderr.isatty() and not quiet
+
+
 class Phases:
     """A bar on standard error for each phase of a long command.
 
-    `begin` ends the phase before it. A phase that draws its own bars gets a headline instead of a bar.
+    `begin` ends the phase before it. A phase that draws its own bars gets a headline instead of a bar, and so
+    does each where standard error is no terminal.
     """
 
     def __init__(self, count: int) -> None:
@@ -78,7 +85,7 @@ class Phases:
         self.end()
         self._done += 1
         name = f"[{self._done}/{self._count}] {name}"
-        if draws_bars:
+        if draws_bars or not shows_progress():
             note(name)
             return
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())

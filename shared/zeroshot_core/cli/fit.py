@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from zeroshot_core.cli.columns import TableColumns, graph_of_columns, linked_columns, names_of, to_items
-from zeroshot_core.cli.console import write_line
-from zeroshot_core.cli.tables import TextTable, read_table
+from zeroshot_core.cli.console import shows_progress, write_line
+from zeroshot_core.cli.table_options import Decimal, Delimiter, Encoding, Quiet, table_of
+from zeroshot_core.cli.tables import Dialect, TextTable
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders.onnx import Runtime
@@ -28,7 +29,7 @@ _MAX_NAME_LENGTH = 40
 
 
 def fit(
-    items: Annotated[Path, typer.Option(help="Table of known items, CSV or JSON lines.")],
+    items: Annotated[Path, typer.Option(help="Table of known items: CSV, JSON, Parquet or Excel.")],
     text: Annotated[str, typer.Option(help="Column that describes the item.")],
     target: Annotated[str, typer.Option(help="Column to predict; several, comma-separated, make a curve.")],
     model: Annotated[Path, typer.Option(help="Folder of the model; one that is there is fitted anew.")],
@@ -62,6 +63,10 @@ def fit(
         str, typer.Option(help="What runs the encoder: torch, onnx (the same, faster), or onnx-int8.")
     ] = "torch",
     seed: Annotated[int, typer.Option(help="Of folds, heads and tuning.")] = 0,
+    delimiter: Delimiter = None,
+    decimal: Decimal = None,
+    encoding: Encoding = None,
+    quiet: Quiet = False,
 ) -> None:
     """Learn to predict a column of a table from descriptions and concepts."""
     from zeroshot_core.encoders import load_encoder
@@ -70,7 +75,9 @@ def fit(
     if graph is not None and concepts is not None:
         raise typer.BadParameter("give --graph or --concepts, not both")
     columns = TableColumns(text=text, targets=names_of(target), id=id, concepts=names_of(concepts))
-    known = _known(read_table(items), columns, edges=graph, unseen=unseen)
+    dialect = Dialect(delimiter=delimiter, decimal=decimal, encoding=encoding)
+    table = table_of(items, dialect, quiet=quiet)
+    known = _known(table, columns, edges=graph, unseen=unseen)
     with _connect(model, uri, token) as index:
         regressor = ZeroShotRegressor(
             load_encoder(runtime=cast("Runtime", runtime)),
@@ -80,11 +87,13 @@ def fit(
             budget_s=budget,
             checkpoints=model / "index.db-joint",
             random_state=seed,
-            show_progress=True,
+            show_progress=shows_progress(quiet=quiet),
         )
         regressor.fit(known.items, known.targets, groups=known.groups)
         regressor.save(model, overwrite=True, extra=known.columns.to_extra())
         _drop_old(index)
+    if quiet:
+        return
     if regressor.tuning_ is not None:
         write_line(f"encoder: {regressor.tuning_.verdict}")
     write_line(f"fitted on {len(known.items)} items of {known.name}; the model is in {model}")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
 from zeroshot_core.cli.classify import classify
+from zeroshot_core.cli.console import write_line
 from zeroshot_core.cli.demo import demo
 from zeroshot_core.cli.evaluate import app as evaluate
 from zeroshot_core.cli.fit import fit
@@ -26,6 +29,24 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help="Predict for things without a history, from text, a Milvus index and a knowledge graph.",
 )
+
+
+def _say_version(is_asked: bool) -> None:
+    if is_asked:
+        write_line(f"zeroshot {version('zeroshot-milvus')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _zeroshot(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_say_version, help="Say the version, and end."),
+    ] = False,
+) -> None:
+    """Predict for things without a history, from text, a Milvus index and a knowledge graph."""
+
+
 for command in (demo, fit, predict, classify, info):
     app.command()(command)
 app.add_typer(evaluate, name="evaluate")

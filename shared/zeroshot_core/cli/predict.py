@@ -19,8 +19,9 @@ from zeroshot_core.cli.cells import (
     value_in_words,
 )
 from zeroshot_core.cli.columns import TableColumns, names_of, new_values, to_items
-from zeroshot_core.cli.console import note, write_json, write_table
-from zeroshot_core.cli.tables import STANDARD_INPUT, TextTable, read_table
+from zeroshot_core.cli.console import note, shows_progress, write_json, write_table
+from zeroshot_core.cli.table_options import Decimal, Delimiter, Encoding, Quiet, table_of
+from zeroshot_core.cli.tables import STANDARD_INPUT, Dialect, TextTable
 from zeroshot_core.types import Hit, Item, Prediction
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def predict(
     model: Annotated[Path, typer.Option(help="Folder of the model, of whichever kind.")],
     file: Annotated[
         Path,
-        typer.Argument(help="Table of items: JSON lines if it begins with {, else CSV. - is standard input."),
+        typer.Argument(help="Table of items: CSV, JSON, Parquet or Excel. - is standard input."),
     ] = STANDARD_INPUT,
     text: Annotated[
         str | None,
@@ -83,19 +84,25 @@ def predict(
     token: Annotated[
         str | None, typer.Option(envvar="MILVUS_TOKEN", help="Credentials of the server.")
     ] = None,
+    delimiter: Delimiter = None,
+    decimal: Decimal = None,
+    encoding: Encoding = None,
+    quiet: Quiet = False,
 ) -> None:
     """Predict for items never seen before, with reasons: numbers, labels, rankings or novelty."""
     from zeroshot_core.prediction import load_model
 
     if not 0 < coverage < 1:
         raise typer.BadParameter(f"expected a coverage between 0 and 1, got {coverage}")
-    table = read_table(file)
+    dialect = Dialect(delimiter=delimiter, decimal=decimal, encoding=encoding)
+    table = table_of(file, dialect, quiet=quiet)
     with closing(load_model(model, uri=uri, token=token)) as opened:
         columns = TableColumns.for_table(table, opened.saved_extra_, text=text, concepts=names_of(concepts))
         graph = opened.retriever_.graph if len(opened.retriever_.graph) else None
         items = to_items(table, columns, graph, prefix="row")
-        _say_what_is_new(table, columns, graph)
-        opened.show_progress = len(items) > _MANY
+        if not quiet:
+            _say_what_is_new(table, columns, graph)
+        opened.show_progress = len(items) > _MANY and shows_progress(quiet=quiet)
         answers = _answers(opened, columns, items, coverage)
     if json:
         said = [

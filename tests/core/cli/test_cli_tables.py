@@ -60,7 +60,6 @@ def test_one_column_of_numbers_is_a_vector_and_two_are_a_matrix(tmp_path: Path) 
         ),
         ('text,units\n"a,1\n', "expected CSV, got unexpected end of data"),
         ('{"text": "a"}\n[1]\n', "got 1 damaged: line 2: expected a JSON object"),
-        ('{"text": ["a"]}\n', "line 1: 'text': expected a string, a number or null, got list"),
         ('{"text": \n', "line 1: Expecting value"),
     ],
 )
@@ -71,9 +70,9 @@ def test_a_damaged_table_is_refused_with_its_lines(tmp_path: Path, text: str, me
 
 def test_a_file_that_is_not_text_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "items.csv"
-    path.write_bytes(b"text\n\xff\xfe\n")
+    path.write_bytes(b"text\n\xff\x00\x01\x02\n")
 
-    with pytest.raises(InvalidInputError, match=r"expected a readable UTF-8 file, got .*items\.csv"):
+    with pytest.raises(InvalidInputError, match=r"items\.csv: expected text in UTF-8, .* that are no text"):
         read_table(path)
 
 
