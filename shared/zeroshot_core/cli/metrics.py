@@ -16,15 +16,19 @@ _HEADS = {
     "rmsle": "RMSLE",
     "wape": "WAPE",
     "spearman": "Spearman",
-    "pinball_90": "pinball .9",
+    "rmse": "RMSE",
+    "total_ratio": "total",
     "coverage_90": "coverage .9",
-    "width_90": "width .9",
+    "interval_score_90": "interval score .9",
+    "crps": "CRPS",
 }
 _METHODS = {
     "constant": "constant",
     "type_mean": "type mean",
     "knn_vectors": "vector-only kNN",
     "boosted_trees": "boosted trees",
+    "catboost": "CatBoost",
+    "catboost_text": "CatBoost with text",
 }
 
 
@@ -40,7 +44,7 @@ def write_metrics(report: DemandReport) -> None:
     for name, scores in methods.items():
         figures = asdict(scores)
         rows.append((name, *(f"{figures[key]:,.3f}" for key in _HEADS)))
-    title = f"Demand of new products: split {report.split}, seed {report.seed}"
+    title = f"New items of {report.data}: split {report.split}, seed {report.seed}"
     write_table(title, ("method", *_HEADS.values()), rows, numbers=range(1, len(_HEADS) + 1))
     if report.tuned:
         gain = report.tuned.difference

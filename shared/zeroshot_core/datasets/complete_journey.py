@@ -14,16 +14,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zeroshot_core.datasets.catalogue import Catalogue
 from zeroshot_core.errors import require
 from zeroshot_core.types import Item
 
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats, Ints, Scalar
 
-__all__ = ["ATTRIBUTES", "LAUNCH_WEEKS", "ProductLines", "load_product_lines", "parse_package_size"]
+__all__ = [
+    "ATTRIBUTES",
+    "HELD_OUT_COLUMNS",
+    "LAUNCH_WEEKS",
+    "ProductLines",
+    "load_product_lines",
+    "parse_package_size",
+]
 
 ATTRIBUTES = ("department", "product_category", "product_type", "brand", "package_size", "manufacturer_id")
 LAUNCH_WEEKS = 8
+HELD_OUT_COLUMNS = {"types": "product_type", "categories": "product_category", "makers": "manufacturer_id"}
 _TEXT_ORDER = ("product_type", "product_category", "department", "brand", "package_size")
 _EDGES = (("product_type", "product_category"), ("product_category", "department"))
 _DROPPED_DEPARTMENTS = ("FUEL", "MISCELLANEOUS")
@@ -79,6 +88,19 @@ class ProductLines:
     def column(self, name: str) -> list[str]:
         """Give one attribute of every line, ``""`` where it is unknown."""
         return [row.get(name, "") for row in self.rows]
+
+    def catalogue(self) -> Catalogue:
+        """Give the lines with the units of the year as what there is to forecast."""
+        return Catalogue(
+            name="complete-journey",
+            items=self.items,
+            rows=self.rows,
+            target=self.units,
+            numeric=("package_amount",),
+            graph_columns=self.graph_columns,
+            graph_edges=self.graph_edges,
+            held_out=HELD_OUT_COLUMNS,
+        )
 
 
 def load_product_lines() -> ProductLines:

@@ -1,20 +1,23 @@
 """Metrics, baselines and the protocols that measure predictions for new things."""
 
-from zeroshot_core.evaluation.demand import DemandReport, evaluate_demand
+from zeroshot_core.evaluation.demand import DATA_SETS, DemandReport, evaluate_catalogue, evaluate_demand
 from zeroshot_core.evaluation.patients import Patient, read_patients, simulate_patients, told_in_words
 from zeroshot_core.evaluation.rare_disease import RareDiseaseReport, evaluate_rare_diseases
-from zeroshot_core.evaluation.splits import SPLITS, Split, split_product_lines
+from zeroshot_core.evaluation.splits import SPLITS, Split, split_catalogue, split_product_lines
 
 __all__ = [
+    "DATA_SETS",
     "SPLITS",
     "DemandReport",
     "Patient",
     "RareDiseaseReport",
     "Split",
+    "evaluate_catalogue",
     "evaluate_demand",
     "evaluate_rare_diseases",
     "read_patients",
     "simulate_patients",
+    "split_catalogue",
     "split_product_lines",
     "told_in_words",
 ]

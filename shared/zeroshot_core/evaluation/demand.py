@@ -1,22 +1,30 @@
-"""How well demand is forecast for products that never sold: against baselines, and without the graph."""
+"""How well a number is forecast for new items of a table: against baselines, and without the graph."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
-from zeroshot_core.datasets import ProductLines, load_product_lines
+from zeroshot_core.checks import choice
+from zeroshot_core.datasets import Catalogue, ProductLines, load_furniture, load_product_lines
 from zeroshot_core.encoders.wrappers import RememberingEncoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.estimators.encoder_tuning import Tuning
 from zeroshot_core.evaluation import metrics
-from zeroshot_core.evaluation.demand_baselines import BASELINES, LineFeatures, LineForecast
-from zeroshot_core.evaluation.splits import Split, split_product_lines
-from zeroshot_core.graph import KnowledgeGraph, table_concepts
+from zeroshot_core.evaluation.demand_baselines import (
+    BASELINES,
+    CATBOOST,
+    LEVELS,
+    LineFeatures,
+    LineForecast,
+)
+from zeroshot_core.evaluation.splits import AT_RANDOM, SPLITS, Split, split_catalogue, split_product_lines
+from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.types import Item, Prediction
 
 if TYPE_CHECKING:
@@ -25,11 +33,13 @@ if TYPE_CHECKING:
     from zeroshot_core.types import Floats
 
 __all__ = [
+    "DATA_SETS",
     "DemandReport",
     "Regressor",
     "RegressorFactory",
     "Scores",
     "TunedScores",
+    "evaluate_catalogue",
     "evaluate_demand",
     "linked_items",
     "score",
@@ -51,8 +61,8 @@ class Regressor(Protocol):
         """Give lower and upper ends, shape (n, 2) for targets of shape (n,)."""
         ...
 
-    def predict_quantile(self, X: Sequence[Item], q: float) -> Floats:
-        """Give one quantile, shape (n,) for targets of shape (n,)."""
+    def predict_quantile(self, X: Sequence[Item], q: Sequence[float]) -> Floats:
+        """Give k quantiles, shape (n, k) for targets of shape (n,)."""
         ...
 
     def explain(self, X: Sequence[Item]) -> list[Prediction]:
@@ -60,12 +70,23 @@ class Regressor(Protocol):
         ...
 
 
+DATA_SETS: Mapping[str, tuple[str, ...]] = {
+    "complete-journey": SPLITS,
+    "furniture": (AT_RANDOM, "category", "name"),
+}
+"""Names of the data sets with those of their splits."""
+_NOMINAL = 0.9
 RegressorFactory: TypeAlias = "Callable[[Encoder, KnowledgeGraph | None], Regressor]"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """Metrics of one forecast; see `metrics` for the formulas. `pinball_90` and `width_90` are in units."""
+    """Metrics of one forecast; see `metrics` for the formulas.
+
+    RMSLE, WAPE, Spearman, bias and lift are those of the mean on the scale of log1p; `rmse` and
+    `total_ratio`, the sum of the forecasts over that of the targets, those of the expectation. `pinball_90`,
+    `width_90`, `interval_score_90`, `crps` and `rmse` are in units.
+    """
 
     rmsle: float
     wape: float
@@ -73,6 +94,10 @@ class Scores:
     pinball_90: float
     coverage_90: float
     width_90: float
+    interval_score_90: float
+    crps: float
+    rmse: float
+    total_ratio: float
     bias: float
     top_decile_lift: float
 
@@ -116,11 +141,12 @@ class DemandReport:
     tuned
         The same regressor over a tuned encoder; None where it was not asked for.
     model, items, truth, forecast
-        The fitted regressor, the new lines, what they sold, and what was forecast, for plots.
+        The fitted regressor, the new items, their targets, and what was forecast, for plots.
     known_units
-        What the known lines sold, by item id.
+        Targets of the known items, by item id.
     """
 
+    data: str
     split: str
     seed: int
     n_train: int
@@ -141,6 +167,7 @@ class DemandReport:
     def to_dict(self) -> dict[str, Any]:
         """Give the figures as plain JSON types."""
         return {
+            "data": self.data,
             "split": self.split,
             "seed": self.seed,
             "n_train": self.n_train,
@@ -155,24 +182,31 @@ class DemandReport:
 
 
 def evaluate_demand(
-    split: str = "lines",
+    split: str = AT_RANDOM,
     seed: int = 0,
     *,
+    data: str = "complete-journey",
+    file: str | Path | None = None,
     encoder: str | Encoder = "all-MiniLM-L6-v2",
     regressor: RegressorFactory | None = None,
     tune: str = "none",
     budget_s: float | None = None,
     lines: ProductLines | None = None,
+    with_catboost: bool = False,
     show_progress: bool = False,
 ) -> DemandReport:
-    """Fit on known product lines, forecast the new ones, and compare with baselines and with no graph.
+    """Fit on known product lines or articles, forecast the new ones, and compare with baselines and no graph.
 
     Parameters
     ----------
     split
-        One of `splits.SPLITS`.
+        One of `splits.SPLITS` for Complete Journey; ``"lines"``, ``"category"`` or ``"name"`` for furniture.
     seed
         Of the split and of the regressor.
+    data
+        ``"complete-journey"``, a year's units of a grocer, or ``"furniture"``, prices of a furniture shop.
+    file
+        Of the furniture; see `load_furniture`.
     encoder
         What reads the texts: a name for `load_encoder`, or an encoder.
     regressor
@@ -181,31 +215,88 @@ def evaluate_demand(
         As of `ZeroShotRegressor`, which is then fitted once more, over a tuned encoder; ``"none"`` doesn't.
     lines
         The product lines; None loads all of Complete Journey.
+    with_catboost
+        Whether CatBoost is among the baselines, without and with its text features; it takes minutes.
 
     Raises
     ------
     InvalidInputError
         If there is no such split, it leaves no line on one side, or what is given cannot be tuned.
     MissingExtraError
-        If the data package is not installed.
+        If the data package, or CatBoost where it is wanted, is not installed.
     """
-    if tune != "none" and regressor is not None:
-        raise InvalidInputError(
-            f"expected no regressor beside tune={tune!r}, which tunes ZeroShotRegressor; leave one out"
-        )
-    base = _encoder(encoder)
-    Tuning(method=tune, budget_s=budget_s).check_encoder(base)
-    lines = load_product_lines() if lines is None else lines
-    parts = split_product_lines(lines, split, seed)
+    choice("data", data, DATA_SETS)
+    base = _checked_encoder(encoder, regressor, tune, budget_s)
+    parts, curves = None, None
+    if data == "furniture":
+        catalogue = load_furniture(file)
+    else:
+        lines = load_product_lines() if lines is None else lines
+        catalogue, parts = lines.catalogue(), split_product_lines(lines, split, seed)
+        curves = lines.launch_units if split == "launch" else None
+    return evaluate_catalogue(
+        catalogue,
+        split,
+        seed,
+        parts=parts,
+        curves=curves,
+        encoder=base,
+        regressor=regressor,
+        tune=tune,
+        budget_s=budget_s,
+        with_catboost=with_catboost,
+        show_progress=show_progress,
+    )
+
+
+def evaluate_catalogue(
+    catalogue: Catalogue,
+    split: str = AT_RANDOM,
+    seed: int = 0,
+    *,
+    parts: Split | None = None,
+    curves: Floats | None = None,
+    encoder: str | Encoder = "all-MiniLM-L6-v2",
+    regressor: RegressorFactory | None = None,
+    tune: str = "none",
+    budget_s: float | None = None,
+    with_catboost: bool = False,
+    show_progress: bool = False,
+) -> DemandReport:
+    """Fit on a part of any table, forecast the rest, and compare with baselines and no graph.
+
+    Parameters
+    ----------
+    split
+        ``"lines"`` for a fifth of the items at random, or a key of `Catalogue.held_out`, a fifth of whose
+        values is new as a whole.
+    parts
+        A split of one's own, which `split` is the name of.
+    curves
+        Shape (n, horizon), which are forecast beside their sums; None for none.
+    seed, encoder, regressor, tune, budget_s, with_catboost
+        As of `evaluate_demand`.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such split, it leaves no item on one side, or what is given cannot be tuned.
+    MissingExtraError
+        If CatBoost is wanted and not installed.
+    """
+    base = _checked_encoder(encoder, regressor, tune, budget_s)
+    parts = split_catalogue(catalogue, split, seed) if parts is None else parts
     reader = RememberingEncoder(base)
     start = perf_counter()
-    reader.encode([item.text for item in lines.items], show_progress=show_progress)
-    graph = KnowledgeGraph.from_table(lines.rows, lines.graph_columns, lines.graph_edges)
+    vectors = reader.encode([item.text for item in catalogue.items], show_progress=show_progress)
+    graph = catalogue.graph() if catalogue.graph_columns else None
     make = regressor or _default_regressor(seed, show_progress)
-    trial = _Trial(items=linked_items(lines), parts=parts)
+    trial = _Trial(items=catalogue.linked_items(), parts=parts)
     model, forecast = trial.run(make(reader, graph))
     seconds = perf_counter() - start
-    _, no_graph = replace(trial, items=lines.items).run(make(reader, None))
+    no_graph = forecast
+    if graph is not None:
+        _, no_graph = replace(trial, items=catalogue.items).run(make(reader, None))
     tuned = None
     if tune != "none":
         tuning = _default_regressor(seed, show_progress, tune=tune, budget_s=budget_s)
@@ -213,22 +304,23 @@ def evaluate_demand(
         tuned = _tuned_scores(trial, tuning(reader if tune == "head" else base, graph), tune, forecast, seed)
     truth = parts.target[parts.test]
     return DemandReport(
+        data=catalogue.name,
         split=split,
         seed=seed,
         n_train=len(parts.train),
         n_test=len(parts.test),
         scores=score(truth, forecast),
         seconds=seconds,
-        baselines=_baseline_scores(lines, reader, parts),
+        baselines=_baseline_scores(LineFeatures.of(catalogue, vectors), parts, with_catboost),
         no_graph=score(truth, no_graph),
         difference=_log_error_difference(truth, forecast, no_graph, seed),
-        curve_wape=trial.curve_wape(make(reader, graph), lines.launch_units) if split == "launch" else {},
+        curve_wape={} if curves is None else trial.curve_wape(make(reader, graph), curves),
         tuned=tuned,
         model=model,
         items=trial.new_items,
         truth=truth,
         forecast=forecast,
-        known_units={lines.items[i].id: float(parts.target[i]) for i in parts.train},
+        known_units={catalogue.items[i].id: float(parts.target[i]) for i in parts.train},
     )
 
 
@@ -255,8 +347,9 @@ class _Trial:
         model.fit(self.known_items, self.parts.target[self.parts.train], groups=self.parts.groups)
         return model, LineForecast(
             mean=np.maximum(model.predict(new, statistic="geometric"), 0),
-            quantile_90=np.maximum(model.predict_quantile(new, 0.9), 0),
-            interval=np.maximum(model.predict_interval(new, coverage=0.9), 0),
+            expectation=np.maximum(model.predict(new), 0),
+            interval=np.maximum(model.predict_interval(new, coverage=_NOMINAL), 0),
+            quantiles=np.maximum(model.predict_quantile(new, LEVELS), 0),
         )
 
     def curve_wape(self, model: Regressor, curves: Floats) -> dict[str, float]:
@@ -273,22 +366,31 @@ class _Trial:
 
 def linked_items(lines: ProductLines) -> tuple[Item, ...]:
     """Link every line's item to the concepts of its attributes."""
-    concepts = table_concepts(lines.rows, lines.graph_columns)
-    return tuple(replace(item, concepts=ids) for item, ids in zip(lines.items, concepts, strict=True))
+    return lines.catalogue().linked_items()
 
 
-def _encoder(encoder: str | Encoder) -> Encoder:
+def _checked_encoder(
+    encoder: str | Encoder, regressor: RegressorFactory | None, tune: str, budget_s: float | None
+) -> Encoder:
+    """Open the encoder, which must allow the tuning that is asked for."""
     from zeroshot_core.encoders import load_encoder
 
-    return load_encoder(encoder) if isinstance(encoder, str) else encoder
+    if tune != "none" and regressor is not None:
+        raise InvalidInputError(
+            f"expected no regressor beside tune={tune!r}, which tunes ZeroShotRegressor; leave one out"
+        )
+    base = load_encoder(encoder) if isinstance(encoder, str) else encoder
+    Tuning(method=tune, budget_s=budget_s).check_encoder(base)
+    return base
 
 
-def _baseline_scores(lines: ProductLines, encoder: Encoder, parts: Split) -> dict[str, Scores]:
-    vectors = encoder.encode([item.text for item in lines.items])
-    features = LineFeatures(rows=lines.rows, vectors=vectors)
+def _baseline_scores(features: LineFeatures, parts: Split, with_catboost: bool) -> dict[str, Scores]:
     known, new = features.take(parts.train), features.take(parts.test)
     units, truth = parts.target[parts.train], parts.target[parts.test]
-    return {name: score(truth, baseline(known, units, new)) for name, baseline in BASELINES.items()}
+    baselines = {**BASELINES, **(CATBOOST if with_catboost else {})}
+    if features.nested is None:
+        del baselines["type_mean"]
+    return {name: score(truth, baseline(known, units, new)) for name, baseline in baselines.items()}
 
 
 def score(truth: Floats, forecast: LineForecast) -> Scores:
@@ -300,6 +402,10 @@ def score(truth: Floats, forecast: LineForecast) -> Scores:
         pinball_90=metrics.pinball(truth, forecast.quantile_90, 0.9),
         coverage_90=metrics.coverage(truth, forecast.interval),
         width_90=metrics.interval_width(forecast.interval),
+        interval_score_90=metrics.interval_score(truth, forecast.interval, _NOMINAL),
+        crps=metrics.crps(truth, forecast.quantiles, LEVELS),
+        rmse=float(np.sqrt(np.square(forecast.expectation - truth).mean())),
+        total_ratio=float(forecast.expectation.sum() / max(truth.sum(), np.finfo(float).tiny)),
         bias=metrics.bias(truth, forecast.mean),
         top_decile_lift=metrics.top_decile_lift(truth, forecast.mean),
     )

@@ -1,4 +1,4 @@
-"""Which product lines are known and which are new: the protocols of new-product demand."""
+"""Which items are known and which are new: the protocols of forecasts for things without a history."""
 
 from __future__ import annotations
 
@@ -8,40 +8,43 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zeroshot_core.checks import shown
+from zeroshot_core.datasets.complete_journey import HELD_OUT_COLUMNS
 from zeroshot_core.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from zeroshot_core.datasets import ProductLines
+    from zeroshot_core.datasets import Catalogue, ProductLines
     from zeroshot_core.types import Floats, Ints
 
 __all__ = [
     "HELD_OUT_COLUMNS",
     "SPLITS",
     "Split",
+    "split_catalogue",
     "split_groups",
     "split_launch",
     "split_lines",
     "split_product_lines",
 ]
 
-HELD_OUT_COLUMNS = {"types": "product_type", "categories": "product_category", "makers": "manufacturer_id"}
-SPLITS = ("lines", "launch", *HELD_OUT_COLUMNS)
+AT_RANDOM = "lines"
+SPLITS = (AT_RANDOM, "launch", *HELD_OUT_COLUMNS)
 _KNOWN_LAUNCHES = (9, 30)
 _NEW_LAUNCHES = (38, 45)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """Known and new lines.
+    """Known and new items.
 
     Parameters
     ----------
     train, test
-        Positions of the lines, ascending and disjoint.
+        Positions of the items, ascending and disjoint.
     target
-        Units to forecast, of all lines, shape (n,).
+        What there is to forecast, of all items, shape (n,).
     groups
-        Label of each training line that no test line shares, where groups are held out whole.
+        Label of each training item that no test item shares, where groups are held out whole.
     """
 
     train: Ints
@@ -62,17 +65,35 @@ def split_product_lines(lines: ProductLines, name: str, seed: int = 0) -> Split:
     InvalidInputError
         If there is no split of that name, or it leaves no line on one side.
     """
-    if name in HELD_OUT_COLUMNS:
-        labels = lines.column(HELD_OUT_COLUMNS[name])
-        train, test = split_groups(labels, seed)
-        return Split(train=train, test=test, target=lines.units, groups=tuple(labels[i] for i in train))
     if name == "launch":
         train, test = split_launch(lines.first_week)
         return Split(train=train, test=test, target=lines.launch_units.sum(axis=1))
-    if name == "lines":
-        train, test = split_lines(len(lines), seed)
-        return Split(train=train, test=test, target=lines.units)
-    raise InvalidInputError(f"expected a split of {list(SPLITS)}, got {name!r}")
+    if name not in SPLITS:
+        raise InvalidInputError(f"expected a split of {list(SPLITS)}, got {name!r}")
+    return split_catalogue(lines.catalogue(), name, seed)
+
+
+def split_catalogue(catalogue: Catalogue, name: str = AT_RANDOM, seed: int = 0) -> Split:
+    """Split a table: a fifth of its values of a column is new, with all their items; or a fifth of the items.
+
+    Parameters
+    ----------
+    name
+        A key of `Catalogue.held_out`, or ``"lines"`` for items at random.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no split of that name, or it leaves no item on one side.
+    """
+    if name in catalogue.held_out:
+        labels = catalogue.column(catalogue.held_out[name])
+        train, test = split_groups(labels, seed)
+        return Split(train=train, test=test, target=catalogue.target, groups=tuple(labels[i] for i in train))
+    if name == AT_RANDOM:
+        train, test = split_lines(len(catalogue), seed)
+        return Split(train=train, test=test, target=catalogue.target)
+    raise InvalidInputError(f"expected a split of {[AT_RANDOM, *catalogue.held_out]}, got {shown(name)}")
 
 
 def split_lines(n: int, seed: int, share: float = 0.2) -> tuple[Ints, Ints]:

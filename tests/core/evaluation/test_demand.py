@@ -1,16 +1,28 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from zeroshot_core.encoders import FunctionEncoder
 from zeroshot_core.encoders.wrappers import RememberingEncoder
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.evaluation import evaluate_demand
+from zeroshot_core.evaluation import evaluate_catalogue, evaluate_demand
 from zeroshot_core.evaluation.demand import linked_items
 from zeroshot_core.evaluation.illustration import illustrate
 from zeroshot_core.types import Evidence, Hit, Prediction
 
-SCORES = {"rmsle", "wape", "spearman", "pinball_90", "coverage_90", "width_90"}
+SCORES = {
+    "rmsle",
+    "wape",
+    "spearman",
+    "pinball_90",
+    "coverage_90",
+    "width_90",
+    "interval_score_90",
+    "crps",
+    "rmse",
+    "total_ratio",
+}
 
 
 class CategoryRegressor:
@@ -48,7 +60,7 @@ class CategoryRegressor:
         )
 
     def predict_quantile(self, X, q):
-        return np.array([np.quantile(pool, q) for pool in self._pools(X)])
+        return np.array([np.quantile(pool, list(q)) for pool in self._pools(X)])
 
     def predict_interval(self, X, coverage=0.9):
         ends = [(1 - coverage) / 2, (1 + coverage) / 2]
@@ -135,6 +147,19 @@ def test_launch_forecasts_the_curve_too(evaluate):
     figures = evaluate("launch").to_dict()
     assert set(figures["curve_wape"]) == {"model", "mean_curve"}
     assert 0 < figures["curve_wape"]["model"] < 2
+
+
+def test_any_table_is_measured_and_one_without_categories_has_neither_type_means_nor_an_ablation(
+    product_lines, encoder
+):
+    lines = product_lines.take(np.arange(0, 8000, 40)).catalogue()
+    bare = replace(lines, graph_columns=(), graph_edges=(), held_out={}, name="shelf")
+    report = evaluate_catalogue(bare, encoder=encoder, regressor=lambda _, graph: CategoryRegressor(graph))
+    assert (report.data, report.n_train, report.n_test) == ("shelf", 160, 40)
+    assert set(report.baselines) == {"constant", "knn_vectors", "boosted_trees"}
+    assert report.no_graph == report.scores
+    with pytest.raises(InvalidInputError, match=r"a split of \['lines'\], got 'types'"):
+        evaluate_catalogue(bare, "types", encoder=encoder)
 
 
 def test_items_are_linked_to_the_concepts_of_their_attributes(product_lines):
