@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from zeroshot_core.estimators.model_state import ModelState
     from zeroshot_core.types import Floats, Ints
 
-__all__ = ["ConformalCalibration", "calibrate", "conformal_quantile"]
+__all__ = ["ConformalCalibration", "calibrate", "conformal_rank"]
 
 _ROWS_PER_BIN = 400
 _MAX_BINS = 12
@@ -99,11 +99,16 @@ class ConformalCalibration:
         parts = pairwise(self.starts.astype(np.int64))
         return np.stack([np.quantile(self.residuals[a:b], middles, axis=0) for a, b in parts], axis=1)
 
-    def quantile(self, levels: Floats, q: float) -> Floats:
-        """Scaled residual at probability `q` for forecasts of the given levels (m,), shape (m, horizon)."""
-        starts = self.starts.astype(np.int64)
-        bins = [conformal_quantile(self.residuals[a:b], q) for a, b in pairwise(starts)]
-        return np.stack(bins)[self.bins(levels)]
+    def quantile(self, levels: Floats, q: float | Floats) -> Floats:
+        """Scaled residual at a probability for forecasts of the given levels (m,), shape (m, horizon).
+
+        Parameters
+        ----------
+        q
+            One for all, or shape (m,).
+        """
+        bins, starts = self.bins(levels), self.starts.astype(np.int64)
+        return np.asarray(self.residuals[starts[bins] + conformal_rank(np.diff(starts)[bins], q)])
 
 
 def calibrate(levels: Floats, residuals: Floats) -> ConformalCalibration:
@@ -120,12 +125,12 @@ def calibrate(levels: Floats, residuals: Floats) -> ConformalCalibration:
     )
 
 
-def conformal_quantile(ordered: Floats, q: float) -> Floats:
-    """Quantile of sorted rows (n, h) with the finite-sample correction, shape (h,).
+def conformal_rank(n: int | Ints, q: float | Floats) -> Ints:
+    """Place from 0 of a quantile among `n` sorted values, with the finite-sample correction.
 
     Above the median it is the ``ceil((n + 1) q)``-th smallest, below it the ``floor((n + 1) q)``-th, so both
     ends of an interval err on the wide side; at most the largest, at least the smallest.
     """
-    n = len(ordered)
-    rank = np.ceil((n + 1) * q) if q >= 0.5 else np.floor((n + 1) * q)
-    return np.asarray(ordered[int(np.clip(rank, 1, n)) - 1])
+    rank = (n + 1) * np.asarray(q)
+    rank = np.where(np.asarray(q) >= 0.5, np.ceil(rank), np.floor(rank))
+    return np.asarray(np.clip(rank, 1, n), dtype=np.int64) - 1

@@ -15,7 +15,7 @@ import numpy as np
 
 from zeroshot_core.checks import real
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.estimators.calibration import conformal_quantile
+from zeroshot_core.estimators.calibration import conformal_rank
 from zeroshot_core.estimators.calibration_split import FEWEST_CALIBRATION_TEXTS
 from zeroshot_core.estimators.stacking import hold_out_labels
 from zeroshot_core.novelty.ood_scores import KINDS, OodScores, fit_ood_scores
@@ -100,7 +100,7 @@ class NoveltyScorer:
         """
         rate = check_false_alarm_rate(false_alarm_rate)
         share = self.best_rate if isinstance(rate, str) else rate
-        return float(conformal_quantile(self.reference[:, None], 1 - share)[0])
+        return float(self.reference[conformal_rank(len(self.reference), 1 - share)])
 
 
 def fit_novelty_scorer(

@@ -13,7 +13,11 @@ from zeroshot_core.regression.encoder_views import EncoderView
 from zeroshot_core.regression.features import ConceptSpace, FeatureRows, FeatureTables
 from zeroshot_core.regression.heads import Head, fit_head
 from zeroshot_core.regression.neighbour_features import Neighbours, neighbour_profile
-from zeroshot_core.regression.predictive_distribution import PredictiveDistribution, expectation_factors
+from zeroshot_core.regression.predictive_distribution import (
+    HeadForecast,
+    MixedForecast,
+    expectation_factors,
+)
 from zeroshot_core.regression.scenarios import Scenario, choose_scenarios, posterior
 from zeroshot_core.regression.targets import Targets
 from zeroshot_core.retrieval.out_of_fold import fold_neighbours
@@ -23,30 +27,9 @@ if TYPE_CHECKING:
     from zeroshot_core.estimators.model_state import ModelState
     from zeroshot_core.types import Floats, Ints, Vectors
 
-__all__ = ["Ensemble", "EnsembleForecast", "fit_ensemble"]
+__all__ = ["Ensemble", "fit_ensemble"]
 
 _N_SAMPLED = 3000
-
-
-@dataclass(frozen=True, kw_only=True)
-class EnsembleForecast:
-    """Forecasts in the unit of the target, each of shape (q, horizon).
-
-    Parameters
-    ----------
-    geometric
-        The mean of the transformed target, brought back.
-    """
-
-    expectation: Floats
-    median: Floats
-    geometric: Floats
-    quantiles: tuple[Floats, ...] = ()
-    interval: tuple[Floats, ...] = ()
-
-    def statistic(self, name: str) -> Floats:
-        """Give the number that stands for each forecast, by one of `STATISTICS`."""
-        return {"expectation": self.expectation, "median": self.median, "geometric": self.geometric}[name]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,53 +115,24 @@ class Ensemble:
         vectors: Vectors,
         found: Neighbours,
         space: ConceptSpace | None,
-        *,
-        quantiles: Sequence[float] = (),
-        coverage: float | None = None,
-    ) -> EnsembleForecast:
+    ) -> MixedForecast:
         """Mix the heads' forecasts by how much each query resembles each scenario.
 
         Parameters
         ----------
         found
             Known items near each query.
-        quantiles
-            Probabilities for which to give quantiles.
-        coverage
-            Probability that the interval is to hold; None gives none.
         """
-        ends = () if coverage is None else ((1.0 - coverage) / 2.0, (1.0 + coverage) / 2.0)
-        wanted = (0.5, *quantiles, *ends)
         rows = self.tables.rows(items, vectors, space)
         features, unseen = self.tables.transform(rows, found, self.targets.levels)
-        weights = posterior(unseen, self.rates)
-        profile = _profile(found, self.targets)
-        mean = np.zeros((len(items), self.targets.horizon))
-        expectation, spread = np.zeros_like(mean), np.zeros((len(wanted), *mean.shape))
-        for head, share in zip(self.heads, weights.T, strict=True):
-            asked = np.flatnonzero(share)
-            if not len(asked):
-                continue
-            levels = head.level(features[asked], vectors[asked])
-            distribution = PredictiveDistribution(
-                levels=levels,
-                scales=head.spread(features[asked], levels),
-                curves=self.targets.curves(levels, profile[asked]),
-                calibration=head.calibration,
-                targets=self.targets,
-            )
-            mean[asked] += share[asked, None] * distribution.curves
-            expectation[asked] += share[asked, None] * distribution.expectation
-            for place, q in enumerate(wanted):
-                spread[place][asked] += share[asked, None] * distribution.quantile(q)
-        median, *restored = (self.targets.restore(spread[place]) for place in range(1 + len(quantiles)))
-        return EnsembleForecast(
-            expectation=expectation,
-            median=median,
-            geometric=self.targets.restore(mean),
-            quantiles=tuple(restored),
-            interval=self.targets.restore_interval(spread[-2], spread[-1]) if ends else (),
-        )
+        shares, profile = posterior(unseen, self.rates), _profile(found, self.targets)
+        asked = tuple(np.flatnonzero(share) for share in shares.T)
+        said = []
+        for head, places in zip(self.heads, asked, strict=True):
+            levels = head.level(features[places], vectors[places]) if len(places) else np.empty(0)
+            scales = head.spread(features[places], levels) if len(places) else levels
+            said.append(_head_forecast(head, levels, scales, profile[places], self.targets))
+        return MixedForecast(shares=shares, rows=asked, heads=tuple(said), targets=self.targets)
 
 
 def fit_ensemble(
@@ -274,15 +228,21 @@ def _fit_scenario(
         lambda levels: values - targets.curves(levels, profile),
         random_state,
     )
-    distribution = PredictiveDistribution(
-        levels=out_of_fold.levels,
-        scales=out_of_fold.scales,
-        curves=targets.curves(out_of_fold.levels, profile),
+    forecast = _head_forecast(head, out_of_fold.levels, out_of_fold.scales, profile, targets)
+    factors = expectation_factors(forecast, targets.values[sample])
+    return replace(head, calibration=replace(head.calibration, factors=factors)), unseen.mean(axis=0)
+
+
+def _head_forecast(
+    head: Head, levels: Floats, scales: Floats, profile: Floats, targets: Targets
+) -> HeadForecast:
+    return HeadForecast(
+        levels=levels,
+        scales=scales,
+        curves=targets.curves(levels, profile),
         calibration=head.calibration,
         targets=targets,
     )
-    factors = expectation_factors(distribution, targets.values[sample])
-    return replace(head, calibration=replace(head.calibration, factors=factors)), unseen.mean(axis=0)
 
 
 def _sample(n_items: int, rng: np.random.Generator) -> Ints:

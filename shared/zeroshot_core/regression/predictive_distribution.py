@@ -8,33 +8,38 @@ nonparametric retransformation method", JASA 78, 1983). Only expectations may be
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+
+from zeroshot_core.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from zeroshot_core.estimators.calibration import ConformalCalibration
     from zeroshot_core.regression.targets import Targets
-    from zeroshot_core.types import Floats
+    from zeroshot_core.types import Floats, Ints
 
-__all__ = ["STATISTICS", "PredictiveDistribution", "expectation_factors"]
+__all__ = ["STATISTICS", "HeadForecast", "MixedForecast", "expectation_factors"]
 
 STATISTICS = ("expectation", "median", "geometric")
 # Items whose ratio is 1 that the ratio of all is weighed against, and items of that one for a bin's own.
 _SHRINKAGE, _BIN_SHRINKAGE = 20.0, 200.0
+Probability: TypeAlias = "float | Floats"
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictiveDistribution:
-    """What one head says of q items.
+class HeadForecast:
+    """What one head says of m items.
 
     Parameters
     ----------
     levels, scales
-        Forecasts of the transformed level and of its absolute error, shape (q,).
+        Forecasts of the transformed level and of its absolute error, shape (m,).
     curves
-        The transformed forecast of each step, shape (q, horizon).
+        The transformed forecast of each step, shape (m, horizon).
     """
 
     levels: Floats
@@ -43,27 +48,112 @@ class PredictiveDistribution:
     calibration: ConformalCalibration
     targets: Targets
 
-    def quantile(self, q: float) -> Floats:
-        """Give the transformed value that the truth stays below with probability `q`, shape (q, horizon)."""
+    def quantile(self, q: Probability) -> Floats:
+        """Give the transformed value that the truth stays below with probability `q`, shape (m, horizon).
+
+        Parameters
+        ----------
+        q
+            One for all, or shape (m,).
+        """
         return np.asarray(self.curves + self.scales[:, None] * self.calibration.quantile(self.levels, q))
+
+    def value(self, q: Probability) -> Floats:
+        """Give the value in the unit of the target, as the expectation counts it, at a probability `q`.
+
+        It is at most the largest that any known item had, and has the factor of its level.
+        """
+        restored = self.targets.restore(np.minimum(self.quantile(q), self.targets.most))
+        return np.asarray(restored * self._factors)
 
     @property
     def expectation(self) -> Floats:
-        """Mean in the unit of the target, shape (q, horizon).
+        """Mean in the unit of the target, shape (m, horizon).
 
         Each of equal parts of the distribution counts by its middle, and none by more than any known item
         had, so that a single extreme residual does not carry the mean; what that loses is in the factors of
         the calibration.
         """
-        bins = self.calibration.bins(self.levels)
+        bins, atoms = self.calibration.bins(self.levels), self.calibration.atoms
         total = np.zeros_like(self.curves)
-        for atom in self.calibration.atoms:
+        for atom in atoms:
             values = self.curves + self.scales[:, None] * atom[bins]
             total += self.targets.restore(np.minimum(values, self.targets.most))
-        return np.asarray(total / len(self.calibration.atoms) * self.calibration.factors[bins][:, None])
+        return np.asarray(total / len(atoms) * self._factors)
+
+    @property
+    def _factors(self) -> Floats:
+        return np.asarray(self.calibration.factors[self.calibration.bins(self.levels)][:, None])
 
 
-def expectation_factors(distribution: PredictiveDistribution, truth: Floats) -> Floats:
+@dataclass(frozen=True, kw_only=True)
+class MixedForecast:
+    """What the heads say together of q items: all that may be asked of them comes from one pass of the heads.
+
+    Parameters
+    ----------
+    shares
+        Shape (q, s), how much each head counts for each item; rows sum to 1.
+    rows, heads
+        The items of which each head was asked, shape (m,), and what it says of them.
+    """
+
+    shares: Floats
+    rows: tuple[Ints, ...]
+    heads: tuple[HeadForecast, ...]
+    targets: Targets
+
+    @cached_property
+    def expectation(self) -> Floats:
+        """Mean in the unit of the target, shape (q, horizon)."""
+        return self._mixed(lambda head, _: head.expectation)
+
+    @property
+    def median(self) -> Floats:
+        """What the truth is as often above as below, shape (q, horizon)."""
+        return self.quantile(0.5)
+
+    @property
+    def geometric(self) -> Floats:
+        """Mean of the transformed target, brought back, shape (q, horizon)."""
+        return self.targets.restore(self._mixed(lambda head, _: head.curves))
+
+    def statistic(self, name: str) -> Floats:
+        """Give the number that stands for each forecast, by one of `STATISTICS`, shape (q, horizon)."""
+        if name not in STATISTICS:
+            raise InvalidInputError(f"expected one of {STATISTICS}, got {name!r}")
+        found: Floats = getattr(self, name)
+        return found
+
+    def quantile(self, q: Probability) -> Floats:
+        """Give the value that the truth stays below with probability `q`, shape (q, horizon).
+
+        Parameters
+        ----------
+        q
+            One for all items, or one for each, shape (q,).
+        """
+        return self.targets.restore(self._mixed(lambda head, rows: head.quantile(_part(q, rows))))
+
+    def interval(self, coverage: float) -> tuple[Floats, Floats]:
+        """Give the ends between which the truth lies with a probability, each of shape (q, horizon)."""
+        ends = (self.quantile((1.0 - coverage) / 2.0), self.quantile((1.0 + coverage) / 2.0))
+        return self.targets.whole_interval(*ends)
+
+    def value(self, q: Floats) -> Floats:
+        """Give the value of each item, as its expectation counts it, at probabilities (q,) of their own."""
+        return self._mixed(lambda head, rows: head.value(q[rows]))
+
+    def _mixed(self, part: Callable[[HeadForecast, Ints], Floats]) -> Floats:
+        """Average something over the heads, shape (q, horizon)."""
+        mixed = np.zeros((len(self.shares), self.targets.horizon))
+        for head, rows, share in zip(self.heads, self.rows, self.shares.T, strict=True):
+            if len(rows):
+                mixed[rows] += share[rows, None] * part(head, rows)
+        return mixed
+
+
+def expectation_factors(forecast: HeadForecast, truth: Floats) -> Floats:
     """Find what to multiply expectations by, shape (b,), a factor a bin of level, so that sums are right.
 
     The ratio of the sums of truth and expectation over the items of a bin, weighed against that of all items,
@@ -72,16 +162,16 @@ def expectation_factors(distribution: PredictiveDistribution, truth: Floats) -> 
 
     Parameters
     ----------
-    distribution
+    forecast
         Of items out of fold, with factors of 1.
     truth
         What came of them, shape (n, horizon).
     """
-    n_bins = len(distribution.calibration.factors)
-    if distribution.targets.kind == "real":
+    n_bins = len(forecast.calibration.factors)
+    if forecast.targets.kind == "real":
         return np.ones(n_bins)
-    bins = distribution.calibration.bins(distribution.levels)
-    expected = np.bincount(bins, distribution.expectation.sum(axis=1), n_bins)
+    bins = forecast.calibration.bins(forecast.levels)
+    expected = np.bincount(bins, forecast.expectation.sum(axis=1), n_bins)
     happened = np.bincount(bins, truth.sum(axis=1), n_bins)
     if not expected.all():
         return np.ones(n_bins)
@@ -89,3 +179,7 @@ def expectation_factors(distribution: PredictiveDistribution, truth: Floats) -> 
     of_all = (happened.sum() + a_few) / (expected.sum() + a_few)
     some = _BIN_SHRINKAGE * expected / np.bincount(bins, minlength=n_bins)
     return np.asarray((happened + some * of_all) / (expected + some))
+
+
+def _part(q: Probability, rows: Ints) -> Probability:
+    return q[rows] if isinstance(q, np.ndarray) else q

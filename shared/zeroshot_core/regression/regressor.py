@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from zeroshot_core.estimators.saving import ModelParts
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion, VectorIndex
-    from zeroshot_core.regression.ensemble import EnsembleForecast
+    from zeroshot_core.regression.predictive_distribution import MixedForecast
     from zeroshot_core.types import Floats, Ints, Value, Vectors
 
 __all__ = ["ZeroShotRegressor"]
@@ -234,8 +234,9 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
             raise InvalidInputError("expected q as a probability, or as several, got none; give one")
         probabilities = [real("q", each, above=0, below=1) for each in asked]
         fitted, items, vectors = self._asked(X)
-        found = self._forecast(fitted, items, vectors, quantiles=probabilities).quantiles
-        return np.stack(list(map(fitted.shaped, found)), axis=1) if are_several else fitted.shaped(found[0])
+        forecast = self._forecast(fitted, items, vectors)
+        found = [fitted.shaped(forecast.quantile(each)) for each in probabilities]
+        return np.stack(found, axis=1) if are_several else found[0]
 
     def predict_interval(self, X: Sequence[Item | str], coverage: float = 0.9) -> Floats:
         """Lower and upper end that hold the truth with probability `coverage` in (0, 1).
@@ -247,8 +248,8 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         """
         probability = real("coverage", coverage, above=0, below=1)
         fitted, items, vectors = self._asked(X)
-        forecast = self._forecast(fitted, items, vectors, coverage=probability)
-        return np.stack([fitted.shaped(end) for end in forecast.interval], axis=1)
+        ends = self._forecast(fitted, items, vectors).interval(probability)
+        return np.stack([fitted.shaped(end) for end in ends], axis=1)
 
     def explain(
         self,
@@ -279,8 +280,9 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         probability = real("coverage", coverage, above=0, below=1)
         n_items = whole("top_k", top_k, least=1)
         fitted, items, vectors = self._asked(X)
-        forecast = self._forecast(fitted, items, vectors, coverage=probability)
-        values, low, high = map(fitted.shaped, (forecast.statistic(asked), *forecast.interval))
+        forecast = self._forecast(fitted, items, vectors)
+        parts = (forecast.statistic(asked), *forecast.interval(probability))
+        values, low, high = map(fitted.shaped, parts)
         found = [Evidence()] * len(items)
         if evidence:
             found = _evidence(fitted, items, vectors, n_items, graph_weight)
@@ -350,19 +352,9 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         contents = [item.content for item in items]
         return fitted, items, fitted.encoder.encode(contents, show_progress=self.show_progress)
 
-    def _forecast(
-        self,
-        fitted: _RegressorState,
-        items: Sequence[Item],
-        vectors: Vectors,
-        *,
-        quantiles: Sequence[float] = (),
-        coverage: float | None = None,
-    ) -> EnsembleForecast:
+    def _forecast(self, fitted: _RegressorState, items: Sequence[Item], vectors: Vectors) -> MixedForecast:
         found = known_neighbours(fitted.version, fitted.rows, items, vectors, self._settings().top_k)
-        return fitted.ensemble.forecast(
-            items, vectors, found, fitted.space, quantiles=quantiles, coverage=coverage
-        )
+        return fitted.ensemble.forecast(items, vectors, found, fitted.space)
 
     def _state(self) -> ModelState:
         config, arrays = self._fitted.ensemble.parts()

@@ -96,13 +96,12 @@ class Targets:
         """Bring transformed values back to the unit."""
         return transformed if self.kind == "real" else np.maximum(np.expm1(transformed), 0.0)
 
-    def restore_interval(self, low: Floats, high: Floats) -> tuple[Floats, Floats]:
-        """Bring both ends back to the unit; for counts they are whole numbers.
+    def whole_interval(self, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+        """Make both ends whole numbers for counts.
 
         Rounding inwards loses no coverage, since no count lies between; an interval without any count becomes
         the one nearest to its middle.
         """
-        low, high = self.restore(low), self.restore(high)
         if self.kind != "count":
             return low, high
         middle = np.rint((low + high) / 2.0)

@@ -1,23 +1,26 @@
 from __future__ import annotations
 
 import numpy as np
-from zeroshot_core.estimators.calibration import calibrate, conformal_quantile
+from zeroshot_core.estimators.calibration import calibrate
 
 
 def test_quantiles_take_the_wide_rank() -> None:
     rows = np.arange(1.0, 20.0)[:, None]  # 19 residuals: ranks of 20
 
-    assert conformal_quantile(rows, 0.9).tolist() == [18.0]
-    assert conformal_quantile(rows, 0.91).tolist() == [19.0]
-    assert conformal_quantile(rows, 0.1).tolist() == [2.0]
-    assert conformal_quantile(rows, 0.09).tolist() == [1.0]
+    quantile = calibrate(np.zeros(19), rows).quantile
+
+    for q, rank in ((0.9, 18), (0.91, 19), (0.1, 2), (0.09, 1)):
+        assert quantile(np.zeros(1), q).tolist() == [[rank]]
+    assert quantile(np.zeros(3), np.array([0.1, 0.9, 0.91])).tolist() == [[2], [18], [19]]
 
 
 def test_quantiles_stay_among_few_residuals() -> None:
     rows = np.array([[1.0], [2.0]])
 
-    assert conformal_quantile(rows, 0.999).tolist() == [2.0]
-    assert conformal_quantile(rows, 0.001).tolist() == [1.0]
+    quantile = calibrate(np.zeros(2), rows).quantile
+
+    assert quantile(np.zeros(1), 0.999).tolist() == [[2.0]]
+    assert quantile(np.zeros(1), 0.001).tolist() == [[1.0]]
 
 
 def test_intervals_hold_what_they_promise_where_noise_grows_with_the_level() -> None:

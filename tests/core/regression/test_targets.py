@@ -59,9 +59,9 @@ def test_a_curve_has_the_shape_of_its_profile() -> None:
 
 def test_ends_of_counts_are_whole_and_ordered_even_where_no_count_lies_between() -> None:
     targets = Targets(values=np.ones((1, 1)), kind="count", is_curve=False)
-    low, high = np.log1p([1.2, 3.1, 2.0, 0.1]), np.log1p([4.9, 3.4, 2.0, 0.3])
+    low, high = np.array([1.2, 3.1, 2.0, 0.1]), np.array([4.9, 3.4, 2.0, 0.3])
 
-    ends = targets.restore_interval(low, high)
+    ends = targets.whole_interval(low, high)
 
     assert [end.tolist() for end in ends] == [[2.0, 3.0, 2.0, 0.0], [4.0, 3.0, 2.0, 0.0]]
 
@@ -69,7 +69,7 @@ def test_ends_of_counts_are_whole_and_ordered_even_where_no_count_lies_between()
 def test_ends_of_other_targets_are_not_rounded() -> None:
     signed = Targets(values=np.ones((1, 1)), kind="real", is_curve=False)
 
-    assert [end.tolist() for end in signed.restore_interval(np.array([-1.5]), np.array([0.25]))] == [
+    assert [end.tolist() for end in signed.whole_interval(np.array([-1.5]), np.array([0.25]))] == [
         [-1.5],
         [0.25],
     ]
