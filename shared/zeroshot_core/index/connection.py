@@ -93,7 +93,11 @@ class LiteFile:
                 if not file._is_lent and is_locked(path):
                     raise _locked(uri)
             try:
-                client = MilvusClient(str(path), db_name=db_name or "", grpc_options=LITE_CHANNEL)
+                # Dedicated, so that it goes when it is closed: channels that clients share pymilvus keeps by
+                # address, and a file gets another address each time that it is opened.
+                client = MilvusClient(
+                    str(path), db_name=db_name or "", dedicated=True, grpc_options=LITE_CHANNEL
+                )
             except MilvusException as error:
                 if is_locked(path):
                     raise _locked(uri) from error
