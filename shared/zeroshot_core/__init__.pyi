@@ -27,7 +27,7 @@ from .prediction import (
     load_model,
 )
 from .retrieval import Retriever
-from .types import Concept, Evidence, Hit, Item, Prediction, Relation
+from .types import Concept, Contribution, Evidence, Hit, Item, Prediction, Relation
 
 __version__: str
 
@@ -35,6 +35,7 @@ __all__ = [
     "ArtifactError",
     "Concept",
     "ConnectionFailedError",
+    "Contribution",
     "Encoder",
     "Evidence",
     "Findings",

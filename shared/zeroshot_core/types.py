@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Concept",
     "Content",
+    "Contribution",
     "Evidence",
     "Hit",
     "Item",
@@ -174,7 +175,9 @@ class Hit:
     parts
         What each way of finding it contributed, by name (``vector``, ``graph``).
     path
-        Relations from the query (head ``"query"``) to this hit; empty when only its vector led here.
+        Relations from the query (head ``"query"``) to this hit; empty when only its vector led here. The
+        first ``mentions`` a concept: with weight 1 one that the query is linked to, with less one that its
+        text is near.
     """
 
     id: str
@@ -196,6 +199,32 @@ class Evidence:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Contribution:
+    """What one thing about an item adds to its forecast, set against a typical known item (a Shapley value).
+
+    Parameters
+    ----------
+    kind
+        ``"text"``, ``"concepts"`` of one type, ``"neighbours"``, or a numeric ``"column"``.
+    name
+        Type of the concepts or name of the column; ``""`` for the others.
+    said
+        What the item has there: names of its concepts, or the number; ``""`` for nothing.
+    amount
+        What it adds on the scale on which the model learns: ``log(1 + y)`` of the total for counts and
+        non-negative targets, the unit of the target otherwise.
+    is_relative
+        Whether that scale is ``log(1 + y)``, so that it multiplies ``1 + y`` by ``exp(amount)``.
+    """
+
+    kind: Literal["text", "concepts", "neighbours", "column"]
+    name: str = ""
+    said: str = ""
+    amount: float
+    is_relative: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Prediction:
     """A number, curve or label with its uncertainty and its reasons.
 
@@ -211,6 +240,11 @@ class Prediction:
         What the language model that chose the label wrote in support of it.
     fallback
         Why a language model that should have chosen did not, so that the value is the classifier's.
+    contributions
+        What moved the forecast, the strongest first, where it was asked for.
+    typical
+        Geometric forecast for a typical known item, from which the contributions lead to that of this one;
+        the total of a curve. None without contributions.
     """
 
     id: str
@@ -221,3 +255,5 @@ class Prediction:
     evidence: Evidence = field(default_factory=Evidence)
     reason: str = ""
     fallback: str = ""
+    contributions: tuple[Contribution, ...] = ()
+    typical: float | None = None

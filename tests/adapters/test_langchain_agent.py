@@ -79,7 +79,7 @@ def test_an_agent_predicts_and_looks_up(ask: Ask) -> None:
     assert isinstance(predicted.artifact, PredictionOutput)
     assert len(explained.artifact.documents) == 7
     assert all(f"{document.id}: " in explained.content for document in explained.artifact.documents)
-    assert "query -mentions-> kind:red wine" in explained.content
+    assert "query -near-> kind:red wine" in explained.content
     assert messages[-1].content == f"I found: {explained.content}"
 
 

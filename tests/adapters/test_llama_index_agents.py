@@ -54,7 +54,7 @@ def test_tools_answer_as_what_they_are_made_of(saved_model: Path) -> None:
     assert retrieve.call(input=WINE).raw_output == retrieve.call(WINE).raw_output
     assert [node.node_id for node in retrieve.call(input=WINE).raw_output] == [node.node_id for node in nodes]
     assert "dry red wine from Sicily" in retrieve.call(WINE).content
-    assert "query -mentions-> kind:red wine" in explain.call(input=WINE).content
+    assert "query -near-> kind:red wine" in explain.call(input=WINE).content
     assert related.call(input="red wine").raw_output[0].node_id == "kind:red wine"
     assert all(json.dumps(tool.metadata.get_parameters_dict()) for tool in tools.values())
 

@@ -78,7 +78,7 @@ def test_nodes_come_back_whole_with_the_path_over_the_graph(store: Any, graph: K
     assert best.node.ref_doc_id == "catalogue of red wine"
     assert best.metadata["concepts"] == ["kind:red wine"]
     assert best.metadata["parts"]["graph"] > 0
-    assert best.metadata["path"] == "query -mentions-> kind:red wine <-kind- red wine/Sicily/small"
+    assert best.metadata["path"] == "query -near-> kind:red wine <-kind- red wine/Sicily/small"
     assert not [key for key in best.metadata if key.startswith("_node")]
 
 

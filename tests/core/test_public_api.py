@@ -12,6 +12,7 @@ PUBLIC = {
         "ArtifactError",
         "Concept",
         "ConnectionFailedError",
+        "Contribution",
         "Encoder",
         "Evidence",
         "Findings",

@@ -9,7 +9,7 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "langchain"
 PROMISED = {
-    "rag_chain": ["Barolo 2019", "query -mentions-> kind:red wine", "The Apulian for 9 euros"],
+    "rag_chain": ["Barolo 2019", "query -near-> kind:red wine", "The Apulian for 9 euros"],
     "predict_in_chain": ["Forecast: Predicted ", "80% probability", "Order as for the other red wines."],
     "agent": ["kind:red wine: red wine (score", "Predicted ", "It will sell about as well"],
     "few_shot_classifier": [

@@ -11,7 +11,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples" / "llama_index"
 PROMISED = {
     "rag_query_engine": [
         "Barolo 2019",
-        "query -mentions-> kind:red wine",
+        "query -near-> kind:red wine",
         "Query: which red wine do you have?",
     ],
     "predict_with_prompt": [

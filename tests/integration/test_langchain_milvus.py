@@ -95,7 +95,7 @@ def test_a_store_is_searched_by_vectors_and_graph_as_it_is(
     assert {"kind": "wine", "price": 9.0, "region": "north"}.items() <= first.metadata.items()
     # Only the graph knows that it is a wine.
     assert second.page_content == "a bottle of Chianti"
-    assert second.metadata["path"].startswith("query -mentions-> kind:wine")
+    assert second.metadata["path"].startswith("query -near-> kind:wine")
     assert set(texts(retriever.invoke("red wine", filter={"region": "south"}))) == {
         "a bottle of Chianti",
         "pale ale",

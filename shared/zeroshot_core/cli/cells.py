@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zeroshot_core.explain.wording import path_in_words
+from zeroshot_core.explain.wording import contributions_in_words, path_in_words
 from zeroshot_core.types import Prediction, Value
 
 __all__ = ["because", "interval_in_words", "nearest", "shares_in_words", "shortened", "value_in_words"]
@@ -44,9 +44,11 @@ def nearest(prediction: Prediction) -> str:
 
 
 def because(prediction: Prediction) -> str:
-    """Write the concepts and relations that lead to the best concept, or to an item where there is none."""
+    """Say what moved the forecast, where that is known; else what leads to the best item or concept."""
+    if prediction.contributions:
+        return contributions_in_words(prediction.contributions)
     evidence = prediction.evidence
-    paths = (hit.path for hit in (*evidence.concepts, *evidence.items) if hit.path)
+    paths = (hit.path for hit in (*evidence.items, *evidence.concepts) if hit.path)
     return path_in_words(next(paths, ()))
 
 

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from zeroshot_core.types import Concept, Hit, Prediction, Relation, Value
+from zeroshot_core.types import Concept, Contribution, Hit, Prediction, Relation, Value
 
-__all__ = ["evidence_in_words", "hit_in_words", "hits_in_words", "path_in_words", "prediction_in_words"]
+__all__ = [
+    "contributions_in_words",
+    "evidence_in_words",
+    "hit_in_words",
+    "hits_in_words",
+    "path_in_words",
+    "prediction_in_words",
+    "step_in_words",
+]
 
 _SHOWN = 3
+# What rounds to 0 where it is shown: scores have two digits, changes whole percents.
+_NOTHING = 0.005
+_MOST_PERCENT = 2.0
 _PARTS = {"vector": "similarity of the texts", "graph": "overlap in the graph"}
 
 
@@ -29,6 +41,11 @@ def path_in_words(path: Sequence[Relation], graph: NamedConcepts | None = None) 
     graph
         With it, concepts are told by their names in quotes, and the first step, by which the query reaches
         the graph, with its weight.
+
+    Notes
+    -----
+    The query is said to mention the concepts that it is linked to, and to be near those that only the
+    similarity of its text led to.
     """
     words, here = "", None
     for step in path:
@@ -37,10 +54,28 @@ def path_in_words(path: Sequence[Relation], graph: NamedConcepts | None = None) 
         if start != here:
             words += f"{'; ' if words else ''}{_name(start, graph)}"
         weight = f" ({step.weight:.2f})" if graph is not None and here is None else ""
-        words += f" <-{step.type}{weight}- " if is_backward else f" -{step.type}{weight}-> "
+        type_ = step_in_words(step)
+        words += f" <-{type_}{weight}- " if is_backward else f" -{type_}{weight}-> "
         words += _name(end, graph)
         here = end
     return words
+
+
+def step_in_words(step: Relation) -> str:
+    """Name a relation; a query ``mentions`` a concept that it is linked to, and is else ``near`` it.
+
+    The weight of a concept that similarity found is its share among several, below 1.
+    """
+    return "near" if step.type == "mentions" and step.weight < 1 else step.type
+
+
+def contributions_in_words(contributions: Sequence[Contribution], n_shown: int = _SHOWN) -> str:
+    """Say what moved a forecast most: ``kind: red wine raised it by 40%, price 3.99 lowered it by 12%``.
+
+    Contributions that round to nothing are left out; a factor above 3 is told as such.
+    """
+    told = [_contribution(each) for each in contributions]
+    return ", ".join([words for words in told if words][:n_shown])
 
 
 def hit_in_words(hit: Hit, graph: NamedConcepts) -> str:
@@ -69,10 +104,14 @@ def prediction_in_words(prediction: Prediction) -> str:
     parts.append(f"Predicted {_value(prediction.value)}{_uncertainty(prediction)}.")
     if prediction.fallback:
         parts.append(f"Not chosen by the language model: {prediction.fallback}.")
+    moved = contributions_in_words(prediction.contributions)
+    if moved:
+        parts.append(f"Set against a typical known item, {moved}.")
     if prediction.evidence.items:
         parts.append(f"Nearest known: {_nearest(prediction.evidence.items)}.")
-    if prediction.evidence.concepts:
-        parts.append(f"Concepts: {_nearest(prediction.evidence.concepts)}.")
+    concepts = [hit for hit in prediction.evidence.concepts if hit.score >= _NOTHING]
+    if concepts:
+        parts.append(f"Concepts: {_nearest(concepts)}.")
     path = next((hit.path for hit in prediction.evidence.items if hit.path), ())
     if path:
         parts.append(f"Through the graph: {path_in_words(path)}.")
@@ -85,7 +124,7 @@ def evidence_in_words(prediction: Prediction) -> str:
     parts = {
         "Probabilities": [f"{label}: {share:.1%}" for label, share in shares],
         "Known things": [_line(hit) for hit in prediction.evidence.items],
-        "Concepts": [_line(hit) for hit in prediction.evidence.concepts],
+        "Concepts": [_line(hit) for hit in prediction.evidence.concepts if hit.score >= _NOTHING],
     }
     said = [f"{title}:\n" + "\n".join(lines) for title, lines in parts.items() if lines]
     return "\n".join([prediction_in_words(prediction), *said])
@@ -93,6 +132,29 @@ def evidence_in_words(prediction: Prediction) -> str:
 
 def _name(id_: str, graph: NamedConcepts | None) -> str:
     return f'"{graph.concepts[id_].name}"' if graph is not None and id_ in graph.concepts else id_
+
+
+def _contribution(contribution: Contribution) -> str:
+    """One contribution as a clause; nothing if it rounds to none."""
+    amount = contribution.amount
+    change = math.expm1(min(amount, 700.0)) if contribution.is_relative else amount
+    verb = "raised" if amount > 0 else "lowered"
+    if not contribution.is_relative:
+        return f"{_source(contribution)} {verb} it by {abs(amount):.4g}" if f"{amount:.3g}" != "0" else ""
+    if abs(change) < _NOTHING:
+        return ""
+    if change > _MOST_PERCENT:
+        return f"{_source(contribution)} made it {1 + change:.2g} times as much"
+    return f"{_source(contribution)} {verb} it by {abs(change):.0%}"
+
+
+def _source(contribution: Contribution) -> str:
+    name, said = contribution.name.replace("_", " "), contribution.said
+    if contribution.kind == "concepts":
+        return f"{name}: {said}" if said else f"no {name} given"
+    if contribution.kind == "column":
+        return f"{name} {said}" if said else f"no {name} given"
+    return "the text" if contribution.kind == "text" else "the nearest known items"
 
 
 def _line(hit: Hit) -> str:
@@ -118,5 +180,10 @@ def _value(value: Value) -> str:
     if isinstance(value, str):
         return value or "none of the labels"
     if isinstance(value, tuple):
-        return "[" + ", ".join(f"{number:.4g}" for number in value) + "]"
-    return f"{value:.4g}"
+        return "[" + ", ".join(map(_number, value)) + "]"
+    return _number(value)
+
+
+def _number(value: float) -> str:
+    """Four digits, and never a negative 0."""
+    return f"{value:.4g}" if f"{value:.4g}" != "-0" else "0"

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from zeroshot_core.ranking.findings import Findings
     from zeroshot_core.ranking.likelihood import Telling
     from zeroshot_core.ranking.ranker import ZeroShotRanker
+    from zeroshot_core.regression.contributions import Contributions
     from zeroshot_core.regression.regressor import ZeroShotRegressor
     from zeroshot_core.serving.loading import load_model, open_encoder, open_model, open_retriever
 
 # The estimators stand on scikit-learn, which takes longer to import than a framework does. lazy_loader opens
 # modules of the package itself alone, and these are its neighbours.
 _MODULES = {
+    "Contributions": "regression.contributions",
     "ZeroShotClassifier": "classification.classifier",
     "NoveltyDetector": "novelty.detector",
     "Telling": "ranking.likelihood",
@@ -39,6 +41,7 @@ _MODULES = {
 }
 
 __all__ = [
+    "Contributions",
     "Findings",
     "NoveltyDetector",
     "PromptedClassifier",

@@ -44,6 +44,9 @@ class Ensemble:
         One for each scenario.
     rates
         Shape (s, t), how often a concept of each type is unseen in each scenario.
+    typical
+        Shape (p,), the median of each feature of the training items in the first scenario; None in models
+        saved before there was one.
     """
 
     tables: FeatureTables
@@ -51,6 +54,7 @@ class Ensemble:
     names: tuple[str, ...]
     heads: tuple[Head, ...]
     rates: Floats
+    typical: Floats | None = None
 
     def parts(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Take it apart into what is JSON-able and what is an array, by name."""
@@ -63,6 +67,8 @@ class Ensemble:
             "errors": [head.error for head in self.heads],
         }
         arrays |= {"targets": self.targets.values, "rates": self.rates}
+        if self.typical is not None:
+            arrays["typical"] = self.typical
         for place, head in enumerate(self.heads):
             arrays |= head.arrays(place)
         return config, {name: np.ascontiguousarray(array) for name, array in arrays.items()}
@@ -93,16 +99,16 @@ class Ensemble:
         rates = state.array("rates", np.float64, (len(names), len(tables.groupings.types)))
         if not names or (rates.size and not (rates.min() >= 0 and rates.max() <= 1)):
             raise InvalidInputError(f"expected rates from 0 to 1 of scenarios {names}, got others")
-        return cls(
-            tables=tables,
-            targets=targets,
-            names=names,
-            heads=tuple(
-                Head.restored(state, place, n_models[place], errors[place], targets.horizon, dimension)
-                for place in range(len(names))
-            ),
-            rates=rates,
+        heads = tuple(
+            Head.restored(state, place, n_models[place], errors[place], targets.horizon, dimension)
+            for place in range(len(names))
         )
+        typical = None
+        if "typical" in state.arrays:
+            # A feature that no training item has has no median.
+            n_features = heads[0].models[0].n_features
+            typical = state.array("typical", np.float64, (n_features,), is_finite=False)
+        return cls(tables=tables, targets=targets, names=names, heads=heads, rates=rates, typical=typical)
 
     @property
     def error(self) -> float:
@@ -123,9 +129,19 @@ class Ensemble:
         found
             Known items near each query.
         """
+        features, unseen, profile = self.seen(items, vectors, found, space)
+        return self.mixed(features, vectors, unseen, profile)
+
+    def seen(
+        self, items: Sequence[Item], vectors: Vectors, found: Neighbours, space: ConceptSpace | None
+    ) -> tuple[Floats, Floats, Floats]:
+        """Features (q, p), unseen concepts (q, t) and profiles (q, horizon) of new items."""
         rows = self.tables.rows(items, vectors, space)
-        features, unseen = self.tables.transform(rows, found, self.targets.levels)
-        shares, profile = posterior(unseen, self.rates), _profile(found, self.targets)
+        return *self.tables.transform(rows, found, self.targets.levels), _profile(found, self.targets)
+
+    def mixed(self, features: Floats, vectors: Vectors, unseen: Floats, profile: Floats) -> MixedForecast:
+        """Forecast from what `seen` says of queries and from their vectors, shape (q, d)."""
+        shares = posterior(unseen, self.rates)
         asked = tuple(np.flatnonzero(share) for share in shares.T)
         said = []
         for head, places in zip(self.heads, asked, strict=True):
@@ -168,19 +184,21 @@ def fit_ensemble(
     )
     rng = np.random.default_rng(random_state)
     scenarios = choose_scenarios(training.linked.links, groups, len(items), rng)
-    heads, rates = [], []
+    heads, rates, medians = [], [], []
     for place, scenario in enumerate(tqdm(scenarios, "learning", unit="scenario", disable=not show_progress)):
         # The first scenario is that of most queries; for the others a sample is enough, and quick.
         sample = np.arange(len(items)) if place == 0 else _sample(len(items), rng)
-        head, unseen = _fit_scenario(scenario, sample, tables, training, top_k, random_state)
+        head, unseen, median = _fit_scenario(scenario, sample, tables, training, top_k, random_state)
         heads.append(head)
         rates.append(unseen)
+        medians.append(median)
     return Ensemble(
         tables=tables,
         targets=targets,
         names=tuple(scenario.name for scenario in scenarios),
         heads=tuple(heads),
         rates=np.stack(rates),
+        typical=medians[0],
     )
 
 
@@ -201,8 +219,10 @@ def _fit_scenario(
     training: _TrainingRows,
     top_k: int,
     random_state: int,
-) -> tuple[Head, Floats]:
-    """Learn the head of a scenario on a sample of rows, and how often each type's concept is unseen, (t,)."""
+) -> tuple[Head, Floats, Floats]:
+    """Learn the head of a scenario on a sample of rows; how often each type's concept is unseen, (t,), too,
+    and the median of each feature, (p,).
+    """
     targets = training.targets
     tables = tables.out_of_fold(training.linked, targets.levels, scenario.folds)
     parts = []
@@ -230,7 +250,8 @@ def _fit_scenario(
     )
     forecast = _head_forecast(head, out_of_fold.levels, out_of_fold.scales, profile, targets)
     factors = expectation_factors(forecast, targets.values[sample])
-    return replace(head, calibration=replace(head.calibration, factors=factors)), unseen.mean(axis=0)
+    calibrated = replace(head, calibration=replace(head.calibration, factors=factors))
+    return calibrated, unseen.mean(axis=0), _medians(features)
 
 
 def _head_forecast(
@@ -243,6 +264,14 @@ def _head_forecast(
         calibration=head.calibration,
         targets=targets,
     )
+
+
+def _medians(features: Floats) -> Floats:
+    """Median of what is known of each feature, shape (p,); NaN where nothing is."""
+    medians = np.full(features.shape[1], np.nan)
+    some = ~np.isnan(features).all(axis=0)
+    medians[some] = np.nanmedian(features[:, some], axis=0)
+    return medians
 
 
 def _sample(n_items: int, rng: np.random.Generator) -> Ints:

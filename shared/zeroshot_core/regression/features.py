@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from scipy import sparse
@@ -15,7 +15,11 @@ from zeroshot_core.checks import known_names, real
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.regression.concept_links import TypeLinker, TypeLinks
-from zeroshot_core.regression.neighbour_features import Neighbours, neighbour_features
+from zeroshot_core.regression.neighbour_features import (
+    N_NEIGHBOUR_FEATURES,
+    Neighbours,
+    neighbour_features,
+)
 from zeroshot_core.regression.target_encoding import (
     Groupings,
     GroupSums,
@@ -32,7 +36,11 @@ if TYPE_CHECKING:
     from zeroshot_core.estimators.model_state import ModelState
     from zeroshot_core.types import Floats, Ints, Vectors
 
-__all__ = ["ConceptSpace", "FeatureRows", "FeatureTables"]
+__all__ = ["ConceptSpace", "FeatureRows", "FeatureTables", "Source"]
+
+Source: TypeAlias = "tuple[Literal['text', 'concepts', 'neighbours', 'column'], str]"
+"""What a feature tells of: ``("concepts", type)``, ``("column", key)``, ``("neighbours", "")``, or
+``("text", "")``."""
 
 _SHRINKAGE = 3.0
 _N_COMPONENTS = 24
@@ -279,6 +287,26 @@ class FeatureTables:
         ]
         unseen = counts[:, : len(self.groupings.types)] < 0.5
         return np.hstack(blocks), unseen.astype(np.float64)
+
+    def sources(self, space: ConceptSpace | None) -> tuple[tuple[Source, ...], ...]:
+        """Name what each column of `transform` tells of; several sources where it takes them all."""
+        groupings = self.groupings
+        concepts: dict[str, Source] = {type_: ("concepts", type_) for type_ in groupings.types}
+        groups = [
+            *((concepts[type_],) for type_ in groupings.types),
+            *((concepts[a], concepts[b]) for a, b in groupings.pairs),
+        ]
+        named = () if space is None else space.named
+        neighbours: Source = ("neighbours", "")
+        text: Source = ("text", "")
+        columns: list[Source] = [("column", key) for key in self.metadata_keys]
+        return (
+            *(group for group in groups for _ in ("mean", "size")),
+            *((concepts[type_],) for type_ in groupings.types if type_ in named),
+            *[(neighbours,)] * N_NEIGHBOUR_FEATURES,
+            *[(text,)] * len(self.axes),
+            *((column,) for column in columns),
+        )
 
     def _group_evidence(self, rows: FeatureRows, places: Ints) -> tuple[Floats, Floats]:
         """Sum targets and count items over the groups of each row, shapes (q, g)."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from zeroshot_core.types import Floats, Ints, Item, Vectors
 
 __all__ = [
+    "N_NEIGHBOUR_FEATURES",
     "Neighbours",
     "known_neighbours",
     "neighbour_features",
@@ -22,6 +23,8 @@ __all__ = [
 
 _WIDTHS = ((5, 0.05), (15, 0.05), (40, 0.03), (40, 0.1))
 _QUANTILES = (0.25, 0.75, 0.9)
+_N_NEARNESS = 4
+N_NEIGHBOUR_FEATURES = len(_WIDTHS) + 2 + len(_QUANTILES) + _N_NEARNESS
 
 
 @dataclass(frozen=True, kw_only=True)

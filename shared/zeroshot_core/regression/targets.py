@@ -65,9 +65,13 @@ class Targets:
     @cached_property
     def levels(self) -> Floats:
         """Transformed level of each item, shape (n,)."""
+        return self.levels_of(self.values)
+
+    def levels_of(self, values: Floats) -> Floats:
+        """Transform the level of values (m, horizon) in the unit of the target, shape (m,)."""
         if self.kind == "real":
-            return np.asarray(self.values.mean(axis=1))
-        return np.asarray(np.log1p(self.values.sum(axis=1)))
+            return np.asarray(values.mean(axis=1))
+        return np.asarray(np.log1p(values.sum(axis=1)))
 
     @cached_property
     def most(self) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +23,7 @@ from zeroshot_core.graph import (
 )
 
 if TYPE_CHECKING:
-    from zeroshot_core.types import Floats
+    from zeroshot_core.types import Floats, Ints
 
 __all__ = ["ActivatedGraph", "Activation", "Spread", "Spreading"]
 
@@ -107,6 +108,38 @@ class ActivatedGraph:
                 break
             n_hops = min(_LONGEST_PATH, 2 * n_hops + 1)
         return found
+
+    def specificity(self, concept: str) -> tuple[int, int, int]:
+        """How much a concept says: rank of its type, concepts of its type, less what leads up to it.
+
+        A type from which relations lead up to others is narrower than these: a kind of product than its
+        department. Of two that are not so ordered, the one of more concepts parts things more finely.
+        """
+        type_ = self.graph.concepts[concept].type
+        n_above, n_of_type = self._types
+        return n_above[type_], n_of_type[type_], -int(self._n_below[self.graph.positions[concept]])
+
+    @cached_property
+    def _types(self) -> tuple[dict[str, int], Counter[str]]:
+        """For each type how many others lie above it, and how many concepts it has."""
+        concepts = self.graph.concepts
+        up: dict[str, set[str]] = {concept.type: set() for concept in concepts.values()}
+        for relation in self.graph.relations:
+            up[concepts[relation.head].type].add(concepts[relation.tail].type)
+        above = {}
+        for type_ in up:
+            reached, fringe = set[str](), up[type_]
+            while fringe:
+                reached |= fringe
+                fringe = set().union(*(up[each] for each in fringe)) - reached
+            above[type_] = len(reached - {type_})
+        return above, Counter(concept.type for concept in concepts.values())
+
+    @cached_property
+    def _n_below(self) -> Ints:
+        """Relations that lead up to each concept, shape (n_concepts,)."""
+        tails = [self.graph.positions[relation.tail] for relation in self.graph.relations]
+        return np.bincount(np.asarray(tails, dtype=np.int64), minlength=len(self.graph))
 
     @cached_property
     def _finder(self) -> PathFinder:

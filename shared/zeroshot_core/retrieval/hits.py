@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zeroshot_core.graph import KnowledgeGraph, Path
+from zeroshot_core.graph import Path
 from zeroshot_core.retrieval.scoring import activation_length, fuse
 from zeroshot_core.types import Concept, Hit, Item, Relation
 
 if TYPE_CHECKING:
     from zeroshot_core.index import SearchResult
-    from zeroshot_core.retrieval.activation import Activation
+    from zeroshot_core.retrieval.activation import ActivatedGraph, Activation
     from zeroshot_core.retrieval.candidates import Candidates
     from zeroshot_core.types import Floats
 
@@ -52,7 +52,7 @@ def best_items(
             items[place],
             float(scores[place]),
             parts={"vector": float(found.vector[place]), "graph": float(found.graph[place])},
-            path=_item_path(items[place], activation.seeds[query], paths, activation.graph),
+            path=_item_path(items[place], activation.seeds[query], paths, activation.over),
         )
         for place in kept
     ]
@@ -116,17 +116,20 @@ def _concept_hit(concept: Concept, *, parts: Mapping[str, float], path: tuple[Re
 
 
 def _mention_path(path: Path, seeds: Mapping[str, float]) -> tuple[Relation, ...]:
-    """Lead a path of the graph from the query, which mentions the path's seed with the seed's weight."""
+    """Lead a path of the graph from the query, with the weight of its seed: 1 if it is the query's own."""
     return (Relation(head=_QUERY, type="mentions", tail=path.seed, weight=seeds[path.seed]), *path.relations)
 
 
 def _item_path(
-    item: Item, seeds: Mapping[str, float], paths: Mapping[str, Path], graph: KnowledgeGraph
+    item: Item, seeds: Mapping[str, float], paths: Mapping[str, Path], over: ActivatedGraph
 ) -> tuple[Relation, ...]:
-    """Lead from the query over the item's concept with the strongest path to the item; empty without one."""
+    """Lead from the query over the item's concept with the strongest path to the item; empty without one.
+
+    Of equally strong paths the one over the most specific concept says most.
+    """
     reached = [id_ for id_ in item.concepts if id_ in paths]
     if not reached:
         return ()
-    best = max(reached, key=lambda id_: paths[id_].score)
-    link = Relation(head=item.id, type=graph.concepts[best].type, tail=best)
+    best = max(reached, key=lambda id_: (paths[id_].score, over.specificity(id_)))
+    link = Relation(head=item.id, type=over.graph.concepts[best].type, tail=best)
     return (*_mention_path(paths[best], seeds), link)

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from zeroshot_core import Concept, Evidence, Hit, KnowledgeGraph, Prediction, Relation
+from zeroshot_core import Concept, Contribution, Evidence, Hit, KnowledgeGraph, Prediction, Relation
 from zeroshot_core.explain.wording import (
+    contributions_in_words,
     evidence_in_words,
     hit_in_words,
     hits_in_words,
@@ -77,7 +78,7 @@ PATH = (
 
 def test_with_a_graph_concepts_have_their_names_and_the_first_step_its_weight() -> None:
     assert path_in_words(PATH, GRAPH) == (
-        'query -mentions (0.98)-> "painful joint" <-has_finding- "gout" <-disease- leaflet'
+        'query -near (0.98)-> "painful joint" <-has_finding- "gout" <-disease- leaflet'
     )
 
 
@@ -102,9 +103,60 @@ def test_all_evidence_is_told_line_by_line() -> None:
         "a: 75.0%",
         "b: 25.0%",
         "Known things:",
-        "leaflet: Gout hurts. (score 0.55; query -mentions-> k1)",
+        "leaflet: Gout hurts. (score 0.55; query -near-> k1)",
         "Concepts:",
         "k2: gout (score 1.00)",
     ]
     assert hits_in_words([concept]) == "k2: gout (score 1.00)"
     assert hits_in_words([]) == "nothing known matches"
+
+
+def test_only_a_concept_that_the_query_is_linked_to_is_called_mentioned() -> None:
+    own = Relation(head="query", type="mentions", tail="k1")
+    assert path_in_words([own]) == "query -mentions-> k1"
+    assert (
+        path_in_words([Relation(head="query", type="mentions", tail="k1", weight=0.4)]) == "query -near-> k1"
+    )
+
+
+def test_concepts_without_a_score_and_negative_zeros_are_left_out() -> None:
+    concepts = (
+        Hit(id="k1", kind="concept", score=0.4, text="wine"),
+        Hit(id="k2", kind="concept", score=0.0, text="pets"),
+    )
+    words = evidence_in_words(
+        Prediction(
+            id="q", value=-0.0, interval=(-0.0, 2.0), coverage=0.9, evidence=Evidence(concepts=concepts)
+        )
+    )
+    assert "Predicted 0, with 90% probability between 0 and 2." in words
+    assert "wine" in words
+    assert "pets" not in words
+
+
+def moved(
+    kind: str, amount: float, *, name: str = "", said: str = "", is_relative: bool = True
+) -> Contribution:
+    return Contribution(kind=kind, name=name, said=said, amount=amount, is_relative=is_relative)  # type: ignore[arg-type]
+
+
+def test_what_moved_a_forecast_is_told_in_percent_or_as_a_factor() -> None:
+    contributions = [
+        moved("neighbours", 1.6),
+        moved("concepts", 0.3365, name="product_type", said="wine"),
+        moved("column", -0.1278, name="price", said="3.99"),
+        moved("text", 0.001),
+        moved("concepts", -0.1, name="brand"),
+        moved("column", -0.09, name="size"),
+    ]
+    assert contributions_in_words(contributions, 9) == (
+        "the nearest known items made it 5 times as much, product type: wine raised it by 40%, "
+        "price 3.99 lowered it by 12%, no brand given lowered it by 10%, no size given lowered it by 9%"
+    )
+    assert contributions_in_words([]) == ""
+
+
+def test_what_moved_a_signed_forecast_is_told_in_its_unit() -> None:
+    contributions = [moved("text", -2.5, is_relative=False), moved("neighbours", 0.0, is_relative=False)]
+    told = Prediction(id="q", value=-1.5, contributions=tuple(contributions), typical=1.0)
+    assert "Set against a typical known item, the text lowered it by 2.5." in prediction_in_words(told)

@@ -68,10 +68,8 @@ def test_a_prompt_holds_labels_with_their_meaning_known_items_concepts_paths_and
     (known,) = (
         line for line in lines if line.startswith('- "dry red wine from Sicily" is labelled "red wine"')
     )
-    assert re.search(r'query -mentions \(\d\.\d\d\)-> "red wine" <-concept- seen 0', known)
-    assert any(
-        re.match(r'- "drinks": score .*; query -mentions .* -aisle-> "drinks"', line) for line in lines
-    )
+    assert re.search(r'query -near \(\d\.\d\d\)-> "red wine" <-concept- seen 0', known)
+    assert any(re.match(r'- "drinks": score .*; query -near .* -aisle-> "drinks"', line) for line in lines)
     assert lines[-1] == json.dumps(TEXT)
     assert question.n_left_out == 0
 

@@ -107,6 +107,19 @@ def test_every_path_leads_from_the_query_over_relations_to_the_item(retriever):
     assert paths["near"] == paths["nearer"] == ()
 
 
+def test_of_equal_paths_the_one_over_the_narrower_type_is_shown(encoder, tmp_path):
+    rows = [{"department": "Fruit", "kind": "Apple"}, {"department": "Fruit", "kind": "Stone"}]
+    graph = KnowledgeGraph.from_table(rows, ["department", "kind"], edges=[("kind", "department")])
+    concepts = table_concepts(rows[:1], ["department", "kind"])[0]
+    assert concepts == ("department:Fruit", "kind:Apple")
+    index = VectorIndex.connect(str(tmp_path / "narrow.db"))
+    index.activate(index.build([Item(id="near", text="near", concepts=concepts)], encoder, graph))
+    retriever = Retriever(index.open(fingerprint=encoder.fingerprint), encoder, graph)
+    (hits,) = retriever.retrieve([Item(id="q", text="query", concepts=concepts)])
+    assert [step.tail for step in hits[0].path] == ["kind:Apple", "kind:Apple"]
+    index.close()
+
+
 def test_a_text_mentions_its_nearest_concepts_by_softmax(retriever):
     (hits,) = retriever.retrieve(["query"], graph_weight=1)
     far = next(hit for hit in hits if hit.id == "far")
