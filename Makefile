@@ -8,7 +8,7 @@ CAMPAIGN := --kills 200 --fuzz 10000 --injection 1000 --threads 2000 --leaks 500
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check bench docs milvus test-server test-matrix stability
+.PHONY: help browser demo test coverage check bench docs milvus test-server test-matrix stability
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,6 +30,9 @@ check: $(INSTALLED)  ## format, lint and types
 test-matrix: $(INSTALLED)  ## run the tests on Python 3.10 to 3.13, with the oldest and newest versions supported
 	$(BIN)/pip install --quiet -c constraints.txt --group matrix
 	$(BIN)/nox
+
+browser:  ## install Debian's chromium, in which the tests look at the report; needs root
+	@command -v chromium || { apt-get update -qq && apt-get install -qq --no-install-recommends chromium; }
 
 docs: $(INSTALLED)  ## write the pages and the reference of the API into site
 	$(BIN)/mkdocs build --strict

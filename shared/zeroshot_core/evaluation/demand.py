@@ -65,8 +65,8 @@ class Regressor(Protocol):
         """Give k quantiles, shape (n, k) for targets of shape (n,)."""
         ...
 
-    def explain(self, X: Sequence[Item]) -> list[Prediction]:
-        """Forecast with evidence."""
+    def explain(self, X: Sequence[Item], *, contributions: bool = False) -> list[Prediction]:
+        """Forecast with evidence, and with what moved it."""
         ...
 
 

@@ -2,52 +2,155 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import numpy as np
 
 from zeroshot_core.evaluation import metrics
-from zeroshot_core.evaluation.demand import DemandReport
+from zeroshot_core.evaluation.demand import DemandReport, Scores
 from zeroshot_core.report import Calibration, Example, MetricColumn, MetricRow, ReportData
 
 __all__ = ["illustrate"]
 
 _COLUMNS = (
-    MetricColumn(key="rmsle", label="RMSLE"),
-    MetricColumn(key="wape", label="WAPE"),
-    MetricColumn(key="spearman", label="Spearman", best="high"),
-    MetricColumn(key="pinball_90", label="pinball .9"),
-    MetricColumn(key="coverage_90", label="coverage of 90% intervals", best=0.9),
-    MetricColumn(key="width_90", label="their width", best=None),
-    MetricColumn(key="top_decile_lift", label="top-decile lift", best="high"),
+    MetricColumn(
+        key="rmsle",
+        label="RMSLE",
+        meaning="root mean squared error of log(1 + value): relative errors count; 0.7 is a factor of 2.",
+    ),
+    MetricColumn(
+        key="wape",
+        label="WAPE",
+        meaning="sum of all absolute errors over the true sum: at 0.5 half of it is misplaced.",
+    ),
+    MetricColumn(
+        key="spearman",
+        label="Spearman",
+        best="high",
+        meaning="whether what comes to more is forecast to: 1 is the right order, 0 none.",
+    ),
+    MetricColumn(
+        key="total_ratio",
+        label="total",
+        best=1.0,
+        meaning="sum of all forecasts over the true sum; 1 is right.",
+    ),
+    MetricColumn(
+        key="coverage_90",
+        label="coverage",
+        best=0.9,
+        meaning="share of the truth that the 90% intervals hold; 0.9 is right.",
+    ),
+    MetricColumn(
+        key="interval_score_90",
+        label="interval score",
+        meaning="mean width of the 90% intervals, plus 20 times by how much the truth lies outside of them.",
+    ),
+    MetricColumn(
+        key="crps",
+        label="CRPS",
+        meaning="how far the whole distribution that is forecast lies from the truth, in its unit.",
+    ),
 )
+_NAMES = {
+    "type_mean": "mean of the kind",
+    "knn_vectors": "nearest by vectors alone",
+    "catboost": "CatBoost",
+    "catboost_text": "CatBoost with text",
+}
+_NEW = {
+    "lines": "drawn at random",
+    "launch": "launched later",
+    "types": "of product types never sold before",
+    "categories": "of product categories never sold before",
+    "makers": "of makers never seen before",
+}
 _COVERAGES = np.array([0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95])
 _MAX_CALIBRATION_ITEMS = 1000
+_N_LISTED = 120
+# Rank of the error, from the smallest to the largest, of what each example stands for.
+_EXAMPLES = {"A good forecast": 0.1, "A typical forecast": 0.5, "A bad forecast": 0.98}
 
 
-def illustrate(report: DemandReport) -> ReportData:
-    """Draw up the page of an evaluation, with intervals at several coverages and one typical forecast."""
-    named = {"zero-shot regressor": report.scores, "without the graph": report.no_graph, **report.baselines}
+def illustrate(report: DemandReport, *, unit: str = "units") -> ReportData:
+    """Draw up the page of an evaluation.
+
+    Parameters
+    ----------
+    unit
+        What was forecast.
+    """
+    named = {"zero-shot regressor": report.scores, **_without_graph(report), **report.baselines}
+    examples, forecasts = _examples(report)
     return ReportData(
-        title="Demand of new products",
+        title=f"New items of {report.data}: {unit}",
+        summary=_summary(report, unit),
         facts={
+            "data": report.data,
             "split": report.split,
             "seed": str(report.seed),
-            "known lines": f"{report.n_train:,}",
-            "new lines": f"{report.n_test:,}",
-            "seconds": f"{report.seconds:.0f}",
+            "known items": f"{report.n_train:,}",
+            "new items": f"{report.n_test:,}",
+            "seconds to learn and forecast": f"{report.seconds:.0f}",
         },
         columns=_COLUMNS,
         rows=tuple(
-            MetricRow(name=name.replace("_", " "), values=asdict(scores), is_ours=scores is report.scores)
+            MetricRow(
+                name=_NAMES.get(name, name.replace("_", " ")),
+                values=asdict(scores),
+                is_ours=scores is report.scores,
+            )
             for name, scores in named.items()
         ),
         truth=report.truth,
         forecast=report.forecast.mean,
         calibration=_calibration(report),
-        example=_typical_example(report),
-        notes=(_graph_note(report),),
+        examples=examples,
+        forecasts=forecasts,
+        notes=tuple(_graph_note(report)),
+        unit=unit,
     )
+
+
+def _summary(report: DemandReport, unit: str) -> str:
+    """Say what was asked, what was learned, and how good it is."""
+    new = _NEW.get(report.split, f"whose {report.split} is new")
+    off = np.median(np.abs(np.log1p(report.truth) - np.log1p(report.forecast.mean)))
+    name, best = min(report.baselines.items(), key=lambda pair: pair[1].rmsle)
+    gain = 1 - report.scores.rmsle / best.rmsle
+    against = f"{abs(gain):.0%} {'below' if gain > 0 else 'above'} that of the best baseline"
+    scores, named = report.scores, _NAMES.get(name, name.replace("_", " "))
+    return (
+        f"Asked for the {unit} of {report.n_test:,} items {new}, having learned from {report.n_train:,} "
+        f"known ones, the model is off by less than a factor of {np.exp(off):.1f} for half of them; its 90% "
+        f"intervals hold {scores.coverage_90:.0%} of the truth, and all its forecasts add up to "
+        f"{scores.total_ratio:.2f} times what there was. Its error (RMSLE) is {against}, {named}."
+    )
+
+
+def _without_graph(report: DemandReport) -> dict[str, Scores]:
+    """Give the scores without the graph, where there is one."""
+    return {} if report.no_graph == report.scores else {"the same without the graph": report.no_graph}
+
+
+def _graph_note(report: DemandReport) -> list[str]:
+    """Say what the graph is worth, where there is one."""
+    found, with_, without = report.difference, report.scores.rmsle, report.no_graph.rmsle
+    if report.no_graph == report.scores:
+        return []
+    low, high = sorted((abs(found.low), abs(found.high)))
+    if found.low <= 0 <= found.high:
+        return [
+            "The knowledge graph does not measurably change the error: the squared log error differs by "
+            f"{found.mean:+.3f} (95% interval {found.low:+.3f} to {found.high:+.3f}, paired bootstrap)."
+        ]
+    verb = "lowers" if found.high < 0 else "raises"
+    return [
+        f"The knowledge graph {verb} the error by {abs(1 - with_ / without):.0%}, from an RMSLE of "
+        f"{without:.3f} without it to {with_:.3f} with it; it {verb} the squared log error by "
+        f"{abs(found.mean):.3f} (95% interval {low:.3f} to {high:.3f}, paired bootstrap)."
+    ]
 
 
 def _calibration(report: DemandReport) -> Calibration:
@@ -61,23 +164,32 @@ def _calibration(report: DemandReport) -> Calibration:
     return Calibration(nominal=_COVERAGES, observed=np.array(observed))
 
 
-def _typical_example(report: DemandReport) -> Example:
-    """Explain the new line with the median error, neither the best case nor the worst."""
-    errors = metrics.squared_log_errors(report.truth, report.forecast.mean)
-    middle = int(np.argsort(errors, kind="stable")[len(errors) // 2])
-    item = report.items[middle]
+def _examples(report: DemandReport) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
+    """Explain a good, a typical and a bad forecast, and list items spread over the range of the truth."""
+    last = len(report.items) - 1
+    by_error = np.argsort(metrics.squared_log_errors(report.truth, report.forecast.mean), kind="stable")
+    by_truth = np.argsort(-report.truth, kind="stable")
+    shown = {title: int(by_error[round(rank * last)]) for title, rank in _EXAMPLES.items()}
+    listed = [
+        int(by_truth[place]) for place in np.unique(np.linspace(0, last, _N_LISTED).round().astype(int))
+    ]
+    rows = list(dict.fromkeys([*shown.values(), *listed]))
+    told = report.model.explain([report.items[row] for row in rows], contributions=True)
+    explained = {
+        row: Example(
+            text=report.items[row].text or report.items[row].id,
+            truth=float(report.truth[row]),
+            prediction=prediction,
+        )
+        for row, prediction in zip(rows, told, strict=True)
+    }
+    worked = tuple(_worked(explained[row], title, report.known_units) for title, row in shown.items())
+    return worked, tuple(explained[row] for row in listed)
+
+
+def _worked(example: Example, title: str, known: Mapping[str, float]) -> Example:
+    near = {hit.id for hit in example.prediction.evidence.items}
+    values = {id_: value for id_, value in known.items() if id_ in near}
     return Example(
-        text=item.text or item.id,
-        truth=float(report.truth[middle]),
-        prediction=report.model.explain([item])[0],
-        values=report.known_units,
-    )
-
-
-def _graph_note(report: DemandReport) -> str:
-    found = report.difference
-    verdict = "lowers" if found.high < 0 else "raises" if found.low > 0 else "does not measurably change"
-    return (
-        f"The knowledge graph {verdict} the squared log error: {found.mean:+.4f} "
-        f"(95% interval {found.low:+.4f} to {found.high:+.4f}, paired bootstrap)."
+        text=example.text, truth=example.truth, prediction=example.prediction, title=title, values=values
     )

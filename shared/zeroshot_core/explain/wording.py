@@ -9,12 +9,14 @@ from typing import Protocol
 from zeroshot_core.types import Concept, Contribution, Hit, Prediction, Relation, Value
 
 __all__ = [
+    "contribution_in_words",
     "contributions_in_words",
     "evidence_in_words",
     "hit_in_words",
     "hits_in_words",
     "path_in_words",
     "prediction_in_words",
+    "source_in_words",
     "step_in_words",
 ]
 
@@ -74,8 +76,36 @@ def contributions_in_words(contributions: Sequence[Contribution], n_shown: int =
 
     Contributions that round to nothing are left out; a factor above 3 is told as such.
     """
-    told = [_contribution(each) for each in contributions]
+    told = [contribution_in_words(each) for each in contributions]
     return ", ".join([words for words in told if words][:n_shown])
+
+
+def contribution_in_words(contribution: Contribution) -> str:
+    """Say what one thing did to a forecast; nothing if it rounds to none."""
+    amount = contribution.amount
+    change = math.expm1(min(amount, 700.0)) if contribution.is_relative else amount
+    verb = "raised" if amount > 0 else "lowered"
+    if not contribution.is_relative:
+        return (
+            f"{source_in_words(contribution)} {verb} it by {abs(amount):.4g}"
+            if f"{amount:.3g}" != "0"
+            else ""
+        )
+    if abs(change) < _NOTHING:
+        return ""
+    if change > _MOST_PERCENT:
+        return f"{source_in_words(contribution)} made it {1 + change:.2g} times as much"
+    return f"{source_in_words(contribution)} {verb} it by {abs(change):.0%}"
+
+
+def source_in_words(contribution: Contribution) -> str:
+    """Name what a contribution is of: ``kind: red wine``, ``price 3.99``, ``the text``."""
+    name, said = contribution.name.replace("_", " "), contribution.said
+    if contribution.kind == "concepts":
+        return f"{name}: {said}" if said else f"no {name} given"
+    if contribution.kind == "column":
+        return f"{name} {said}" if said else f"no {name} given"
+    return "the text" if contribution.kind == "text" else "the nearest known items"
 
 
 def hit_in_words(hit: Hit, graph: NamedConcepts) -> str:
@@ -132,29 +162,6 @@ def evidence_in_words(prediction: Prediction) -> str:
 
 def _name(id_: str, graph: NamedConcepts | None) -> str:
     return f'"{graph.concepts[id_].name}"' if graph is not None and id_ in graph.concepts else id_
-
-
-def _contribution(contribution: Contribution) -> str:
-    """One contribution as a clause; nothing if it rounds to none."""
-    amount = contribution.amount
-    change = math.expm1(min(amount, 700.0)) if contribution.is_relative else amount
-    verb = "raised" if amount > 0 else "lowered"
-    if not contribution.is_relative:
-        return f"{_source(contribution)} {verb} it by {abs(amount):.4g}" if f"{amount:.3g}" != "0" else ""
-    if abs(change) < _NOTHING:
-        return ""
-    if change > _MOST_PERCENT:
-        return f"{_source(contribution)} made it {1 + change:.2g} times as much"
-    return f"{_source(contribution)} {verb} it by {abs(change):.0%}"
-
-
-def _source(contribution: Contribution) -> str:
-    name, said = contribution.name.replace("_", " "), contribution.said
-    if contribution.kind == "concepts":
-        return f"{name}: {said}" if said else f"no {name} given"
-    if contribution.kind == "column":
-        return f"{name} {said}" if said else f"no {name} given"
-    return "the text" if contribution.kind == "text" else "the nearest known items"
 
 
 def _line(hit: Hit) -> str:

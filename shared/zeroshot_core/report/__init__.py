@@ -1,6 +1,13 @@
 """One HTML file that shows how good a forecast is and what it rests on."""
 
 from zeroshot_core.report.page import write_report
-from zeroshot_core.report.report_data import Calibration, Example, MetricColumn, MetricRow, ReportData
+from zeroshot_core.report.report_data import (
+    Calibration,
+    Example,
+    MetricColumn,
+    MetricRow,
+    ReportData,
+    TotalRow,
+)
 
-__all__ = ["Calibration", "Example", "MetricColumn", "MetricRow", "ReportData", "write_report"]
+__all__ = ["Calibration", "Example", "MetricColumn", "MetricRow", "ReportData", "TotalRow", "write_report"]

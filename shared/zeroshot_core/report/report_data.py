@@ -12,7 +12,7 @@ from zeroshot_core.types import Prediction
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats
 
-__all__ = ["Calibration", "Example", "MetricColumn", "MetricRow", "ReportData"]
+__all__ = ["Calibration", "Example", "MetricColumn", "MetricRow", "ReportData", "TotalRow"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +28,14 @@ class MetricColumn:
     best
         ``low``, ``high``, or the value nearest to which is best; the best of each column is set in bold,
         unless this is None.
+    meaning
+        What it measures, in a line; ``""`` leaves it unexplained.
     """
 
     key: str
     label: str
     best: Literal["low", "high"] | float | None = "low"
+    meaning: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +66,9 @@ class Example:
     truth
         What it turned out to be.
     prediction
-        Forecast, interval and evidence.
+        Forecast, interval, evidence, and what moved it.
+    title
+        What it is an example of; ``""`` for a row among others.
     values
         Known values of the neighbours, by item id.
     """
@@ -71,7 +76,19 @@ class Example:
     text: str
     truth: float
     prediction: Prediction
+    title: str = ""
     values: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TotalRow:
+    """What the `n` items of a group were forecast to come to, with an interval, and what they came to."""
+
+    group: str
+    n: int
+    forecast: float
+    interval: tuple[float, float]
+    truth: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +97,8 @@ class ReportData:
 
     Parameters
     ----------
+    summary
+        What was asked, what was learned, and how good it is, in a sentence or two.
     facts
         Label and value of what was done: data, split, seed, sizes.
     notes
@@ -88,6 +107,12 @@ class ReportData:
         What `truth` and `forecast` count, for the axes.
     truth, forecast
         Shape (n,), n > 0, values >= 0.
+    examples
+        The forecasts that are explained one by one.
+    forecasts
+        Those that are listed, to be searched and sorted.
+    totals, grouped_by
+        Sums by group, and what the groups are; empty for none.
 
     Raises
     ------
@@ -96,13 +121,17 @@ class ReportData:
     """
 
     title: str
+    summary: str = ""
     facts: Mapping[str, str]
     columns: tuple[MetricColumn, ...]
     rows: tuple[MetricRow, ...]
     truth: Floats
     forecast: Floats
     calibration: Calibration
-    example: Example
+    examples: tuple[Example, ...]
+    forecasts: tuple[Example, ...] = ()
+    totals: tuple[TotalRow, ...] = ()
+    grouped_by: str = ""
     notes: tuple[str, ...] = ()
     unit: str = "units"
 

@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -66,7 +67,7 @@ class CategoryRegressor:
         ends = [(1 - coverage) / 2, (1 + coverage) / 2]
         return np.array([np.quantile(pool, ends) for pool in self._pools(X)])
 
-    def explain(self, X):
+    def explain(self, X, *, contributions=False):
         hit = Hit(id=self.ids[0], kind="item", score=0.5, text="the first one")
         return [
             Prediction(id=item.id, value=float(value), evidence=Evidence(items=(hit,)))
@@ -123,18 +124,68 @@ def test_forecasts_stand_beside_the_items_and_what_they_sold(lines_report):
     assert lines_report.forecast.interval.shape == (300, 2)
 
 
-def test_illustration_shows_the_typical_case_calibration_and_every_method(lines_report):
+def test_illustration_shows_calibration_and_every_method(lines_report):
     page = illustrate(lines_report)
-    assert [row.name for row in page.rows][:3] == ["zero-shot regressor", "without the graph", "constant"]
+    names = [row.name for row in page.rows]
+    assert names[:3] == ["zero-shot regressor", "the same without the graph", "constant"]
     assert [row.is_ours for row in page.rows] == [True] + [False] * 5
     held = dict(zip(page.calibration.nominal, page.calibration.observed, strict=True))
     assert held[0.9] == lines_report.scores.coverage_90
     assert held[0.1] < held[0.5] < held[0.9]
+    assert {column.key for column in page.columns} <= set(page.rows[0].values)
+    assert all(column.meaning for column in page.columns)
+
+
+def test_illustration_works_out_a_good_a_typical_and_a_bad_forecast(lines_report):
+    page = illustrate(lines_report)
     errors = np.abs(np.log1p(lines_report.truth) - np.log1p(lines_report.forecast.mean))
-    of_example = abs(np.log1p(page.example.truth) - np.log1p(page.example.prediction.value))
-    assert of_example == pytest.approx(np.median(errors), rel=0.01)
-    assert page.example.prediction.evidence.items[0].id in page.example.values
-    assert "squared log error: -" in page.notes[0]
+    by_title = {
+        example.title: abs(np.log1p(example.truth) - np.log1p(example.prediction.value))
+        for example in page.examples
+    }
+    assert list(by_title) == ["A good forecast", "A typical forecast", "A bad forecast"]
+    assert list(by_title.values()) == sorted(by_title.values())
+    assert by_title["A typical forecast"] == pytest.approx(np.median(errors), rel=0.01)
+    assert by_title["A bad forecast"] == pytest.approx(np.quantile(errors, 0.98), rel=0.05)
+    assert page.examples[0].prediction.evidence.items[0].id in page.examples[0].values
+
+
+def test_illustration_lists_forecasts_from_the_most_to_the_least_sold(lines_report):
+    truth = [example.truth for example in illustrate(lines_report).forecasts]
+    assert 100 <= len(truth) <= 300
+    assert truth == sorted(truth, reverse=True)
+    assert truth[0] == lines_report.truth.max()
+    assert truth[-1] == lines_report.truth.min()
+
+
+def test_illustration_says_what_was_asked_and_how_good_it_is(lines_report):
+    summary = illustrate(lines_report, unit="packs").summary
+    scores, best = lines_report.scores, min(each.rmsle for each in lines_report.baselines.values())
+    assert summary.startswith("Asked for the packs of 300 items drawn at random, having learned from 1,200")
+    assert f"its 90% intervals hold {scores.coverage_90:.0%} of the truth" in summary
+    gain = 1 - scores.rmsle / best
+    assert f"is {abs(gain):.0%} {'below' if gain > 0 else 'above'} that of the best baseline" in summary
+
+
+def test_illustration_says_what_the_graph_is_worth(lines_report):
+    (note,) = illustrate(lines_report).notes
+    assert re.search(
+        r"lowers the error by \d+%, .* lowers the squared log error by 0\.\d+ \(95% .* 0\.", note
+    )
+    assert "-" not in note
+    turned = replace(lines_report.difference, mean=0.2, low=0.1, high=0.3)
+    assert (
+        "raises the squared log error by 0.2" in illustrate(replace(lines_report, difference=turned)).notes[0]
+    )
+    unclear = replace(lines_report.difference, low=-0.1, high=0.3)
+    (note,) = illustrate(replace(lines_report, difference=unclear)).notes
+    assert "does not measurably change the error" in note
+
+
+def test_illustration_of_a_table_without_a_graph_tells_of_none(lines_report):
+    page = illustrate(replace(lines_report, no_graph=lines_report.scores))
+    assert page.notes == ()
+    assert "the same without the graph" not in [row.name for row in page.rows]
 
 
 def test_held_out_types_reach_the_regressor_as_groups(evaluate):
