@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from zeroshot_core.ranking.ranker import ZeroShotRanker
     from zeroshot_core.regression.contributions import Contributions
     from zeroshot_core.regression.regressor import ZeroShotRegressor
+    from zeroshot_core.regression.totals import GroupTotal
     from zeroshot_core.serving.loading import load_model, open_encoder, open_model, open_retriever
 
 # The estimators stand on scikit-learn, which takes longer to import than a framework does. lazy_loader opens
@@ -27,6 +28,7 @@ _MODULES = {
     "NoveltyDetector": "novelty.detector",
     "Telling": "ranking.likelihood",
     "Findings": "ranking.findings",
+    "GroupTotal": "regression.totals",
     "load_model": "serving.loading",
     "open_encoder": "serving.loading",
     "open_model": "serving.loading",
@@ -43,6 +45,7 @@ _MODULES = {
 __all__ = [
     "Contributions",
     "Findings",
+    "GroupTotal",
     "NoveltyDetector",
     "PromptedClassifier",
     "Prompting",

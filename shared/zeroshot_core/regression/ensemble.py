@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.regression.concept_links import TypeLinks
 from zeroshot_core.regression.encoder_views import EncoderView
 from zeroshot_core.regression.features import ConceptSpace, FeatureRows, FeatureTables
 from zeroshot_core.regression.heads import Head, fit_head
@@ -19,7 +20,9 @@ from zeroshot_core.regression.predictive_distribution import (
     expectation_factors,
 )
 from zeroshot_core.regression.scenarios import Scenario, choose_scenarios, posterior
+from zeroshot_core.regression.shared_errors import normal_scores, shared_variances
 from zeroshot_core.regression.targets import Targets
+from zeroshot_core.regression.totals import numbered
 from zeroshot_core.retrieval.out_of_fold import fold_neighbours
 from zeroshot_core.types import Item
 
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Ensemble", "fit_ensemble"]
 
 _N_SAMPLED = 3000
+_TYPICAL_SHARE = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +48,9 @@ class Ensemble:
         One for each scenario.
     rates
         Shape (s, t), how often a concept of each type is unseen in each scenario.
+    shared
+        Shape (s, t), the share of the variance of an item's error in each scenario that it has in common with
+        the items of its concept of each type; without a graph shape (s, 1), with those of its group.
     typical
         Shape (p,), the median of each feature of the training items in the first scenario; None in models
         saved before there was one.
@@ -54,6 +61,7 @@ class Ensemble:
     names: tuple[str, ...]
     heads: tuple[Head, ...]
     rates: Floats
+    shared: Floats
     typical: Floats | None = None
 
     def parts(self) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -66,7 +74,7 @@ class Ensemble:
             "n_models": [len(head.models) for head in self.heads],
             "errors": [head.error for head in self.heads],
         }
-        arrays |= {"targets": self.targets.values, "rates": self.rates}
+        arrays |= {"targets": self.targets.values, "rates": self.rates, "shared": self.shared}
         if self.typical is not None:
             arrays["typical"] = self.typical
         for place, head in enumerate(self.heads):
@@ -108,7 +116,15 @@ class Ensemble:
             # A feature that no training item has has no median.
             n_features = heads[0].models[0].n_features
             typical = state.array("typical", np.float64, (n_features,), is_finite=False)
-        return cls(tables=tables, targets=targets, names=names, heads=heads, rates=rates, typical=typical)
+        return cls(
+            tables=tables,
+            targets=targets,
+            names=names,
+            heads=heads,
+            rates=rates,
+            shared=_restored_shared(state, rates),
+            typical=typical,
+        )
 
     @property
     def error(self) -> float:
@@ -150,6 +166,10 @@ class Ensemble:
             said.append(_head_forecast(head, levels, scales, profile[places], self.targets))
         return MixedForecast(shares=shares, rows=asked, heads=tuple(said), targets=self.targets)
 
+    def blocks(self, items: Sequence[Item], space: ConceptSpace | None) -> tuple[Ints, ...]:
+        """Give the concept of each type of items, shape (q,), -1 for none; no types without a graph."""
+        return _blocks(space.linker.link(items) if space else None, self.tables)
+
 
 def fit_ensemble(
     items: Sequence[Item],
@@ -181,35 +201,61 @@ def fit_ensemble(
         linked=tables.rows(items, final.vectors, final.space),
         bare=tables.rows([replace(item, concepts=()) for item in items], final.vectors, final.space),
         views=tuple(views) or (final,),
+        groups=() if groups is None else (numbered(groups)[1],),
     )
     rng = np.random.default_rng(random_state)
     scenarios = choose_scenarios(training.linked.links, groups, len(items), rng)
-    heads, rates, medians = [], [], []
+    fitted = []
     for place, scenario in enumerate(tqdm(scenarios, "learning", unit="scenario", disable=not show_progress)):
         # The first scenario is that of most queries; for the others a sample is enough, and quick.
         sample = np.arange(len(items)) if place == 0 else _sample(len(items), rng)
-        head, unseen, median = _fit_scenario(scenario, sample, tables, training, top_k, random_state)
-        heads.append(head)
-        rates.append(unseen)
-        medians.append(median)
+        fitted.append(_fit_scenario(scenario, sample, tables, training, top_k, random_state))
     return Ensemble(
         tables=tables,
         targets=targets,
         names=tuple(scenario.name for scenario in scenarios),
-        heads=tuple(heads),
-        rates=np.stack(rates),
-        typical=medians[0],
+        heads=tuple(each.head for each in fitted),
+        rates=np.stack([each.unseen for each in fitted]),
+        shared=np.stack([each.shared for each in fitted]),
+        typical=fitted[0].typical,
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class _TrainingRows:
-    """All training items with their concepts and without, and as the encoders of some views see them."""
+    """All training items with their concepts and without, and as the encoders of some views see them.
+
+    Parameters
+    ----------
+    groups
+        One array of shape (n,), or none.
+    """
 
     targets: Targets
     linked: FeatureRows
     bare: FeatureRows
     views: tuple[EncoderView, ...]
+    groups: tuple[Ints, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _FittedScenario:
+    """What one scenario teaches.
+
+    Parameters
+    ----------
+    unseen
+        How often a concept of each type is unseen, shape (t,).
+    shared
+        A row of `Ensemble.shared`.
+    typical
+        The median of each feature, shape (p,).
+    """
+
+    head: Head
+    unseen: Floats
+    shared: Floats
+    typical: Floats
 
 
 def _fit_scenario(
@@ -219,19 +265,16 @@ def _fit_scenario(
     training: _TrainingRows,
     top_k: int,
     random_state: int,
-) -> tuple[Head, Floats, Floats]:
-    """Learn the head of a scenario on a sample of rows; how often each type's concept is unseen, (t,), too,
-    and the median of each feature, (p,).
-    """
-    targets = training.targets
+) -> _FittedScenario:
+    """Learn the head of a scenario on a sample of rows."""
+    targets, all_rows = training.targets, training.linked if scenario.keeps_links else training.bare
     tables = tables.out_of_fold(training.linked, targets.levels, scenario.folds)
     parts = []
     for view in training.views:
         asked = np.intersect1d(sample, view.rows)
         places, scores = fold_neighbours(view.vectors, scenario.folds, top_k, queries=asked)
         found = Neighbours(rows=places, scores=np.asarray(scores, dtype=np.float64))
-        rows = (training.linked if scenario.keeps_links else training.bare).take(asked)
-        rows = replace(rows, vectors=view.vectors[asked], space=view.space)
+        rows = replace(all_rows.take(asked), vectors=view.vectors[asked], space=view.space)
         features, unseen = tables.transform(rows, found, targets.levels, scenario.folds[asked])
         parts.append((asked, features, rows.vectors, unseen, found.rows, found.scores))
     order = np.argsort(np.concatenate([asked for asked, *_ in parts]))
@@ -250,8 +293,34 @@ def _fit_scenario(
     )
     forecast = _head_forecast(head, out_of_fold.levels, out_of_fold.scales, profile, targets)
     factors = expectation_factors(forecast, targets.values[sample])
-    calibrated = replace(head, calibration=replace(head.calibration, factors=factors))
-    return calibrated, unseen.mean(axis=0), _medians(features)
+    errors = (targets.levels[sample] - out_of_fold.levels) / out_of_fold.scales
+    shared = shared_variances(
+        normal_scores(errors, head.calibration.bins(out_of_fold.levels)),
+        [block[sample] for block in _blocks(all_rows.links, tables) or training.groups],
+        scenario.folds[sample],
+    )
+    return _FittedScenario(
+        head=replace(head, calibration=replace(head.calibration, factors=factors)),
+        unseen=unseen.mean(axis=0),
+        shared=shared if len(shared) else np.zeros(1),
+        typical=_medians(features),
+    )
+
+
+def _blocks(links: TypeLinks | None, tables: FeatureTables) -> tuple[Ints, ...]:
+    return () if links is None else tuple(links.first(type_) - 1 for type_ in tables.groupings.types)
+
+
+def _restored_shared(state: ModelState, rates: Floats) -> Floats:
+    """Take back what errors have in common; models saved before that was learned get a typical share."""
+    shared = np.zeros((len(rates), max(rates.shape[1], 1)))
+    if "shared" not in state.arrays:
+        shared[:, : rates.shape[1]] = _TYPICAL_SHARE * (rates > 0.5)
+        return np.asarray(shared / np.maximum(shared.sum(axis=1, keepdims=True), 1.0))
+    shared = state.array("shared", np.float64, shared.shape)
+    if not (shared.min() >= 0 and shared.sum(axis=1).max() <= 1 + 1e-9):
+        raise InvalidInputError("expected shares of variances from 0 to 1, got others")
+    return shared
 
 
 def _head_forecast(

@@ -34,6 +34,7 @@ from zeroshot_core.regression.features import ConceptSpace
 from zeroshot_core.regression.neighbour_features import known_neighbours
 from zeroshot_core.regression.predictive_distribution import STATISTICS
 from zeroshot_core.regression.targets import TARGETS, Targets, check_targets
+from zeroshot_core.regression.totals import GroupTotal, group_totals, numbered
 from zeroshot_core.retrieval import Retriever
 from zeroshot_core.types import Evidence, Item, Prediction
 
@@ -251,6 +252,81 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         fitted, items, vectors = self._asked(X)
         ends = self._forecast(fitted, items, vectors).interval(probability)
         return np.stack([fitted.shaped(end) for end in ends], axis=1)
+
+    def predict_total(
+        self, X: Sequence[Item | str], by: Sequence[Hashable] | None = None, coverage: float = 0.9
+    ) -> GroupTotal | list[GroupTotal]:
+        """Sum of the expectations over all items, or over the items of each group, with an interval.
+
+        Items with a concept in common err together, by as much as they did out of fold: intervals of sums are
+        wider than those of as many strangers.
+
+        Parameters
+        ----------
+        by
+            Shape (q,), the group of each item, such as its category; None sums up all.
+        coverage
+            Probability that an interval holds its sum, in (0, 1).
+
+        Returns
+        -------
+        GroupTotal | list[GroupTotal]
+            One, or one for each group in the order in which they come. The same items give the same interval
+            with the same `random_state`.
+        """
+        probability = real("coverage", coverage, above=0, below=1)
+        fitted, items, vectors = self._asked(X)
+        groups, codes = numbered(
+            [None] * len(items) if by is None else checks.groups(by, len(items), of="item")
+        )
+        groups = [None] if by is None else groups
+        forecast = self._forecast(fitted, items, vectors)
+        found = group_totals(
+            forecast,
+            codes,
+            len(groups),
+            blocks=fitted.ensemble.blocks(items, fitted.space) or (codes,),
+            shared=forecast.shares @ fitted.ensemble.shared,
+            coverage=probability,
+            rng=np.random.default_rng(self._settings().tuning.random_state),
+        )
+        totals, low, high = map(fitted.shaped, found)
+        told = [
+            GroupTotal(
+                group=group,
+                total=_plain(totals[row]),
+                interval=(_plain(low[row]), _plain(high[row])),
+                coverage=probability,
+                n=int((codes == row).sum()),
+            )
+            for row, group in enumerate(groups)
+        ]
+        return told[0] if by is None else told
+
+    def order_quantity(
+        self,
+        X: Sequence[Item | str],
+        cost_under: float | Sequence[float],
+        cost_over: float | Sequence[float],
+    ) -> Floats:
+        """How much to order where what is missing and what is left over cost differently; shape of `predict`.
+
+        The newsvendor's quantity (Arrow, Harris and Marschak, "Optimal inventory policy", Econometrica 19,
+        1951): the quantile at ``cost_under / (cost_under + cost_over)``, of counts the next whole number.
+
+        Parameters
+        ----------
+        cost_under, cost_over
+            What a unit costs that is missing, and one that is left over, above 0; one for all, or shape (q,).
+        """
+        fitted, items, vectors = self._asked(X)
+        under, over = (
+            _costs(name, cost, len(items))
+            for name, cost in (("cost_under", cost_under), ("cost_over", cost_over))
+        )
+        quantity = self._forecast(fitted, items, vectors).quantile(under / (under + over))
+        is_count = fitted.ensemble.targets.kind == "count"
+        return fitted.shaped(np.ceil(quantity - 1e-9) if is_count else quantity)
 
     def explain(
         self,
@@ -503,6 +579,16 @@ def _check_items(
             f"expected a graph for items that are linked to concepts ({linked[0]!r} is), got graph=None"
         )
     return known
+
+
+def _costs(name: str, cost: object, n: int) -> Floats:
+    """Check costs, one for all or one for each of `n` items, and give one for each, shape (n,)."""
+    found = checks.numbers(name, cost)
+    if found.shape not in {(), (n,)} or not (np.isfinite(found).all() and (found > 0).all()):
+        raise InvalidInputError(
+            f"expected {name} above 0, one for all or one for each of {n} items, got {checks.shown(cost)}"
+        )
+    return np.broadcast_to(found, (n,))
 
 
 def _plain(value: Floats) -> Value:

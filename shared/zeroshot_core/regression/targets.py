@@ -109,7 +109,8 @@ class Targets:
         if self.kind != "count":
             return low, high
         middle = np.rint((low + high) / 2.0)
-        low, high = np.ceil(low - 1e-9), np.floor(high + 1e-9)
+        # To add 0 makes 0 of -0.
+        low, high = np.ceil(low - 1e-9) + 0.0, np.floor(high + 1e-9)
         crossed = low > high
         return np.where(crossed, middle, low), np.where(crossed, middle, high)
 
