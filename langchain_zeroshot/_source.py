@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, TypeAlias, TypeVar
@@ -10,9 +10,9 @@ from typing import Annotated, Any, ClassVar, Generic, TypeAlias, TypeVar
 from langchain_core.load.serializable import Serializable
 from langchain_core.runnables import RunnableConfig, RunnableSerializable
 from pydantic import AfterValidator, ConfigDict, PrivateAttr, SecretStr, model_validator
-from zeroshot_core.checks import known_names
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.index.uri import uri_and_token
+from zeroshot_core.serving.argument_names import own_names
 from zeroshot_core.serving.inputs import answer_batch
 from zeroshot_core.serving.model_handle import ModelHandle
 from zeroshot_core.serving.threads import run_in_thread
@@ -20,6 +20,11 @@ from zeroshot_core.serving.threads import run_in_thread
 Configs: TypeAlias = "RunnableConfig | list[RunnableConfig] | None"
 In = TypeVar("In")
 Out = TypeVar("Out")
+
+
+Source: TypeAlias = Annotated[
+    Any, AfterValidator(lambda model: str(model) if isinstance(model, Path) else model)
+]
 
 
 class ModelSource(Serializable):
@@ -37,17 +42,21 @@ class ModelSource(Serializable):
     # Errors would show a password, and a token that is given as a text.
     model_config = ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True)
 
-    model: Annotated[Any, AfterValidator(lambda model: str(model) if isinstance(model, Path) else model)]
+    model: Source
     uri: str | None = None
     token: SecretStr | None = None
     _handle: ModelHandle = PrivateAttr()
+    _synonyms: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, model: Any = ..., **given: Any) -> None:
+        super().__init__(**(given if model is ... else {"model": model, **given}))
 
     @model_validator(mode="before")
     @classmethod
     def _checked(cls, given: Any) -> Any:
         # LangChain's own classes ignore what they don't know, which no setting of pydantic here outlives.
         if isinstance(given, dict):
-            known_names(cls.__name__, given, cls.model_fields)
+            given = own_names(cls.__name__, given, cls.model_fields, cls._synonyms)
             if isinstance(given.get("uri"), str):
                 uri, token = uri_and_token(given["uri"], given.get("token"))
                 given = {**given, "uri": uri, **({} if token is None else {"token": token})}

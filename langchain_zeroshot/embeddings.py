@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from langchain_core.embeddings import Embeddings
 from zeroshot_core.encoders import Encoder, FunctionEncoder, Role
 from zeroshot_core.errors import InvalidInputError
 
-from langchain_zeroshot._source import ModelSource
+from langchain_zeroshot._source import ModelSource, Source
 
 
 class ZeroShotEmbeddings(ModelSource, Embeddings):
@@ -17,8 +18,11 @@ class ZeroShotEmbeddings(ModelSource, Embeddings):
     Parameters
     ----------
     model
-        Folder of a saved model, name of an encoder (``"all-MiniLM-L6-v2"``), a fitted model, or an `Encoder`.
+        Folder of a saved model, name of an encoder, a fitted model, or an `Encoder`; also as ``model_name``.
     """
+
+    model: Source = "all-MiniLM-L6-v2"
+    _synonyms: ClassVar[Mapping[str, str]] = {"model_name": "model"}
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Embed texts that are searched, in one call of the encoder."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
-from pydantic import AfterValidator, BeforeValidator, Field
-from zeroshot_core.checks import known_names, real, whole
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from zeroshot_core.checks import instance, known_names, real, whole
+from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.index.filters import filter_of
+from zeroshot_core.serving.argument_names import own_names
+from zeroshot_core.serving.searches import SearchSettings, search
 from zeroshot_core.serving.threads import run_in_thread
 
 from langchain_zeroshot._convert import to_document
@@ -21,6 +24,9 @@ from langchain_zeroshot.embeddings import to_encoder
 if TYPE_CHECKING:
     from langchain_milvus import Milvus
     from zeroshot_core.graph import KnowledgeGraph
+
+
+_SEARCH = ("k", "graph_weight", "filter", "score_threshold")
 
 
 class RunParams(LangSmithRetrieverParams, total=False):
@@ -33,7 +39,8 @@ class ZeroShotRetriever(Batched[str, list[Document]], BaseRetriever):
     """Known items near a query, by their vectors and through the graph.
 
     The metadata of a document are the item's own, with its `score`, the `parts` of the score, the `path` that
-    led to it in words, and its `concepts`. `k`, `graph_weight` and `filter` may also be given per call.
+    led to it in words, and its `concepts`. What is looked for may also be given per call, and as the
+    ``search_kwargs`` of a vector store's retriever; `k` also as ``top_k``.
 
     Parameters
     ----------
@@ -45,6 +52,8 @@ class ZeroShotRetriever(Batched[str, list[Document]], BaseRetriever):
         0 is pure vector search, 1 pure graph; None is the model's own.
     filter
         A mapping such as ``{"brand": "acme", "price": {"$gt": 3}}``, or a filter of the core.
+    score_threshold
+        Least score, from -1 to 1; of the `k` best, those below it are left out.
     """
 
     k: Annotated[int, BeforeValidator(partial(whole, "k", least=1))] = Field(default=10, ge=1)
@@ -52,6 +61,15 @@ class ZeroShotRetriever(Batched[str, list[Document]], BaseRetriever):
         Field(default=None, ge=0, le=1)
     )
     filter: Annotated[Any, AfterValidator(lambda given: filter_of(given) and given)] = None
+    score_threshold: (
+        Annotated[float, BeforeValidator(partial(real, "score_threshold", least=-1, most=1))] | None
+    ) = Field(default=None, ge=-1, le=1)
+    _synonyms: ClassVar[Mapping[str, str]] = {"top_k": "k"}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flattened(cls, given: Any) -> Any:
+        return _with_search_kwargs(given) if isinstance(given, dict) else given
 
     @classmethod
     def from_milvus(
@@ -74,7 +92,7 @@ class ZeroShotRetriever(Batched[str, list[Document]], BaseRetriever):
             Metadata that link a document to concepts: ids, or values such as `KnowledgeGraph.from_table`
             makes ids of (``kind`` links ``wine`` to ``kind:wine``).
         settings
-            `k`, `graph_weight`, `filter`, `tags` and `metadata`.
+            `k`, `graph_weight`, `filter`, `score_threshold`, `tags` and `metadata`.
 
         Raises
         ------
@@ -102,12 +120,14 @@ class ZeroShotRetriever(Batched[str, list[Document]], BaseRetriever):
         return cls(model=core, **settings)
 
     def _get_ls_params(self, **kwargs: Any) -> RunParams:
+        inner = kwargs.get("search_kwargs")
+        given = kwargs | (inner if isinstance(inner, dict) else {})
         return RunParams(
             ls_retriever_name="zeroshot",
             ls_vector_store_provider="milvus",
             ls_embedding_provider="zeroshot",
             ls_embedding_model=self._handle.encoder_name,
-            k=kwargs.get("k") or self.k,
+            k=given.get("k") or given.get("top_k") or self.k,
         )
 
     def _get_relevant_documents(
@@ -121,8 +141,23 @@ class ZeroShotRetriever(Batched[str, list[Document]], BaseRetriever):
         return await run_in_thread(self._get_relevant_documents)(query, **options)
 
     def _look_up(self, inputs: list[str], **options: Any) -> list[list[Document]]:
-        known_names("ZeroShotRetriever", options, ("k", "graph_weight", "filter"))
-        given = {"k": self.k, "graph_weight": self.graph_weight, "filter": self.filter, **options}
-        top_k, filter = given.pop("k"), filter_of(given.pop("filter"))
-        hits = self._handle.retriever.retrieve(inputs, top_k=top_k, filter=filter, **given)
-        return [[to_document(hit) for hit in row] for row in hits]
+        given = {**{name: getattr(self, name) for name in _SEARCH}, **_asked(options)}
+        settings = SearchSettings(**{**given, "filter": filter_of(given["filter"])})
+        rows = search(self._handle.retriever, inputs, settings)
+        return [[to_document(hit) for hit in row] for row in rows]
+
+
+def _asked(options: dict[str, Any]) -> dict[str, Any]:
+    """Read the options of a call."""
+    return own_names("ZeroShotRetriever", _with_search_kwargs(options), _SEARCH, ZeroShotRetriever._synonyms)
+
+
+def _with_search_kwargs(given: dict[str, Any]) -> dict[str, Any]:
+    """Put what a vector store's retriever calls its ``search_kwargs`` among the other arguments."""
+    outer = {**given}
+    inner: dict[str, Any] = outer.pop("search_kwargs", {})
+    instance("search_kwargs", inner, dict)
+    known_names("search_kwargs", inner, {*_SEARCH, *ZeroShotRetriever._synonyms})
+    if twice := sorted(outer.keys() & inner.keys()):
+        raise InvalidInputError(f"expected {twice[0]!r} once, got it within search_kwargs too; leave one out")
+    return outer | inner

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
-from zeroshot_core.checks import known_names
 from zeroshot_core.index.uri import uri_and_token
+from zeroshot_core.serving.argument_names import own_names
 from zeroshot_core.serving.model_handle import ModelHandle
+
+Source: TypeAlias = Annotated[
+    Any, AfterValidator(lambda model: str(model) if isinstance(model, Path) else model)
+]
 
 
 class ModelSource(BaseModel):
@@ -27,12 +32,14 @@ class ModelSource(BaseModel):
     # Errors would show a password, and a token that is given as a text.
     model_config = ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True)
 
-    model: Annotated[Any, AfterValidator(lambda model: str(model) if isinstance(model, Path) else model)] = (
-        Field(description="Folder or name, or the loaded object.")
-    )
+    model: Source = Field(description="Folder or name, or the loaded object.")
     uri: str | None = None
     token: SecretStr | None = Field(default=None, exclude=True)
     _handle: ModelHandle = PrivateAttr()
+    _synonyms: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, model: Any = ..., **given: Any) -> None:
+        super().__init__(**(given if model is ... else {"model": model, **given}))
 
     @model_validator(mode="before")
     @classmethod
@@ -40,7 +47,7 @@ class ModelSource(BaseModel):
         # Dumps hold the name of the class, and an embedding's the fingerprint of its encoder.
         if isinstance(given, dict):
             given = {key: value for key, value in given.items() if key not in ("class_name", "fingerprint")}
-            known_names(cls.__name__, given, cls.model_fields)
+            given = own_names(cls.__name__, given, cls.model_fields, cls._synonyms)
             if isinstance(given.get("uri"), str):
                 uri, token = uri_and_token(given["uri"], given.get("token"))
                 given = {**given, "uri": uri, **({} if token is None else {"token": token})}

@@ -10,7 +10,7 @@ from typing_extensions import Self
 from zeroshot_core.encoders import Encoder, FunctionEncoder
 from zeroshot_core.serving.threads import method_in_thread
 
-from llama_index_zeroshot._source import ModelSource
+from llama_index_zeroshot._source import ModelSource, Source
 
 
 class ZeroShotEmbedding(ModelSource, BaseEmbedding):
@@ -21,12 +21,21 @@ class ZeroShotEmbedding(ModelSource, BaseEmbedding):
     Parameters
     ----------
     model
-        Folder of a saved model, name of an encoder (``"all-MiniLM-L6-v2"``), a fitted model, or an `Encoder`.
+        Folder of a saved model, name of an encoder, a fitted model, or an `Encoder`; also as ``model_name``,
+        which is what the embedding is called where both are given.
     uri, token
         Milvus address and credentials of a saved model, where they differ from the saved ones.
     """
 
+    model: Source = "all-MiniLM-L6-v2"
     embed_batch_size: int = Field(default=512, gt=0, le=2048)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_by_name(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "model_name" in given and "model" not in given:
+            return {**given, "model": given["model_name"]}
+        return given
 
     @model_validator(mode="after")
     def _named(self) -> Self:

@@ -12,7 +12,6 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.core.vector_stores import MetadataFilters
 from pydantic import SecretStr
-from zeroshot_core.checks import known_arguments, real, whole
 from zeroshot_core.encoders import joint_vector
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
@@ -20,8 +19,10 @@ from zeroshot_core.index import Filter
 from zeroshot_core.index.existing_collection import CollectionFields
 from zeroshot_core.retrieval import Retriever
 from zeroshot_core.retrieval.existing_retriever import existing_retriever
+from zeroshot_core.serving.argument_names import named_arguments
 from zeroshot_core.serving.loading import ModelLike
 from zeroshot_core.serving.model_handle import ModelHandle
+from zeroshot_core.serving.searches import SearchSettings, search
 from zeroshot_core.serving.threads import method_in_thread
 
 from llama_index_zeroshot._convert import to_filter, to_node
@@ -41,7 +42,7 @@ class MilvusStore(Protocol):
         """A MilvusClient."""
 
 
-@known_arguments
+@named_arguments({"similarity_top_k": "k", "top_k": "k", "filters": "filter"})
 class ZeroShotRetriever(BaseRetriever):
     """Known items near a query, by their vectors and through the graph.
 
@@ -54,11 +55,14 @@ class ZeroShotRetriever(BaseRetriever):
     model
         Folder of a saved model, a fitted model, or a `Retriever`.
     k
-        Number of nodes.
+        Number of nodes; also as ``similarity_top_k`` or ``top_k``.
     graph_weight
         0 is pure vector search, 1 pure graph; None is the model's own.
     filter
-        LlamaIndex's `MetadataFilters`, a filter of the core, or a mapping such as ``{"price": {"$gt": 3}}``.
+        LlamaIndex's `MetadataFilters`, a filter of the core, or a mapping such as ``{"price": {"$gt": 3}}``;
+        also as ``filters``.
+    score_threshold
+        Least score, from -1 to 1; of the `k` best, those below it are left out.
     uri, token
         Milvus address, where it is a server or not the saved one, and its credentials.
     """
@@ -70,16 +74,17 @@ class ZeroShotRetriever(BaseRetriever):
         k: int = 10,
         graph_weight: float | None = None,
         filter: MetadataFilters | Filter | Mapping[str, Any] | None = None,
+        score_threshold: float | None = None,
         uri: str | None = None,
         token: SecretStr | str | None = None,
         callback_manager: CallbackManager | None = None,
     ) -> None:
         self.model = model
-        self.k = whole("k", k, least=1)
-        self.graph_weight = (
-            None if graph_weight is None else real("graph_weight", graph_weight, least=0, most=1)
-        )
+        self.k = k
+        self.graph_weight = graph_weight
         self.filter = to_filter(filter)
+        self.score_threshold = score_threshold
+        self._settings()
         self._handle = ModelHandle(model, uri, token)
         super().__init__(callback_manager=callback_manager)
 
@@ -107,7 +112,7 @@ class ZeroShotRetriever(BaseRetriever):
         embed_model
             What the vectors of the store come from; None is `Settings.embed_model`.
         settings
-            `k`, `graph_weight`, `filter` and `callback_manager`.
+            `k`, `graph_weight`, `filter`, `score_threshold` and `callback_manager`.
 
         Raises
         ------
@@ -132,13 +137,16 @@ class ZeroShotRetriever(BaseRetriever):
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         retriever, texts = self._handle.retriever, query_bundle.custom_embedding_strs or ()
-        (hits,) = retriever.retrieve(
-            [query_bundle.query_str],
-            top_k=self.k,
+        vectors = joint_vector(retriever.encoder, texts, vector=query_bundle.embedding)
+        (hits,) = search(retriever, [query_bundle.query_str], self._settings(), vectors=vectors)
+        return [*map(to_node, hits)]
+
+    def _settings(self) -> SearchSettings:
+        return SearchSettings(
+            k=self.k,
             graph_weight=self.graph_weight,
             filter=self.filter,
-            vectors=joint_vector(retriever.encoder, texts, vector=query_bundle.embedding),
+            score_threshold=self.score_threshold,
         )
-        return [*map(to_node, hits)]
 
     _aretrieve = method_in_thread(_retrieve)

@@ -14,9 +14,10 @@ from langchain_core.load import dumps, loads
 from langchain_core.tools import BaseTool
 from langchain_core.vectorstores import VectorStore
 from llama_index.core.callbacks import CallbackManager
-from llama_index.core.vector_stores import VectorStoreQuery
+from llama_index.core.vector_stores import MetadataFilter, MetadataFilters, VectorStoreQuery
 from zeroshot_core import InvalidInputError
 from zeroshot_core.encoders import HashEncoder
+from zeroshot_core.serving import model_handle
 from zeroshot_core.serving.loading import open_model
 
 import langchain_zeroshot as langchain
@@ -32,7 +33,7 @@ CONSTRUCTORS = {
     "langchain vector store": (ZeroShotVectorStore, "url", "uri"),
     "llama-index embedding": (llama_index.ZeroShotEmbedding, "embed_batchsize", "embed_batch_size"),
     "llama-index reranking": (llama_index.ZeroShotRerank, "topn", "top_n"),
-    "llama-index retriever": (llama_index.ZeroShotRetriever, "filters", "filter"),
+    "llama-index retriever": (llama_index.ZeroShotRetriever, "similar_top_k", "similarity_top_k"),
     "llama-index query engine": (llama_index.ZeroShotQueryEngine, "coverag", "coverage"),
     "llama-index graph store": (llama_index.ZeroShotPropertyGraphStore, "url", "uri"),
 }
@@ -63,7 +64,9 @@ def test_options_of_a_call_are_refused_too(saved_model: Path) -> None:
     for call, right in [
         (lambda: retriever.invoke(QUERY, filters={"aisle": "pets"}), "filter"),
         (lambda: retriever.batch([QUERY], graphweight=0.5), "graph_weight"),
-        (lambda: retriever.bind(top_k=3).invoke(QUERY), "it takes filter, graph_weight, k"),
+        (lambda: retriever.bind(n=3).invoke(QUERY), "it takes filter, graph_weight, k"),
+        (lambda: retriever.invoke(QUERY, k=3, top_k=3), "expected 'k' once, got it as 'k' and as 'top_k'"),
+        (lambda: retriever.invoke(QUERY, search_kwargs={"expr": "1 == 1"}), "search_kwargs does not know"),
         (lambda: predictor.invoke(QUERY, coverag=0.5), "coverage"),
         (lambda: predictor.batch([QUERY], topk=3), "top_k"),
         (lambda: list(predictor.stream(QUERY, promptings=None)), "prompting"),
@@ -181,3 +184,76 @@ def test_what_stands_on_a_folder_is_copied_and_what_holds_a_model_says_what_to_d
         for copied in (pickle.dumps, copy.deepcopy):
             with pytest.raises(InvalidInputError, match="save it, "):
                 copied(made)
+
+
+def test_the_names_of_the_frameworks_mean_what_they_mean_there(saved_model: Path) -> None:
+    wine = {"aisle": "drinks"}
+    asked = {"k": 3, "filter": wine, "score_threshold": 0.5}
+    langchains = [
+        langchain.ZeroShotRetriever(saved_model, **asked),
+        langchain.ZeroShotRetriever(saved_model, top_k=3, filter=wine, score_threshold=0.5),
+        langchain.ZeroShotRetriever(saved_model, search_kwargs=asked),
+        langchain.ZeroShotRetriever(saved_model).bind(search_kwargs=asked),
+        langchain.ZeroShotRetriever(saved_model).bind(top_k=3, filter=wine, score_threshold=0.5),
+    ]
+    llama_indexes = [
+        llama_index.ZeroShotRetriever(saved_model, **asked),
+        llama_index.ZeroShotRetriever(
+            saved_model,
+            similarity_top_k=3,
+            filters=MetadataFilters(filters=[MetadataFilter(key="aisle", value="drinks")]),
+            score_threshold=0.5,
+        ),
+    ]
+    found = [[one.id for one in retriever.invoke(QUERY)] for retriever in langchains]
+    found += [[one.node_id for one in retriever.retrieve(QUERY)] for retriever in llama_indexes]
+    assert found == [found[0]] * 7
+    assert len(found[0]) == 3
+
+
+def test_a_threshold_leaves_out_what_is_farther(saved_model: Path) -> None:
+    nodes = llama_index.ZeroShotRetriever(saved_model, k=20).retrieve(QUERY)
+    near = llama_index.ZeroShotRetriever(saved_model, k=20, score_threshold=nodes[4].score).retrieve(QUERY)
+    assert [node.node_id for node in near] == [node.node_id for node in nodes[:5]]
+    for kind in (langchain.ZeroShotRetriever, llama_index.ZeroShotRetriever):
+        with pytest.raises(ValueError, match="expected score_threshold as a number from -1 to 1, got 2"):
+            kind(saved_model, score_threshold=2)
+
+
+def test_one_thing_under_two_names_is_refused(saved_model: Path) -> None:
+    for kind, given in [
+        (langchain.ZeroShotRetriever, {"k": 2, "top_k": 2}),
+        (langchain.ZeroShotRetriever, {"k": 2, "search_kwargs": {"k": 2}}),
+        (llama_index.ZeroShotRetriever, {"k": 2, "similarity_top_k": 2}),
+        (langchain.ZeroShotEmbeddings, {"model": saved_model, "model_name": saved_model}),
+    ]:
+        with pytest.raises(ValueError, match=r"once, got it .*; leave one out"):
+            kind(**({"model": saved_model} | given))
+
+
+def test_the_first_argument_is_the_model_everywhere(saved_model: Path) -> None:
+    for kind in (
+        langchain.ZeroShotEmbeddings,
+        langchain.ZeroShotPredictor,
+        langchain.ZeroShotRetriever,
+        llama_index.ZeroShotEmbedding,
+        llama_index.ZeroShotQueryEngine,
+        llama_index.ZeroShotRerank,
+        llama_index.ZeroShotRetriever,
+    ):
+        assert str(kind(saved_model).model) == str(saved_model)
+
+
+def test_embeddings_have_the_default_encoder_and_know_it_as_the_model_s_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(
+        model_handle, "open_encoder", lambda model, **address: opened.append(model) or HashEncoder(16)
+    )
+    for made in (langchain.ZeroShotEmbeddings(), langchain.ZeroShotEmbeddings(model_name="a folder")):
+        assert len(made.embed_query(QUERY)) == 16
+    for made in (llama_index.ZeroShotEmbedding(), llama_index.ZeroShotEmbedding(model_name="a folder")):
+        assert len(made.get_query_embedding(QUERY)) == 16
+        assert made.model_name == made.model
+    assert opened == ["all-MiniLM-L6-v2", "a folder"] * 2
