@@ -33,7 +33,7 @@ from zeroshot_core.regression.ensemble import Ensemble, fit_ensemble
 from zeroshot_core.regression.features import ConceptSpace
 from zeroshot_core.regression.neighbour_features import known_neighbours
 from zeroshot_core.regression.predictive_distribution import STATISTICS
-from zeroshot_core.regression.targets import TARGETS, Targets, check_targets
+from zeroshot_core.regression.targets import MISSING, TARGETS, Targets, check_targets, known_targets
 from zeroshot_core.regression.totals import GroupTotal, group_totals, numbered
 from zeroshot_core.retrieval import Retriever
 from zeroshot_core.types import Evidence, Item, Prediction
@@ -135,7 +135,12 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         self.show_progress = show_progress
 
     def fit(
-        self, X: Sequence[Item | str], y: Any, groups: Sequence[Hashable] | None = None
+        self,
+        X: Sequence[Item | str],
+        y: Any,
+        groups: Sequence[Hashable] | None = None,
+        *,
+        missing: str = "raise",
     ) -> ZeroShotRegressor:
         """Index the known items and learn what their evidence says about the targets.
 
@@ -148,6 +153,9 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         groups
             Shape (n,): what will be unseen as a whole when predicting (the product type of each item, say).
             None learns for every way of being new that the graph's types suggest.
+        missing
+            ``"raise"`` refuses NaN and None among the targets; ``"drop"`` leaves items without a target out,
+            and fills single gaps of curves in from their other steps. A warning says how many.
 
         Raises
         ------
@@ -159,9 +167,14 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         """
         settings = self._settings()
         items = as_items(X, prefix="item-")
-        targets = check_targets(y, len(items), settings.target)
         check_graph(self.graph)
         checked_groups = _check_items(items, groups, self.graph)
+        if choice("missing", missing, MISSING) == "drop":
+            y, rows = known_targets(y, len(items), settings.target)
+            items = [items[row] for row in rows]
+            groups = None if checked_groups is None else [checked_groups[row] for row in rows]
+            checked_groups = _check_items(items, groups, self.graph)
+        targets = check_targets(y, len(items), settings.target)
         base = resolve_encoder(self.encoder)
         settings.tuning.check_encoder(base)
 

@@ -6,6 +6,7 @@ count. A curve is learned as its level (the sum, or the mean for signed targets)
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -17,12 +18,13 @@ from zeroshot_core.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from zeroshot_core.estimators.model_state import ModelState
-    from zeroshot_core.types import Floats
+    from zeroshot_core.types import Floats, Ints
 
-__all__ = ["TARGETS", "TargetKind", "Targets", "check_targets"]
+__all__ = ["MISSING", "TARGETS", "TargetKind", "Targets", "check_targets", "known_targets"]
 
 TargetKind: TypeAlias = Literal["count", "nonnegative", "real"]
 TARGETS = ("auto", "count", "nonnegative", "real")
+MISSING = ("raise", "drop")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,12 +126,7 @@ def check_targets(y: Any, n_items: int, kind: str) -> Targets:
         If lengths differ, a value is not a finite number, or does not fit the kind.
     """
     choice("target", kind, TARGETS)
-    values = numbers("targets", y)
-    if values.ndim not in (1, 2) or len(values) != n_items or 0 in values.shape:
-        raise InvalidInputError(
-            f"expected targets of shape ({n_items},) or ({n_items}, horizon), one for each item, "
-            f"got {values.shape}"
-        )
+    values = _shaped(y, n_items)
     is_curve = values.ndim == 2
     values = values.reshape(n_items, -1)
     _check_values(values, kind)
@@ -137,12 +134,70 @@ def check_targets(y: Any, n_items: int, kind: str) -> Targets:
     return Targets(values=values, kind=found, is_curve=is_curve)  # type: ignore[arg-type]
 
 
+def known_targets(y: Any, n_items: int, kind: str) -> tuple[Floats, Ints]:
+    """Leave out the rows without a target, told in one warning, and fill gaps of curves in.
+
+    A gap gets what the mean curve of all rows has there, scaled to the steps of the row that are known; for
+    signed targets moved to them. Whole numbers stay whole.
+
+    Returns
+    -------
+    values
+        Shape (m,) or (m, horizon), without NaN.
+    rows
+        Which of the items have them, shape (m,).
+
+    Raises
+    ------
+    InvalidInputError
+        If the shape is wrong, or a target is no number.
+    """
+    values = _shaped(y, n_items)
+    curves = values.reshape(n_items, -1)
+    rows = np.flatnonzero(~np.isnan(curves).all(axis=1))
+    curves, n_left_out = curves[rows], n_items - len(rows)
+    n_gaps = int(np.isnan(curves).any(axis=1).sum())
+    if n_left_out or n_gaps:
+        gaps = f"{n_gaps} have gaps, which are filled in from their other steps"
+        left_out = f"{n_left_out} of {n_items} items have no target and are left out"
+        told = "; ".join([left_out] * (n_left_out > 0) + [gaps] * (n_gaps > 0))
+        warnings.warn(told, stacklevel=3)
+    filled = _filled(curves, is_signed=kind == "real" or bool((curves < 0).any())) if n_gaps else curves
+    return filled.reshape(len(rows), *values.shape[1:]), rows
+
+
+def _filled(curves: Floats, *, is_signed: bool) -> Floats:
+    """Fill the gaps of curves (m, horizon) that have some values in each row."""
+    known = ~np.isnan(curves)
+    mean = np.where(known, curves, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    own, others = np.where(known, curves, 0.0).sum(axis=1), (known * mean).sum(axis=1)
+    n_known = known.sum(axis=1)
+    if is_signed:
+        expected = mean + ((own - others) / n_known)[:, None]
+    else:
+        scaled = mean * (own / np.where(others > 0, others, 1.0))[:, None]
+        expected = np.where((others > 0)[:, None], scaled, (own / n_known)[:, None])
+    if (curves[known] == np.floor(curves[known])).all():
+        expected = np.rint(expected)
+    return np.where(known, curves, expected)
+
+
+def _shaped(y: Any, n_items: int) -> Floats:
+    values = numbers("targets", y)
+    if values.ndim not in (1, 2) or len(values) != n_items or 0 in values.shape:
+        raise InvalidInputError(
+            f"expected targets of shape ({n_items},) or ({n_items}, horizon), one for each item, "
+            f"got {values.shape}"
+        )
+    return values
+
+
 def _check_values(values: Floats, kind: str) -> None:
     rows = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if len(rows):
         raise InvalidInputError(
             f"expected finite targets, got {values[rows[0]].tolist()} in row {rows[0]} "
-            f"({len(rows)} such rows); drop these items or fill them in"
+            f"({len(rows)} such rows); drop these items or fill them in, or fit with missing='drop'"
         )
     negative = np.flatnonzero((values < 0).any(axis=1))
     if kind in ("count", "nonnegative") and len(negative):

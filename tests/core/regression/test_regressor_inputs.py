@@ -225,3 +225,21 @@ def test_what_fails_leaves_a_fitted_model_as_it_was(shop: ZeroShotRegressor) -> 
         shop.fit(TEXTS, [float("nan")] * 8)
 
     assert shop.predict(TEXTS).tolist() == before.tolist()
+
+
+def test_items_without_a_target_are_left_out_if_wanted() -> None:
+    texts, y = [*TEXTS, "nobody knows"], [*Y, None]
+    groups = [n % 3 for n in range(len(texts))]
+    model = ZeroShotRegressor(HashEncoder(32))
+    with pytest.raises(InvalidInputError, match=r"got \[nan\] in row .*, or fit with missing='drop'"):
+        model.fit(texts, y)
+    with pytest.raises(InvalidInputError, match="expected missing to be one of 'raise', 'drop', got 'omit'"):
+        model.fit(texts, y, missing="omit")
+    with pytest.warns(UserWarning, match=f"^1 of {len(texts)} items have no target and are left out$"):
+        model.fit(texts, y, groups, missing="drop")
+
+    assert len(model.ids_) == len(TEXTS)
+    plain = ZeroShotRegressor(HashEncoder(32)).fit(TEXTS, Y, groups[:-1])
+    assert model.predict(TEXTS[:3]).tolist() == plain.predict(TEXTS[:3]).tolist()
+    model.close()
+    plain.close()

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import datetime
+
 import numpy as np
+import pandas as pd
 import pytest
 from zeroshot_core import InvalidInputError
-from zeroshot_core.regression.targets import Targets, check_targets
+from zeroshot_core.regression.targets import Targets, check_targets, known_targets
 
 
 @pytest.mark.parametrize(
@@ -73,3 +76,46 @@ def test_ends_of_other_targets_are_not_rounded() -> None:
         [-1.5],
         [0.25],
     ]
+
+
+def test_gaps_of_curves_are_filled_in_by_the_mean_curve_and_the_other_steps() -> None:
+    gap, curves = np.nan, [[1, 2, 3], [10, 20, 30], [100, np.nan, 300], [np.nan] * 3, [np.nan, 4, np.nan]]
+
+    with pytest.warns(UserWarning, match="^1 of 5 items have no target and are left out; 2 have gaps, which"):
+        values, rows = known_targets(curves, 5, "auto")
+
+    assert rows.tolist() == [0, 1, 2, 4]
+    known = np.delete(np.array(curves), 3, axis=0)
+    np.testing.assert_array_equal(values[~np.isnan(known)], known[~np.isnan(known)])
+    assert values[2, 1] == np.rint(400 / (37 + 111) * (26 / 3))
+    assert (values == np.floor(values)).all()
+    with pytest.warns(UserWarning, match="^1 have gaps"):
+        signed, _ = known_targets([[-1.5, 0.0], [gap, 1.0]], 2, "auto")
+    assert signed[1, 0] == -1.5 + (1.0 - 0.5)
+
+
+def test_no_warning_where_no_target_is_missing() -> None:
+    values, rows = known_targets([1, 2.5], 2, "auto")
+
+    assert (values.tolist(), rows.tolist()) == ([1, 2.5], [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("strange", "shown"),
+    [
+        (np.array(["2026-01-01"], dtype="datetime64[D]"), "datetime64"),
+        ([datetime.date(2026, 1, 1)], "of type date"),
+        (np.array([True]), "of type bool"),
+        ([True], "of type bool"),
+        (pd.Series([True], dtype="boolean"), "of type bool"),
+        (pd.Series(pd.to_datetime(["2026-01-01"])), "datetime64"),
+        ([pd.Timestamp("2026-01-01")], "of type Timestamp"),
+        (np.array([1 + 2j]), "of type complex128"),
+        ([1 + 2j], "of type complex"),
+        (np.ma.masked_array([1.0], mask=[True]), "1 masked entries"),
+    ],
+)
+def test_what_is_no_number_is_refused_by_name_missing_or_not(strange: object, shown: str) -> None:
+    for ask in (check_targets, known_targets):
+        with pytest.raises(InvalidInputError, match=f"expected targets that are numbers, got .*{shown}"):
+            ask(strange, 1, "auto")  # type: ignore[operator]
