@@ -4,6 +4,7 @@ from .function import FunctionEncoder
 from .hashing import HashEncoder
 from .head import HeadEncoder
 from .loading import encoder_from_config, load_encoder
+from .packaged_encoder import PackagedEncoder
 from .runtimes import in_runtime
 from .transformer import TransformerEncoder
 from .wrappers import CachedEncoder, KnownVectors
@@ -15,6 +16,7 @@ __all__ = [
     "HashEncoder",
     "HeadEncoder",
     "KnownVectors",
+    "PackagedEncoder",
     "Role",
     "TransformerEncoder",
     "encoder_from_config",

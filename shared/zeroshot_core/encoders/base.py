@@ -42,6 +42,11 @@ class Encoder(ABC):
         return ("text",)
 
     @property
+    def languages(self) -> frozenset[str] | None:
+        """ISO 639-1 codes of the languages that it reads; None where that is not known."""
+        return None
+
+    @property
     def repeatability(self) -> float:
         """Least cosine between two encodings of one text: batches change a vector in its last bits."""
         return 0.999

@@ -104,6 +104,11 @@ class HeadEncoder(Encoder):
         return self._base.modalities
 
     @property
+    def languages(self) -> frozenset[str] | None:
+        """The base's."""
+        return self._base.languages
+
+    @property
     def repeatability(self) -> float:
         """The base's."""
         return self._base.repeatability

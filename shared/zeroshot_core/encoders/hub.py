@@ -31,6 +31,8 @@ _WIDELY_USED = (
     "intfloat/e5-small-v2",
     "intfloat/multilingual-e5-small",
     "thenlper/gte-small",
+    "multilingual-e5-small",
+    "use-multilingual",
 )
 
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from zeroshot_core import checks
 from zeroshot_core.encoders.base import Encoder
@@ -17,6 +17,7 @@ from zeroshot_core.encoders.head import HeadEncoder
 from zeroshot_core.encoders.hub import cached_folder, fetched_folder, nearest_model
 from zeroshot_core.encoders.model_folder import check_model_folder
 from zeroshot_core.encoders.onnx import Runtime
+from zeroshot_core.encoders.packaged_encoder import PackagedEncoder
 from zeroshot_core.encoders.runtimes import check_runtime, in_runtime
 from zeroshot_core.encoders.settings import (
     check_settings,
@@ -28,6 +29,7 @@ from zeroshot_core.encoders.settings import (
     set_prompts,
     suited_pooling,
 )
+from zeroshot_core.encoders.text_languages import PACKAGED_LANGUAGES
 from zeroshot_core.encoders.transformer import TransformerEncoder, no_library_bars
 from zeroshot_core.errors import ArtifactError, FingerprintMismatchError, InvalidInputError, ZeroShotError
 
@@ -42,6 +44,26 @@ _MODEL_PACKAGES = {
 }
 
 
+@overload
+def load_encoder(  # type: ignore[overload-overlap]
+    name_or_path: Literal["use-multilingual", "multilingual-e5-small"],
+) -> PackagedEncoder: ...
+
+
+@overload
+def load_encoder(
+    name_or_path: str | os.PathLike[str] = ...,
+    *,
+    pooling: str | None = ...,
+    max_length: int | None = ...,
+    prompts: Mapping[str, str] | None = ...,
+    device: str | None = ...,
+    batch_tokens: int | None = ...,
+    runtime: Runtime = ...,
+    trust: bool = ...,
+) -> TransformerEncoder: ...
+
+
 def load_encoder(
     name_or_path: str | os.PathLike[str] = "all-MiniLM-L6-v2",
     *,
@@ -52,8 +74,11 @@ def load_encoder(
     batch_tokens: int | None = None,
     runtime: Runtime = "torch",
     trust: bool = False,
-) -> TransformerEncoder:
+) -> TransformerEncoder | PackagedEncoder:
     """Open a text encoder: a folder, an installed model package, or a model of the Hugging Face hub.
+
+    ``"use-multilingual"`` and ``"multilingual-e5-small"`` come with the extra ``multilingual``; they are as
+    they are, and take no settings (see `PackagedEncoder`).
 
     A sentence-transformers model is taken as it is. A plain transformers model gets its pooling from what it
     is: the last token where tokens see only what is before them (GPT), the mean otherwise (BERT, the encoder
@@ -92,6 +117,10 @@ def load_encoder(
     """
     check_settings(pooling, max_length, prompts)
     check_runtime(runtime)
+    if isinstance(name_or_path, str) and name_or_path in PACKAGED_LANGUAGES:
+        given = {"pooling": pooling, "max_length": max_length, "prompts": prompts, "device": device}
+        _refuse_settings(name_or_path, given | {"batch_tokens": batch_tokens, "runtime": runtime})
+        return PackagedEncoder(name_or_path)
     folder, name = _locate(name_or_path, trust=trust)
     encoder = _open_folder(
         folder,
@@ -104,6 +133,15 @@ def load_encoder(
         trust=trust,
     )
     return in_runtime(encoder, runtime)
+
+
+def _refuse_settings(name: str, settings: Mapping[str, object]) -> None:
+    set_ = [key for key, value in settings.items() if value is not None and value != "torch"]
+    if set_:
+        raise InvalidInputError(
+            f"expected no {set_[0]} for encoder {name!r}, whose engine knows one way only, got "
+            f"{checks.shown(settings[set_[0]])}; leave it out"
+        )
 
 
 def _locate(name_or_path: str | os.PathLike[str], *, trust: bool) -> tuple[Path, str]:
@@ -276,13 +314,16 @@ def _open_config(config: Mapping[str, Any]) -> Encoder:
         return _open_transformer(config)
     if kind == "hash":
         return HashEncoder(config["dimension"])
+    if kind == "package":
+        return PackagedEncoder(config["name"])
     if kind == "function":
         raise ArtifactError(
             f"encoder {config['name']!r} is a function, which a config cannot hold; give it as "
             f"encoder=FunctionEncoder(function, name={config['name']!r}, dimension={config['dimension']})"
         )
     raise ArtifactError(
-        f'expected an encoder of kind "transformer", "hash", "function" or "head", got {checks.shown(kind)}'
+        f'expected an encoder of kind "transformer", "package", "hash", "function" or "head", got '
+        f"{checks.shown(kind)}"
     )
 
 

@@ -17,6 +17,7 @@ from zeroshot_core.encoders.batching import feature_batches
 from zeroshot_core.encoders.contents import check_role, unique_texts, unit_rows
 from zeroshot_core.encoders.fingerprint import model_fingerprint, runtime_fingerprint
 from zeroshot_core.encoders.onnx import Agreement, OnnxSession, Runtime, n_at_once
+from zeroshot_core.encoders.text_languages import LanguageCheck
 from zeroshot_core.errors import ArtifactError, InvalidInputError
 from zeroshot_core.files import new_folder
 from zeroshot_core.types import Content
@@ -31,6 +32,20 @@ __all__ = ["TransformerEncoder", "no_library_bars"]
 
 # What was fastest with MiniLM: a graph computes side by side what fits into the cache of each core.
 _TORCH_TOKENS, _GRAPH_TOKENS = 1024, 256
+# Models whose authors say that they read English, without the organisation.
+_ENGLISH = frozenset(
+    (
+        "all-MiniLM-L12-v2",
+        "all-MiniLM-L6-v2",
+        "all-mpnet-base-v2",
+        "bge-base-en-v1.5",
+        "bge-small-en-v1.5",
+        "e5-small-v2",
+        "gte-small",
+        "multi-qa-MiniLM-L6-cos-v1",
+        "paraphrase-MiniLM-L6-v2",
+    )
+)
 # Texts tokenised at a time: bounds the memory of the token lists and the wait of other threads.
 _SHARD = 4096
 
@@ -76,6 +91,7 @@ class TransformerEncoder(Encoder):
         self._session = session
         self._fingerprint: str | None = None
         self._lock = threading.Lock()
+        self._check_languages = LanguageCheck(self)
 
     @property
     def name(self) -> str:
@@ -103,6 +119,11 @@ class TransformerEncoder(Encoder):
         """How token vectors become one: ``"mean"``, ``"cls"``, ``"lasttoken"``, ...; None without pooling."""
         modes = [module.pooling_mode for module in self._model if hasattr(module, "pooling_mode")]
         return modes[0] if modes and isinstance(modes[0], str) else None
+
+    @property
+    def languages(self) -> frozenset[str] | None:
+        """English for widely used models that read nothing else, by their names; None for all others."""
+        return frozenset({"en"}) if self._name.rpartition("/")[2] in _ENGLISH else None
 
     @property
     def prompts(self) -> dict[str, str]:
@@ -164,6 +185,7 @@ class TransformerEncoder(Encoder):
 
         check_role(role)
         texts, where = unique_texts(contents, self._name)
+        self._check_languages(texts)
         rows = np.empty((len(texts), self.dimension), np.float32)
         with tqdm(total=len(texts), unit="text", disable=not show_progress) as bar:
             for positions, vectors in self._encode_unique(texts, self.prompts[role]):

@@ -62,6 +62,11 @@ class WrappingEncoder(Encoder):
         return self._encoder.fingerprint
 
     @property
+    def languages(self) -> frozenset[str] | None:
+        """The inner encoder's."""
+        return self._encoder.languages
+
+    @property
     def repeatability(self) -> float:
         """The inner encoder's."""
         return self._encoder.repeatability

@@ -64,7 +64,7 @@ def test_function_gets_at_most_a_batch_at_a_time():
         ([1.0] * 8, "got an array of shape"),
         ([[float("nan")] * 8], "expected vectors with finite components that are not all zero, .* for 'tea'"),
         ([[0.0] * 8], "expected vectors with finite components that are not all zero"),
-        (["no vector"], "expected vectors of numbers of one length from 'letters-v1', got list"),
+        (["no vector"], "expected vectors of numbers of one length from 'letters-v1', got .'no vector'"),
         (None, "from 'letters-v1', got"),
     ],
 )
@@ -159,7 +159,7 @@ def test_other_encoder_than_the_config_says_is_refused(minilm, hash_encoder):
     [
         (
             {"kind": "oracle", "fingerprint": "0" * 16},
-            'of kind "transformer", "hash", "function" or "head", got \'oracle\'',
+            'of kind "transformer", "package", "hash", "function" or "head", got \'oracle\'',
         ),
         ({"kind": "hash"}, "expected an encoder's config with the key 'fingerprint'"),
     ],
