@@ -105,10 +105,16 @@ _COMMON: Mapping[str, frozenset[str]] = {
 }
 # What the encoders of the extra `multilingual` read: what the warning may send to.
 PACKAGED_LANGUAGES: Mapping[str, frozenset[str]] = {
-    "use-multilingual": frozenset(["ar", "de", "en", "es", "fr", "it", "ja", "ko", "nl", "pl", "pt", "ru", "th", "tr", "zh"]),
-    "multilingual-e5-small": frozenset(
-        ["af", "am", "ar", "as", "az", "be", "bg", "bn", "br", "bs", "ca", "cs", "cy", "da", "de", "el", "en", "eo", "es", "et", "eu", "fa", "fi", "fr", "fy", "ga", "gd", "gl", "gu", "ha", "he", "hi", "hr", "hu", "hy", "id", "is", "it", "ja", "jv", "ka", "kk", "km", "kn", "ko", "ku", "ky", "la", "lo", "lt", "lv", "mg", "mk", "ml", "mn", "mr", "ms", "my", "ne", "nl", "no", "om", "or", "pa", "pl", "ps", "pt", "ro", "ru", "sa", "sd", "si", "sk", "sl", "so", "sq", "sr", "su", "sv", "sw", "ta", "te", "th", "tl", "tr", "ug", "uk", "ur", "uz", "vi", "xh", "yi", "zh"]
-    ),
+    name: frozenset(codes.split())
+    for name, codes in {
+        "use-multilingual": "ar de en es fr it ja ko nl pl pt ru th tr zh",
+        "multilingual-e5-small": (
+            "af am ar as az be bg bn br bs ca cs cy da de el en eo es et eu fa fi fr fy ga gd gl gu "
+            "ha he hi hr hu hy id is it ja jv ka kk km kn ko ku ky la lo lt lv mg mk ml mn mr ms my "
+            "ne nl no om or pa pl ps pt ro ru sa sd si sk sl so sq sr su sv sw ta te th tl tr ug uk "
+            "ur uz vi xh yi zh"
+        ),
+    }.items()
 }
 _WORD = re.compile(r"\w+")
 # Common words to be sure of a language, how much more than those of one that is read, and of all words.
