@@ -97,4 +97,6 @@ def _item(line: Mapping[str, str]) -> Item:
 def _row(line: Mapping[str, str]) -> dict[str, str]:
     kind = _KIND_ENDS.split(line["short_description"].strip())[0]
     values = {"kind": kind.lower(), **{column: line[column] for column in _CONCEPTS[1:]}}
+    # Where no designer was known, an article number and its description stand there.
+    values["designer"] = "" if values["designer"][:1].isdigit() else values["designer"]
     return {column: " ".join(value.split()) for column, value in values.items() if value.strip()}

@@ -11,7 +11,7 @@ ROWS = (
     '0;1;STIG;Bar furniture;69,5;SR 99;"Bar stool,\n   74 cm";Henrik  Preutz;50;;60,5',
     "1;1;STIG;Chairs;69,5;SR 99;Bar stool, 74 cm;Henrik Preutz;50;;60,5",
     "2;2;KLIPPAN;Sofas;;No old price;Sofa;Lars Norinder;;;",
-    "3;3;KIVIK;Sofas;1995,0;No old price;3-seat sofa;;95;83;228",
+    "3;3;KIVIK;Sofas;1995,0;No old price;3-seat sofa;302.818.66 Long and low;95;83;228",
 )
 
 
@@ -31,6 +31,10 @@ def test_each_article_with_a_price_comes_once_and_decimal_commas_are_read(furnit
 def test_text_is_name_and_description_in_one_line_and_prices_are_no_features(furniture: Catalogue) -> None:
     assert [item.text for item in furniture.items] == ["STIG, Bar stool, 74 cm", "KIVIK, 3-seat sofa"]
     assert set(furniture.rows[0]) == {"kind", "name", "category", "designer"}
+
+
+def test_a_description_in_the_designer_s_place_is_no_concept(furniture: Catalogue) -> None:
+    assert furniture.column("designer") == ["Henrik Preutz", ""]
 
 
 def test_kind_ends_before_the_first_comma_or_digit(furniture: Catalogue) -> None:
