@@ -14,7 +14,8 @@ from scipy import sparse
 from zeroshot_core.checks import known_names, real
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
-from zeroshot_core.regression.concept_links import TypeLinker, TypeLinks
+from zeroshot_core.regression.concept_links import SparseRows, TypeLinker, TypeLinks
+from zeroshot_core.regression.lexical import LexicalTable
 from zeroshot_core.regression.neighbour_features import (
     N_NEIGHBOUR_FEATURES,
     Neighbours,
@@ -105,12 +106,15 @@ class FeatureRows:
         Shape (n, m), the numeric metadata; NaN where missing.
     space
         The concepts; None without a graph.
+    lexical
+        Features of the texts; None in a model that was saved without.
     """
 
     links: TypeLinks | None
     vectors: Vectors
     metadata: Floats
     space: ConceptSpace | None
+    lexical: SparseRows | None = None
 
     def take(self, rows: Ints) -> FeatureRows:
         """Pick some of the rows."""
@@ -119,6 +123,7 @@ class FeatureRows:
             links=self.links and self.links.take(rows),
             vectors=self.vectors[rows],
             metadata=self.metadata[rows],
+            lexical=self.lexical and self.lexical.take(rows),
         )
 
 
@@ -136,6 +141,8 @@ class FeatureTables:
         Mean vector (d,) and principal axes (p, d) of the training vectors.
     groupings, sums
         Groups and their sums of transformed targets, in the order of `Groupings.members`.
+    lexical
+        What words and characters say; None in a model that was saved without.
     """
 
     prior: float
@@ -144,6 +151,7 @@ class FeatureTables:
     axes: Vectors
     groupings: Groupings = field(default_factory=lambda: Groupings(types=()))
     sums: tuple[GroupSums, ...] = ()
+    lexical: LexicalTable | None = None
 
     @classmethod
     def learn(
@@ -162,6 +170,7 @@ class FeatureTables:
             metadata_keys=_numeric_keys(items),
             centre=centre,
             axes=_principal_axes(vectors - centre),
+            lexical=LexicalTable.learn(_texts(items), targets),
         )
         if space is None:
             return tables
@@ -185,7 +194,7 @@ class FeatureTables:
             arrays |= {f"totals.{place}": sums.totals[:, 0], f"counts.{place}": sums.counts[:, 0]}
         for place, pair in enumerate(groupings.pairs):
             arrays[f"keys.{place}"] = groupings.keys[pair]
-        return config, arrays
+        return config, arrays if self.lexical is None else arrays | self.lexical.arrays()
 
     @classmethod
     def restored(cls, state: ModelState, dimension: int, space: ConceptSpace | None) -> FeatureTables:
@@ -233,6 +242,7 @@ class FeatureTables:
             axes=axes,
             groupings=Groupings(types=types, pairs=tuple(keys), keys=keys),
             sums=tuple(sums),
+            lexical=LexicalTable.restored(state),
         )
 
     def out_of_fold(self, rows: FeatureRows, targets: Floats, folds: Ints) -> FeatureTables:
@@ -245,10 +255,12 @@ class FeatureTables:
         targets, folds
             Shape (n,), transformed targets and the fold of each item.
         """
-        if rows.links is None:
-            return self
-        members = self.groupings.members(rows.links)
-        return replace(self, sums=tuple(outside(group_sums(each, targets, folds)) for each in members))
+        members = [] if rows.links is None else self.groupings.members(rows.links)
+        lexical = self.lexical
+        if lexical is not None and rows.lexical is not None:
+            lexical = lexical.out_of_fold(rows.lexical, targets, folds)
+        sums = tuple(outside(group_sums(each, targets, folds)) for each in members)
+        return replace(self, sums=sums, lexical=lexical)
 
     def rows(self, items: Sequence[Item], vectors: Vectors, space: ConceptSpace | None) -> FeatureRows:
         """Prepare items with their vectors, shape (n, d)."""
@@ -257,6 +269,7 @@ class FeatureTables:
             vectors=vectors,
             metadata=_metadata(items, self.metadata_keys),
             space=space,
+            lexical=self.lexical and self.lexical.rows(_texts(items)),
         )
 
     def transform(
@@ -285,6 +298,8 @@ class FeatureTables:
             (rows.vectors - self.centre) @ self.axes.T,
             rows.metadata,
         ]
+        if self.lexical is not None and rows.lexical is not None:
+            blocks.append(self.lexical.forecasts(rows.lexical, places))
         unseen = counts[:, : len(self.groupings.types)] < 0.5
         return np.hstack(blocks), unseen.astype(np.float64)
 
@@ -306,6 +321,7 @@ class FeatureTables:
             *[(neighbours,)] * N_NEIGHBOUR_FEATURES,
             *[(text,)] * len(self.axes),
             *((column,) for column in columns),
+            *[(text,)] * (0 if self.lexical is None else len(self.lexical.weights)),
         )
 
     def _group_evidence(self, rows: FeatureRows, places: Ints) -> tuple[Floats, Floats]:
@@ -337,6 +353,10 @@ class FeatureTables:
             )
             for type_, sums in named.items()
         ]
+
+
+def _texts(items: Sequence[Item]) -> list[str]:
+    return [item.text or "" for item in items]
 
 
 def _metadata(items: Sequence[Item], keys: Sequence[str]) -> Floats:

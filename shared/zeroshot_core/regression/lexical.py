@@ -1,0 +1,172 @@
+"""Lexical evidence: what the words of a text, and the characters in them, say about its target.
+
+Vectors of a language model lose what is written alike and means something else, as "3-seat" and "2-seat", and
+what no model has met: names of makers and series, codes, sizes. Counts of words, pairs of words and character
+n-grams, weighed by how rare they are (TF-IDF, Salton and Buckley, "Term-weighting approaches in automatic text
+retrieval", 1988), keep them, in any language; a ridge turns them into a forecast, which the heads read. Features
+are hashed (Weinberger et al., "Feature hashing for large scale multitask learning", ICML 2009), so that no
+text of a training item is saved with a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.regression.concept_links import SparseRows
+
+if TYPE_CHECKING:
+    from zeroshot_core.estimators.model_state import ModelState
+    from zeroshot_core.types import Floats, Ints
+
+__all__ = ["LexicalTable"]
+
+# Saved models hold numbers of features: what makes them must stay as it is.
+_N_HASHED = 2**20
+_LONGEST = 2000
+# How strongly weights are drawn to 0. Few items whose texts tell all, and many whose texts tell little, differ
+# in what serves them, so the heads get a forecast of each.
+_STRENGTHS = (0.3, 3.0)
+_FEWEST_TEXTS = 2
+_TOLERANCE, _MOST_STEPS = 1e-3, 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class LexicalTable:
+    """Features of texts, and the weights of ridges that forecast a target from them.
+
+    Parameters
+    ----------
+    known
+        Shape (p,), rising numbers of the hashed features that at least two training texts have.
+    rarity
+        Shape (p,), the weight of each: ``1 + log((1 + n) / (1 + number of texts with it))``.
+    weights, intercepts
+        Shapes (s, p, f) and (s, f), for each strength a column of weights: of all training items (f is 1), or of
+        those outside each fold.
+    """
+
+    known: Ints
+    rarity: Floats
+    weights: Floats
+    intercepts: Floats
+
+    @classmethod
+    def learn(cls, texts: Sequence[str], targets: Floats) -> LexicalTable:
+        """Learn features and weights from texts and their transformed targets (n,)."""
+        counts = _counts(texts)
+        n_with = np.bincount(counts.indices, minlength=counts.shape[1])
+        known = np.flatnonzero(n_with >= _FEWEST_TEXTS)
+        rarity = 1.0 + np.log((1.0 + len(texts)) / (1.0 + n_with[known]))
+        none = np.zeros((len(_STRENGTHS), len(known), 1))
+        table = cls(known=known, rarity=rarity, weights=none, intercepts=none[:, 0])
+        return table._fitted(table.rows(texts), targets, np.zeros((len(texts), 1), dtype=bool))
+
+    def rows(self, texts: Sequence[str]) -> SparseRows:
+        """Weigh the features of texts, shape (n, p); those of words and of characters have unit length each."""
+        counts = _counts(texts)
+        counts = counts[:, self.known]
+        counts.data = 1.0 + np.log(counts.data)
+        weighed = sparse.csr_matrix(counts @ sparse.diags(self.rarity))
+        return SparseRows.of(_unit_parts(weighed, self.known < _N_HASHED))
+
+    def out_of_fold(self, rows: SparseRows, targets: Floats, folds: Ints) -> LexicalTable:
+        """Copy the table with weights for each fold, learned from the items of all others."""
+        return self._fitted(rows, targets, folds[:, None] == np.arange(int(folds.max()) + 1))
+
+    def forecasts(self, rows: SparseRows, places: Ints) -> Floats:
+        """Forecast the transformed target by each ridge, shape (q, s).
+
+        Parameters
+        ----------
+        rows
+            Of the texts, as `rows` gives them.
+        places
+            Shape (q,), the column of weights that counts for each.
+        """
+        each = zip(self.weights, self.intercepts, strict=True)
+        return np.stack([rows.times(weights, places) + start[places] for weights, start in each], axis=1)
+
+    def _fitted(self, rows: SparseRows, targets: Floats, is_out: Any) -> LexicalTable:
+        """Fit a column of weights for each column of `is_out`, shape (n, f), without the rows it names."""
+        from sklearn.linear_model import Ridge
+
+        n_folds = is_out.shape[1]
+        weights = np.zeros((len(_STRENGTHS), len(self.known), n_folds))
+        intercepts = np.full((len(_STRENGTHS), n_folds), targets.mean())
+        for fold in range(n_folds):
+            used = np.flatnonzero(~is_out[:, fold])
+            if not len(self.known) or not len(used):
+                continue
+            matrix = rows.matrix[used]
+            for place, strength in enumerate(_STRENGTHS):
+                ridge = Ridge(strength, solver="sparse_cg", tol=_TOLERANCE, max_iter=_MOST_STEPS)
+                ridge.fit(matrix, targets[used])
+                weights[place, :, fold], intercepts[place, fold] = ridge.coef_, ridge.intercept_
+        return replace(self, weights=weights, intercepts=intercepts)
+
+    def arrays(self) -> dict[str, Any]:
+        """Give the parts to be saved, by name."""
+        return {
+            "lexical.known": self.known,
+            "lexical.rarity": self.rarity,
+            "lexical.weights": self.weights[:, :, 0],
+            "lexical.intercepts": self.intercepts[:, 0],
+        }
+
+    @classmethod
+    def restored(cls, state: ModelState) -> LexicalTable | None:
+        """Put together again what `arrays` took apart; None for a model that was saved without.
+
+        Raises
+        ------
+        InvalidInputError
+            If a part is missing, or they do not fit each other.
+        """
+        if "lexical.known" not in state.arrays:
+            return None
+        known = state.array("lexical.known", np.int64, (None,))
+        is_rising = not len(known) or (
+            known[0] >= 0 and known[-1] < 2 * _N_HASHED and (np.diff(known) > 0).all()
+        )
+        rarity = state.array("lexical.rarity", np.float64, (len(known),))
+        if not is_rising or (rarity < 0).any():
+            raise InvalidInputError(
+                "expected rising numbers of lexical features and weights above 0, got others"
+            )
+        return cls(
+            known=known,
+            rarity=rarity,
+            weights=state.array("lexical.weights", np.float64, (len(_STRENGTHS), len(known)))[:, :, None],
+            intercepts=state.array("lexical.intercepts", np.float64, (len(_STRENGTHS),))[:, None],
+        )
+
+
+def _counts(texts: Sequence[str]) -> sparse.csr_matrix:
+    """Count words and pairs of them, then character n-grams, shape (n, 2 * _N_HASHED)."""
+    given = [text[:_LONGEST] for text in texts]
+    return sparse.hstack([hasher.transform(given) for hasher in _hashers()], format="csr")
+
+
+@cache
+def _hashers() -> tuple[Any, Any]:
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    shared = {"n_features": _N_HASHED, "alternate_sign": False, "norm": None}
+    words = HashingVectorizer(token_pattern=r"(?u)\b\w+\b", ngram_range=(1, 2), **shared)
+    return words, HashingVectorizer(analyzer="char_wb", ngram_range=(2, 5), **shared)
+
+
+def _unit_parts(matrix: sparse.csr_matrix, is_first: Any) -> sparse.csr_matrix:
+    """Scale each row so that its first columns, and its other ones, have unit length."""
+    part = np.where(is_first[matrix.indices], 0, 1)
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    squares = np.bincount(2 * rows + part, matrix.data**2, 2 * matrix.shape[0])
+    matrix.data /= np.sqrt(squares[2 * rows + part])
+    return matrix
