@@ -1,11 +1,11 @@
 """Lexical evidence: what the words of a text, and the characters in them, say about its target.
 
-Vectors of a language model lose what is written alike and means something else, as "3-seat" and "2-seat", and
-what no model has met: names of makers and series, codes, sizes. Counts of words, pairs of words and character
-n-grams, weighed by how rare they are (TF-IDF, Salton and Buckley, "Term-weighting approaches in automatic text
-retrieval", 1988), keep them, in any language; a ridge turns them into a forecast, which the heads read. Features
-are hashed (Weinberger et al., "Feature hashing for large scale multitask learning", ICML 2009), so that no
-text of a training item is saved with a model.
+Vectors of a language model lose what is written alike and means something else, as "3-seat" and "2-seat",
+and what no model has met: names of makers and series, codes, sizes. Counts of words, of pairs of words and of
+character n-grams, weighed by how rare they are (TF-IDF, Salton and Buckley, "Term-weighting approaches in
+automatic text retrieval", 1988), keep them, in any language; ridges turn them into forecasts, which the heads
+read. Features are hashed (Weinberger et al., "Feature hashing for large scale multitask learning", ICML
+2009), so that no text of a training item is saved with a model.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ __all__ = ["LexicalTable"]
 
 # Saved models hold numbers of features: what makes them must stay as it is.
 _N_HASHED = 2**20
-_LONGEST = 2000
-# How strongly weights are drawn to 0. Few items whose texts tell all, and many whose texts tell little, differ
-# in what serves them, so the heads get a forecast of each.
+_MOST_CHARACTERS = 2000
+_FEWEST_TEXTS, _MOST_KNOWN = 2, 2**18
+# How strongly weights are drawn to 0. Texts that tell all and texts that tell little differ in what serves
+# them, so the heads get a forecast of each.
 _STRENGTHS = (0.3, 3.0)
-_FEWEST_TEXTS = 2
 _TOLERANCE, _MOST_STEPS = 1e-3, 100
 
 
@@ -44,12 +44,13 @@ class LexicalTable:
     Parameters
     ----------
     known
-        Shape (p,), rising numbers of the hashed features that at least two training texts have.
+        Shape (p,), rising numbers of the hashed features that at least two training texts have, the most
+        common 262,144 at most.
     rarity
         Shape (p,), the weight of each: ``1 + log((1 + n) / (1 + number of texts with it))``.
     weights, intercepts
-        Shapes (s, p, f) and (s, f), for each strength a column of weights: of all training items (f is 1), or of
-        those outside each fold.
+        Shapes (s, p, f) and (s, f), for each strength a column of weights: of all training items (f is 1), or
+        of those outside each fold.
     """
 
     known: Ints
@@ -62,19 +63,31 @@ class LexicalTable:
         """Learn features and weights from texts and their transformed targets (n,)."""
         counts = _counts(texts)
         n_with = np.bincount(counts.indices, minlength=counts.shape[1])
-        known = np.flatnonzero(n_with >= _FEWEST_TEXTS)
+        common = np.argsort(-n_with, kind="stable")[:_MOST_KNOWN]
+        known = np.sort(common[n_with[common] >= _FEWEST_TEXTS])
         rarity = 1.0 + np.log((1.0 + len(texts)) / (1.0 + n_with[known]))
         none = np.zeros((len(_STRENGTHS), len(known), 1))
-        table = cls(known=known, rarity=rarity, weights=none, intercepts=none[:, 0])
+        table = cls(known=known, rarity=rarity, weights=none, intercepts=none.sum(axis=1))
         return table._fitted(table.rows(texts), targets, np.zeros((len(texts), 1), dtype=bool))
 
     def rows(self, texts: Sequence[str]) -> SparseRows:
-        """Weigh the features of texts, shape (n, p); those of words and of characters have unit length each."""
+        """Weigh the features of texts, shape (n, p); words and characters have unit length each."""
         counts = _counts(texts)
-        counts = counts[:, self.known]
-        counts.data = 1.0 + np.log(counts.data)
-        weighed = sparse.csr_matrix(counts @ sparse.diags(self.rarity))
-        return SparseRows.of(_unit_parts(weighed, self.known < _N_HASHED))
+        if not len(self.known):
+            return SparseRows.of(sparse.csr_matrix((len(texts), 0)))
+        # Scipy's own choice of columns takes time for all that there could be.
+        columns = np.minimum(np.searchsorted(self.known, counts.indices), len(self.known) - 1)
+        is_known = self.known[columns] == counts.indices
+        rows, columns = np.repeat(np.arange(len(texts)), np.diff(counts.indptr))[is_known], columns[is_known]
+        values = (1.0 + np.log(counts.data[is_known])) * self.rarity[columns]
+        parts = 2 * rows + (self.known[columns] >= _N_HASHED)
+        lengths = np.sqrt(np.bincount(parts, values**2, 2 * len(texts)))
+        return SparseRows(
+            ends=np.append(0, np.cumsum(np.bincount(rows, minlength=len(texts)))),
+            columns=columns,
+            values=values / lengths[parts],
+            n_columns=len(self.known),
+        )
 
     def out_of_fold(self, rows: SparseRows, targets: Floats, folds: Ints) -> LexicalTable:
         """Copy the table with weights for each fold, learned from the items of all others."""
@@ -150,7 +163,9 @@ class LexicalTable:
 
 def _counts(texts: Sequence[str]) -> sparse.csr_matrix:
     """Count words and pairs of them, then character n-grams, shape (n, 2 * _N_HASHED)."""
-    given = [text[:_LONGEST] for text in texts]
+    given = [text[:_MOST_CHARACTERS] for text in texts]
+    if not given:
+        return sparse.csr_matrix((0, 2 * _N_HASHED))
     return sparse.hstack([hasher.transform(given) for hasher in _hashers()], format="csr")
 
 
@@ -161,12 +176,3 @@ def _hashers() -> tuple[Any, Any]:
     shared = {"n_features": _N_HASHED, "alternate_sign": False, "norm": None}
     words = HashingVectorizer(token_pattern=r"(?u)\b\w+\b", ngram_range=(1, 2), **shared)
     return words, HashingVectorizer(analyzer="char_wb", ngram_range=(2, 5), **shared)
-
-
-def _unit_parts(matrix: sparse.csr_matrix, is_first: Any) -> sparse.csr_matrix:
-    """Scale each row so that its first columns, and its other ones, have unit length."""
-    part = np.where(is_first[matrix.indices], 0, 1)
-    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    squares = np.bincount(2 * rows + part, matrix.data**2, 2 * matrix.shape[0])
-    matrix.data /= np.sqrt(squares[2 * rows + part])
-    return matrix
