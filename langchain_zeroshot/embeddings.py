@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from langchain_core.embeddings import Embeddings
+from zeroshot_core.checks import shown
 from zeroshot_core.encoders import Encoder, FunctionEncoder, Role
 from zeroshot_core.errors import InvalidInputError
 
@@ -46,7 +47,9 @@ def to_encoder(embeddings: Any) -> Encoder:
         If it is something else, such as several Embeddings.
     """
     if not isinstance(embeddings, Embeddings):
-        raise InvalidInputError(f"expected one Embeddings, got {embeddings!r}; give encoder=...")
+        raise InvalidInputError(
+            f"expected one Embeddings, got {shown(embeddings)}; ZeroShotEmbeddings makes one of an encoder"
+        )
     if isinstance(embeddings, ZeroShotEmbeddings):
         return embeddings._handle.encoder
     return FunctionEncoder(

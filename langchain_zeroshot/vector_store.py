@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from langchain_core.documents import Document
@@ -12,18 +13,30 @@ from langchain_core.vectorstores import VectorStore
 from langchain_milvus import Milvus
 from pydantic import SecretStr
 from zeroshot_core.checks import known_arguments, known_names
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.estimators.indexing import ModelIndex
+from zeroshot_core.index import VectorIndex
 from zeroshot_core.index.connection import LITE_CHANNEL
+from zeroshot_core.index.filters import filter_of, render
 from zeroshot_core.index.open_version import require_version
+from zeroshot_core.index.params import to_relevance
 from zeroshot_core.index.uri import uri_and_token
+from zeroshot_core.retrieval import Retriever
 from zeroshot_core.serving import inputs
 from zeroshot_core.serving.loading import open_retriever
 from zeroshot_core.serving.threads import run_in_thread
+from zeroshot_core.types import Item
 
-from langchain_zeroshot.embeddings import ZeroShotEmbeddings
+from langchain_zeroshot.embeddings import ZeroShotEmbeddings, to_encoder
+
+if TYPE_CHECKING:
+    from langchain_core.embeddings import Embeddings
+    from zeroshot_core.graph import KnowledgeGraph
 
 # Of MilvusClient.search, to which langchain-milvus hands on what it does not know; expr is its own.
 _SEARCH = (
     "expr",
+    "filter",
     "consistency_level",
     "group_by_field",
     "group_size",
@@ -32,6 +45,7 @@ _SEARCH = (
 )
 # Nothing here depends on them, but LangChain's indexing gives the size of its batches.
 _WRITE = ("batch_size", "timeout")
+_NEW = ("texts", "embedding", "metadatas", "ids", "graph", "uri", "token", "name")
 
 
 @known_arguments
@@ -39,8 +53,9 @@ class ZeroShotVectorStore(Milvus):
     """`langchain_milvus.Milvus` on the items that a model searches, read and written.
 
     What is written is what the model finds from then on; metadata ``concepts`` link a document to concepts of
-    the graph. In expressions metadata are written ``metadata["price"] > 3``. The async methods leave the loop
-    free, and go on in another loop.
+    the graph. Searches take ``filter={"price": {"$gt": 3}}``, or an expression in which metadata are written
+    ``metadata["price"] > 3``. Relevance is 1 for what is alike and .5 for what has nothing in common. The
+    async methods leave the loop free, and go on in another loop.
 
     Parameters
     ----------
@@ -50,9 +65,11 @@ class ZeroShotVectorStore(Milvus):
         Milvus address, where it is a server or not the saved one, and its credentials.
     """
 
+    # Keeps the file of a store of texts open, and deletes a temporary one.
+    _owner: ModelIndex | None = None
+
     def __init__(self, model: Any, *, uri: str | None = None, token: SecretStr | str | None = None) -> None:
-        shown = token.get_secret_value() if isinstance(token, SecretStr) else token
-        uri, token = (None, shown) if uri is None else uri_and_token(uri, shown)
+        uri, token = _address(uri, token)
         self._retriever = open_retriever(model, uri=uri, token=token)
         self._version = require_version(self._retriever.version, "a ZeroShotVectorStore")
         address = self._version.address
@@ -64,6 +81,60 @@ class ZeroShotVectorStore(Milvus):
             connection_args={"uri": uri, "token": token or "", "db_name": address.db_name, **options},
             primary_field="id",
         )
+
+    @classmethod
+    def from_texts(  # type: ignore[override]
+        cls,
+        texts: Iterable[str],
+        embedding: Embeddings | None = None,
+        metadatas: list[dict[str, Any]] | None = None,
+        *,
+        ids: Sequence[str | None] | None = None,
+        graph: KnowledgeGraph | None = None,
+        uri: str | None = None,
+        token: SecretStr | str | None = None,
+        name: str = "zeroshot",
+        **kwargs: Any,
+    ) -> ZeroShotVectorStore:
+        """Write texts into an index of their own, or add them to the one that is there.
+
+        Parameters
+        ----------
+        embedding
+            Any Embeddings; None is the default encoder.
+        graph
+            What metadata ``concepts`` name; the one that an index which is there was built with.
+        uri, token
+            File ending in ``.db``, or server and credentials; None is a file that goes with the store.
+        name
+            Prefix of the index's collections.
+
+        Raises
+        ------
+        InvalidInputError
+            As `add_texts`; or if the index was built with another graph.
+        FingerprintMismatchError
+            If it was built with another encoder.
+        """
+        known_names("from_texts", kwargs, (*_NEW, *_WRITE))
+        items = _items(texts, metadatas, ids)
+        encoder = to_encoder(ZeroShotEmbeddings() if embedding is None else embedding)
+        uri, token = _address(uri, token)
+        owner = ModelIndex(None if uri is None else VectorIndex.connect(uri, name=name, token=token))
+        if owner.index.live is None:
+            owner.publish(owner.build(items, encoder, graph, show_progress=False))
+            items = []
+        version = owner.index.open(fingerprint=encoder.fingerprint)
+        retriever = Retriever(version, encoder, graph)
+        version.upsert(items, encoder)
+        store = cls(retriever, token=token)
+        store._owner = owner
+        return store
+
+    @classmethod
+    async def afrom_texts(cls, *args: Any, **kwargs: Any) -> ZeroShotVectorStore:
+        """Write texts into an index as `from_texts`, off the loop."""
+        return await run_in_thread(cls.from_texts)(*args, **kwargs)
 
     def add_texts(
         self,
@@ -82,11 +153,9 @@ class ZeroShotVectorStore(Milvus):
             numbers and booleans; nothing is written then.
         """
         known_names("ZeroShotVectorStore", kwargs, ("ids", "metadatas", *_WRITE))
-        texts = list(texts)
-        known = [id_ or str(uuid4()) for id_ in (ids or [None] * len(texts))]
-        rows = zip(known, texts, metadatas or [{}] * len(texts), strict=True)
-        self._version.upsert([inputs.item_to_store(*row) for row in rows], self._retriever.encoder)
-        return known
+        items = _items(texts, metadatas, ids)
+        self._version.upsert(items, self._retriever.encoder)
+        return [item.id for item in items]
 
     def add_documents(self, documents: list[Document], **kwargs: Any) -> list[str]:
         """Write Documents into the index, those with a known id in the place of the old ones."""
@@ -118,13 +187,40 @@ class ZeroShotVectorStore(Milvus):
     ) -> list[list[dict[str, Any]]] | None:
         # All searches come by here, with what they have no parameter for among the keywords.
         known_names("ZeroShotVectorStore", kwargs, _SEARCH)
+        both = [part for part in (expr, render(filter_of(kwargs.pop("filter", None)))) if part]
+        expr = " and ".join(f"({part})" for part in both) or None
         return super()._collection_search(embedding_or_text, k, param, expr, timeout, **kwargs)
+
+    def _select_relevance_score_fn(self) -> Callable[[float], float]:
+        # The parent takes every score for a distance where it has not made the index itself.
+        return partial(to_relevance, metric=self._version.info.params.metric)
 
     def _parse_document(self, data: dict[str, Any]) -> Document:
         links = {"concepts": list(data["concepts"])} if data["concepts"] else {}
         return Document(
             id=data["id"], page_content=data["text"] or "", metadata={**data["metadata"], **links}
         )
+
+
+def _address(uri: str | None, token: SecretStr | str | None) -> tuple[str | None, str | None]:
+    """Address without credentials, and these."""
+    shown = token.get_secret_value() if isinstance(token, SecretStr) else token
+    return (None, shown) if uri is None else uri_and_token(uri, shown)
+
+
+def _items(
+    texts: Iterable[str], metadatas: list[dict[str, Any]] | None, ids: Sequence[str | None] | None
+) -> list[Item]:
+    """Items to be written of texts, with ids where they have none."""
+    texts = list(texts)
+    for name, given in (("metadatas", metadatas), ("ids", ids)):
+        if given and len(given) != len(texts):
+            raise InvalidInputError(
+                f"expected {name} one for each of {len(texts)} texts, got {len(given)}; give None for none"
+            )
+    known = [id_ or str(uuid4()) for id_ in (ids or [None] * len(texts))]
+    rows = zip(known, texts, metadatas or [{}] * len(texts), strict=True)
+    return [inputs.item_to_store(*row) for row in rows]
 
 
 # Those of the parent hold on to the first event loop that they meet.

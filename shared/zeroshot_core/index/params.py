@@ -14,7 +14,7 @@ from zeroshot_core.errors import InvalidInputError, UnsupportedIndexError
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats
 
-__all__ = ["INDEX_TYPES", "LITE_INDEX_TYPES", "METRICS", "IndexParams", "to_scores"]
+__all__ = ["INDEX_TYPES", "LITE_INDEX_TYPES", "METRICS", "IndexParams", "to_relevance", "to_scores"]
 
 Parameter: TypeAlias = "int | bool"
 Range: TypeAlias = tuple[int, int]
@@ -189,6 +189,12 @@ def to_scores(distances: Floats, metric: str) -> Floats:
     ``cos = 1 - d / 2``. Cosine and inner product are similarities already.
     """
     return 1.0 - distances / 2.0 if metric == "L2" else distances
+
+
+def to_relevance(distance: float, metric: str) -> float:
+    """Turn what Milvus returns into LangChain's relevance: ``(1 + cos) / 2``, from 0 to 1."""
+    cosine = 1.0 - distance / 2.0 if metric == "L2" else distance
+    return min(max((1.0 + cosine) / 2.0, 0.0), 1.0)
 
 
 def _checked_parameters(
