@@ -40,9 +40,11 @@ from zeroshot_core.estimators.encoder_tuning import (
     without_memory,
 )
 from zeroshot_core.estimators.indexing import ModelIndex, as_items, check_graph, resolve_encoder
+from zeroshot_core.estimators.model_inputs import read_fit, read_query, read_schema
 from zeroshot_core.estimators.model_state import ModelState
 from zeroshot_core.estimators.stacking import Stacking
 from zeroshot_core.estimators.unfitted_error import UnfittedError
+from zeroshot_core.frames.table_columns import is_table, table_columns
 from zeroshot_core.novelty.scorer import check_false_alarm_rate, nearest_similarities
 from zeroshot_core.retrieval import Retriever
 from zeroshot_core.training.assignment import TEMPERATURE
@@ -50,11 +52,14 @@ from zeroshot_core.types import Concept, Evidence, Item, Prediction
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    from typing_extensions import Unpack
 
     from zeroshot_core.classification.label_hierarchy import LabelHierarchy
     from zeroshot_core.encoders import Encoder
     from zeroshot_core.estimators.encoder_tuning import Report
+    from zeroshot_core.estimators.model_inputs import Entries
     from zeroshot_core.estimators.saving import ModelParts
+    from zeroshot_core.frames.table_schema import SchemaColumns, TableSchema
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion, VectorIndex
     from zeroshot_core.novelty.scorer import NoveltyScorer
@@ -145,21 +150,26 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
 
     def fit(
         self,
-        X: Sequence[Item | str] | None = None,
+        X: Entries | None = None,
         y: Sequence[Label] | None = None,
         labels: Iterable[Label | Concept] | Mapping[Label, str] | None = None,
         *,
-        unlabelled: Sequence[Item | str] | None = None,
+        unlabelled: Entries | None = None,
+        schema: TableSchema | None = None,
+        **columns: Unpack[SchemaColumns],
     ) -> ZeroShotClassifier:
         """Settle the labels, and learn from examples and from texts without labels, if there are any.
 
         Parameters
         ----------
         X
-            Examples, items or texts, shape (n,); None without any.
+            Examples, items or texts, shape (n,); None without any. Or a table of pandas or polars: its rows
+            are read by `items_from_frame`, and so are those of tables that are asked later. Without a graph,
+            one is made of the columns of concepts.
         y
             Labels of the examples, shape (n,): texts, whole numbers or booleans, all of one type. Numbers and
-            booleans come back as they were; their concept is that of their text, ``str(label)``.
+            booleans come back as they were; their concept is that of their text, ``str(label)``. None takes
+            the column of the target.
         labels
             Names, ids of the graph's concepts, or concepts; or a mapping of names or ids to descriptions.
             None takes those of `y`; without `y` the graph's concepts of type ``"label"``, or all of them if
@@ -169,6 +179,9 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
             as the labels, which are taken to be about equally frequent in them. They are indexed too, and
             what is learned from them (`transduction`) serves for all texts. With `tune`, the surest of their
             pseudo-labels are examples for the encoder.
+        schema, columns
+            What the columns of a table hold: a `TableSchema`, or its parts as keywords such as
+            ``text=["name"], target="label"``.
 
         Raises
         ------
@@ -178,10 +191,12 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
             If an item names a concept that the graph does not hold.
         """
         settings = self._settings()
-        given, names, dtype = read_labels(labels, y)
-        examples, y = _labelled(X, names, has_labels=given is not None)
-        ids, graph = label_graph(given, y, check_graph(self.graph))
-        others = _distinct(unlabelled, examples, len(ids))
+        known = read_schema("ZeroShotClassifier.fit", schema, columns)
+        read = read_fit(X, y, schema=known, graph=check_graph(self.graph), prefix="example-")
+        given, names, dtype = read_labels(labels, read.y)
+        examples, y = _labelled(read.X, names, has_labels=given is not None)
+        ids, graph = label_graph(given, y, read.graph)
+        others = _distinct(read_query(unlabelled, known, graph, prefix="unlabelled-"), examples, len(ids))
         graph.require(concept for item in (*examples, *others) for concept in item.concepts)
         base = resolve_encoder(self.encoder)
         settings.tuning.check_encoder(base)
@@ -209,6 +224,7 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
                 version=version,
                 tuning=tuned.report,
                 graph=graph,
+                schema=known,
                 ids=ids,
                 dtype=dtype,
                 head=head,
@@ -217,7 +233,7 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
 
     def partial_fit(
         self,
-        X: Sequence[Item | str] | None = None,
+        X: Entries | None = None,
         y: Sequence[Label] | None = None,
         labels: Iterable[Label | Concept] | Mapping[Label, str] | None = None,
     ) -> ZeroShotClassifier:
@@ -233,8 +249,8 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         Parameters
         ----------
         X, y
-            Examples and their labels, shape (n,); ids that are known, or the same texts again, replace the
-            old items.
+            Examples and their labels, shape (n,), or a table as of `fit`; ids that are known, or the same
+            texts again, replace the old items.
         labels
             New labels, of the type of those that are known; those of `y` need not be given.
 
@@ -246,11 +262,13 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
             If labels or examples are wrong, or there is neither; nothing has been changed then.
         """
         self._check_fitted()
-        X = None if X is None else sequence("X", X, of="items or texts")
+        X = X if X is None or is_table(X) else sequence("X", X, of="items or texts")
         with self._turns:
             fitted = self._fitted
-            named, names, dtype = read_labels(labels, y, fitted.labels)
-            items, y = _labelled(X, names, prefix=f"added-{_text_digest(X)}-")
+            prefix = f"added-{_text_digest(X, fitted.schema)}-"
+            read = read_fit(X, y, schema=fitted.schema, graph=fitted.graph, prefix=prefix)
+            named, names, dtype = read_labels(labels, read.y, fitted.labels)
+            items, y = _labelled(read.X, names, prefix=prefix)
             if not named and not items:
                 raise InvalidInputError("expected new labels or examples for partial_fit, got neither")
             new = [*(named or ()), *(name for name in y or () if name not in fitted.classes)]
@@ -275,7 +293,7 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         return self
 
     def predict(
-        self, X: Sequence[Item | str], *, reject: bool = False, confidence: float | None = None
+        self, X: Entries, *, reject: bool = False, confidence: float | None = None
     ) -> npt.NDArray[Any]:
         """Most probable label of each item or text, shape (q,), of the type of the labels.
 
@@ -307,12 +325,12 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         probabilities = fitted.head.probabilities(vectors)
         return fitted.labels.of_ids(self._answers(fitted, vectors, probabilities, reject, least))
 
-    def predict_proba(self, X: Sequence[Item | str]) -> Floats:
+    def predict_proba(self, X: Entries) -> Floats:
         """Probability of each label, shape (q, n_classes) in the order of `classes_`; rows sum to 1."""
         fitted, items = self._asked(X)
         return fitted.labels.columns(fitted.head.probabilities(self._encoded(fitted, items)))
 
-    def novelty_score(self, X: Sequence[Item | str]) -> Floats:
+    def novelty_score(self, X: Entries) -> Floats:
         """How new each item or text is beside those of `fit`, with labels or without, shape (q,).
 
         The higher, the newer; 0 is the mean known text, and 1 about a standard deviation above it. Texts of a
@@ -330,7 +348,7 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
 
     def explain(
         self,
-        X: Sequence[Item | str],
+        X: Entries,
         *,
         top_k: int | None = None,
         coverage: float | None = None,
@@ -480,7 +498,7 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         """Check what is asked for; what answers it from begin to end, and the items."""
         self._check_fitted()
         fitted = self._fitted
-        items = as_items(X, prefix="query-")
+        items = as_items(fitted.read(X), prefix="query-")
         fitted.graph.require(concept for item in items for concept in item.concepts)
         return fitted, items
 
@@ -621,12 +639,15 @@ def _fitted_state(
     version: OpenVersion,
     tuning: Report | None = None,
     graph: KnowledgeGraph | None,
+    schema: TableSchema | None = None,
     ids: Sequence[str],
     dtype: str,
     head: LabelHead,
 ) -> _ClassifierState:
     """Put together what was learned or read about the labels of these ids."""
     retriever = Retriever(version, encoder, graph, top_k=settings.top_k)
+    # A saved graph is that of the version: labels that came later are none of its concepts.
+    _, graph = label_graph(ids, None, retriever.graph)
     return _ClassifierState(
         encoder=encoder,
         holds_encoder=holds_encoder,
@@ -634,10 +655,11 @@ def _fitted_state(
         version=version,
         tuning=tuning,
         retriever=retriever,
-        graph=retriever.graph,
+        graph=graph,
+        schema=schema,
         classes=np.array(ids),
         dtype=dtype,
-        hierarchy=label_hierarchy(ids, retriever.graph),
+        hierarchy=label_hierarchy(ids, graph),
         head=head,
         has_calibration_split=has_calibration_split(settings.tuning.method),
         random_state=settings.tuning.random_state,
@@ -890,8 +912,10 @@ def _linked_or_noted(item: Item, label: str, known: Container[str]) -> Item:
     )
 
 
-def _text_digest(X: Any) -> str:
+def _text_digest(X: Any, schema: TableSchema | None) -> str:
     """Eight digits for examples, lest texts get ids of others; to count the index would take seconds."""
+    if schema is not None and is_table(X):
+        X = list(zip(*table_columns(X, schema.text).values(), strict=True))
     # Saved indexes hold ids with these digits.
     given = "\0".join(map(str, X)) if hasattr(X, "__iter__") else ""
     return blake2b(given.encode("utf-8", "replace"), digest_size=4).hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, SupportsIndex, TypeVar
 
 from zeroshot_core import checks
 from zeroshot_core.errors import ArtifactError, InvalidInputError, ZeroShotError
+from zeroshot_core.estimators.indexing import as_items
+from zeroshot_core.estimators.model_inputs import read_query
 from zeroshot_core.estimators.model_state import ModelState
 from zeroshot_core.estimators.saving import (
     ModelParts,
@@ -21,14 +23,17 @@ from zeroshot_core.estimators.saving import (
     write_model,
 )
 from zeroshot_core.files import cause_of
+from zeroshot_core.frames.table_schema import TableSchema
 from zeroshot_core.index.uri import Uri
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
     from zeroshot_core.estimators.encoder_tuning import Report
     from zeroshot_core.estimators.indexing import ModelIndex
+    from zeroshot_core.estimators.model_inputs import Entries
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion
+    from zeroshot_core.types import Item
 
 __all__ = ["FittedState", "SavedModel", "snapshot"]
 
@@ -47,6 +52,10 @@ class FittedState:
         Of the index, with the items that the model was fitted on and has learned from since.
     tuning
         What tuning did in `fit`; None without it, and after loading.
+    graph
+        The concepts that cells of tables name; None without any.
+    schema
+        Which columns of a table say what; None if `fit` was told of none.
     """
 
     encoder: Encoder
@@ -54,6 +63,12 @@ class FittedState:
     model_index: ModelIndex
     version: OpenVersion
     tuning: Report | None = None
+    graph: KnowledgeGraph | None = None
+    schema: TableSchema | None = None
+
+    def read(self, X: Any) -> Any:
+        """Read the rows of a table as items, anything else as it is."""
+        return read_query(X, self.schema, self.graph)
 
 
 class Turns:
@@ -127,6 +142,16 @@ class SavedModel:
         """What tuning did in `fit`; None without it, and after loading."""
         return self._fitted.tuning if self._is_fitted else None
 
+    @property
+    def schema_(self) -> TableSchema | None:
+        """Which columns of a table say what; None if `fit` was told of none."""
+        return self._fitted.schema
+
+    def to_items(self, X: Entries) -> list[Item]:
+        """Items of what may be asked: of the rows of a table, of texts, or the items themselves."""
+        self._check_fitted()
+        return as_items(self._fitted.read(X), prefix="query-")
+
     def save(
         self, folder: str | Path, *, overwrite: bool = False, extra: dict[str, Any] | None = None
     ) -> None:
@@ -162,7 +187,10 @@ class SavedModel:
             version=model.version_,
             extra=extra or {},
         )
-        write_model(target, model._state(), parts, overwrite=checks.flag("overwrite", overwrite))
+        state, schema = model._state(), model._fitted.schema
+        if schema is not None:
+            state = replace(state, config={**state.config, "schema": schema.to_config()})
+        write_model(target, state, parts, overwrite=checks.flag("overwrite", overwrite))
 
     @classmethod
     def load(
@@ -204,6 +232,9 @@ class SavedModel:
             parts = open_parts(path, encoder=encoder, uri=uri, token=token, trust_uri=trust_uri)
             try:
                 model = cls._restored(state, parts)
+                if "schema" in state.config:
+                    schema = TableSchema.from_config(state.mapping("schema"))
+                    model._fitted = replace(model._fitted, schema=schema)
             except BaseException as error:
                 parts.model_index.close()
                 if isinstance(error, InvalidInputError):

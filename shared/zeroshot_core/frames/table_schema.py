@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, TypedDict
 
 from zeroshot_core import checks
@@ -11,8 +11,10 @@ from zeroshot_core.checks import known_names, sequence, shown
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph.tables import edge_columns
 
-__all__ = ["SchemaColumns", "TableSchema"]
+__all__ = ["ROLES", "SchemaColumns", "TableSchema"]
 
+ROLES = ("text", "concepts", "numeric", "dates", "id", "target", "edges")
+"""What a column can say: the parts of a `TableSchema`."""
 _LISTS = ("text", "concepts", "numeric", "dates", "target")
 
 
@@ -28,6 +30,7 @@ class SchemaColumns(TypedDict, total=False):
     edges: Sequence[tuple[str, ...]]
 
 
+@checks.known_arguments
 @dataclass(frozen=True, kw_only=True)
 class TableSchema:
     """Which columns of a table say what.
@@ -61,7 +64,7 @@ class TableSchema:
         role, or an edge names a column that is none of the concepts.
     """
 
-    text: Sequence[str]
+    text: Sequence[str] = ()
     concepts: Sequence[str] = ()
     numeric: Sequence[str] = ()
     dates: Sequence[str] = ()
@@ -113,8 +116,8 @@ class TableSchema:
         """
         if not isinstance(config, Mapping):
             raise InvalidInputError(f"expected the columns of a table by their roles, got {shown(config)}")
-        known_names("a table's schema", config, [field.name for field in fields(cls)])
-        return cls(**{"text": ()} | dict(config))
+        known_names("a table's schema", config, ROLES)
+        return cls(**config)
 
 
 def _names(role: str, given: Any) -> tuple[str, ...]:

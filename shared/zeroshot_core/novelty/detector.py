@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from zeroshot_core.checks import whole
 from zeroshot_core.estimators.base import FittedState, SavedModel
 from zeroshot_core.estimators.indexing import ModelIndex, as_items, resolve_encoder
+from zeroshot_core.estimators.model_inputs import read_fit, read_schema
 from zeroshot_core.estimators.model_state import ModelState
 from zeroshot_core.estimators.unfitted_error import UnfittedError
 from zeroshot_core.novelty.scorer import (
@@ -26,10 +27,12 @@ from zeroshot_core.novelty.scorer import (
 from zeroshot_core.retrieval import Retriever
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from typing_extensions import Unpack
 
     from zeroshot_core.encoders import Encoder
+    from zeroshot_core.estimators.model_inputs import Entries
     from zeroshot_core.estimators.saving import ModelParts
+    from zeroshot_core.frames.table_schema import SchemaColumns, TableSchema
     from zeroshot_core.index import OpenVersion, VectorIndex
     from zeroshot_core.types import Floats, Ints, Item, Vectors
 
@@ -37,6 +40,7 @@ __all__ = ["NoveltyDetector"]
 
 _KNOWN, _NEW = 1, -1
 _KNOWN_PREFIX = "known-"
+_ROLES = ("text", "id")
 
 
 class NoveltyDetector(SavedModel, OutlierMixin, BaseEstimator):  # type: ignore[misc]
@@ -79,36 +83,56 @@ class NoveltyDetector(SavedModel, OutlierMixin, BaseEstimator):  # type: ignore[
         self.random_state = random_state
         self.show_progress = show_progress
 
-    def fit(self, X: Sequence[Item | str], y: Any = None) -> NoveltyDetector:
-        """Learn what is in-distribution from known items or texts, shape (n,); `y` is ignored.
+    def fit(
+        self,
+        X: Entries,
+        y: Any = None,
+        *,
+        schema: TableSchema | None = None,
+        **columns: Unpack[SchemaColumns],
+    ) -> NoveltyDetector:
+        """Learn what is in-distribution from known items or texts, or the rows of a table; `y` is ignored.
+
+        Parameters
+        ----------
+        schema, columns
+            Which columns of a table are its text and its id: a `TableSchema`, of which no more is read, or
+            keywords such as ``text=["name"], id="sku"``.
 
         Raises
         ------
         InvalidInputError
             If there are fewer than 10, one is wrong, or a parameter is.
         """
-        self._fit(as_items(X, prefix=_KNOWN_PREFIX))
+        self._fit(X, read_schema("NoveltyDetector.fit", schema, columns, roles=_ROLES))
         return self
 
-    def predict(self, X: Sequence[Item | str]) -> Ints:
+    def predict(self, X: Entries) -> Ints:
         """Give -1 for each item or text that is new and 1 for the others, shape (q,)."""
         fitted, vectors = self._asked(X)
         return self._signs(fitted, fitted.score(vectors))
 
-    def fit_predict(self, X: Sequence[Item | str], y: Any = None) -> Ints:
-        """Learn from items or texts and tell which of them are unlike the others, as `predict` does, (n,).
+    def fit_predict(
+        self,
+        X: Entries,
+        y: Any = None,
+        *,
+        schema: TableSchema | None = None,
+        **columns: Unpack[SchemaColumns],
+    ) -> Ints:
+        """Learn as `fit` does and tell which items are unlike the others, as `predict` does, shape (n,).
 
         Each is judged by what the others say is in-distribution: `fit` and `predict` would find it known to
         itself.
         """
-        items = as_items(X, prefix=_KNOWN_PREFIX)
-        fitted = self._fit(items)
+        known = read_schema("NoveltyDetector.fit_predict", schema, columns, roles=_ROLES)
+        fitted, items = self._fit(X, known)
         vectors = fitted.version.item_vectors([item.id for item in items])
         codes = cluster_codes(vectors, random_state=self.random_state)
         scores = cross_validated_scores(fitted.novelty, vectors, codes, random_state=self.random_state)
         return self._signs(fitted, scores)
 
-    def novelty_score(self, X: Sequence[Item | str]) -> Floats:
+    def novelty_score(self, X: Entries) -> Floats:
         """How new each item or text is, shape (q,).
 
         The higher, the newer; 0 is the mean known text, and 1 about a standard deviation above it.
@@ -133,23 +157,26 @@ class NoveltyDetector(SavedModel, OutlierMixin, BaseEstimator):  # type: ignore[
         """What finds known texts."""
         return self._fitted.retriever
 
-    def _fit(self, items: Sequence[Item]) -> _DetectorState:
-        """Learn from items, and give what was learned."""
+    def _fit(self, X: Any, schema: TableSchema | None) -> tuple[_DetectorState, list[Item]]:
+        """Learn from items, and give what was learned with them."""
         self._parameters()
+        given = read_fit(X, schema=schema, prefix=_KNOWN_PREFIX)
+        items = as_items(given.X, prefix=_KNOWN_PREFIX)
         check_enough_texts(len(items))
         encoder = resolve_encoder(self.encoder)
         with self._turns:
             model_index = ModelIndex(self.index)
             version = model_index.build(items, encoder, None, show_progress=self.show_progress)
             model_index.publish(version)
-            self._fitted = fitted = _fitted_state(model_index, version, encoder, self.random_state)
-        return fitted
+            fitted = _fitted_state(model_index, version, encoder, self.random_state, given.schema)
+            self._fitted = fitted
+        return fitted, items
 
     def _asked(self, X: Any) -> tuple[_DetectorState, Vectors]:
         """Check what is asked for; what answers it from begin to end, and the vectors (q, d)."""
         self._check_fitted()
         fitted = self._fitted
-        contents = [item.content for item in as_items(X, prefix="query-")]
+        contents = [item.content for item in as_items(fitted.read(X), prefix="query-")]
         return fitted, fitted.encoder.encode(contents, role="query", show_progress=self.show_progress)
 
     def _signs(self, fitted: _DetectorState, scores: Floats) -> Ints:
@@ -195,7 +222,11 @@ class _DetectorState(FittedState):
 
 
 def _fitted_state(
-    model_index: ModelIndex, version: OpenVersion, encoder: Encoder, random_state: int
+    model_index: ModelIndex,
+    version: OpenVersion,
+    encoder: Encoder,
+    random_state: int,
+    schema: TableSchema | None = None,
 ) -> _DetectorState:
     """Learn the scorer from the items of a version."""
     vectors = version.item_vectors(version.all_ids())
@@ -203,6 +234,7 @@ def _fitted_state(
         encoder=encoder,
         model_index=model_index,
         version=version,
+        schema=schema,
         novelty=fit_novelty_scorer(vectors, random_state=random_state),
         retriever=Retriever(version, encoder),
     )

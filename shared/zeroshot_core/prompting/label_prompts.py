@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from zeroshot_core.classification.rejection import NONE_OF_THESE
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.estimators.base import snapshot
-from zeroshot_core.estimators.indexing import as_items
 from zeroshot_core.explain.wording import hit_in_words
 from zeroshot_core.novelty.scorer import FEWEST_TEXTS
 from zeroshot_core.prompting.answers import ANSWER_FORMAT, shortened
@@ -64,7 +63,7 @@ def label_questions(
         Before `fit`.
     """
     classifier = snapshot(check_classifier(classifier))
-    items = as_items(X, prefix="query-")
+    items = classifier.to_items(X)
     knows_enough = reject and classifier.version_.count() >= FEWEST_TEXTS
     predictions = classifier.explain(items, top_k=top_k, reject=knows_enough)
     graph, names = classifier.graph_, _names(classifier.labels_.ids, classifier.graph_)

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 from scipy import sparse
@@ -16,6 +16,7 @@ from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.estimators.base import FittedState, SavedModel
 from zeroshot_core.estimators.indexing import ModelIndex, resolve_encoder
+from zeroshot_core.estimators.model_inputs import read_schema
 from zeroshot_core.estimators.model_state import ModelState, sparse_arrays
 from zeroshot_core.estimators.unfitted_error import UnfittedError
 from zeroshot_core.graph import KnowledgeGraph
@@ -39,11 +40,16 @@ from zeroshot_core.types import Evidence, Hit, Item, Prediction
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    from typing_extensions import Unpack
 
+    from zeroshot_core.dataframes import Frame
     from zeroshot_core.encoders import Encoder
     from zeroshot_core.estimators.saving import ModelParts
+    from zeroshot_core.frames.table_schema import SchemaColumns, TableSchema
     from zeroshot_core.index import OpenVersion, VectorIndex
     from zeroshot_core.types import Floats
+
+    Cases: TypeAlias = Sequence[Findings | Item | str] | Frame
 
 __all__ = ["ZeroShotRanker"]
 
@@ -109,8 +115,16 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
         self.top_k = top_k
         self.show_progress = show_progress
 
-    def fit(self) -> ZeroShotRanker:
+    def fit(self, *, schema: TableSchema | None = None, **columns: Unpack[SchemaColumns]) -> ZeroShotRanker:
         """Index findings and candidates, and turn the annotations into likelihoods.
+
+        Parameters
+        ----------
+        schema, columns
+            What the columns of tables of cases hold, which `rank` and the others then take: a `TableSchema`,
+            or keywords such as ``text=["note"], concepts=["finding 1", "finding 2"], id="patient"``. Where a
+            row names concepts, these are its findings; else they are found in its text. Nothing else is
+            learned from tables.
 
         Raises
         ------
@@ -118,6 +132,7 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
             If the graph lacks candidates, annotations or the named hierarchy, the hierarchy has a cycle, or a
             parameter is out of range; nothing has been changed then.
         """
+        known = read_schema("ZeroShotRanker.fit", schema, columns, roles=("text", "concepts", "id"))
         checks.whole("top_k", self.top_k, least=1)
         checks.instance("graph", self.graph, KnowledgeGraph)
         annotations = Annotations.of(self.graph, self._types())
@@ -139,20 +154,19 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
             linker.choice  # noqa: B018 - learned now, since it takes a second
             model_index.publish(version)
             self._fitted = _fitted_state(
-                model_index, version, encoder, annotations, model, linker, top_k=self.top_k
+                model_index, version, encoder, annotations, model, linker, top_k=self.top_k, schema=known
             )
         return self
 
-    def rank(
-        self, X: Sequence[Findings | Item | str], *, top_k: int | None = None, databases: Sequence[str] = ()
-    ) -> list[list[Hit]]:
+    def rank(self, X: Cases, *, top_k: int | None = None, databases: Sequence[str] = ()) -> list[list[Hit]]:
         """Rank the candidates of each case.
 
         Parameters
         ----------
         X
-            Findings; items with their concepts; or texts in which findings are mentioned. Former ids and
-            other spellings of an id count as that of today; a warning names what means no concept.
+            Findings; items with their concepts; texts in which findings are mentioned; or a table, where
+            `fit` was told what its columns hold. Former ids and other spellings of an id count as that of
+            today; a warning names what means no concept.
         databases
             Prefixes of the candidates' ids, such as ``["OMIM"]``, that are ranked; empty for all.
 
@@ -169,14 +183,14 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
         ranked = _ranked(fitted, databases)
         return _hits(fitted, _understood(fitted, X), ranked, top_k)
 
-    def scores(self, X: Sequence[Findings | Item | str]) -> Floats:
+    def scores(self, X: Cases) -> Floats:
         """Log likelihood ratios, shape (q, m) in the order of `classes_`; 0 where nothing is known."""
         fitted = self._learned()
         cases = _understood(fitted, X)
         rows = [logs.sum(axis=0) + denied.sum(axis=0) for _, logs, denied in _scored(fitted, cases)]
         return np.stack(rows).astype(np.float64) if rows else np.zeros((0, len(fitted.classes)))
 
-    def predict(self, X: Sequence[Findings | Item | str]) -> npt.NDArray[np.str_]:
+    def predict(self, X: Cases) -> npt.NDArray[np.str_]:
         """Best candidate of each case, shape (q,); empty strings where there is nothing to go on."""
         fitted = self._learned()
         best = [
@@ -187,7 +201,7 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
 
     def explain(
         self,
-        X: Sequence[Findings | Item | str],
+        X: Cases,
         *,
         top_k: int | None = None,
         coverage: float | None = None,
@@ -218,7 +232,7 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
             for case, hits in zip(cases, found, strict=True)
         ]
 
-    def understand(self, X: Sequence[Findings | Item | str]) -> list[Case]:
+    def understand(self, X: Cases) -> list[Case]:
         """Say which concepts the findings of each case were taken to mean, and which mean none."""
         return _linked(self._learned(), X)
 
@@ -364,11 +378,14 @@ def _fitted_state(
     linker: Linker,
     *,
     top_k: int,
+    schema: TableSchema | None = None,
 ) -> _RankerState:
     return _RankerState(
         encoder=encoder,
         model_index=model_index,
         version=version,
+        graph=annotations.findings,
+        schema=schema,
         annotations=annotations,
         classes=np.array(annotations.ids),
         model=model,
@@ -378,7 +395,7 @@ def _fitted_state(
     )
 
 
-def _understood(fitted: _RankerState, X: Sequence[Findings | Item | str]) -> list[Case]:
+def _understood(fitted: _RankerState, X: Cases) -> list[Case]:
     """As `understand`, with a warning that names what means no concept and so counts for nothing."""
     cases = _linked(fitted, X)
     unknown = list(dict.fromkeys(text for case in cases for text in case.unknown))
@@ -391,9 +408,9 @@ def _understood(fitted: _RankerState, X: Sequence[Findings | Item | str]) -> lis
     return cases
 
 
-def _linked(fitted: _RankerState, X: Sequence[Findings | Item | str]) -> list[Case]:
+def _linked(fitted: _RankerState, X: Cases) -> list[Case]:
     findings, linker = fitted.annotations.findings, fitted.linker
-    return link_cases(as_findings(X, linker.link_mentions), findings, linker)
+    return link_cases(as_findings(fitted.read(X), linker.link_mentions), findings, linker)
 
 
 def _hits(

@@ -25,6 +25,7 @@ from zeroshot_core.estimators.encoder_tuning import (
     without_memory,
 )
 from zeroshot_core.estimators.indexing import ModelIndex, as_items, check_graph, resolve_encoder
+from zeroshot_core.estimators.model_inputs import read_fit, read_groups, read_schema
 from zeroshot_core.estimators.model_state import ModelState
 from zeroshot_core.estimators.unfitted_error import UnfittedError
 from zeroshot_core.regression.contributions import Contributions, contributions_of
@@ -39,9 +40,13 @@ from zeroshot_core.retrieval import Retriever
 from zeroshot_core.types import Evidence, Item, Prediction
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from zeroshot_core.encoders import Encoder
     from zeroshot_core.estimators.encoder_tuning import Report
+    from zeroshot_core.estimators.model_inputs import Entries
     from zeroshot_core.estimators.saving import ModelParts
+    from zeroshot_core.frames.table_schema import SchemaColumns, TableSchema
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import OpenVersion, VectorIndex
     from zeroshot_core.regression.predictive_distribution import MixedForecast
@@ -136,26 +141,34 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
 
     def fit(
         self,
-        X: Sequence[Item | str],
-        y: Any,
-        groups: Sequence[Hashable] | None = None,
+        X: Entries,
+        y: Any = None,
+        groups: Sequence[Hashable] | str | None = None,
         *,
         missing: str = "raise",
+        schema: TableSchema | None = None,
+        **columns: Unpack[SchemaColumns],
     ) -> ZeroShotRegressor:
         """Index the known items and learn what their evidence says about the targets.
 
         Parameters
         ----------
         X
-            Items or texts, shape (n,); at least 5.
+            Items or texts, shape (n,); at least 5. Or a table of pandas or polars: its rows are read by
+            `items_from_frame`, and so are those of tables that are asked later. Without a graph, one is made
+            of the columns of concepts.
         y
-            Targets, shape (n,) or (n, horizon).
+            Targets, shape (n,) or (n, horizon); None takes the columns of the target.
         groups
-            Shape (n,): what will be unseen as a whole when predicting (the product type of each item, say).
-            None learns for every way of being new that the graph's types suggest.
+            Shape (n,): what will be unseen as a whole when predicting (the product type of each item, say),
+            or the name of a table's column. None learns for every way of being new that the graph's types
+            suggest.
         missing
             ``"raise"`` refuses NaN and None among the targets; ``"drop"`` leaves items without a target out,
             and fills single gaps of curves in from their other steps. A warning says how many.
+        schema, columns
+            What the columns of a table hold: a `TableSchema`, or its parts as keywords such as
+            ``text=["name"], numeric=["price"], target="units"``.
 
         Raises
         ------
@@ -166,14 +179,15 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
             If an item names a concept that the graph does not hold.
         """
         settings = self._settings()
-        items = as_items(X, prefix="item-")
-        check_graph(self.graph)
-        checked_groups = _check_items(items, groups, self.graph)
+        known = read_schema("ZeroShotRegressor.fit", schema, columns)
+        given = read_fit(X, y, groups, schema=known, graph=check_graph(self.graph), prefix="item-")
+        items, y, graph = as_items(given.X, prefix="item-"), given.y, given.graph
+        checked_groups = _check_items(items, given.groups, graph)
         if choice("missing", missing, MISSING) == "drop":
             y, rows = known_targets(y, len(items), settings.target)
             items = [items[row] for row in rows]
             groups = None if checked_groups is None else [checked_groups[row] for row in rows]
-            checked_groups = _check_items(items, groups, self.graph)
+            checked_groups = _check_items(items, groups, graph)
         targets = check_targets(y, len(items), settings.target)
         base = resolve_encoder(self.encoder)
         settings.tuning.check_encoder(base)
@@ -185,7 +199,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
                 items=items,
                 targets=targets,
                 groups=checked_groups,
-                graph=self.graph,
+                graph=graph,
                 model_index=ModelIndex(self.index),
                 settings=settings,
             )
@@ -199,14 +213,15 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
                 model_index=learner.model_index,
                 version=learned.version,
                 tuning=learned.report,
-                graph=self.graph,
+                graph=graph,
+                schema=given.schema,
                 space=learned.view.space,
                 ids=[item.id for item in items],
                 ensemble=learned.ensemble,
             )
         return self
 
-    def predict(self, X: Sequence[Item | str], *, statistic: str = "expectation") -> Floats:
+    def predict(self, X: Entries, *, statistic: str = "expectation") -> Floats:
         """Forecast for items or texts, shape (q,) or (q, horizon), in the unit of the targets.
 
         Parameters
@@ -235,7 +250,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         fitted, items, vectors = self._asked(X)
         return fitted.shaped(self._forecast(fitted, items, vectors).statistic(asked))
 
-    def predict_quantile(self, X: Sequence[Item | str], q: float | Sequence[float]) -> Floats:
+    def predict_quantile(self, X: Entries, q: float | Sequence[float]) -> Floats:
         """Value that the truth stays below with probability `q` in (0, 1), or one for each of several.
 
         Returns
@@ -253,7 +268,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         found = [fitted.shaped(forecast.quantile(each)) for each in probabilities]
         return np.stack(found, axis=1) if are_several else found[0]
 
-    def predict_interval(self, X: Sequence[Item | str], coverage: float = 0.9) -> Floats:
+    def predict_interval(self, X: Entries, coverage: float = 0.9) -> Floats:
         """Lower and upper end that hold the truth with probability `coverage` in (0, 1).
 
         Returns
@@ -267,7 +282,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         return np.stack([fitted.shaped(end) for end in ends], axis=1)
 
     def predict_total(
-        self, X: Sequence[Item | str], by: Sequence[Hashable] | None = None, coverage: float = 0.9
+        self, X: Entries, by: Sequence[Hashable] | str | None = None, coverage: float = 0.9
     ) -> GroupTotal | list[GroupTotal]:
         """Sum of the expectations over all items, or over the items of each group, with an interval.
 
@@ -277,7 +292,8 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         Parameters
         ----------
         by
-            Shape (q,), the group of each item, such as its category; None sums up all.
+            Shape (q,), the group of each item, such as its category, or the name of a table's column; None
+            sums up all.
         coverage
             Probability that an interval holds its sum, in (0, 1).
 
@@ -289,6 +305,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         """
         probability = real("coverage", coverage, above=0, below=1)
         fitted, items, vectors = self._asked(X)
+        by = read_groups(X, by)
         groups, codes = numbered(
             [None] * len(items) if by is None else checks.groups(by, len(items), of="item")
         )
@@ -318,7 +335,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
 
     def order_quantity(
         self,
-        X: Sequence[Item | str],
+        X: Entries,
         cost_under: float | Sequence[float],
         cost_over: float | Sequence[float],
     ) -> Floats:
@@ -343,7 +360,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
 
     def explain(
         self,
-        X: Sequence[Item | str],
+        X: Entries,
         *,
         top_k: int = 5,
         coverage: float = 0.9,
@@ -393,7 +410,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
             for row, item in enumerate(items)
         ]
 
-    def contributions(self, X: Sequence[Item | str]) -> Contributions:
+    def contributions(self, X: Entries) -> Contributions:
         """Say what moved each forecast, set against a typical known item.
 
         What counts are the text, the concepts of each type, the nearest known items, and each numeric column.
@@ -457,7 +474,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         """Check what is asked for; what answers it from begin to end, the items and their vectors (q, d)."""
         self._check_fitted()
         fitted = self._fitted
-        items = as_items(X, prefix="query-")
+        items = as_items(fitted.read(X), prefix="query-")
         if fitted.space is not None:
             fitted.space.graph.require(concept for item in items for concept in item.concepts)
         contents = [item.content for item in items]
@@ -477,7 +494,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         return ModelState(kind=self._kind, config=config, arrays=arrays)
 
     def _saved_graph(self) -> KnowledgeGraph | None:
-        return self.graph
+        return self._fitted.graph
 
     @classmethod
     def _restored(cls, state: ModelState, parts: ModelParts) -> ZeroShotRegressor:
@@ -531,6 +548,7 @@ def _fitted_state(
     version: OpenVersion,
     tuning: Report | None = None,
     graph: KnowledgeGraph | None,
+    schema: TableSchema | None = None,
     space: ConceptSpace | None,
     ids: Sequence[str],
     ensemble: Ensemble,
@@ -541,6 +559,8 @@ def _fitted_state(
         model_index=model_index,
         version=version,
         tuning=tuning,
+        graph=graph,
+        schema=schema,
         retriever=Retriever(
             version, encoder, graph, graph_weight=settings.graph_weight, n_hops=settings.n_hops
         ),

@@ -183,6 +183,10 @@ def _filled(curves: Floats, *, is_signed: bool) -> Floats:
 
 
 def _shaped(y: Any, n_items: int) -> Floats:
+    if y is None:
+        raise InvalidInputError(
+            "expected targets, got none; give them as y, or as a table's column, as in target='units'"
+        )
     values = numbers("targets", y)
     if values.ndim not in (1, 2) or len(values) != n_items or 0 in values.shape:
         raise InvalidInputError(
