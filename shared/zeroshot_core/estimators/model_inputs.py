@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from zeroshot_core.checks import instance, known_names, shown, warn
+from zeroshot_core.checks import instance, known_names, sequence, shown, text, warn
 from zeroshot_core.dataframes import column_names, is_frame
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.frames.frame_items import graph_from_columns, items_from_columns
+from zeroshot_core.estimators.indexing import as_items
+from zeroshot_core.frames.frame_items import column_numbers, graph_from_columns, items_from_columns
 from zeroshot_core.frames.table_columns import is_table, table_columns, unused_columns
 from zeroshot_core.frames.table_schema import ROLES, TableSchema
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     Entries: TypeAlias = Sequence[Item | str] | Frame
 
-__all__ = ["FitInputs", "read_fit", "read_groups", "read_query", "read_schema"]
+__all__ = ["FitInputs", "read_fit", "read_grid", "read_groups", "read_query", "read_schema"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +152,56 @@ def read_query(
     schema = _needed(X, schema)
     columns = table_columns(X, schema.columns, optional=[schema.id])
     return items_from_columns(columns, schema, graph, prefix=prefix, is_known=False)
+
+
+def read_grid(
+    X: Any,
+    column: str,
+    values: Any,
+    schema: TableSchema | None,
+    graph: KnowledgeGraph | None,
+    known: Sequence[str],
+) -> tuple[list[Item], list[Item], list[Any]]:
+    """Read each row of a table, or each item, once for each value that one of its columns might have.
+
+    Parameters
+    ----------
+    column
+        A column of the schema; of items, a numeric metadatum.
+    known
+        Numeric metadata that a model reads.
+
+    Returns
+    -------
+    list of Item, list of Item, list
+        The items as they are, shape (q,); with each value, shape (q * v,), those of an item together; and the
+        values.
+
+    Raises
+    ------
+    InvalidInputError
+        If the column is none that is read, or there are no values.
+    """
+    options = sequence("values", values, of="values of a column")
+    if not options:
+        raise InvalidInputError("expected values to try, got none; give at least one")
+    if schema is None or not is_table(X):
+        known_names("whatif", [text("column", column)], known)
+        items = as_items(read_query(X, schema, graph), prefix="query-")
+        numbers_ = column_numbers(column, options)
+        grid = [
+            replace(item, metadata={**item.metadata, column: number}) for item in items for number in numbers_
+        ]
+        return items, grid, options
+    known_names("whatif", [text("column", column)], schema.columns)
+    columns = table_columns(X, schema.columns, optional=[schema.id])
+    items = items_from_columns(columns, schema, graph, prefix="query-", is_known=False)
+    repeated = {name: [cell for cell in cells for _ in options] for name, cells in columns.items()}
+    repeated[column] = options * len(items)
+    grid = items_from_columns(repeated, schema, graph, prefix="query-", is_known=False)
+    places = [place for place in range(len(items)) for _ in options]
+    named = [replace(item, id=items[place].id) for item, place in zip(grid, places, strict=True)]
+    return items, named, options
 
 
 def read_groups(X: Any, groups: Any) -> Any:

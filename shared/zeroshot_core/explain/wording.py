@@ -14,13 +14,17 @@ __all__ = [
     "evidence_in_words",
     "hit_in_words",
     "hits_in_words",
+    "neighbours_in_words",
     "path_in_words",
     "prediction_in_words",
+    "shortened_text",
     "source_in_words",
     "step_in_words",
 ]
 
 _SHOWN = 3
+_LARGE = 100
+_LONGEST = 60
 # What rounds to 0 where it is shown: scores have two digits, changes whole percents.
 _NOTHING = 0.005
 _MOST_PERCENT = 2.0
@@ -61,6 +65,36 @@ def path_in_words(path: Sequence[Relation], graph: NamedConcepts | None = None) 
         words += _name(end, graph)
         here = end
     return words
+
+
+def neighbours_in_words(amounts: Sequence[float], shared: tuple[str, int]) -> str:
+    """Say what the nearest known items had, and what they share: ``The 5 nearest known items had 9 to 12``.
+
+    Parameters
+    ----------
+    amounts
+        Their targets.
+    shared
+        The concept that most of them share with the item, in words, and with how many it is shared.
+    """
+    if not amounts:
+        return "Nothing known is near."
+    low, high = (
+        f"{end:,.0f}" if abs(end) >= _LARGE else f"{end:.3g}" for end in (min(amounts), max(amounts))
+    )
+    who = "nearest known item" if len(amounts) == 1 else f"{len(amounts)} nearest known items"
+    said = f"The {who} had {low if low == high else f'{low} to {high}'}"
+    name, count = shared
+    if not count:
+        return f"{said}."
+    part = "all" if count == len(amounts) > 1 else f"{count} of them" if len(amounts) > 1 else "it"
+    return f"{said}; {part} {'has' if count == 1 else 'have'} the same {name}."
+
+
+def shortened_text(text: str) -> str:
+    """Cut a text to what a cell of a table holds, in one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1].rstrip()}…"
 
 
 def step_in_words(step: Relation) -> str:

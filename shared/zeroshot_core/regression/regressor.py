@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 
 from zeroshot_core import checks
 from zeroshot_core.checks import choice, real, whole
+from zeroshot_core.dataframes import frame_of_columns
 from zeroshot_core.encoders import TransformerEncoder
 from zeroshot_core.encoders.wrappers import RememberingEncoder
 from zeroshot_core.errors import InvalidInputError
@@ -25,14 +26,15 @@ from zeroshot_core.estimators.encoder_tuning import (
     without_memory,
 )
 from zeroshot_core.estimators.indexing import ModelIndex, as_items, check_graph, resolve_encoder
-from zeroshot_core.estimators.model_inputs import read_fit, read_groups, read_schema
+from zeroshot_core.estimators.model_inputs import read_fit, read_grid, read_groups, read_schema
 from zeroshot_core.estimators.model_state import ModelState
 from zeroshot_core.estimators.unfitted_error import UnfittedError
 from zeroshot_core.regression.contributions import Contributions, contributions_of
 from zeroshot_core.regression.encoder_views import N_VIEWS, EncoderView, cross_fitted_views
 from zeroshot_core.regression.ensemble import Ensemble, fit_ensemble
 from zeroshot_core.regression.features import ConceptSpace
-from zeroshot_core.regression.neighbour_features import known_neighbours
+from zeroshot_core.regression.forecast_columns import evidence_columns, forecast_columns, nearest_ids
+from zeroshot_core.regression.neighbour_features import Neighbours, known_neighbours
 from zeroshot_core.regression.predictive_distribution import STATISTICS
 from zeroshot_core.regression.targets import MISSING, TARGETS, Targets, check_targets, known_targets
 from zeroshot_core.regression.totals import GroupTotal, group_totals, numbered
@@ -281,6 +283,81 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         ends = self._forecast(fitted, items, vectors).interval(probability)
         return np.stack([fitted.shaped(end) for end in ends], axis=1)
 
+    def predict_frame(
+        self, X: Entries, *, coverage: float = 0.9, quantiles: Sequence[float] = (0.1, 0.5, 0.9)
+    ) -> Any:
+        """Forecast as a table, a row an item, from one pass of the heads.
+
+        Parameters
+        ----------
+        coverage
+            Probability that the interval is to hold, in (0, 1).
+        quantiles
+            Probabilities for which to give quantiles, in (0, 1); may be empty.
+
+        Returns
+        -------
+        DataFrame
+            Of the library of `X`; of pandas, or polars where that alone is installed, if `X` is no table. Its
+            columns are ``id``; ``expected``, ``median``, ``low`` and ``high``; ``q10`` and so on for the
+            quantiles; ``nearest``, known items with their similarity; and ``reason``, what these had, in
+            words. Of a curve each step has columns of its own, ``expected_<step>``, named by the columns of
+            the target, or numbered from 1.
+        """
+        probability = real("coverage", coverage, above=0, below=1)
+        asked = _probabilities("quantiles", quantiles)
+        fitted, items, vectors = self._asked(X)
+        found = self._neighbours(fitted, items, vectors)
+        forecast = fitted.ensemble.forecast(items, vectors, found, fitted.space)
+        known = fitted.version.known_items(nearest_ids(found, fitted.ids))
+        targets = fitted.ensemble.targets
+        columns: dict[str, list[Any]] = {
+            "id": [item.id for item in items],
+            **forecast_columns(forecast, probability, asked, fitted.steps),
+            **evidence_columns(items, found, fitted.ids, known, targets, fitted.graph),
+        }
+        return frame_of_columns(columns, like=X)
+
+    def whatif(self, X: Entries, column: str, values: Sequence[Any], *, coverage: float = 0.9) -> Any:
+        """Forecast each item with each of several values of a column, such as prices that it might have.
+
+        Parameters
+        ----------
+        X
+            A table, or items.
+        column
+            A column of the table that the model reads; of items, a numeric metadatum.
+        values
+            What stands in the column instead of the item's own value, shape (v,).
+
+        Returns
+        -------
+        DataFrame
+            As of `predict_frame`, a row an item and value, those of an item together: ``id``, the column
+            (``<column>_given`` if its name is taken), ``expected``, ``median``, ``low`` and ``high``.
+
+        Notes
+        -----
+        It tells what known items with such values sold, not what a change of the value brings about.
+
+        Raises
+        ------
+        InvalidInputError
+            If the model does not read the column; a forecast would not change with it.
+        """
+        probability = real("coverage", coverage, above=0, below=1)
+        self._check_fitted()
+        fitted = self._fitted
+        read = fitted.ensemble.tables.metadata_keys
+        items, grid, options = read_grid(X, column, values, fitted.schema, fitted.graph, read)
+        fitted.check_links(grid)
+        vectors, found = self._repeated(fitted, grid)
+        forecast = fitted.ensemble.forecast(grid, vectors, found, fitted.space)
+        told = forecast_columns(forecast, probability, (), fitted.steps)
+        name = f"{column}_given" if column == "id" or column in told else column
+        columns = {"id": [item.id for item in items for _ in options], name: options * len(items)}
+        return frame_of_columns(columns | told, like=X)
+
     def predict_total(
         self, X: Entries, by: Sequence[Hashable] | str | None = None, coverage: float = 0.9
     ) -> GroupTotal | list[GroupTotal]:
@@ -475,17 +552,34 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         self._check_fitted()
         fitted = self._fitted
         items = as_items(fitted.read(X), prefix="query-")
-        if fitted.space is not None:
-            fitted.space.graph.require(concept for item in items for concept in item.concepts)
+        fitted.check_links(items)
         contents = [item.content for item in items]
         return fitted, items, fitted.encoder.encode(contents, show_progress=self.show_progress)
 
+    def _neighbours(self, fitted: _RegressorState, items: Sequence[Item], vectors: Vectors) -> Neighbours:
+        return known_neighbours(fitted.version, fitted.rows, items, vectors, self._settings().top_k)
+
+    def _repeated(self, fitted: _RegressorState, items: Sequence[Item]) -> tuple[Vectors, Neighbours]:
+        """Vectors of items and what is near them, each content encoded and searched but once."""
+        contents = {_content_key(item): item.content for item in items}
+        encoded = fitted.encoder.encode(list(contents.values()), show_progress=self.show_progress)
+        row_of = {key: row for row, key in enumerate(contents)}
+        vectors = encoded[[row_of[_content_key(item)] for item in items]]
+        # What is near depends on content and id alone.
+        keys = [(item.id, _content_key(item)) for item in items]
+        firsts = {key: place for place, key in reversed(list(enumerate(keys)))}
+        asked = list(firsts.values())
+        near = self._neighbours(fitted, [items[place] for place in asked], vectors[asked])
+        number = {key: place for place, key in enumerate(firsts)}
+        places = np.array([number[key] for key in keys], dtype=np.int64)
+        return vectors, replace(near, rows=near.rows[places], scores=near.scores[places])
+
     def _forecast(self, fitted: _RegressorState, items: Sequence[Item], vectors: Vectors) -> MixedForecast:
-        found = known_neighbours(fitted.version, fitted.rows, items, vectors, self._settings().top_k)
+        found = self._neighbours(fitted, items, vectors)
         return fitted.ensemble.forecast(items, vectors, found, fitted.space)
 
     def _attributed(self, fitted: _RegressorState, items: Sequence[Item], vectors: Vectors) -> Contributions:
-        found = known_neighbours(fitted.version, fitted.rows, items, vectors, self._settings().top_k)
+        found = self._neighbours(fitted, items, vectors)
         return contributions_of(fitted.ensemble, items, vectors, found, fitted.space)
 
     def _state(self) -> ModelState:
@@ -533,6 +627,20 @@ class _RegressorState(FittedState):
     ids: tuple[str, ...]
     rows: Mapping[str, int]
     ensemble: Ensemble
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """Names of a curve's steps, those of the target's columns if they were given as such; else none."""
+        targets = self.ensemble.targets
+        if not targets.is_curve:
+            return ()
+        names = () if self.schema is None else tuple(self.schema.target)
+        return names if len(names) == targets.horizon else tuple(map(str, range(1, targets.horizon + 1)))
+
+    def check_links(self, items: Sequence[Item]) -> None:
+        """Refuse items that name a concept which the graph does not hold."""
+        if self.space is not None:
+            self.space.graph.require(concept for item in items for concept in item.concepts)
 
     def shaped(self, values: Floats) -> Floats:
         """Give values as curves, shape (q, horizon), or as numbers, shape (q,)."""
@@ -622,6 +730,19 @@ def _costs(name: str, cost: object, n: int) -> Floats:
             f"expected {name} above 0, one for all or one for each of {n} items, got {checks.shown(cost)}"
         )
     return np.broadcast_to(found, (n,))
+
+
+def _probabilities(name: str, given: Any) -> list[float]:
+    """Check distinct probabilities in (0, 1)."""
+    found = [real(name, each, above=0, below=1) for each in checks.sequence(name, given, of="probabilities")]
+    if len(set(found)) < len(found):
+        raise InvalidInputError(f"expected distinct {name}, got {checks.shown(found)}")
+    return found
+
+
+def _content_key(item: Item) -> Hashable:
+    """Tell contents apart; images cannot be compared."""
+    return item.text if item.image is None else id(item.image)
 
 
 def _plain(value: Floats) -> Value:
