@@ -29,7 +29,7 @@ from zeroshot_core.types import Item, Prediction
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders.base import Encoder
-    from zeroshot_core.prediction import ZeroShotRegressor
+    from zeroshot_core.prediction import GroupTotal, ZeroShotRegressor
     from zeroshot_core.types import Floats
 
 __all__ = [
@@ -63,6 +63,10 @@ class Regressor(Protocol):
 
     def predict_quantile(self, X: Sequence[Item], q: Sequence[float]) -> Floats:
         """Give k quantiles, shape (n, k) for targets of shape (n,)."""
+        ...
+
+    def predict_total(self, X: Sequence[Item], by: Sequence[str]) -> GroupTotal | list[GroupTotal]:
+        """Sum the forecasts by group, with an interval each."""
         ...
 
     def explain(self, X: Sequence[Item], *, contributions: bool = False) -> list[Prediction]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zeroshot_core.evaluation import metrics
 from zeroshot_core.evaluation.demand import DemandReport, Scores
-from zeroshot_core.report import Calibration, Example, MetricColumn, MetricRow, ReportData
+from zeroshot_core.report import Calibration, Example, MetricColumn, MetricRow, ReportData, TotalRow
+
+if TYPE_CHECKING:
+    from zeroshot_core.types import Item
 
 __all__ = ["illustrate"]
 
@@ -69,6 +73,7 @@ _NEW = {
 _COVERAGES = np.array([0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95])
 _MAX_CALIBRATION_ITEMS = 1000
 _N_LISTED = 120
+_MOST_GROUPS = 40
 # Rank of the error, from the smallest to the largest, of what each example stands for.
 _EXAMPLES = {"A good forecast": 0.1, "A typical forecast": 0.5, "A bad forecast": 0.98}
 
@@ -83,6 +88,7 @@ def illustrate(report: DemandReport, *, unit: str = "units") -> ReportData:
     """
     named = {"zero-shot regressor": report.scores, **_without_graph(report), **report.baselines}
     examples, forecasts = _examples(report)
+    grouped_by, totals = _totals(report)
     return ReportData(
         title=f"New items of {report.data}: {unit}",
         summary=_summary(report, unit),
@@ -108,6 +114,8 @@ def illustrate(report: DemandReport, *, unit: str = "units") -> ReportData:
         calibration=_calibration(report),
         examples=examples,
         forecasts=forecasts,
+        totals=totals,
+        grouped_by=grouped_by,
         notes=tuple(_graph_note(report)),
         unit=unit,
     )
@@ -193,3 +201,38 @@ def _worked(example: Example, title: str, known: Mapping[str, float]) -> Example
     return Example(
         text=example.text, truth=example.truth, prediction=example.prediction, title=title, values=values
     )
+
+
+def _totals(report: DemandReport) -> tuple[str, tuple[TotalRow, ...]]:
+    """Sum up by the finest column of categories that has no more groups than a page holds."""
+    column, groups = _grouping(report.items)
+    if not column:
+        return "", ()
+    sums: dict[str, float] = {}
+    for group, truth in zip(groups, report.truth.tolist(), strict=True):
+        sums[group] = sums.get(group, 0.0) + truth
+    found = report.model.predict_total(report.items, by=groups)
+    rows = [
+        TotalRow(
+            group=str(each.group),
+            n=each.n,
+            forecast=float(np.sum(each.total)),
+            interval=(float(np.sum(each.interval[0])), float(np.sum(each.interval[1]))),
+            truth=sums[str(each.group)],
+        )
+        for each in (found if isinstance(found, list) else [found])
+    ]
+    return column.replace("_", " "), tuple(sorted(rows, key=lambda row: -row.forecast))
+
+
+def _grouping(items: Sequence[Item]) -> tuple[str, list[str]]:
+    """Choose a column of the concepts, ``column:value``, with each item's value; ``""`` if none will do."""
+    values: dict[str, list[str]] = {}
+    for row, item in enumerate(items):
+        for concept in item.concepts:
+            column, _, value = concept.partition(":")
+            values.setdefault(column, ["none"] * len(items))[row] = value
+    counts = {column: len(set(of_items)) for column, of_items in values.items()}
+    fitting = [column for column, count in counts.items() if 2 <= count <= _MOST_GROUPS]
+    column = max(fitting, key=lambda name: counts[name], default="")
+    return column, values.get(column, [])

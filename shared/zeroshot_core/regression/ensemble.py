@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.regression.concept_links import TypeLinks
 from zeroshot_core.regression.encoder_views import EncoderView
 from zeroshot_core.regression.features import ConceptSpace, FeatureRows, FeatureTables
-from zeroshot_core.regression.heads import Head, fit_head
+from zeroshot_core.regression.heads import Head, fit_head, n_steps
 from zeroshot_core.regression.neighbour_features import Neighbours, neighbour_profile
 from zeroshot_core.regression.predictive_distribution import (
     HeadForecast,
@@ -205,11 +205,14 @@ def fit_ensemble(
     )
     rng = np.random.default_rng(random_state)
     scenarios = choose_scenarios(training.linked.links, groups, len(items), rng)
+    # The first scenario is that of most queries; for the others a sample is enough, and quick.
+    samples = [np.arange(len(items)), *(_sample(len(items), rng) for _ in scenarios[1:])]
+    ends = np.cumsum([n_steps(len(sample)) for sample in samples])
     fitted = []
-    for place, scenario in enumerate(tqdm(scenarios, "learning", unit="scenario", disable=not show_progress)):
-        # The first scenario is that of most queries; for the others a sample is enough, and quick.
-        sample = np.arange(len(items)) if place == 0 else _sample(len(items), rng)
-        fitted.append(_fit_scenario(scenario, sample, tables, training, top_k, random_state))
+    with tqdm(desc="learning", total=int(ends[-1]), unit="step", disable=not show_progress) as bar:
+        for scenario, sample, end in zip(scenarios, samples, ends.tolist(), strict=True):
+            fitted.append(_fit_scenario(scenario, sample, tables, training, top_k, random_state, bar.update))
+            bar.update(end - bar.n)
     return Ensemble(
         tables=tables,
         targets=targets,
@@ -265,8 +268,9 @@ def _fit_scenario(
     training: _TrainingRows,
     top_k: int,
     random_state: int,
+    on_step: Callable[[], object],
 ) -> _FittedScenario:
-    """Learn the head of a scenario on a sample of rows."""
+    """Learn the head of a scenario on a sample of rows, and say so after each of its `n_steps`."""
     targets, all_rows = training.targets, training.linked if scenario.keeps_links else training.bare
     tables = tables.out_of_fold(training.linked, targets.levels, scenario.folds)
     parts = []
@@ -290,6 +294,7 @@ def _fit_scenario(
         scenario.folds[sample],
         lambda levels: values - targets.curves(levels, profile),
         random_state,
+        on_step,
     )
     forecast = _head_forecast(head, out_of_fold.levels, out_of_fold.scales, profile, targets)
     factors = expectation_factors(forecast, targets.values[sample])

@@ -17,12 +17,13 @@ from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.estimators.calibration import ConformalCalibration, calibrate
 from zeroshot_core.estimators.trees import FEWEST_TO_SHARE, Forest
 from zeroshot_core.regression.network import NetworkHead, fit_network_head
+from zeroshot_core.training.perceptrons import N_EPOCHS
 
 if TYPE_CHECKING:
     from zeroshot_core.estimators.model_state import ModelState
     from zeroshot_core.types import Floats, Ints, Vectors
 
-__all__ = ["Head", "OutOfFold", "fit_head"]
+__all__ = ["Head", "OutOfFold", "fit_head", "n_steps"]
 
 _N_CROSS = 3
 _LEAST_SCALE = 0.05
@@ -127,6 +128,7 @@ def fit_head(
     folds: Ints,
     residuals_of: Callable[[Floats], Floats],
     random_state: int,
+    on_step: Callable[[], object] = lambda: None,
 ) -> tuple[Head, OutOfFold]:
     """Fit the models, and calibrate their uncertainty on out-of-fold forecasts.
 
@@ -137,9 +139,16 @@ def fit_head(
         together must be.
     residuals_of
         From forecasts (n,) to transformed residuals (n, horizon).
+    on_step
+        Called as often as `n_steps` says, or less often where there are few folds.
     """
     with _threads_for(len(targets)):
-        return _fit_head(features, vectors, targets, folds, residuals_of, random_state)
+        return _fit_head(features, vectors, targets, folds, residuals_of, random_state, on_step)
+
+
+def n_steps(n_rows: int) -> int:
+    """How many models, and epochs of networks, make up a head of so many rows."""
+    return 2 * _N_CROSS + 1 + (N_EPOCHS if n_rows >= _FEWEST_FOR_NETWORKS else 0)
 
 
 def _fit_head(
@@ -149,22 +158,24 @@ def _fit_head(
     folds: Ints,
     residuals_of: Callable[[Floats], Floats],
     random_state: int,
+    on_step: Callable[[], object],
 ) -> tuple[Head, OutOfFold]:
     parts = folds % min(_N_CROSS, int(folds.max()) + 1)
-    level = _cross_fit(lambda: _boosted(len(targets), random_state), features, targets, parts)
+    level = _cross_fit(lambda: _boosted(len(targets), random_state), features, targets, parts, on_step)
     networks = None
     if len(targets) >= _FEWEST_FOR_NETWORKS:
-        networks, held_out = fit_network_head(features, vectors, targets, folds, random_state)
+        networks, held_out = fit_network_head(features, vectors, targets, folds, random_state, on_step)
         level = (level + held_out) / 2.0
     errors = np.abs(targets - level)
     beside = np.column_stack([features, level])
     scale = np.maximum(
-        _cross_fit(lambda: _scale(len(targets), random_state), beside, errors, parts), _LEAST_SCALE
+        _cross_fit(lambda: _scale(len(targets), random_state), beside, errors, parts, on_step), _LEAST_SCALE
     )
     models = (_boosted(len(targets), random_state), _randomised(len(targets), random_state))
     # All cores for learning only: one thread forecasts the same to the last digit, and starts at once.
     with parallel_config(n_jobs=-1):
         fitted = tuple(Forest.of(model.fit(features, targets)) for model in models)
+    on_step()
     head = Head(
         models=fitted,
         scale=Forest.of(_scale(len(targets), random_state).fit(beside, errors)),
@@ -175,12 +186,15 @@ def _fit_head(
     return head, OutOfFold(levels=level, scales=scale)
 
 
-def _cross_fit(make: Callable[[], Any], features: Floats, targets: Floats, parts: Ints) -> Floats:
+def _cross_fit(
+    make: Callable[[], Any], features: Floats, targets: Floats, parts: Ints, on_step: Callable[[], object]
+) -> Floats:
     """Forecast each part with a model fitted on the others, shape (n,)."""
     forecast = np.empty(len(targets))
     for part in np.unique(parts):
         held = parts == part
         forecast[held] = make().fit(features[~held], targets[~held]).predict(features[held])
+        on_step()
     return forecast
 
 

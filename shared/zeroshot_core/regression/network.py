@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -103,7 +103,12 @@ class NetworkHead:
 
 
 def fit_network_head(
-    features: Floats, vectors: Vectors, targets: Floats, folds: Ints, random_state: int
+    features: Floats,
+    vectors: Vectors,
+    targets: Floats,
+    folds: Ints,
+    random_state: int,
+    on_epoch: Callable[[], object] = lambda: None,
 ) -> tuple[NetworkHead, Floats]:
     """Train networks, each without some folds; give also their forecasts of what they had not seen, (n,).
 
@@ -111,6 +116,8 @@ def fit_network_head(
     ----------
     features, vectors, targets, folds
         Shapes (n, p), (n, d), (n,), (n,).
+    on_epoch
+        As of `fit_networks`.
     """
     from sklearn.preprocessing import QuantileTransformer
 
@@ -118,7 +125,7 @@ def fit_network_head(
     scaler = QuantileTransformer(n_quantiles=n_quantiles, random_state=random_state).fit(features)
     gaps = np.flatnonzero(np.isnan(features).any(axis=0))
     parts = np.unique(folds % _N_NETWORKS, return_inverse=True)[1]
-    fitted = fit_networks(_inputs(scaler, gaps, features, vectors), targets, parts, random_state)
+    fitted = fit_networks(_inputs(scaler, gaps, features, vectors), targets, parts, random_state, on_epoch)
     head = NetworkHead(
         quantiles=scaler.quantiles_, references=scaler.references_, gaps=gaps, weights=fitted.weights
     )

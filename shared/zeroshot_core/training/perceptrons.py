@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from torch import Tensor
 
     from zeroshot_core.types import Floats, Ints, Vectors
 
-__all__ = ["NetworkFit", "apply_networks", "fit_networks"]
+__all__ = ["N_EPOCHS", "NetworkFit", "apply_networks", "fit_networks"]
 
 _N_HIDDEN = 128
 _DROPOUT = 0.3
-_EPOCHS = 10
+N_EPOCHS = 10
 # Rows in a step: fewer where an epoch would have fewer steps than this.
 _MOST_IN_BATCH, _FEWEST_STEPS = 256, 20
 _LEARNING_RATE = 2e-3
@@ -45,7 +45,13 @@ class NetworkFit:
     held_out: Floats
 
 
-def fit_networks(inputs: Vectors, targets: Floats, parts: Ints, random_state: int) -> NetworkFit:
+def fit_networks(
+    inputs: Vectors,
+    targets: Floats,
+    parts: Ints,
+    random_state: int,
+    on_epoch: Callable[[], object] = lambda: None,
+) -> NetworkFit:
     """Train one network for each part of the rows, on the others, all in one batched product a step.
 
     They stop, together, after the epoch whose forecasts of the parts left out were best.
@@ -54,6 +60,8 @@ def fit_networks(inputs: Vectors, targets: Floats, parts: Ints, random_state: in
     ----------
     inputs, targets, parts
         Shapes (n, p), (n,), (n,); parts are numbered from 0, at least 2, and each has rows.
+    on_epoch
+        Called after each of `N_EPOCHS`.
     """
     import torch
 
@@ -64,11 +72,12 @@ def fit_networks(inputs: Vectors, targets: Floats, parts: Ints, random_state: in
     with torch.random.fork_rng([]):
         torch.manual_seed(random_state)
         training = _Training(inputs, targets - mean, own)
-        for _ in range(_EPOCHS):
+        for _ in range(N_EPOCHS):
             training.run_epoch(rng)
             weights = {name: value.detach().numpy().copy() for name, value in training.weights.items()}
             held_out = _held_out(weights, inputs, parts) + mean
             found.append((float(np.square(held_out - targets).mean()), weights, held_out))
+            on_epoch()
     _, weights, held_out = min(found, key=lambda each: each[0])
     weights["bias.2"] += np.float32(mean)
     return NetworkFit(weights=weights, held_out=held_out)
@@ -83,7 +92,7 @@ class _Training:
         self._inputs, self._targets = torch.from_numpy(inputs), torch.from_numpy(targets.astype(np.float32))
         self._own, self._n_rows = own, min(len(rows) for rows in own)
         self._batch = int(np.clip(self._n_rows // _FEWEST_STEPS, 1, _MOST_IN_BATCH))
-        n_steps = _EPOCHS * (self._n_rows // self._batch)
+        n_steps = N_EPOCHS * (self._n_rows // self._batch)
         self.weights = _initial(len(own), inputs.shape[1])
         self._optimizer = torch.optim.AdamW(
             self.weights.values(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY

@@ -10,6 +10,7 @@ from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.evaluation import evaluate_catalogue, evaluate_demand
 from zeroshot_core.evaluation.demand import linked_items
 from zeroshot_core.evaluation.illustration import illustrate
+from zeroshot_core.prediction import GroupTotal
 from zeroshot_core.types import Evidence, Hit, Prediction
 
 SCORES = {
@@ -66,6 +67,15 @@ class CategoryRegressor:
     def predict_interval(self, X, coverage=0.9):
         ends = [(1 - coverage) / 2, (1 + coverage) / 2]
         return np.array([np.quantile(pool, ends) for pool in self._pools(X)])
+
+    def predict_total(self, X, by):
+        values, found = self.predict(X), {}
+        for group, value in zip(by, values, strict=True):
+            found.setdefault(group, []).append(value)
+        return [
+            GroupTotal(group=group, total=sum(own), interval=(0.0, 2 * sum(own)), coverage=0.9, n=len(own))
+            for group, own in found.items()
+        ]
 
     def explain(self, X, *, contributions=False):
         hit = Hit(id=self.ids[0], kind="item", score=0.5, text="the first one")
@@ -180,6 +190,17 @@ def test_illustration_says_what_the_graph_is_worth(lines_report):
     unclear = replace(lines_report.difference, low=-0.1, high=0.3)
     (note,) = illustrate(replace(lines_report, difference=unclear)).notes
     assert "does not measurably change the error" in note
+
+
+def test_illustration_sums_up_by_the_finest_column_that_a_page_holds(lines_report):
+    page = illustrate(lines_report)
+    assert page.grouped_by == "department"
+    assert 2 <= len(page.totals) <= 40
+    assert sum(row.n for row in page.totals) == 300
+    assert sum(row.truth for row in page.totals) == pytest.approx(lines_report.truth.sum())
+    assert [row.forecast for row in page.totals] == sorted(
+        (row.forecast for row in page.totals), reverse=True
+    )
 
 
 def test_illustration_of_a_table_without_a_graph_tells_of_none(lines_report):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from zeroshot_core.regression.heads import Head, fit_head
+from zeroshot_core.regression.heads import Head, fit_head, n_steps
 
 RNG = np.random.default_rng(0)
 FEATURES = RNG.standard_normal((400, 6))
@@ -51,3 +51,22 @@ def test_errors_are_forecast_above_0(head: Head) -> None:
     expected = head.scale.predict(np.column_stack([FEATURES, TARGETS]))
 
     assert head.spread(FEATURES, TARGETS).tolist() == np.maximum(expected, 0.05).tolist()
+
+
+def test_learning_says_so_after_each_model_that_is_fitted() -> None:
+    steps: list[int] = []
+    targets, folds = TARGETS[:60], np.arange(60) % 10
+
+    fit_head(
+        FEATURES[:60],
+        VECTORS[:60],
+        targets,
+        folds,
+        lambda levels: (targets - levels)[:, None],
+        0,
+        lambda: steps.append(1),
+    )
+
+    assert len(steps) == n_steps(60) >= 7
+    # Networks, which need many rows, are told of epoch by epoch.
+    assert n_steps(5000) >= n_steps(60) + 10
