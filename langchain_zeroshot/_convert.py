@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from langchain_core.documents import Document
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from zeroshot_core.checks import known_names
-from zeroshot_core.explain.attributes import hit_attributes, prediction_attributes
+from zeroshot_core.explain.attributes import hit_attributes, own_attributes, prediction_attributes
 from zeroshot_core.explain.wording import prediction_in_words
 from zeroshot_core.serving.inputs import item_from_attributes, to_item
 from zeroshot_core.serving.tools import ARGUMENTS
@@ -73,7 +73,24 @@ def to_items(inputs: Sequence[PredictorInput]) -> list[Item]:
 
 def to_document(hit: Hit) -> Document:
     """Document of a hit; its metadata are the item's, with score, parts, path and concepts added."""
-    return Document(id=hit.id, page_content=hit.text, metadata=hit_attributes(hit))
+    document = Document(id=hit.id, page_content=hit.text)
+    document.metadata = _HitMetadata(hit_attributes(hit))  # pydantic would make a plain dict of it
+    return document
+
+
+class _HitMetadata(dict[str, Any]):
+    """Metadata that are equal where the item's own are, however a query found it.
+
+    What unites the Documents of several queries compares them as a whole.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, dict) and own_attributes(self) == own_attributes(other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = None
 
 
 def to_output(prediction: Prediction) -> PredictionOutput:

@@ -38,8 +38,9 @@ class RunParams(LangSmithRetrieverParams, total=False):
 class ZeroShotRetriever(Batched[str, list[Document]], BaseRetriever):
     """Known items near a query, by their vectors and through the graph.
 
-    The metadata of a document are the item's own, with its `score`, the `parts` of the score, the `path` that
-    led to it in words, and its `concepts`. What is looked for may also be given per call, and as the
+    The metadata of a document are the item's own, with ``zeroshot_score``, its ``zeroshot_parts``, the
+    ``zeroshot_path`` that led to it in words, and its ``zeroshot_concepts``. Documents of one item are equal
+    whatever the query. What is looked for may also be given per call, and as the
     ``search_kwargs`` of a vector store's retriever; `k` also as ``top_k``.
 
     Parameters

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from zeroshot_core.checks import known_arguments, known_names
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.estimators.indexing import ModelIndex
+from zeroshot_core.explain.attributes import CONCEPTS
 from zeroshot_core.index import VectorIndex
 from zeroshot_core.index.connection import LITE_CHANNEL
 from zeroshot_core.index.filters import filter_of, render
@@ -52,10 +53,11 @@ _NEW = ("texts", "embedding", "metadatas", "ids", "graph", "uri", "token", "name
 class ZeroShotVectorStore(Milvus):
     """`langchain_milvus.Milvus` on the items that a model searches, read and written.
 
-    What is written is what the model finds from then on; metadata ``concepts`` link a document to concepts of
-    the graph. Searches take ``filter={"price": {"$gt": 3}}``, or an expression in which metadata are written
-    ``metadata["price"] > 3``. Relevance is 1 for what is alike and .5 for what has nothing in common. The
-    async methods leave the loop free, and go on in another loop.
+    What is written is what the model finds from then on; a list of ``concepts`` in the metadata links a
+    document to concepts of the graph, and is read as ``zeroshot_concepts``. Searches take
+    ``filter={"price": {"$gt": 3}}``, or an expression in which metadata are ``metadata["price"] > 3``.
+    Relevance is 1 for what is alike and .5 for what has nothing in common. The async methods leave the loop
+    free, and go on in another loop.
 
     Parameters
     ----------
@@ -196,7 +198,7 @@ class ZeroShotVectorStore(Milvus):
         return partial(to_relevance, metric=self._version.info.params.metric)
 
     def _parse_document(self, data: dict[str, Any]) -> Document:
-        links = {"concepts": list(data["concepts"])} if data["concepts"] else {}
+        links = {CONCEPTS: list(data["concepts"])} if data["concepts"] else {}
         return Document(
             id=data["id"], page_content=data["text"] or "", metadata={**data["metadata"], **links}
         )

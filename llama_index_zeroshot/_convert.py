@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from typing import Annotated, Any
+from copy import copy
+from functools import cache
+from types import new_class
+from typing import Annotated, Any, SupportsIndex, cast
 
 from llama_index.core.base.response.schema import AsyncStreamingResponse, Response, StreamingResponse
 from llama_index.core.graph_stores.types import TRIPLET_SOURCE_KEY, EntityNode, LabelledNode
@@ -70,11 +73,51 @@ def to_node(hit: Hit, found: BaseNode | None = None) -> NodeWithScore:
         The node that the hit ranks, which is copied.
     """
     node = (found or _stored(hit)).model_copy()
+    node.__class__ = _found_class(type(node))
     added = attributes.hit_reasons(hit)
-    node.metadata = {**node.metadata, **added}
-    node.excluded_embed_metadata_keys = [*node.excluded_embed_metadata_keys, *added]
-    node.excluded_llm_metadata_keys = [*node.excluded_llm_metadata_keys, "score", "parts"]
+    node.metadata = attributes.own_attributes(node.metadata) | added
+    node.excluded_embed_metadata_keys = [*dict.fromkeys([*node.excluded_embed_metadata_keys, *added])]
+    numbers = ("zeroshot_score", "zeroshot_parts")
+    node.excluded_llm_metadata_keys = [*dict.fromkeys([*node.excluded_llm_metadata_keys, *numbers])]
     return NodeWithScore(node=node, score=float(hit.score))
+
+
+class _Found:
+    """Base of nodes that are equal, and hash alike, where the item's own are, however a query found it.
+
+    What fuses the nodes of several queries tells them apart by their hash.
+    """
+
+    @property
+    def hash(self) -> str:
+        """Hash of the node without what a query added to it."""
+        return str(super(_Found, _without_reasons(self)).hash)  # type: ignore[misc]
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return bool(super(_Found, _without_reasons(self)).__eq__(_without_reasons(other)))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        # Its class is made here: what is sent is a node of the stored one's class, with what was added.
+        sent: Any = self.model_copy()  # type: ignore[attr-defined]
+        sent.__class__ = type(self).__bases__[1]
+        return copy, (sent,)
+
+
+@cache
+def _found_class(kind: type[BaseNode]) -> type[BaseNode]:
+    """Class of nodes of a kind that were found."""
+    if issubclass(kind, _Found):
+        return kind
+    found: Any = new_class(kind.__name__, (_Found, kind), {}, lambda names: names.update(__module__=__name__))
+    return cast("type[BaseNode]", found)
+
+
+def _without_reasons(node: Any) -> Any:
+    return node.model_copy(update={"metadata": attributes.own_attributes(node.metadata)})
 
 
 def _stored(hit: Hit) -> BaseNode:

@@ -46,8 +46,9 @@ class MilvusStore(Protocol):
 class ZeroShotRetriever(BaseRetriever):
     """Known items near a query, by their vectors and through the graph.
 
-    The metadata of a node are the item's own, with its `score`, the `parts` of the score, the `path` that led
-    to it in words, and its `concepts`. A query's `embedding` is searched with if it has one, and the mean of
+    The metadata of a node are the item's own, with ``zeroshot_score``, its ``zeroshot_parts``, the
+    ``zeroshot_path`` that led to it in words, and its ``zeroshot_concepts``. Nodes of one item are equal, and
+    hash alike, whatever the query. A query's `embedding` is searched with if it has one, and the mean of
     its `custom_embedding_strs` if it has these.
 
     Parameters

@@ -34,7 +34,9 @@ class Events(BaseCallbackHandler):
 
 
 def ids_and_scores(documents: list[Document]) -> dict[str, Any]:
-    return {document.id: pytest.approx(document.metadata["score"], abs=1e-5) for document in documents}
+    return {
+        document.id: pytest.approx(document.metadata["zeroshot_score"], abs=1e-5) for document in documents
+    }
 
 
 @pytest.fixture
@@ -47,10 +49,10 @@ def test_documents_carry_score_parts_path_and_concepts(retriever: ZeroShotRetrie
     assert best.id == "red wine/Sicily/small"
     assert best.page_content == "dry red wine from Sicily, small bottle"
     assert best.metadata["aisle"] == "drinks"
-    assert best.metadata["concepts"] == ["kind:red wine"]
-    assert isinstance(best.metadata["score"], float)
-    assert set(best.metadata["parts"]) <= {"vector", "graph"}
-    assert isinstance(best.metadata["path"], str)
+    assert best.metadata["zeroshot_concepts"] == ["kind:red wine"]
+    assert isinstance(best.metadata["zeroshot_score"], float)
+    assert set(best.metadata["zeroshot_parts"]) <= {"vector", "graph"}
+    assert isinstance(best.metadata["zeroshot_path"], str)
 
 
 def test_what_a_model_learns_later_is_found_by_the_retriever_made_before() -> None:

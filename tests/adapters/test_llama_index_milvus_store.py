@@ -76,9 +76,9 @@ def test_nodes_come_back_whole_with_the_path_over_the_graph(store: Any, graph: K
     best = retriever.retrieve(QUERY)[0]
     assert (best.node_id, best.text) == ("red wine/Sicily/small", QUERY)
     assert best.node.ref_doc_id == "catalogue of red wine"
-    assert best.metadata["concepts"] == ["kind:red wine"]
-    assert best.metadata["parts"]["graph"] > 0
-    assert best.metadata["path"] == "query -near-> kind:red wine <-kind- red wine/Sicily/small"
+    assert best.metadata["zeroshot_concepts"] == ["kind:red wine"]
+    assert best.metadata["zeroshot_parts"]["graph"] > 0
+    assert best.metadata["zeroshot_path"] == "query -near-> kind:red wine <-kind- red wine/Sicily/small"
     assert not [key for key in best.metadata if key.startswith("_node")]
 
 

@@ -34,14 +34,15 @@ def test_indexed_nodes_get_the_scores_of_the_retriever(saved_model: Path, nodes:
     for node in ranked:
         if node.node_id in found:
             assert node.score == pytest.approx(found[node.node_id].score, abs=1e-6)
-            assert node.metadata["path"] == found[node.node_id].metadata["path"]
+            assert node.metadata["zeroshot_path"] == found[node.node_id].metadata["zeroshot_path"]
 
 
 def test_the_graph_decides_as_much_as_it_is_told_to(saved_model: Path, nodes: list[NodeWithScore]) -> None:
     def best(weight: float) -> list[str]:
         rerank = ZeroShotRerank(model=saved_model, top_n=4, graph_weight=weight)
         return [
-            node.metadata["concepts"][0] for node in rerank.postprocess_nodes(nodes, query_str="red wine")
+            node.metadata["zeroshot_concepts"][0]
+            for node in rerank.postprocess_nodes(nodes, query_str="red wine")
         ]
 
     assert best(1.0) == ["kind:red wine"] * 3 + ["kind:lemonade"]

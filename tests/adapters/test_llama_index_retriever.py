@@ -30,10 +30,10 @@ def test_nodes_carry_score_parts_path_and_concepts(saved_model: Path) -> None:
     best = ZeroShotRetriever(saved_model, k=4).retrieve("dry red wine from Sicily, small bottle")[0]
     assert best.node_id == "red wine/Sicily/small"
     assert best.text == "dry red wine from Sicily, small bottle"
-    assert best.score == best.metadata["score"]
+    assert best.score == best.metadata["zeroshot_score"]
     assert best.metadata["aisle"] == "drinks"
-    assert best.metadata["concepts"] == ["kind:red wine"]
-    assert set(best.metadata["parts"]) <= {"vector", "graph"}
+    assert best.metadata["zeroshot_concepts"] == ["kind:red wine"]
+    assert set(best.metadata["zeroshot_parts"]) <= {"vector", "graph"}
     assert "score" not in best.node.get_content(MetadataMode.LLM)
 
 
@@ -74,11 +74,11 @@ def test_nodes_carry_score_parts_path_and_concepts(saved_model: Path) -> None:
         ),
         (
             MetadataFilters(filters=[where("concepts", FilterOperator.ANY, ["kind:pasta", "kind:red wine"])]),
-            lambda m: m["concepts"][0] in {"kind:pasta", "kind:red wine"},
+            lambda m: m["zeroshot_concepts"][0] in {"kind:pasta", "kind:red wine"},
         ),
         (
             MetadataFilters(filters=[where("concepts", FilterOperator.ALL, ["kind:pasta"])]),
-            lambda m: m["concepts"] == ["kind:pasta"],
+            lambda m: m["zeroshot_concepts"] == ["kind:pasta"],
         ),
         (Condition("aisle", "==", "pets"), lambda m: m["aisle"] == "pets"),
     ],
@@ -118,8 +118,10 @@ def test_the_embedding_of_a_query_is_searched_with(saved_model: Path) -> None:
     retriever = ZeroShotRetriever(saved_model, k=3, graph_weight=0.0)
     vector = ZeroShotEmbedding(model=saved_model).get_query_embedding("crunchy biscuits for dogs")
     asked = QueryBundle("dry red wine", embedding=vector)
-    assert retriever.retrieve(asked)[0].metadata["concepts"] == ["kind:dog treats"]
-    assert retriever.retrieve(QueryBundle("dry red wine"))[0].metadata["concepts"] == ["kind:red wine"]
+    assert retriever.retrieve(asked)[0].metadata["zeroshot_concepts"] == ["kind:dog treats"]
+    assert retriever.retrieve(QueryBundle("dry red wine"))[0].metadata["zeroshot_concepts"] == [
+        "kind:red wine"
+    ]
     with pytest.raises(InvalidInputError, match="query vector of 256 dimensions, got 3"):
         retriever.retrieve(QueryBundle("dry red wine", embedding=[0.0, 1.0, 0.0]))
 

@@ -27,8 +27,8 @@ def test_both_retrievers_give_the_same_ids_scores_and_reasons(saved_model: Path)
     for query in QUERIES:
         documents, nodes = langchain.invoke(query), llama_index.retrieve(query)
         assert [d.id for d in documents] == [n.node_id for n in nodes]
-        assert [d.metadata for d in documents] == [n.metadata for n in nodes]
-        assert [d.metadata["score"] for d in documents] == [n.score for n in nodes]
+        assert [dict(d.metadata) for d in documents] == [n.metadata for n in nodes]
+        assert [d.metadata["zeroshot_score"] for d in documents] == [n.score for n in nodes]
         assert [d.page_content for d in documents] == [n.text for n in nodes]
 
 
@@ -92,7 +92,7 @@ def test_both_read_the_same_filters(saved_model: Path) -> None:
     nodes = llama_index_zeroshot.ZeroShotRetriever(saved_model, **options).retrieve(QUERIES[0])
     assert [d.id for d in documents] == [n.node_id for n in nodes]
     assert len(nodes) == 15
-    assert all(n.metadata["rank"] >= 3 or n.metadata["concepts"] == ["kind:pasta"] for n in nodes)
+    assert all(n.metadata["rank"] >= 3 or n.metadata["zeroshot_concepts"] == ["kind:pasta"] for n in nodes)
 
 
 def test_all_objects_over_one_folder_share_one_loaded_model(saved_model: Path) -> None:

@@ -91,11 +91,11 @@ def test_a_store_is_searched_by_vectors_and_graph_as_it_is(
     store = make_store(**KEPT[kept])
     retriever = ZeroShotRetriever.from_milvus(store, GRAPH, concept_fields=["kind"], k=3, graph_weight=0.5)
     first, second, _ = retriever.invoke("red wine")
-    assert (first.page_content, first.metadata["concepts"]) == ("dry red wine", ["kind:wine"])
+    assert (first.page_content, first.metadata["zeroshot_concepts"]) == ("dry red wine", ["kind:wine"])
     assert {"kind": "wine", "price": 9.0, "region": "north"}.items() <= first.metadata.items()
     # Only the graph knows that it is a wine.
     assert second.page_content == "a bottle of Chianti"
-    assert second.metadata["path"].startswith("query -near-> kind:wine")
+    assert second.metadata["zeroshot_path"].startswith("query -near-> kind:wine")
     assert set(texts(retriever.invoke("red wine", filter={"region": "south"}))) == {
         "a bottle of Chianti",
         "pale ale",
@@ -105,7 +105,7 @@ def test_a_store_is_searched_by_vectors_and_graph_as_it_is(
     assert texts(retriever.invoke("ale", filter=beers)) == ["pale ale"]
     ours, theirs = retriever.invoke("red wine", graph_weight=0.0), store.similarity_search("red wine", k=3)
     assert texts(ours)[0] == texts(theirs)[0]
-    assert ours[0].metadata["score"] == pytest.approx(
+    assert ours[0].metadata["zeroshot_score"] == pytest.approx(
         float(ENCODER.encode([SHOP[0][0], "red wine"])[0] @ ENCODER.encode(["red wine"])[0]), abs=1e-5
     )
 
@@ -143,19 +143,19 @@ def test_several_concepts_may_be_listed_and_may_be_missing(make_store: Callable[
     store.add_texts(["a voucher"], [{"price": 5.0}], ids=["v"])
     retriever = ZeroShotRetriever.from_milvus(store, GRAPH, concept_fields=["kind"])
     found = retriever.invoke("hamper", filter={"concepts": {"$contains": "kind:beer"}})
-    assert {document.id: document.metadata["concepts"] for document in found} == {
+    assert {document.id: document.metadata["zeroshot_concepts"] for document in found} == {
         "h": ["kind:wine", "kind:beer"],
         "p2": ["kind:beer"],
     }
     (bare,) = [document for document in retriever.invoke("a voucher") if document.id == "v"]
-    assert bare.metadata["concepts"] == []
+    assert bare.metadata["zeroshot_concepts"] == []
 
 
 def test_embeddings_of_another_library_tell_queries_from_documents(make_store: Callable[..., Milvus]) -> None:
     cosine = {"metric_type": "COSINE", "index_type": "FLAT", "params": {}}
     store = make_store(Lengthy(), index_params=cosine)
     best = ZeroShotRetriever.from_milvus(store, k=1).invoke("red wine")[0]
-    assert best.metadata["score"] == pytest.approx(1.0, abs=1e-5)
+    assert best.metadata["zeroshot_score"] == pytest.approx(1.0, abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_our_items_are_a_store_of_langchain_milvus(ours: ZeroShotVectorStore) ->
     assert isinstance(ours, Milvus)
     best, score = ours.similarity_search_with_score("dry red wine", k=1)[0]
     assert (best.id, best.page_content, score) == ("p0", "dry red wine", pytest.approx(1.0, abs=1e-5))
-    assert best.metadata == {"price": 9.0, "concepts": ["kind:wine"]}
+    assert best.metadata == {"price": 9.0, "zeroshot_concepts": ["kind:wine"]}
     assert texts(ours.similarity_search("wine", k=4, expr='metadata["price"] < 3')) == [SHOP[3][0]]
     assert len(ours.max_marginal_relevance_search("wine", k=2, fetch_k=4)) == 2
     assert texts(ours.as_retriever(search_kwargs={"k": 1}).invoke("pale ale")) == ["pale ale"]
@@ -226,7 +226,7 @@ def test_what_is_written_to_the_store_the_model_finds(ours: ZeroShotVectorStore)
     retriever = ZeroShotRetriever(model=ours._retriever, k=1)
     new = Document(id="p9", page_content="crunchy crickets", metadata={"concepts": ["kind:cat food"]})
     assert ours.add_documents([new]) == ["p9"]
-    assert retriever.invoke("crunchy crickets")[0].metadata["concepts"] == ["kind:cat food"]
+    assert retriever.invoke("crunchy crickets")[0].metadata["zeroshot_concepts"] == ["kind:cat food"]
     ours.upsert(ids=["p9"], documents=[Document(page_content="stale crickets")])
     assert ours.get_by_ids(["p9", "p7"]) == [Document(id="p9", page_content="stale crickets")]
     assert ours.delete(expr='text == "stale crickets"')

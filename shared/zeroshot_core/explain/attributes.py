@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from zeroshot_core.explain.wording import path_in_words
 
 if TYPE_CHECKING:
     from zeroshot_core.types import Evidence, Hit, Prediction, Value
 
-__all__ = ["evidence_attributes", "hit_attributes", "hit_reasons", "prediction_attributes"]
+__all__ = [
+    "CONCEPTS",
+    "evidence_attributes",
+    "hit_attributes",
+    "hit_reasons",
+    "own_attributes",
+    "prediction_attributes",
+]
+
+CONCEPTS: Final = "zeroshot_concepts"
+_ADDED = frozenset({"zeroshot_score", "zeroshot_parts", "zeroshot_path", CONCEPTS})
 
 
 def hit_attributes(hit: Hit) -> dict[str, Any]:
@@ -18,13 +29,18 @@ def hit_attributes(hit: Hit) -> dict[str, Any]:
 
 
 def hit_reasons(hit: Hit) -> dict[str, Any]:
-    """Score, parts, path in words and concepts of a hit as JSON-able values."""
+    """Score, parts, path in words and concepts of a hit as JSON-able values, by names that no item has."""
     return {
-        "score": float(hit.score),
-        "parts": {name: float(part) for name, part in hit.parts.items()},
-        "path": path_in_words(hit.path),
-        "concepts": list(hit.concepts),
+        "zeroshot_score": float(hit.score),
+        "zeroshot_parts": {name: float(part) for name, part in hit.parts.items()},
+        "zeroshot_path": path_in_words(hit.path),
+        CONCEPTS: list(hit.concepts),
     }
+
+
+def own_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the attributes of an item without those of `hit_reasons`."""
+    return {key: value for key, value in attributes.items() if key not in _ADDED}
 
 
 def prediction_attributes(prediction: Prediction) -> dict[str, Any]:

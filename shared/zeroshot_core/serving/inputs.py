@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from zeroshot_core.checks import nearest_name
+from zeroshot_core.checks import nearest_name, shown
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.explain.attributes import CONCEPTS, own_attributes
 from zeroshot_core.types import Item
 
 __all__ = ["answer_batch", "item_from_attributes", "item_to_store", "to_item"]
@@ -14,7 +15,6 @@ __all__ = ["answer_batch", "item_from_attributes", "item_to_store", "to_item"]
 In = TypeVar("In")
 Out = TypeVar("Out")
 
-_ADDED = frozenset({"score", "parts", "path", "concepts"})
 _KEYS = frozenset({"id", "text", "concepts", "metadata"})
 
 
@@ -50,20 +50,23 @@ def to_item(value: object, default_id: str) -> Item:
 
 
 def item_from_attributes(id_: str, text: str, attributes: Mapping[str, Any]) -> Item:
-    """Item with the attributes that are plain values as its metadata, and those named concepts as its links.
+    """Item with the attributes that are plain values as its metadata, and a list of concepts as its links.
 
-    It is the inverse of `attributes.hit_attributes`: what that adds is left out.
+    It is the inverse of `attributes.hit_attributes`: the concepts that it adds are links, as those under
+    ``concepts`` are where it has added none, and the rest of what it adds is left out. ``concepts`` that are
+    a plain value are metadata.
 
     Raises
     ------
     InvalidInputError
-        If the id or the text is empty, or the concepts are no list of ids.
+        If the id or the text is empty, or a list of concepts is not one of ids.
     """
-    concepts = attributes.get("concepts") or ()
-    if not isinstance(concepts, list | tuple) or not all(isinstance(one, str) for one in concepts):
-        raise InvalidInputError(f"item {id_!r}: expected a list of ids as concepts, got {concepts!r}")
-    own = {k: v for k, v in attributes.items() if k not in _ADDED and isinstance(v, str | int | float)}
-    return Item(id=id_, text=text, concepts=tuple(concepts), metadata=own)
+    concepts = attributes.get(CONCEPTS, attributes.get("concepts"))
+    links = tuple(concepts) if isinstance(concepts, list | tuple) else ()
+    if not all(isinstance(one, str) for one in links):
+        raise InvalidInputError(f"item {id_!r}: expected a list of ids as concepts, got {shown(concepts)}")
+    own = {k: v for k, v in own_attributes(attributes).items() if isinstance(v, str | int | float)}
+    return Item(id=id_, text=text, concepts=links, metadata=own)
 
 
 def item_to_store(id_: str, text: str, attributes: Mapping[str, Any]) -> Item:
@@ -74,8 +77,9 @@ def item_to_store(id_: str, text: str, attributes: Mapping[str, Any]) -> Item:
     InvalidInputError
         As `item_from_attributes`; or if an attribute is neither a string, a number, a boolean nor None.
     """
-    for key, value in attributes.items():
-        if key not in _ADDED and not (value is None or isinstance(value, str | int | float)):
+    for key, value in own_attributes(attributes).items():
+        is_links = key == "concepts" and isinstance(value, list | tuple)
+        if not (is_links or value is None or isinstance(value, str | int | float)):
             raise InvalidInputError(
                 f"item {id_!r}: expected metadata of strings, numbers and booleans, got {key!r} of type "
                 f"{type(value).__name__}; join it to a string, or leave it out"
@@ -109,14 +113,14 @@ def _problem(value: Mapping[str, Any]) -> str:
     """Say what is wrong with a mapping; the empty string if nothing is."""
     concepts, metadata = value.get("concepts") or [], value.get("metadata") or {}
     if not isinstance(value.get("text"), str):
-        return f"a text that is {value['text']!r}" if "text" in value else "no text"
+        return f"a text that is {shown(value['text'])}" if "text" in value else "no text"
     if unknown := sorted(map(str, value.keys() - _KEYS)):
         nearest = nearest_name(unknown[0], _KEYS)
         return f"an unknown {unknown[0]!r}{f'; did you mean {nearest!r}?' if nearest else ''}"
     if not isinstance(concepts, list | tuple) or not all(isinstance(id_, str) for id_ in concepts):
-        return f"concepts that are no list of ids: {concepts!r}"
+        return f"concepts that are no list of ids: {shown(concepts)}"
     if not isinstance(metadata, Mapping) or not all(
         isinstance(one, str | int | float) for one in metadata.values()
     ):
-        return f"metadata that are no plain values by name: {metadata!r}"
+        return f"metadata that are no plain values by name: {shown(metadata)}"
     return ""
