@@ -126,7 +126,7 @@ class ZeroShotVectorStore(Milvus):
         if owner.index.live is None:
             owner.publish(owner.build(items, encoder, graph, show_progress=False))
             items = []
-        version = owner.index.open(fingerprint=encoder.fingerprint)
+        version = owner.index.open(fingerprint=encoder.document_fingerprint)
         retriever = Retriever(version, encoder, graph)
         version.upsert(items, encoder)
         store = cls(retriever, token=token)

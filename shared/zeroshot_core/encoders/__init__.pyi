@@ -1,4 +1,6 @@
 from .base import Encoder, Role
+from .bridge_encoder import BridgeEncoder
+from .centred_encoder import CentredEncoder
 from .contents import joint_vector
 from .function import FunctionEncoder
 from .hashing import HashEncoder
@@ -6,11 +8,14 @@ from .head import HeadEncoder
 from .loading import encoder_from_config, load_encoder
 from .packaged_encoder import PackagedEncoder
 from .runtimes import in_runtime
+from .side_by_side_encoder import SideBySideEncoder
 from .transformer import TransformerEncoder
 from .wrappers import CachedEncoder, KnownVectors
 
 __all__ = [
+    "BridgeEncoder",
     "CachedEncoder",
+    "CentredEncoder",
     "Encoder",
     "FunctionEncoder",
     "HashEncoder",
@@ -18,6 +23,7 @@ __all__ = [
     "KnownVectors",
     "PackagedEncoder",
     "Role",
+    "SideBySideEncoder",
     "TransformerEncoder",
     "encoder_from_config",
     "in_runtime",

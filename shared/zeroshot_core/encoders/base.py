@@ -37,6 +37,11 @@ class Encoder(ABC):
         """16 hex digits over weights, tokenizer, pooling, prompts, normalisation and dimension."""
 
     @property
+    def document_fingerprint(self) -> str:
+        """That of the encoder whose vectors documents have: what an index is opened with."""
+        return self.fingerprint
+
+    @property
     def modalities(self) -> tuple[str, ...]:
         """Kinds of content that `encode` takes, of ``"text"`` and ``"image"``."""
         return ("text",)

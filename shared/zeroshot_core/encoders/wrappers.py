@@ -62,6 +62,11 @@ class WrappingEncoder(Encoder):
         return self._encoder.fingerprint
 
     @property
+    def document_fingerprint(self) -> str:
+        """The inner encoder's."""
+        return self._encoder.document_fingerprint
+
+    @property
     def languages(self) -> frozenset[str] | None:
         """The inner encoder's."""
         return self._encoder.languages

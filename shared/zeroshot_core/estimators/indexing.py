@@ -114,7 +114,7 @@ class ModelIndex:
     ) -> OpenVersion:
         """Write a version beside the live one and open it; `publish` makes it live."""
         version = self.index.build(items, encoder, graph, show_progress=show_progress)
-        return self.index.open(version, fingerprint=encoder.fingerprint)
+        return self.index.open(version, fingerprint=encoder.document_fingerprint)
 
     def publish(self, version: OpenVersion) -> None:
         """Verify the version and make it the live one."""

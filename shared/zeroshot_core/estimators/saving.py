@@ -613,7 +613,7 @@ def open_parts(
     reference = manifest["index"]
     model_index = ModelIndex.owning(index)
     try:
-        version = index.open(reference["version"], fingerprint=opened.fingerprint)
+        version = index.open(reference["version"], fingerprint=opened.document_fingerprint)
     except VersionNotFoundError as error:
         model_index.close()
         raise ArtifactError(

@@ -123,9 +123,9 @@ class CollectionInfo:
         InvalidInputError
             If the graph is another one.
         """
-        if encoder is not None and encoder.fingerprint != self.fingerprint:
+        if encoder is not None and encoder.document_fingerprint != self.fingerprint:
             raise FingerprintMismatchError(
-                f"expected encoder {self.fingerprint} ({self.encoder}), got {encoder.fingerprint} "
+                f"expected encoder {self.fingerprint} ({self.encoder}), got {encoder.document_fingerprint} "
                 f"({encoder.name}); load the encoder that the version was built with, or build a new version"
             )
         if graph is not None and graph.digest != self.graph_digest:

@@ -127,7 +127,7 @@ class ExistingCollection:
         connection.call("load_collection", collection)
         info = CollectionInfo(
             id=collection,
-            fingerprint=encoder.fingerprint,
+            fingerprint=encoder.document_fingerprint,
             encoder=encoder.name,
             dimension=encoder.dimension,
             graph_digest=graph.digest,

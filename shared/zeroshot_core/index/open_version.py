@@ -318,10 +318,11 @@ class OpenVersion:
         """
         if not hasattr(encoder, "fingerprint"):
             raise InvalidInputError(f"expected an encoder, got {checks.shown(encoder)}")
-        if encoder.fingerprint != self.info.fingerprint:
+        if encoder.document_fingerprint != self.info.fingerprint:
             raise FingerprintMismatchError(
-                f"expected encoder {self.info.fingerprint} ({self.info.encoder}), got {encoder.fingerprint} "
-                f"({encoder.name}); load the encoder that the version was built with"
+                f"expected encoder {self.info.fingerprint} ({self.info.encoder}), got "
+                f"{encoder.document_fingerprint} ({encoder.name}); load the encoder that the version was "
+                "built with"
             )
         kept, rows = checked_items(items)
         self._check_links(kept)

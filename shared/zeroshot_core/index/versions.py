@@ -116,7 +116,7 @@ def describe_version(
         Id and content hash of each item, in any order.
     """
     parts = (
-        encoder.fingerprint,
+        encoder.document_fingerprint,
         graph_digest,
         str(SCHEMA_VERSION),
         json.dumps(params.to_dict()),
@@ -125,7 +125,7 @@ def describe_version(
     )
     return VersionInfo(
         id="v" + digest(*(part + "\0" for part in parts), n=12),
-        fingerprint=encoder.fingerprint,
+        fingerprint=encoder.document_fingerprint,
         encoder=encoder.name,
         dimension=encoder.dimension,
         graph_digest=graph_digest,
