@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DATA_SETS",
+    "STAGES",
     "DemandReport",
     "Regressor",
     "RegressorFactory",
@@ -79,6 +80,8 @@ DATA_SETS: Mapping[str, tuple[str, ...]] = {
     "furniture": (AT_RANDOM, "category", "name"),
 }
 """Names of the data sets with those of their splits."""
+STAGES = ("learn and forecast", "the same without the graph", "forecast with the baselines")
+"""What an evaluation does, one after the other."""
 _NOMINAL = 0.9
 RegressorFactory: TypeAlias = "Callable[[Encoder, KnowledgeGraph | None], Regressor]"
 
@@ -198,6 +201,7 @@ def evaluate_demand(
     lines: ProductLines | None = None,
     with_catboost: bool = False,
     show_progress: bool = False,
+    on_stage: Callable[[str], object] = lambda _: None,
 ) -> DemandReport:
     """Fit on known product lines or articles, forecast the new ones, and compare with baselines and no graph.
 
@@ -221,6 +225,8 @@ def evaluate_demand(
         The product lines; None loads all of Complete Journey.
     with_catboost
         Whether CatBoost is among the baselines, without and with its text features; it takes minutes.
+    on_stage
+        Told each of `STAGES` as it begins; without a graph the second is left out.
 
     Raises
     ------
@@ -250,6 +256,7 @@ def evaluate_demand(
         budget_s=budget_s,
         with_catboost=with_catboost,
         show_progress=show_progress,
+        on_stage=on_stage,
     )
 
 
@@ -266,6 +273,7 @@ def evaluate_catalogue(
     budget_s: float | None = None,
     with_catboost: bool = False,
     show_progress: bool = False,
+    on_stage: Callable[[str], object] = lambda _: None,
 ) -> DemandReport:
     """Fit on a part of any table, forecast the rest, and compare with baselines and no graph.
 
@@ -278,7 +286,7 @@ def evaluate_catalogue(
         A split of one's own, which `split` is the name of.
     curves
         Shape (n, horizon), which are forecast beside their sums; None for none.
-    seed, encoder, regressor, tune, budget_s, with_catboost
+    seed, encoder, regressor, tune, budget_s, with_catboost, on_stage
         As of `evaluate_demand`.
 
     Raises
@@ -296,10 +304,12 @@ def evaluate_catalogue(
     graph = catalogue.graph() if catalogue.graph_columns else None
     make = regressor or _default_regressor(seed, show_progress)
     trial = _Trial(items=catalogue.linked_items(), parts=parts)
+    on_stage(STAGES[0])
     model, forecast = trial.run(make(reader, graph))
     seconds = perf_counter() - start
     no_graph = forecast
     if graph is not None:
+        on_stage(STAGES[1])
         _, no_graph = replace(trial, items=catalogue.items).run(make(reader, None))
     tuned = None
     if tune != "none":
@@ -307,6 +317,7 @@ def evaluate_catalogue(
         # Only a head is trained over vectors; else weights must be within reach.
         tuned = _tuned_scores(trial, tuning(reader if tune == "head" else base, graph), tune, forecast, seed)
     truth = parts.target[parts.test]
+    on_stage(STAGES[2])
     return DemandReport(
         data=catalogue.name,
         split=split,

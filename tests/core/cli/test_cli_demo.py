@@ -16,6 +16,16 @@ def test_the_demo_tells_forecasts_and_metrics_and_leaves_a_page_and_a_model(run:
     for words in ("90% interval", "truth", "nearest known", "type mean", "vector-only kNN", "boosted trees"):
         assert words in " ".join(result.stdout.split())
     assert "<svg" in page.read_text(encoding="utf-8") or "data:image" in page.read_text(encoding="utf-8")
-    assert "[1/6] load a year of sales" in result.stderr
+    assert "This takes about" in result.stderr.splitlines()[0]
+    phases = [line for line in result.stderr.splitlines() if line.startswith("[")]
+    assert phases == [
+        "[1/6] load a year of sales",
+        "[2/6] read the descriptions",
+        "[3/6] learn and forecast",
+        "[4/6] the same without the graph",
+        "[5/6] forecast with the baselines",
+        "[6/6] explain, and draw the report",
+    ]
+    assert "raised it by" in result.stdout or "lowered it by" in " ".join(result.stdout.split())
     again = run("predict", "--model", model, "--json", given="description\norganic oat drink\n")
     assert json.loads(again.stdout)["targets"] == ["units"]
