@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
@@ -66,8 +66,10 @@ class Regressor(Protocol):
         """Give k quantiles, shape (n, k) for targets of shape (n,)."""
         ...
 
-    def predict_total(self, X: Sequence[Item], by: Sequence[str]) -> GroupTotal | list[GroupTotal]:
-        """Sum the forecasts by group, with an interval each."""
+    def predict_total(
+        self, X: Sequence[Item], by: Sequence[Hashable], coverage: float = 0.9
+    ) -> list[GroupTotal]:
+        """Sum expectations by group, with intervals."""
         ...
 
     def explain(self, X: Sequence[Item], *, contributions: bool = False) -> list[Prediction]:
@@ -143,8 +145,12 @@ class DemandReport:
     difference
         Squared log error with the graph minus without it; below 0 means that the graph helps.
     curve_wape
-        For ``launch`` alone: WAPE over all lines and weeks of the eight-week curve, and that of the mean
-        launch curve.
+        For ``launch`` alone: WAPE over all lines and weeks of the median of the eight-week curve, of the mean
+        launch curve scaled to the median of each line's total, and of the mean launch curve as it is.
+    curve_wape_by_step
+        The same for each week.
+    total_coverage_90
+        By what items are grouped: share of the groups whose sum lies in the 90% interval of `predict_total`.
     tuned
         The same regressor over a tuned encoder; None where it was not asked for.
     model, items, truth, forecast
@@ -164,6 +170,8 @@ class DemandReport:
     no_graph: Scores
     difference: metrics.PairedDifference
     curve_wape: Mapping[str, float] = field(default_factory=dict)
+    curve_wape_by_step: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    total_coverage_90: Mapping[str, float] = field(default_factory=dict)
     tuned: TunedScores | None = None
     model: Regressor = field(repr=False)
     items: tuple[Item, ...] = field(repr=False)
@@ -184,7 +192,9 @@ class DemandReport:
             "baselines": {name: asdict(scores) for name, scores in self.baselines.items()},
             "ablation": {"no_graph": asdict(self.no_graph) | _compared(self.difference)},
             **({"tuned": _tuned_figures(self.tuned)} if self.tuned else {}),
+            **({"total_coverage_90": dict(self.total_coverage_90)} if self.total_coverage_90 else {}),
             **({"curve_wape": dict(self.curve_wape)} if self.curve_wape else {}),
+            **({"curve_wape_by_step": dict(self.curve_wape_by_step)} if self.curve_wape_by_step else {}),
         }
 
 
@@ -318,6 +328,8 @@ def evaluate_catalogue(
         tuned = _tuned_scores(trial, tuning(reader if tune == "head" else base, graph), tune, forecast, seed)
     truth = parts.target[parts.test]
     on_stage(STAGES[2])
+    weekly = {} if curves is None else trial.curves(make(reader, graph), curves, model)
+    new_curves = np.empty((0, 0)) if curves is None else curves[parts.test]
     return DemandReport(
         data=catalogue.name,
         split=split,
@@ -329,7 +341,9 @@ def evaluate_catalogue(
         baselines=_baseline_scores(LineFeatures.of(catalogue, vectors), parts, with_catboost),
         no_graph=score(truth, no_graph),
         difference=_log_error_difference(truth, forecast, no_graph, seed),
-        curve_wape={} if curves is None else trial.curve_wape(make(reader, graph), curves),
+        curve_wape={name: metrics.wape(new_curves.ravel(), each.ravel()) for name, each in weekly.items()},
+        curve_wape_by_step={name: _wape_by_step(new_curves, each) for name, each in weekly.items()},
+        total_coverage_90=_total_coverage(model, trial, catalogue),
         tuned=tuned,
         model=model,
         items=trial.new_items,
@@ -367,16 +381,36 @@ class _Trial:
             quantiles=np.maximum(model.predict_quantile(new, LEVELS), 0),
         )
 
-    def curve_wape(self, model: Regressor, curves: Floats) -> dict[str, float]:
-        """Fit the curves, shape (n, horizon), instead of their sums, and compare with their mean."""
-        known, truth = curves[self.parts.train], curves[self.parts.test]
+    def curves(self, model: Regressor, curves: Floats, of_totals: Regressor) -> dict[str, Floats]:
+        """Fit the curves, shape (n, horizon), instead of their sums; forecasts of the new items, by name.
+
+        Medians are what absolute errors ask for.
+        """
+        known = curves[self.parts.train]
         model.fit(self.known_items, known, groups=self.parts.groups)
-        forecast = model.predict(self.new_items, statistic="geometric")
-        mean_curve = np.broadcast_to(known.mean(axis=0), truth.shape)
+        mean_curve = known.mean(axis=0)
+        totals = of_totals.predict(self.new_items, statistic="median")
         return {
-            "model": metrics.wape(truth.ravel(), forecast.ravel()),
-            "mean_curve": metrics.wape(truth.ravel(), mean_curve.ravel()),
+            "model": model.predict(self.new_items, statistic="median"),
+            "scaled_mean_curve": totals[:, None] * (mean_curve / mean_curve.sum()),
+            "mean_curve": np.tile(mean_curve, (len(totals), 1)),
         }
+
+
+def _wape_by_step(truth: Floats, forecast: Floats) -> tuple[float, ...]:
+    return tuple(metrics.wape(*step) for step in zip(truth.T, forecast.T, strict=True))
+
+
+def _total_coverage(model: Regressor, trial: _Trial, catalogue: Catalogue) -> dict[str, float]:
+    """Measure how many sums of the new items the intervals hold, by each column that may be held out."""
+    truth, found = trial.parts.target[trial.parts.test], {}
+    for name, column in catalogue.held_out.items():
+        labels = [catalogue.rows[row].get(column, "") for row in trial.parts.test]
+        totals = model.predict_total(trial.new_items, by=labels, coverage=_NOMINAL)
+        sums = [truth[np.asarray(labels) == total.group].sum() for total in totals]
+        held = [t.interval[0] <= y <= t.interval[1] for t, y in zip(totals, sums, strict=True)]
+        found[name] = float(np.mean(held))
+    return found
 
 
 def linked_items(lines: ProductLines) -> tuple[Item, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
@@ -357,6 +357,14 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         name = f"{column}_given" if column == "id" or column in told else column
         columns = {"id": [item.id for item in items for _ in options], name: options * len(items)}
         return frame_of_columns(columns | told, like=X)
+
+    @overload
+    def predict_total(self, X: Entries, by: None = None, coverage: float = 0.9) -> GroupTotal: ...
+
+    @overload
+    def predict_total(
+        self, X: Entries, by: Sequence[Hashable] | str, coverage: float = 0.9
+    ) -> list[GroupTotal]: ...
 
     def predict_total(
         self, X: Entries, by: Sequence[Hashable] | str | None = None, coverage: float = 0.9

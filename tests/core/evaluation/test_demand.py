@@ -68,7 +68,7 @@ class CategoryRegressor:
         ends = [(1 - coverage) / 2, (1 + coverage) / 2]
         return np.array([np.quantile(pool, ends) for pool in self._pools(X)])
 
-    def predict_total(self, X, by):
+    def predict_total(self, X, by, coverage=0.9):
         values, found = self.predict(X), {}
         for group, value in zip(by, values, strict=True):
             found.setdefault(group, []).append(value)
@@ -116,6 +116,8 @@ def test_report_gives_every_figure_of_ours_the_baselines_and_the_ablation(lines_
     assert all(set(scores) >= SCORES for scores in figures["baselines"].values())
     assert set(figures["ablation"]["no_graph"]) >= SCORES | {"difference", "interval"}
     assert (figures["n_train"], figures["n_test"]) == (1200, 300)
+    assert all(0.5 < held <= 1 for held in figures["total_coverage_90"].values())
+    assert figures["total_coverage_90"].keys() == {"types", "categories", "makers"}
 
 
 def test_regressor_that_lives_on_concepts_is_better_with_the_graph(lines_report):
@@ -217,8 +219,11 @@ def test_held_out_types_reach_the_regressor_as_groups(evaluate):
 
 def test_launch_forecasts_the_curve_too(evaluate):
     figures = evaluate("launch").to_dict()
-    assert set(figures["curve_wape"]) == {"model", "mean_curve"}
+    assert set(figures["curve_wape"]) == {"model", "scaled_mean_curve", "mean_curve"}
     assert 0 < figures["curve_wape"]["model"] < 2
+    weekly = figures["curve_wape_by_step"]
+    assert all(len(weekly[name]) == 8 for name in figures["curve_wape"])
+    assert min(weekly["model"]) < figures["curve_wape"]["model"] < max(weekly["model"])
 
 
 def test_any_table_is_measured_and_one_without_categories_has_neither_type_means_nor_an_ablation(
