@@ -61,12 +61,15 @@ class PredictionOutput(BaseModel):
         return self.explanation
 
 
-def to_items(inputs: Sequence[PredictorInput]) -> list[Item]:
-    """Items of texts, mappings, Documents or Items, numbered where they have no id."""
+def to_items(inputs: Sequence[PredictorInput], model: object = None) -> list[Item]:
+    """Items of texts, mappings, Documents or Items, numbered where they have no id.
+
+    A mapping may be a row of a table where the model was fitted on one.
+    """
     return [
         item_from_attributes(value.id or f"query-{row}", value.page_content, value.metadata)
         if isinstance(value, Document)
-        else to_item(value, f"query-{row}")
+        else to_item(value, f"query-{row}", model)
         for row, value in enumerate(inputs)
     ]
 

@@ -32,6 +32,8 @@ from langchain_zeroshot._source import Batched
 class ZeroShotPredictor(Batched[PredictorInput, PredictionOutput]):
     """Prediction for a text, a mapping as `PredictionInput`, a Document or an Item.
 
+    Where the model was fitted on a table, a mapping may also be a row with its columns.
+
     `batch` and `abatch` make one call of the model; the async methods leave the loop free. `coverage`,
     `top_k`, `prompting` and `evidence` may also be given per call, and ``reject=True``, by which a classifier
     may answer ``""``, none of the labels.
@@ -136,7 +138,8 @@ class ZeroShotPredictor(Batched[PredictorInput, PredictionOutput]):
         known_names("ZeroShotPredictor", options, ("coverage", "top_k", "prompting", "evidence", "reject"))
         own = {name: getattr(self, name) for name in ("coverage", "top_k", "prompting", "evidence")}
         settings = PredictionSettings(**{**own, **options})
-        return questions(self._handle.model, to_items(inputs), settings, is_prompted=self.llm is not None)
+        model = self._handle.model
+        return questions(model, to_items(inputs, model), settings, is_prompted=self.llm is not None)
 
 
 @dataclass(frozen=True)

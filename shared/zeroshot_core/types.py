@@ -5,11 +5,12 @@ Scores are *higher is better* everywhere. Vectors are float32 rows of unit lengt
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from zeroshot_core.checks import repaired_text, sequence, shown, warn_of_repairs
+from zeroshot_core.dataframes import frame_of_columns
 from zeroshot_core.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -31,10 +32,13 @@ __all__ = [
     "Relation",
     "Scalar",
     "Value",
+    "predictions_frame",
     "repaired_items",
 ]
 
 Query = TypeVar("Query")
+_N_SHOWN = 3
+_LONGEST_NAME = 60
 Scalar: TypeAlias = "str | int | float | bool"
 Content: TypeAlias = Any
 """What an encoder takes: a text, or an image (a path-like or a PIL image)."""
@@ -224,7 +228,7 @@ class Contribution:
     is_relative: bool
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Prediction:
     """A number, curve or label with its uncertainty and its reasons.
 
@@ -257,3 +261,68 @@ class Prediction:
     fallback: str = ""
     contributions: tuple[Contribution, ...] = ()
     typical: float | None = None
+
+    def to_frame(self) -> Any:
+        """Give a table of one row, as of `predictions_frame`."""
+        return predictions_frame([self])
+
+    def __repr__(self) -> str:
+        """Show value, uncertainty, and the first of what is behind it, on one screen."""
+        parts: dict[str, object] = {"id": self.id, "value": self.value, "interval": self.interval}
+        likely = sorted(self.probabilities.items(), key=lambda pair: -pair[1])[:_N_SHOWN]
+        parts |= {"coverage": self.coverage, "probabilities": dict(likely)}
+        parts |= {"nearest": _named(self.evidence.items), "concepts": _named(self.evidence.concepts)}
+        parts |= {"reason": self.reason, "fallback": self.fallback}
+        parts |= {"contributions": [each.name or each.kind for each in self.contributions[:_N_SHOWN]]}
+        said = [f"{name}={shown(value)}" for name, value in parts.items() if value or value == 0]
+        return f"Prediction({', '.join(said)})"
+
+
+def predictions_frame(predictions: Sequence[Prediction], like: object = None) -> Any:
+    """Put predictions into a table, a row each.
+
+    Parameters
+    ----------
+    like
+        A table of the library that is to make it; anything else takes pandas, or polars where that alone is
+        installed.
+
+    Returns
+    -------
+    DataFrame
+        ``id``; ``value`` or, of a curve, ``value_1`` and so on, or ``label``; ``low``, ``high`` and
+        ``coverage``; ``p_<label>`` for the probabilities; ``nearest`` and ``concepts``, the evidence with its
+        scores; ``reason`` and ``fallback``. Columns of what none of the predictions has are left out.
+    """
+    rows = [_row_of(each) for each in sequence("predictions", predictions, of="predictions")]
+    names = dict.fromkeys(["id", *(name for row in rows for name in row)])
+    return frame_of_columns({name: [row.get(name) for row in rows] for name in names}, like)
+
+
+def _row_of(prediction: Prediction) -> dict[str, Any]:
+    """Cells of a prediction by column, empty ones left out."""
+    name = "label" if isinstance(prediction.value, str) else "value"
+    row: dict[str, Any] = {"id": prediction.id, **_steps(name, prediction.value)}
+    if prediction.interval is not None:
+        low, high = prediction.interval
+        row |= {**_steps("low", low), **_steps("high", high), "coverage": prediction.coverage}
+    row |= {f"p_{label}": share for label, share in prediction.probabilities.items()}
+    told = {
+        "nearest": "; ".join(_named(prediction.evidence.items)),
+        "concepts": "; ".join(_named(prediction.evidence.concepts)),
+        "reason": prediction.reason,
+        "fallback": prediction.fallback,
+    }
+    return row | {column: words for column, words in told.items() if words}
+
+
+def _steps(name: str, value: Value) -> dict[str, Any]:
+    """Give a value its column, or each step of a curve one."""
+    if not isinstance(value, tuple):
+        return {name: value}
+    return {f"{name}_{step}": part for step, part in enumerate(value, start=1)}
+
+
+def _named(hits: Sequence[Hit]) -> list[str]:
+    """Name the first hits, with their scores."""
+    return [f"{(hit.text or hit.id)[:_LONGEST_NAME]} ({hit.score:.2f})" for hit in hits[:_N_SHOWN]]

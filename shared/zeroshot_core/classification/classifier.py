@@ -28,6 +28,7 @@ from zeroshot_core.classification.pseudo_labels import pseudo_labelled_items
 from zeroshot_core.classification.rejection import NONE_OF_THESE, fit_index_scorer
 from zeroshot_core.classification.transduction import TUNED_TEMPERATURE, neighbour_graph
 from zeroshot_core.classification.transductive_head import fit_transductive_head
+from zeroshot_core.dataframes import frame_of_columns
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.estimators.base import FittedState, SavedModel
 from zeroshot_core.estimators.calibration_split import calibration_split, has_calibration_split
@@ -329,6 +330,29 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         """Probability of each label, shape (q, n_classes) in the order of `classes_`; rows sum to 1."""
         fitted, items = self._asked(X)
         return fitted.labels.columns(fitted.head.probabilities(self._encoded(fitted, items)))
+
+    def predict_frame(self, X: Entries, *, reject: bool = False, confidence: float | None = None) -> Any:
+        """Labels and probabilities as a table, a row an item.
+
+        Parameters
+        ----------
+        reject, confidence
+            As in `predict`.
+
+        Returns
+        -------
+        DataFrame
+            Of the library of `X`; of pandas, or polars where that alone is installed, if `X` is no table. Its
+            columns are ``id``, ``label``, and ``p_<label>`` for the probability of each label.
+        """
+        least = _least_confidence(confidence)
+        fitted, items = self._asked(X)
+        vectors = self._encoded(fitted, items)
+        probabilities = fitted.head.probabilities(vectors)
+        answers = fitted.labels.of_ids(self._answers(fitted, vectors, probabilities, reject, least))
+        shares = zip(fitted.classes.tolist(), probabilities.T.tolist(), strict=True)
+        columns = {"id": [item.id for item in items], "label": answers.tolist()}
+        return frame_of_columns(columns | {f"p_{label}": share for label, share in shares}, like=X)
 
     def novelty_score(self, X: Entries) -> Floats:
         """How new each item or text is beside those of `fit`, with labels or without, shape (q,).

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin
 
 from zeroshot_core.checks import whole
+from zeroshot_core.dataframes import frame_of_columns
 from zeroshot_core.estimators.base import FittedState, SavedModel
 from zeroshot_core.estimators.indexing import ModelIndex, as_items, resolve_encoder
 from zeroshot_core.estimators.model_inputs import read_fit, read_schema
@@ -146,6 +147,25 @@ class NoveltyDetector(SavedModel, OutlierMixin, BaseEstimator):  # type: ignore[
         """
         fitted, vectors = self._asked(X)
         return fitted.score(vectors)
+
+    def predict_frame(self, X: Entries) -> Any:
+        """How new each item is as a table, a row an item.
+
+        Returns
+        -------
+        DataFrame
+            Of the library of `X`; of pandas, or polars where that alone is installed, if `X` is no table. Its
+            columns are ``id``, ``novelty`` and ``is_new``.
+        """
+        items = self.to_items(X)
+        fitted, vectors = self._asked(items)
+        scores = fitted.score(vectors)
+        columns: dict[str, list[Any]] = {
+            "id": [item.id for item in items],
+            "novelty": scores.tolist(),
+            "is_new": (self._signs(fitted, scores) == _NEW).tolist(),
+        }
+        return frame_of_columns(columns, like=X)
 
     @property
     def novelty_(self) -> NoveltyScorer:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zeroshot_core.regression.regressor import ZeroShotRegressor
     from zeroshot_core.regression.totals import GroupTotal
     from zeroshot_core.serving.loading import load_model, open_encoder, open_model, open_retriever
+    from zeroshot_core.types import predictions_frame
 
 # The estimators stand on scikit-learn, which takes longer to import than a framework does. lazy_loader opens
 # modules of the package itself alone, and these are its neighbours.
@@ -40,6 +41,7 @@ _MODULES = {
     "ZeroShotRegressor": "regression.regressor",
     "path_in_words": "explain.wording",
     "prediction_in_words": "explain.wording",
+    "predictions_frame": "types",
 }
 
 __all__ = [
@@ -60,6 +62,7 @@ __all__ = [
     "open_retriever",
     "path_in_words",
     "prediction_in_words",
+    "predictions_frame",
 ]
 
 

@@ -13,6 +13,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 
 from zeroshot_core import checks
+from zeroshot_core.dataframes import frame_of_columns
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.estimators.base import FittedState, SavedModel
 from zeroshot_core.estimators.indexing import ModelIndex, resolve_encoder
@@ -231,6 +232,29 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
             )
             for case, hits in zip(cases, found, strict=True)
         ]
+
+    def predict_frame(self, X: Cases, *, top_k: int | None = None) -> Any:
+        """Best candidates as a table, a row a case and candidate, those of a case together.
+
+        Returns
+        -------
+        DataFrame
+            Of the library of `X`; of pandas, or polars where that alone is installed, if `X` is no table. Its
+            columns are ``id``, ``rank`` from 1, ``candidate``, ``name``, ``probability`` and ``score``.
+        """
+        top_k = self.top_k if top_k is None else checks.whole("top_k", top_k, least=1)
+        fitted = self._learned()
+        cases = _understood(fitted, X)
+        found = _hits(fitted, cases, _ranked(fitted, ()), top_k, with_paths=False)
+        rows = [
+            (case.id, rank, hit.id, hit.text, hit.metadata["probability"], hit.score)
+            for case, hits in zip(cases, found, strict=True)
+            for rank, hit in enumerate(hits, start=1)
+        ]
+        names = ("id", "rank", "candidate", "name", "probability", "score")
+        return frame_of_columns(
+            {name: [row[place] for row in rows] for place, name in enumerate(names)}, like=X
+        )
 
     def understand(self, X: Cases) -> list[Case]:
         """Say which concepts the findings of each case were taken to mean, and which mean none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from zeroshot_core.checks import nearest_name, shown
@@ -18,10 +19,15 @@ Out = TypeVar("Out")
 _KEYS = frozenset({"id", "text", "concepts", "metadata"})
 
 
-def to_item(value: object, default_id: str) -> Item:
+def to_item(value: object, default_id: str, model: object = None) -> Item:
     """Item of a text, or of a mapping with ``text`` and, where known, ``concepts``, ``metadata`` and ``id``.
 
     An item comes back as it is.
+
+    Parameters
+    ----------
+    model
+        Who is asked. Where it was fitted on a table, a mapping may be a row with the columns of that.
 
     Raises
     ------
@@ -36,6 +42,11 @@ def to_item(value: object, default_id: str) -> Item:
         raise InvalidInputError(
             f"expected a text, a mapping with 'text', or an item, got {type(value).__name__}"
         )
+    asked: Any = getattr(model, "classifier", model)
+    schema = getattr(asked, "schema_", None)
+    if schema is not None and (set(schema.columns) <= value.keys() or not value.keys() <= _KEYS):
+        item: Item = asked.to_items([value])[0]
+        return item if value.get(schema.id) else replace(item, id=default_id)
     problem = _problem(value)
     if problem:
         raise InvalidInputError(

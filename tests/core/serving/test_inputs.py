@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 import pytest
-from zeroshot_core import InvalidInputError, Item
+from zeroshot_core import InvalidInputError, Item, PromptedClassifier, TableSchema, ZeroShotClassifier
+from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.serving.inputs import answer_batch, to_item
 
 WINE = Item(id="7", text="wine", concepts=("kind:wine",), metadata={"price": 3.0})
@@ -23,6 +25,26 @@ WINE = Item(id="7", text="wine", concepts=("kind:wine",), metadata={"price": 3.0
 )
 def test_every_form_makes_an_item(value: Any, item: Item) -> None:
     assert to_item(value, "new") == item
+
+
+def test_a_mapping_may_be_a_row_of_the_table_that_a_model_was_fitted_on() -> None:
+    frame = pd.DataFrame({"text": [f"wine {n}" for n in range(12)], "kind": "wine", "price": 2.5, "nr": 1})
+    schema = TableSchema(text="text", concepts="kind", numeric="price", id="nr", target="label")
+    model = ZeroShotClassifier(HashEncoder(32)).fit(
+        frame.assign(label=["a", "b"] * 6, nr=range(12)), schema=schema
+    )
+    row = {"text": "wine", "kind": "wine", "price": 3}
+    wine = Item(id="new", text="wine", concepts=("kind:wine",), metadata={"kind": "wine", "price": 3.0})
+
+    assert to_item(row, "new", model) == wine
+    assert to_item({**row, "nr": 7}, "new", model).id == "7"
+    assert to_item(WINE, "new", model) == WINE
+    assert to_item({"text": "wine"}, "new", model) == Item(id="new", text="wine")
+    asked = PromptedClassifier(model, lambda prompt, schema: "")
+    assert to_item(row, "new", asked) == wine
+    with pytest.raises(InvalidInputError, match="expected a column 'price' in the table, got none"):
+        to_item({"text": "wine", "kind": "wine"}, "new", model)
+    model.close()
 
 
 @pytest.mark.parametrize(
