@@ -10,7 +10,7 @@ from zeroshot_core.checks import instance, known_names, sequence, shown, text, w
 from zeroshot_core.dataframes import column_names, is_frame
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.estimators.indexing import as_items
-from zeroshot_core.frames.frame_items import column_numbers, graph_from_columns, items_from_columns
+from zeroshot_core.frames.frame_items import column_numbers, graph_from_columns, items_from_columns, row_ids
 from zeroshot_core.frames.table_columns import is_table, table_columns, unused_columns
 from zeroshot_core.frames.table_schema import ROLES, TableSchema
 
@@ -161,7 +161,7 @@ def read_grid(
     schema: TableSchema | None,
     graph: KnowledgeGraph | None,
     known: Sequence[str],
-) -> tuple[list[Item], list[Item], list[Any]]:
+) -> tuple[list[Item], list[Any]]:
     """Read each row of a table, or each item, once for each value that one of its columns might have.
 
     Parameters
@@ -173,9 +173,8 @@ def read_grid(
 
     Returns
     -------
-    list of Item, list of Item, list
-        The items as they are, shape (q,); with each value, shape (q * v,), those of an item together; and the
-        values.
+    list of Item, list
+        The items with each value, shape (q * v,), those of an item together; and the values, shape (v,).
 
     Raises
     ------
@@ -192,16 +191,15 @@ def read_grid(
         grid = [
             replace(item, metadata={**item.metadata, column: number}) for item in items for number in numbers_
         ]
-        return items, grid, options
+        return grid, options
     known_names("whatif", [text("column", column)], schema.columns)
     columns = table_columns(X, schema.columns, optional=[schema.id])
-    items = items_from_columns(columns, schema, graph, prefix="query-", is_known=False)
+    ids = row_ids(columns, schema, prefix="query-", is_known=False)
     repeated = {name: [cell for cell in cells for _ in options] for name, cells in columns.items()}
-    repeated[column] = options * len(items)
+    repeated[column] = options * len(ids)
     grid = items_from_columns(repeated, schema, graph, prefix="query-", is_known=False)
-    places = [place for place in range(len(items)) for _ in options]
-    named = [replace(item, id=items[place].id) for item, place in zip(grid, places, strict=True)]
-    return items, named, options
+    names = [id_ for id_ in ids for _ in options]
+    return [replace(item, id=id_) for item, id_ in zip(grid, names, strict=True)], options
 
 
 def read_groups(X: Any, groups: Any) -> Any:

@@ -23,7 +23,14 @@ from zeroshot_core.types import Item, Scalar
 if TYPE_CHECKING:
     from zeroshot_core.dataframes import Frame
 
-__all__ = ["cell_words", "column_numbers", "graph_from_frame", "items_from_columns", "items_from_frame"]
+__all__ = [
+    "cell_words",
+    "column_numbers",
+    "graph_from_frame",
+    "items_from_columns",
+    "items_from_frame",
+    "row_ids",
+]
 
 _STOPS = (".", "!", "?", ":", ";", ",")
 
@@ -105,7 +112,7 @@ def items_from_columns(
     words = {name: cell_words(name, columns[name]) for name in schema.concepts}
     links = _links(words, columns, graph) if words else [()] * len(texts)
     metadata = _metadata(columns, schema, words)
-    ids = _ids(columns.get(schema.id or ""), schema.id, len(texts), prefix=prefix, is_known=is_known)
+    ids = row_ids(columns, schema, prefix=prefix, is_known=is_known)
     return [
         Item(id=id_, text=text, concepts=concepts, metadata=facts)
         for id_, text, concepts, facts in zip(ids, texts, links, metadata, strict=True)
@@ -196,13 +203,14 @@ def _word(column: str, row: int, value: Any) -> str:
     )
 
 
-def _ids(
-    values: Sequence[Any] | None, column: str | None, n: int, *, prefix: str, is_known: bool
+def row_ids(
+    columns: Mapping[str, Sequence[Any]], schema: TableSchema, *, prefix: str, is_known: bool
 ) -> list[str]:
-    """Ids of the rows, those of a column or numbered, shape (n,)."""
-    if values is None or column is None:
+    """Ids of the rows, those of a column or numbered, shape (n,); see `items_from_columns`."""
+    n, column = len(columns[schema.text[0]]), schema.id
+    if column is None or column not in columns:
         return [f"{prefix}{row}" for row in range(n)]
-    ids = cell_words(column, values)
+    ids = cell_words(column, columns[column])
     if "" in ids:
         raise InvalidInputError(
             f"expected an id in column {shown(column)}, got none in row {ids.index('')} "

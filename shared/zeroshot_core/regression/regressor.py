@@ -349,13 +349,13 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         self._check_fitted()
         fitted = self._fitted
         read = fitted.ensemble.tables.metadata_keys
-        items, grid, options = read_grid(X, column, values, fitted.schema, fitted.graph, read)
+        grid, options = read_grid(X, column, values, fitted.schema, fitted.graph, read)
         fitted.check_links(grid)
         vectors, found = self._repeated(fitted, grid)
         forecast = fitted.ensemble.forecast(grid, vectors, found, fitted.space)
         told = forecast_columns(forecast, probability, (), fitted.steps)
         name = f"{column}_given" if column == "id" or column in told else column
-        columns = {"id": [item.id for item in items for _ in options], name: options * len(items)}
+        columns = {"id": [item.id for item in grid], name: options * (len(grid) // len(options))}
         return frame_of_columns(columns | told, like=X)
 
     @overload
