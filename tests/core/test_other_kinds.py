@@ -65,6 +65,12 @@ NO_GRAPH = "expected graph to be of class KnowledgeGraph, got "
         ),
         (lambda index, version: smooth_vectors(KnowledgeGraph([]), None, 0.5), "vectors to be of class"),
         (lambda index, version: Findings(id=np.ones((9, 9))), "expected the id of findings as a text"),
+        (
+            lambda index, version: (
+                ZeroShotClassifier(ENCODER).fit(labels=["a", "b"]).save("x", extra=np.array([None, "a"]))
+            ),
+            "expected extra to be of class dict",
+        ),
         (lambda index, version: NoveltyDetector(ENCODER).load("x", trust_uri=[1]), "trust_uri as True or"),
         (lambda index, version: smooth_vectors(2, np.ones((1, 2)), 0.5), NO_GRAPH + "2"),
         (lambda index, version: ZeroShotClassifier(ENCODER, 3).fit(labels=["a", "b"]), NO_GRAPH + "3"),

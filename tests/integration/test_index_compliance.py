@@ -283,6 +283,23 @@ def test_text_in_a_filter_is_text_and_nothing_else(stock, value):
         assert set(stock.open.search_items(stock.vectors[:1], top_k=300, filter=filter).ids[0]) == expected
 
 
+def test_a_list_of_thousands_of_values_is_a_filter_too(shop):
+    wanted = [*range(0, 5000, 2), *(f"none {n}" for n in range(500)), 0.5, True]
+    for filter in (
+        Condition("size", "in", wanted),
+        AnyOf([Condition("size", "==", value) for value in wanted]),
+        Not(AllOf([Condition("size", "!=", value) for value in wanted])),
+        Not(Condition("size", "not in", wanted)),
+    ):
+        start = time.monotonic()
+        found = shop.open.search_items(shop.vectors[:2], top_k=300, filter=filter)
+        linked = shop.open.search_linked(shop.vectors[:1], [["color:3"]], 300, filter)
+        assert time.monotonic() - start < 10
+        even = shop.ids_where(lambda item: item.metadata["size"] % 2 == 0)
+        assert set(found.ids[0]) == set(found.ids[1]) == even
+        assert set(linked.ids[0]) == even & shop.ids_where(lambda item: "color:3" in item.concepts)
+
+
 def test_filter_holds_in_large_batches_too(stock):
     found = stock.open.search_items(stock.vectors, top_k=100, filter=Condition("size", "<", 20))
     assert {len(ids) for ids in found.ids} == {20}

@@ -176,6 +176,8 @@ class SavedModel:
         """
         self._check_fitted()
         target = checks.path("folder", folder)
+        if extra is not None:
+            checks.instance("extra", extra, dict)
         # Another thread may go on learning meanwhile.
         model = type(self).__new__(type(self))
         vars(model).update(vars(self))

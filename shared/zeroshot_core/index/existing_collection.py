@@ -121,7 +121,10 @@ class ExistingCollection:
         connection = Connection(client, address=f"the client of {collection!r}")
         if not connection.call("has_collection", collection):
             raise InvalidInputError(f"expected an existing collection, got {collection!r}; fill it first")
-        columns = ForeignColumns(connection.call("describe_collection", collection), fields, graph)
+        description = connection.call("describe_collection", collection)
+        # A client says nothing else of whether it is one of a local file.
+        is_lite = str(connection.call("get_server_version")).startswith("milvus_lite")
+        columns = ForeignColumns(description, fields, graph, takes_lists=not is_lite)
         columns.check_dimension(encoder.dimension)
         metric = _metric(connection, collection, fields.vector)
         connection.call("load_collection", collection)
@@ -323,10 +326,16 @@ class ForeignColumns(FilterColumns):
     """
 
     def __init__(
-        self, description: Mapping[str, Any], fields: CollectionFields, graph: KnowledgeGraph
+        self,
+        description: Mapping[str, Any],
+        fields: CollectionFields,
+        graph: KnowledgeGraph,
+        *,
+        takes_lists: bool = False,
     ) -> None:
         from pymilvus import DataType
 
+        super().__init__(takes_lists=takes_lists)
         self.fields = fields
         self._collection = description["collection_name"]
         self._graph = graph

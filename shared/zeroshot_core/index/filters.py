@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -33,6 +34,7 @@ __all__ = [
     "id_literals",
     "literal",
     "literals",
+    "n_comparisons",
     "render",
 ]
 
@@ -54,8 +56,9 @@ _MAPPED = {
     "$any": "contains",
 }
 _COMBINED = ("$and", "$or", "$not")
+# And whether they hold where a value is the same.
+_EQUALITIES = {"==": True, "in": True, "!=": False, "not in": False}
 _COMPARES: Mapping[str, Callable[[Any, Any], Any]] = {
-    "==": operator.eq,
     "<": operator.lt,
     "<=": operator.le,
     ">": operator.gt,
@@ -126,6 +129,11 @@ class Condition:
     def values(self) -> tuple[Scalar, ...]:
         """The value or values, as a tuple."""
         return self.value if isinstance(self.value, tuple) else (self.value,)
+
+    @cached_property
+    def kinds_of_values(self) -> frozenset[tuple[bool, Scalar]]:
+        """Each value beside whether it is a boolean, which Python takes for a number."""
+        return frozenset((isinstance(value, bool), value) for value in self.values)
 
 
 @dataclass(frozen=True)
@@ -198,7 +206,17 @@ def check_key(what: str, key: object) -> None:
 
 
 class FilterColumns:
-    """How a collection keeps what filters speak of; this is how our own items are kept."""
+    """How a collection keeps what filters speak of; this is how our own items are kept.
+
+    Parameters
+    ----------
+    takes_lists
+        Whether the target finds a metadata key in a list. Milvus Lite doesn't; a server needs it: of 500
+        comparisons joined by 'or' it makes an error after seconds.
+    """
+
+    def __init__(self, *, takes_lists: bool = False) -> None:
+        self.takes_lists = takes_lists
 
     def name(self, field: str) -> str:
         """Write the field of a condition."""
@@ -238,6 +256,16 @@ def render(filter: Filter | None, columns: FilterColumns = _ITEMS) -> str:
     return _render(filter, columns, _MOST_LEVELS, negated=False)
 
 
+def n_comparisons(filter: Filter | None) -> int:
+    """Count the values that a filter compares with."""
+    if filter is None:
+        return 0
+    if isinstance(filter, Condition):
+        return len(filter.values)
+    parts = (filter.part,) if isinstance(filter, Not) else filter.parts
+    return sum(map(n_comparisons, parts))
+
+
 def literal(value: Scalar) -> str:
     """Write a scalar as a Milvus literal; strings are quoted and escaped.
 
@@ -271,14 +299,14 @@ def holds(filter: Filter, item: Item) -> bool:
     if isinstance(filter, Not):
         return not holds(filter.part, item)
     if isinstance(filter, AllOf | AnyOf):
-        found = (holds(part, item) for part in filter.parts)
-        return all(found) if isinstance(filter, AllOf) else any(found)
-    if filter.op in ("!=", "not in"):
-        return not any(_compares("==", _value_of(item, filter.field), value) for value in filter.values)
+        each = (holds(part, item) for part in filter.parts)
+        return all(each) if isinstance(filter, AllOf) else any(each)
     if filter.op == "contains":
         return any(value in item.concepts for value in filter.values)
-    op = "==" if filter.op == "in" else filter.op
-    return any(_compares(op, _value_of(item, filter.field), value) for value in filter.values)
+    found = _value_of(item, filter.field)
+    if filter.op in _EQUALITIES:
+        return ((isinstance(found, bool), found) in filter.kinds_of_values) is _EQUALITIES[filter.op]
+    return any(_compares(filter.op, found, value) for value in filter.values)
 
 
 def _value_of(item: Item, field: str) -> object:
@@ -287,9 +315,9 @@ def _value_of(item: Item, field: str) -> object:
 
 
 def _compares(op: str, found: object, value: Scalar) -> bool:
-    """Whether a comparison holds: of numbers with numbers, strings with strings, booleans for equality."""
+    """Whether one is larger or smaller: of numbers with numbers, of strings with strings."""
     if isinstance(found, bool) or isinstance(value, bool):
-        return op == "==" and found is value
+        return False
     if isinstance(found, str) and isinstance(value, str):
         return bool(_COMPARES[op](found, value))
     if isinstance(found, int | float) and isinstance(value, int | float):
@@ -315,8 +343,27 @@ def _render(filter: Filter, columns: FilterColumns, n_levels: int, *, negated: b
     if isinstance(filter, Condition):
         return _render_condition(filter, columns, negated=negated)
     is_conjunction = isinstance(filter, AllOf) is not negated
-    parts = [f"({_render(part, columns, n_levels - 1, negated=negated)})" for part in filter.parts]
+    parts = [
+        f"({_render(part, columns, n_levels - 1, negated=negated)})"
+        for part in _merged(filter.parts, excludes=isinstance(filter, AllOf))
+    ]
     return (" and " if is_conjunction else " or ").join(parts) or columns.constant(is_conjunction)
+
+
+def _merged(parts: Sequence[Filter], *, excludes: bool) -> Iterator[Filter]:
+    """Write equalities of one field as one list: any of several is 'in', none of several is 'not in'."""
+    equal: dict[str, list[Condition]] = {}
+    others: list[Filter] = []
+    for part in parts:
+        if isinstance(part, Condition) and _EQUALITIES.get(part.op) is (not excludes) and part.values:
+            equal.setdefault(part.field, []).append(part)
+        else:
+            others.append(part)
+    op = "not in" if excludes else "in"
+    for field, alike in equal.items():
+        values = tuple(value for part in alike for value in part.values)
+        yield alike[0] if len(alike) == 1 else Condition(field, op, values)
+    yield from others
 
 
 def _render_condition(condition: Condition, columns: FilterColumns, *, negated: bool) -> str:
@@ -341,8 +388,18 @@ def _render_positive(condition: Condition, columns: FilterColumns) -> str:
     if condition.op == "in" and columns.is_column(condition.field):
         return f"{name} in [{', '.join(values)}]"
     if condition.op == "in":
-        return " or ".join(f"{name} == {value}" for value in values)
+        return " or ".join(_listed(name, condition.values, values, columns))
     return f"{name} {condition.op} {values[0]}"
+
+
+def _listed(name: str, values: Sequence[Scalar], written: Sequence[str], columns: FilterColumns) -> list[str]:
+    """Look for a metadata key in one list for each type of values, where the target takes lists."""
+    if not columns.takes_lists or len(values) == 1:
+        return [f"{name} == {value}" for value in written]
+    by_type: dict[type, list[str]] = {}
+    for value, words in zip(values, written, strict=True):
+        by_type.setdefault(type(value), []).append(words)
+    return [f"{name} in [{', '.join(each)}]" for each in by_type.values()]
 
 
 def _checked_parts(parts: Sequence[Filter]) -> tuple[Filter, ...]:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.index import AllOf, AnyOf, Condition, Not
-from zeroshot_core.index.filters import filter_of, literal, render
+from zeroshot_core.index.filters import FilterColumns, filter_of, literal, render
 
 
 @pytest.mark.parametrize(
@@ -26,10 +26,28 @@ from zeroshot_core.index.filters import filter_of, literal, render
             Not(AllOf((Condition("id", "==", "a"), Not(Condition("text", "==", "b"))))),
             '(not (id == "a")) or (text == "b")',
         ),
+        (
+            AnyOf((Condition("a", "==", 1), Condition("b", "<", 2), Condition("a", "in", [3, 4]))),
+            '(metadata["a"] == 1 or metadata["a"] == 3 or metadata["a"] == 4) or (metadata["b"] < 2)',
+        ),
+        (
+            AllOf((Condition("id", "!=", "a"), Condition("id", "!=", "b"), Condition("text", "==", "c"))),
+            '(not (id in ["a", "b"])) or (text == "c")'.replace("or", "and"),
+        ),
     ],
 )
 def test_filter_is_rendered(filter, expression):
     assert render(filter) == expression
+
+
+def test_a_server_is_given_one_list_for_each_type_of_values():
+    columns = FilterColumns(takes_lists=True)
+    filter = Condition("a", "not in", [1, "b", 2.5, "c", True])
+    lists = ("[1]", '["b", "c"]', "[2.5]", "[true]")
+    listed = " or ".join(f'metadata["a"] in {values}' for values in lists)
+
+    assert render(filter, columns) == f'(not ({listed})) or (not exists metadata["a"])'
+    assert render(Condition("a", "in", ["b"]), columns) == 'metadata["a"] == "b"'
 
 
 @pytest.mark.parametrize(
