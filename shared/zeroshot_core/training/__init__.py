@@ -1,5 +1,6 @@
 """Training: contrastive objectives, hard negatives from the live index, and tuning with a guard."""
 
+from zeroshot_core.training.bridge_fitting import BridgeReport, fit_bridge
 from zeroshot_core.training.constraints import Constraints, SideExamples, graph_constraints
 from zeroshot_core.training.joint import JointResult, JointSettings, RoundReport, optimise_jointly
 from zeroshot_core.training.mining import HardNegatives, mine_hard_negatives
@@ -14,6 +15,7 @@ from zeroshot_core.training.tuner import HEAD_PLAN, TuningReport, tune_encoder, 
 
 __all__ = [
     "HEAD_PLAN",
+    "BridgeReport",
     "Constraints",
     "HardNegatives",
     "JointResult",
@@ -24,6 +26,7 @@ __all__ = [
     "TrainingPlan",
     "TuningReport",
     "constraint_loss",
+    "fit_bridge",
     "graded_similarity_loss",
     "graph_constraints",
     "mine_hard_negatives",

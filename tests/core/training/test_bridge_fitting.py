@@ -1,0 +1,114 @@
+"""What lies between two frozen encoders, learned from few pairs."""
+
+import warnings
+
+import numpy as np
+import pytest
+from zeroshot_core.encoders import BridgeEncoder, FunctionEncoder, HashEncoder, encoder_from_config
+from zeroshot_core.errors import InvalidInputError, TooLittleError
+from zeroshot_core.training import bridge_fitting, fit_bridge
+
+COLOURS = [
+    "red",
+    "blue",
+    "green",
+    "black",
+    "white",
+    "grey",
+    "pink",
+    "brown",
+    "gold",
+    "beige",
+    "violet",
+    "mauve",
+]
+THINGS = [
+    "lamp",
+    "chair",
+    "table",
+    "rug",
+    "shelf",
+    "mirror",
+    "clock",
+    "vase",
+    "stool",
+    "bench",
+    "frame",
+    "sofa",
+]
+ALL = [f"{colour} {thing}" for colour in COLOURS for thing in THINGS]
+TEXTS = [ALL[place] for place in np.random.default_rng(2).permutation(len(ALL))]
+RIGHT = HashEncoder(48)
+MIX = np.random.default_rng(0).normal(size=(48, 64))
+
+
+def mixed(texts):
+    """Another tower: the same numbers, turned and bent."""
+    return np.tanh(RIGHT.encode(texts) @ MIX).tolist()
+
+
+LEFT = FunctionEncoder(mixed, name="mixed", dimension=64, fingerprint="a" * 16)
+
+
+@pytest.mark.parametrize("space", ["right", "joint"])
+def test_unseen_queries_find_their_documents_through_the_bridge(space):
+    bridge, report = fit_bridge(LEFT, RIGHT, TEXTS[::2], space=space)
+    unseen = TEXTS[1::2]
+    found = bridge.encode(unseen, role="query") @ bridge.encode(unseen).T
+    assert (found.argmax(axis=1) == np.arange(len(unseen))).mean() > 0.8
+    assert report.is_better
+    assert report.scores[report.method] == max(report.scores.values()) > report.baseline
+    assert bridge.space == space
+    assert (bridge.document_fingerprint == RIGHT.fingerprint) is (space == "right")
+    assert (bridge.left, bridge.right) == (LEFT, RIGHT)
+    assert encoder_from_config(bridge.to_config(), encoder=bridge) is bridge
+
+
+def test_many_pairs_have_a_network_tried_too(monkeypatch):
+    monkeypatch.setattr(bridge_fitting, "_NET_PAIRS", 50)
+    monkeypatch.setattr(bridge_fitting, "_EPOCHS", 30)
+    monkeypatch.setattr(bridge_fitting, "_HIDDEN", 128)
+    monkeypatch.setattr(bridge_fitting, "_PENALTIES", ())
+    _, report = fit_bridge(LEFT, RIGHT, TEXTS)
+    assert set(report.scores) == {"procrustes", "net"}
+    assert report.scores["net"] > 0.5
+    arrays = bridge_fitting._fitted("net", LEFT.encode(TEXTS), RIGHT.encode(TEXTS), 0)
+    found = BridgeEncoder(LEFT, RIGHT, "net", arrays).encode(TEXTS, role="query") @ RIGHT.encode(TEXTS).T
+    assert (found.argmax(axis=1) == np.arange(len(TEXTS))).mean() > 0.9
+
+
+def test_whole_groups_are_held_out_and_free_pairs_never():
+    groups = [text.split()[1] for text in TEXTS]
+    _, report = fit_bridge(LEFT, RIGHT, [(t, t) for t in TEXTS], groups=groups, free_pairs=["a spare text"])
+    assert report.n_held_out == 2 * len(COLOURS)
+    assert report.n_pairs == len(TEXTS) + 1
+
+
+def test_a_bridge_between_what_has_nothing_in_common_is_told():
+    rng = np.random.default_rng(1)
+    noise = FunctionEncoder(lambda t: rng.normal(size=(len(t), 32)).tolist(), name="n", dimension=32)
+    with pytest.warns(UserWarning, match="no better than the nearest known pair: -0.* on 28 pairs held out"):
+        _, report = fit_bridge(noise, RIGHT, TEXTS)
+    assert not report.is_better
+
+
+def test_the_guard_is_the_same_for_the_same_seed():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        first, second = (fit_bridge(LEFT, RIGHT, TEXTS, random_state=3) for _ in range(2))
+    assert first[1] == second[1]
+    assert first[0].fingerprint == second[0].fingerprint
+
+
+@pytest.mark.parametrize(
+    ("pairs", "options", "error", "message"),
+    [
+        (TEXTS[:5], {}, TooLittleError, "expected at least 20 distinct pairs, got 5"),
+        ([*TEXTS, 3], {}, InvalidInputError, "expected pairs as texts or pairs of texts, got 3 in row 144"),
+        (TEXTS, {"groups": ["a"] * 144}, TooLittleError, "expected at least 2 groups"),
+        (TEXTS, {"space": "left"}, InvalidInputError, "expected space to be one of 'joint', 'right'"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_refused(pairs, options, error, message):
+    with pytest.raises(error, match=message):
+        fit_bridge(LEFT, RIGHT, pairs, **options)
