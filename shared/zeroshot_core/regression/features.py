@@ -269,7 +269,7 @@ class FeatureTables:
             vectors=vectors,
             metadata=_metadata(items, self.metadata_keys),
             space=space,
-            lexical=self.lexical and self.lexical.rows(_texts(items)),
+            lexical=None if self.lexical is None else self.lexical.rows(_texts(items)),
         )
 
     def transform(

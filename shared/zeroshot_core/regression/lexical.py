@@ -166,7 +166,7 @@ def _counts(texts: Sequence[str]) -> sparse.csr_matrix:
     given = [text[:_MOST_CHARACTERS] for text in texts]
     if not given:
         return sparse.csr_matrix((0, 2 * _N_HASHED))
-    return sparse.hstack([hasher.transform(given) for hasher in _hashers()], format="csr")
+    return sparse.csr_matrix(sparse.hstack([hasher.transform(given) for hasher in _hashers()]))
 
 
 @cache
