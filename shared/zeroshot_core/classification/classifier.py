@@ -710,7 +710,6 @@ class _ClassifierSettings:
             "false_alarm_rate": self.false_alarm_rate,
             "budget_s": None if budget_s is None else float(budget_s),
             "random_state": self.tuning.random_state,
-            "show_progress": self.tuning.show_progress,
         }
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelState", "sparse_arrays"]
 
+_BARS = "show_progress"
 # What a model is opened with, beside its parameters.
 _OPENED = {"encoder", "graph", "index"}
 
@@ -154,6 +155,8 @@ class ModelState:
     def parameters(self, estimator: type) -> dict[str, Any]:
         """Give the parameters with which an estimator is made again; it checks their values itself.
 
+        Models saved before hold whether bars were drawn, which is up to who opens them.
+
         Raises
         ------
         InvalidInputError
@@ -162,7 +165,7 @@ class ModelState:
         found = self.mapping("parameters")
         constructor = inspect.signature(estimator).parameters
         known_names(f"a saved {self.kind}", found, constructor.keys() - _OPENED)
-        return found
+        return {name: value for name, value in found.items() if name != _BARS}
 
 
 def sparse_arrays(name: str, matrix: sparse.csr_matrix) -> dict[str, Array]:

@@ -207,7 +207,6 @@ class NoveltyDetector(SavedModel, OutlierMixin, BaseEstimator):  # type: ignore[
         return {
             "false_alarm_rate": check_false_alarm_rate(self.false_alarm_rate),
             "random_state": whole("random_state", self.random_state),
-            "show_progress": bool(self.show_progress),
         }
 
     def _check_fitted(self) -> None:

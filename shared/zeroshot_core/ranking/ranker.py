@@ -314,7 +314,6 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
             "parameters": {
                 **asdict(annotations.types),
                 "top_k": self.top_k,
-                "show_progress": self.show_progress,
             },
             "telling": asdict(learned.pop("telling")),
             "ids": list(annotations.ids),

@@ -779,7 +779,6 @@ class _RegressorSettings:
             "tune": self.tuning.method,
             "budget_s": None if budget_s is None else float(budget_s),
             "random_state": self.tuning.random_state,
-            "show_progress": self.tuning.show_progress,
         }
 
 

@@ -69,7 +69,7 @@ def test_a_loaded_ranker_says_the_same(clinic, saved):
 def test_parameters_telling_and_the_linkers_choice_come_back(clinic, saved):
     loaded = ZeroShotRanker.load(saved)
 
-    kept = ("candidates", "relation", "exclusion", "hierarchy", "telling", "top_k", "show_progress")
+    kept = ("candidates", "relation", "exclusion", "hierarchy", "telling", "top_k")
     assert [getattr(loaded, name) for name in kept] == [getattr(clinic, name) for name in kept]
     assert loaded.model_.telling == TELLING
     assert loaded.linker_.choice == clinic.linker_.choice
