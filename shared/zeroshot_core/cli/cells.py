@@ -5,7 +5,17 @@ from __future__ import annotations
 from zeroshot_core.explain.wording import contributions_in_words, path_in_words
 from zeroshot_core.types import Prediction, Value
 
-__all__ = ["because", "interval_in_words", "nearest", "shares_in_words", "shortened", "value_in_words"]
+__all__ = [
+    "because",
+    "curve_cells",
+    "interval_in_words",
+    "nearest",
+    "number_cells",
+    "shares_in_words",
+    "shortened",
+    "value_in_words",
+    "values_by_step",
+]
 
 _MAX_LENGTH = 48
 _N_NEAREST = 2
@@ -25,11 +35,32 @@ def interval_in_words(prediction: Prediction) -> str:
     """Write both ends; for a curve, those of each step."""
     if prediction.interval is None:
         return ""
-    low, high = prediction.interval
-    ends = (
-        zip(low, high, strict=True) if isinstance(low, tuple) and isinstance(high, tuple) else [(low, high)]
-    )
-    return ", ".join(f"{value_in_words(a)} - {value_in_words(b)}" for a, b in ends)
+    return ", ".join(_ends_in_words(low, high) for _, low, high in values_by_step(prediction))
+
+
+def values_by_step(prediction: Prediction) -> list[tuple[Value, Value, Value]]:
+    """Give value and ends of the interval of each step of a curve; a number is one step."""
+    value, (low, high) = prediction.value, prediction.interval or ((), ())
+    if isinstance(value, tuple) and isinstance(low, tuple) and isinstance(high, tuple):
+        return list(zip(value, low, high, strict=True))
+    return [(value, low, high)]
+
+
+def number_cells(prediction: Prediction) -> list[str]:
+    """Write a number and its interval, a cell each."""
+    return [value_in_words(prediction.value), interval_in_words(prediction)]
+
+
+def curve_cells(prediction: Prediction) -> list[str]:
+    """Write a cell for each step of a curve: its value, and below it its interval."""
+    return [
+        f"{value_in_words(value)}\n{_ends_in_words(low, high)}"
+        for value, low, high in values_by_step(prediction)
+    ]
+
+
+def _ends_in_words(low: Value, high: Value) -> str:
+    return f"{value_in_words(low)} - {value_in_words(high)}"
 
 
 def shares_in_words(prediction: Prediction) -> str:

@@ -1,127 +1,134 @@
-"""Items of a table, linked to the concepts of a graph."""
+"""Columns of a table by their roles, and its rows as a model takes them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
-from zeroshot_core.checks import listed, shown
+from zeroshot_core.checks import shown, warn
 from zeroshot_core.errors import ArtifactError, InvalidInputError
-from zeroshot_core.types import Item
+from zeroshot_core.frames import TableSchema
+from zeroshot_core.frames.frame_items import items_from_columns
+from zeroshot_core.index.schema import KEY_BYTES
 
 if TYPE_CHECKING:
     from zeroshot_core.cli.tables import TextTable
     from zeroshot_core.graph import KnowledgeGraph
+    from zeroshot_core.serving.loading import Model
+    from zeroshot_core.types import Item
 
-__all__ = ["TableColumns", "graph_of_columns", "linked_columns", "names_of", "new_values", "to_items"]
+__all__ = [
+    "linked_columns",
+    "names_of",
+    "nested_columns",
+    "schema_of",
+    "there",
+    "to_items",
+    "typed_rows",
+    "without_long_concepts",
+]
 
 # Columns of a table for a model that was saved from Python, where nothing else is named.
 _TEXT, _ID = "text", "id"
 
 
-@dataclass(frozen=True, kw_only=True)
-class TableColumns:
-    """Which columns of a table say what; kept with a model, so that new tables are read in the same way.
-
-    Parameters
-    ----------
-    text
-        Description of the item.
-    targets
-        What is predicted: one column for a number, several for a curve.
-    id
-        Name of the item; None numbers the rows.
-    concepts
-        Columns whose cells name concepts of the graph, as ``cell`` or as ``column:cell``.
-    """
-
-    text: str
-    targets: tuple[str, ...] = ()
-    id: str | None = None
-    concepts: tuple[str, ...] = ()
-
-    def to_extra(self) -> dict[str, Any]:
-        """Give plain JSON types, to be saved with a model."""
-        return asdict(self)
-
-    @classmethod
-    def for_table(
-        cls,
-        table: TextTable,
-        extra: Mapping[str, Any],
-        *,
-        text: str | None = None,
-        concepts: tuple[str, ...] = (),
-    ) -> TableColumns:
-        """Take the columns that were saved with a model, or those that are named for one saved from Python.
-
-        Parameters
-        ----------
-        extra
-            Notes that were saved with the model.
-        text, concepts
-            What the caller names; it goes before what was saved.
-
-        Raises
-        ------
-        ArtifactError
-            If the model knows no column of texts, none is named, and the table has no column ``text``.
-        """
-        if "text" in extra:
-            saved = cls(
-                text=extra["text"],
-                targets=tuple(extra["targets"]),
-                id=extra["id"],
-                concepts=tuple(extra["concepts"]),
-            )
-            return replace(saved, text=text or saved.text, concepts=concepts or saved.concepts)
-        if text is None and _TEXT not in table.columns:
-            raise ArtifactError(
-                "expected a model that knows the columns of its tables, got one saved from Python; name the "
-                f"column of {table.name} that describes an item with --text"
-            )
-        return cls(text=text or _TEXT, id=_ID if _ID in table.columns else None, concepts=concepts)
-
-
-def names_of(option: str | None) -> tuple[str, ...]:
-    """Take an option apart at its commas."""
+def names_of(option: str | None, columns: Collection[str] = ()) -> tuple[str, ...]:
+    """Take an option apart at its commas, unless the whole is one of some columns."""
+    if option in columns and option is not None:
+        return (option,)
     return tuple(name.strip() for name in option.split(",") if name.strip()) if option else ()
 
 
-def to_items(
-    table: TextTable, columns: TableColumns, graph: KnowledgeGraph | None, *, prefix: str
-) -> list[Item]:
-    """Make an item of each row, linked to those of its concepts that the graph holds.
+def schema_of(
+    table: TextTable, model: Model, *, text: tuple[str, ...] = (), concepts: tuple[str, ...] = ()
+) -> TableSchema:
+    """Take the columns that were saved with a model, or those that are named for one saved without.
+
+    Parameters
+    ----------
+    text, concepts
+        What the caller names; it goes before what was saved.
+
+    Raises
+    ------
+    ArtifactError
+        If the model knows no column of texts, none is named, and the table has no column ``text``.
+    """
+    schema = model.schema_ or _noted_schema(model.saved_extra_)
+    if schema is not None:
+        return replace(schema, text=text or schema.text, concepts=concepts or schema.concepts, edges=())
+    if not text and _TEXT not in table.columns:
+        raise ArtifactError(
+            "expected a model that knows the columns of its tables, got one saved from Python; name the "
+            f"column of {table.name} that describes an item with --text"
+        )
+    return TableSchema(text=text or _TEXT, id=_ID if _ID in table.columns else None, concepts=concepts)
+
+
+def there(schema: TableSchema, table: TextTable) -> tuple[TableSchema, tuple[str, ...]]:
+    """Leave out what a table does not have of the columns that a model can do without; these columns too."""
+    known = {*table.columns, *table.unusable}
+    absent = tuple(
+        dict.fromkeys(
+            name for name in (*schema.concepts, *schema.numeric, *schema.dates) if name not in known
+        )
+    )
+    kept = {
+        role: tuple(name for name in getattr(schema, role) if name in known)
+        for role in ("concepts", "numeric", "dates")
+    }
+    return replace(schema, **kept, id=schema.id if schema.id in known else None), absent
+
+
+def typed_rows(table: TextTable, schema: TableSchema) -> list[dict[str, Any]]:
+    """Rows as mappings, with numbers and days where the schema says so; NaN and None where they are missing.
 
     Raises
     ------
     InvalidInputError
-        If the column of texts is not there, or a text or id is empty.
+        If a column is not there, or a cell is empty or no number or day where it has to be one.
     """
-    texts = table.column(columns.text)
-    ids = [f"{prefix}-{number}" for number in range(1, len(texts) + 1)]
-    if columns.id is not None and columns.id in table.columns:
-        ids = table.column(columns.id)
+    for name in schema.columns:
+        table.column(name)
+    _check_filled(table, schema.text, "a text", "describe them")
+    if schema.id is not None:
+        _check_filled(table, [schema.id], "an id", "number the rows by leaving the option out")
+    typed: dict[str, Sequence[Any]] = {name: table.days(name) for name in schema.dates}
+    for name in schema.numeric:
+        typed[name] = table.numbers([name], gaps=True).tolist()
     return [
-        Item(id=id_, text=text, concepts=_links(row, columns.concepts, graph), metadata=_known(row, columns))
-        for id_, text, row in zip(ids, texts, table.rows, strict=True)
+        {**row, **{name: values[place] for name, values in typed.items()}}
+        for place, row in enumerate(table.rows)
     ]
 
 
-def new_values(table: TextTable, columns: Sequence[str], graph: KnowledgeGraph | None) -> dict[str, int]:
-    """Count the distinct values by column, of the `columns` that are there, that the graph does not hold."""
+def to_items(
+    table: TextTable, schema: TableSchema, graph: KnowledgeGraph | None, *, prefix: str = "row"
+) -> list[Item]:
+    """Make an item of each row, linked to those of its concepts that the graph holds.
+
+    Rows without ids are numbered: ``row-1``, or with another prefix.
+
+    Raises
+    ------
+    InvalidInputError
+        As of `typed_rows`.
+
+    Warns
+    -----
+    UserWarning
+        If values of concepts are left out.
+    """
+    rows = typed_rows(table, schema)
+    columns = {name: [row[name] for row in rows] for name in (*schema.columns, *filter(None, [schema.id]))}
     if graph is None:
-        return {}
-    values = {
-        column: {row[column] for row in table.rows} - {""} for column in columns if column in table.columns
-    }
-    counts = {
-        column: sum(_concept_id(column, value, graph) is None for value in distinct)
-        for column, distinct in values.items()
-    }
-    return {column: count for column, count in counts.items() if count}
+        schema = replace(schema, concepts=())
+    items = items_from_columns(columns, schema, graph, prefix="row-", is_known=False)
+    if schema.id is not None:
+        return items
+    return [replace(item, id=f"{prefix}-{number}") for number, item in enumerate(items, start=1)]
 
 
 def linked_columns(table: TextTable, graph: KnowledgeGraph, other: Sequence[str | None]) -> tuple[str, ...]:
@@ -135,7 +142,8 @@ def linked_columns(table: TextTable, graph: KnowledgeGraph, other: Sequence[str 
     found = tuple(
         column
         for column in table.columns
-        if column not in other and any(_concept_id(column, row[column], graph) for row in table.rows)
+        if column not in other
+        and any(_is_concept(column, value, graph) for value in dict.fromkeys(table.column(column)))
     )
     if not found:
         raise InvalidInputError(
@@ -145,42 +153,78 @@ def linked_columns(table: TextTable, graph: KnowledgeGraph, other: Sequence[str 
     return found
 
 
-def graph_of_columns(table: TextTable, columns: Sequence[str]) -> KnowledgeGraph:
-    """Turn the values of columns into concepts; a value that stands with one wider value only is part of it.
+def without_long_concepts(table: TextTable, columns: Sequence[str]) -> TextTable:
+    """Leave out the cells that are too long for the name of a concept, which catalogues have by mistake.
 
     Raises
     ------
     InvalidInputError
-        If a column is not there or a name appears twice.
-    """
-    from zeroshot_core.graph import KnowledgeGraph
+        If a column is not there.
 
-    if len(set(columns)) != len(columns):
-        raise InvalidInputError(f"expected distinct columns of concepts, got {listed(columns)}")
-    cells = {column: table.column(column) for column in columns}
-    return KnowledgeGraph.from_table(table.rows, columns, edges=list(_nested(cells)))
+    Warns
+    -----
+    UserWarning
+        If there are any.
+    """
+    counts = {
+        column: sum(_is_long(column, cell) for cell in table.column(column))
+        for column in dict.fromkeys(columns)
+    }
+    long = {column: count for column, count in counts.items() if count}
+    if not long:
+        return table
+    told = ", ".join(f"{count} of {shown(column)}" for column, count in long.items())
+    warn(f"left out: cells too long for the name of a concept, {told}")
+    rows = [
+        {name: "" if name in long and _is_long(name, cell) else cell for name, cell in row.items()}
+        for row in table.rows
+    ]
+    return replace(table, rows=tuple(rows))
+
+
+def _is_long(column: str, cell: str) -> bool:
+    return len(f"{column}:{cell}".encode()) > KEY_BYTES
+
+
+def nested_columns(table: TextTable, columns: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Pairs of columns, narrow and wide, where each narrow value stands with the same wide one.
+
+    Raises
+    ------
+    InvalidInputError
+        If a column is not there.
+    """
+    return tuple(_nested({column: table.column(column) for column in columns}))
 
 
 def _nested(cells: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
-    """Pairs of columns, narrow and wide, where each narrow value stands with the same wide one."""
     for narrow, wide in permutations(cells, 2):
-        pairs = set(zip(cells[narrow], cells[wide], strict=True))
-        n_narrow, n_wide = len(set(cells[narrow])), len(set(cells[wide]))
+        pairs = {pair for pair in zip(cells[narrow], cells[wide], strict=True) if all(pair)}
+        n_narrow, n_wide = len({pair[0] for pair in pairs}), len({pair[1] for pair in pairs})
         if len(pairs) == n_narrow > n_wide:
             yield narrow, wide
 
 
-def _links(row: Mapping[str, str], columns: Sequence[str], graph: KnowledgeGraph | None) -> tuple[str, ...]:
-    if graph is None:
-        return ()
-    ids = (_concept_id(column, row.get(column, ""), graph) for column in columns)
-    return tuple(dict.fromkeys(id_ for id_ in ids if id_))
+def _is_concept(column: str, value: str, graph: KnowledgeGraph) -> bool:
+    return bool(value) and (f"{column}:{value}" in graph or value in graph)
 
 
-def _concept_id(column: str, value: str, graph: KnowledgeGraph) -> str | None:
-    return next((id_ for id_ in (f"{column}:{value}", value) if value and id_ in graph), None)
+def _check_filled(table: TextTable, columns: Sequence[str], what: str, remedy: str) -> None:
+    empty = [
+        line
+        for line, row in zip(table.lines, table.rows, strict=True)
+        if not any(row[column] for column in columns)
+    ]
+    if empty:
+        raise InvalidInputError(
+            f"{table.name}: expected {what} in {' or '.join(map(shown, columns))}, got none in {table.unit} "
+            f"{empty[0]} ({len(empty)} such rows); drop these rows, or {remedy}"
+        )
 
 
-def _known(row: Mapping[str, str], columns: TableColumns) -> dict[str, str]:
-    """Metadata to filter by: the cells of the columns of concepts."""
-    return {column: row[column] for column in columns.concepts if row.get(column)}
+def _noted_schema(extra: Mapping[str, Any]) -> TableSchema | None:
+    """Read the columns that the command noted beside a model before models had a schema."""
+    if "text" not in extra:
+        return None
+    roles = {"text": "text", "target": "targets", "id": "id", "concepts": "concepts"}
+    return TableSchema(**{role: extra[name] for role, name in roles.items() if name in extra})

@@ -63,12 +63,12 @@ def _guessed(data: bytes) -> tuple[str, str]:
         name = "utf-16-le" if n_odd else "utf-16-be"
         return data.decode(name), name
     try:
-        text, name = data.decode("utf-8"), "utf-8"
+        return data.decode("utf-8"), "utf-8"
     except UnicodeDecodeError:
-        text, name = data.decode(_WINDOWS), _WINDOWS
+        text = data.decode(_WINDOWS)
     if _BINARY.search(text, 0, _SAMPLE):
         raise UnicodeError("bytes that are no text")
-    return text, name
+    return text, _WINDOWS
 
 
 def without_separator_line(text: str) -> tuple[str, str | None]:

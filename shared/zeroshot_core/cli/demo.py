@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zeroshot_core.cli.cells import because, interval_in_words, nearest, shortened, value_in_words
-from zeroshot_core.cli.columns import TableColumns
 from zeroshot_core.cli.console import Phases, note, shows_progress, write_line, write_table
 from zeroshot_core.cli.fit import local_index
 from zeroshot_core.cli.metrics import write_metrics
@@ -122,5 +121,5 @@ def _quieten(model: Any) -> None:
 def _keep(model: Any, folder: Path) -> None:
     from zeroshot_core.datasets.complete_journey import ATTRIBUTES
 
-    columns = TableColumns(text="description", targets=("units",), concepts=ATTRIBUTES)
-    model.save(folder, overwrite=True, extra=columns.to_extra())
+    columns = {"text": "description", "targets": ["units"], "concepts": list(ATTRIBUTES)}
+    model.save(folder, overwrite=True, extra=columns)

@@ -1,55 +1,90 @@
-"""``zeroshot fit``: learn from a table of items with known targets."""
+"""``zeroshot fit``: learn from a table of items with known numbers, curves or labels."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from zeroshot_core.cli.columns import TableColumns, graph_of_columns, linked_columns, names_of, to_items
-from zeroshot_core.cli.console import shows_progress, write_line
-from zeroshot_core.cli.table_options import Decimal, Delimiter, Encoding, Quiet, table_of
+from zeroshot_core.checks import listed, shown
+from zeroshot_core.cli.columns import (
+    linked_columns,
+    names_of,
+    nested_columns,
+    to_items,
+    without_long_concepts,
+)
+from zeroshot_core.cli.console import note, notes_for_warnings, shows_progress, write_line
+from zeroshot_core.cli.table_options import (
+    Dates,
+    Decimal,
+    Delimiter,
+    EncoderName,
+    Encoding,
+    Missing,
+    Numeric,
+    Quiet,
+    known_word,
+    table_of,
+)
 from zeroshot_core.cli.tables import Dialect, TextTable
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.frames import TableSchema
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders.onnx import Runtime
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index import VectorIndex
-    from zeroshot_core.types import Floats, Item
+    from zeroshot_core.prediction import ZeroShotClassifier, ZeroShotRegressor
+    from zeroshot_core.types import Item
 
-__all__ = ["fit", "local_index"]
+__all__ = ["fit", "local_index", "with_targets"]
 
 _INDEX = "index.db"
 _MAX_NAME_LENGTH = 40
+_KINDS = ("regressor", "classifier")
 
 
 def fit(
     items: Annotated[Path, typer.Option(help="Table of known items: CSV, JSON, Parquet or Excel.")],
-    text: Annotated[str, typer.Option(help="Column that describes the item.")],
-    target: Annotated[str, typer.Option(help="Column to predict; several, comma-separated, make a curve.")],
+    text: Annotated[
+        str, typer.Option(help="Column that describes the item; several, comma-separated, are joined.")
+    ],
+    target: Annotated[
+        str,
+        typer.Option(help="Column to predict: a number, or a label. Several, comma-separated, make a curve."),
+    ],
     model: Annotated[Path, typer.Option(help="Folder of the model; one that is there is fitted anew.")],
+    kind: Annotated[
+        str, typer.Option(callback=known_word(_KINDS), help="regressor (numbers) or classifier (labels).")
+    ] = "regressor",
     concepts: Annotated[
         str | None, typer.Option(help="Columns, comma-separated, whose values are the concepts of the graph.")
     ] = None,
+    numeric: Numeric = None,
+    dates: Dates = None,
     graph: Annotated[
         Path | None,
         typer.Option(help="Edge list (CSV: head, type, tail) of the graph that cells of the items name."),
     ] = None,
     id: Annotated[str | None, typer.Option(help="Column of ids; otherwise rows are numbered.")] = None,
     unseen: Annotated[
-        str | None, typer.Option(help="Column whose values will all be new when predicting.")
+        str | None, typer.Option(help="Column whose values will all be new when predicting numbers.")
     ] = None,
+    missing: Missing = "refuse",
     uri: Annotated[
         str | None, typer.Option(help="Milvus server (http://...), instead of a file in the folder.")
     ] = None,
     token: Annotated[
         str | None, typer.Option(envvar="MILVUS_TOKEN", help="Credentials of the server.")
     ] = None,
+    encoder: EncoderName = "all-MiniLM-L6-v2",
     tune: Annotated[
         str,
         typer.Option(
@@ -68,19 +103,32 @@ def fit(
     encoding: Encoding = None,
     quiet: Quiet = False,
 ) -> None:
-    """Learn to predict a column of a table from descriptions and concepts."""
+    """Learn to predict a column of a table from descriptions, concepts, numbers and dates."""
     from zeroshot_core.encoders import load_encoder
-    from zeroshot_core.prediction import ZeroShotRegressor
 
     if graph is not None and concepts is not None:
         raise typer.BadParameter("give --graph or --concepts, not both")
-    columns = TableColumns(text=text, targets=names_of(target), id=id, concepts=names_of(concepts))
-    dialect = Dialect(delimiter=delimiter, decimal=decimal, encoding=encoding)
-    table = table_of(items, dialect, quiet=quiet)
-    known = _known(table, columns, edges=graph, unseen=unseen)
-    with _connect(model, uri, token) as index:
-        regressor = ZeroShotRegressor(
-            load_encoder(runtime=cast("Runtime", runtime)),
+    if kind == "classifier" and unseen is not None:
+        raise typer.BadParameter("--unseen is for numbers: a classifier takes new labels at any time")
+    table = table_of(items, Dialect(delimiter=delimiter, decimal=decimal, encoding=encoding), quiet=quiet)
+    schema = TableSchema(
+        text=names_of(text, table.columns),
+        target=names_of(target, table.columns),
+        concepts=names_of(concepts, table.columns),
+        numeric=names_of(numeric, table.columns),
+        dates=names_of(dates, table.columns),
+        id=id,
+    )
+    used = (*schema.columns, *schema.target, schema.id, unseen)
+    unused = [column for column in table.columns if column not in used]
+    if unused and graph is None and not quiet:
+        note(f"note: columns of {table.name} that are not used: {listed(unused)}")
+    with notes_for_warnings(quiet=quiet):
+        table = without_long_concepts(table, schema.concepts)
+        known = _known(table, schema, kind=kind, edges=graph, unseen=unseen, missing=missing)
+    with _connect(model, uri, token) as index, notes_for_warnings(quiet=quiet):
+        predictor = _predictor(kind)(
+            load_encoder(encoder, runtime=cast("Runtime", runtime)),
             known.graph,
             index=index,
             tune=tune,
@@ -89,53 +137,106 @@ def fit(
             random_state=seed,
             show_progress=shows_progress(quiet=quiet),
         )
-        regressor.fit(known.items, known.targets, groups=known.groups)
-        regressor.save(model, overwrite=True, extra=known.columns.to_extra())
+        predictor.fit(known.items, known.targets, schema=known.schema, **known.settings)
+        predictor.save(model, overwrite=True)
         _drop_old(index)
+        n_items = predictor.version_.info.counts["items"]
     if quiet:
         return
-    if regressor.tuning_ is not None:
-        write_line(f"encoder: {regressor.tuning_.verdict}")
-    write_line(f"fitted on {len(known.items)} items of {known.name}; the model is in {model}")
+    if predictor.tuning_ is not None:
+        write_line(f"encoder: {predictor.tuning_.verdict}")
+    write_line(f"fitted on {n_items} items of {table.name}; the model is in {model}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class KnownItems:
+class _Known:
     """What a table holds to learn from.
 
     Parameters
     ----------
-    name
-        What messages call the table.
-    columns
-        With those that name concepts of the graph.
+    schema
+        With the columns that name concepts of the graph.
+    graph
+        None without concepts.
     targets
-        Shape (n,) or (n, horizon).
-    groups
-        Shape (n,): what will be new as a whole; None without a column of it.
+        Numbers, shape (n,) or (n, horizon), or labels.
+    settings
+        Further arguments of `fit`.
     """
 
-    name: str
-    columns: TableColumns
+    schema: TableSchema
     graph: KnowledgeGraph | None
     items: Sequence[Item]
-    targets: Floats
-    groups: Sequence[str] | None
+    targets: Any
+    settings: Mapping[str, Any]
 
 
-def _known(table: TextTable, columns: TableColumns, *, edges: Path | None, unseen: str | None) -> KnownItems:
-    graph = _graph(table, columns, edges)
-    if edges is not None and graph is not None:
-        taken = (columns.text, columns.id, *columns.targets)
-        columns = replace(columns, concepts=linked_columns(table, graph, taken))
-    return KnownItems(
-        name=table.name,
-        columns=columns,
-        graph=graph,
-        items=to_items(table, columns, graph, prefix="item"),
-        targets=table.numbers(columns.targets),
-        groups=None if unseen is None else table.column(unseen),
-    )
+def _known(
+    table: TextTable, schema: TableSchema, *, kind: str, edges: Path | None, unseen: str | None, missing: str
+) -> _Known:
+    from zeroshot_core.graph import KnowledgeGraph
+
+    graph = None
+    if edges is not None:
+        graph = KnowledgeGraph.from_csv(edges)
+        taken = (*schema.text, schema.id, *schema.numeric, *schema.dates, *schema.target)
+        schema = replace(schema, concepts=linked_columns(table, graph, taken))
+    elif schema.concepts:
+        schema = replace(schema, edges=nested_columns(table, schema.concepts))
+        graph = KnowledgeGraph.from_table(table.rows, schema.concepts, schema.edges)
+    settings: dict[str, Any] = {}
+    if kind == "classifier":
+        table = with_targets(table, schema.target, is_numeric=False) if missing == "drop" else table
+        targets: Any = _labels(table, schema.target)
+    else:
+        targets = table.numbers(schema.target, gaps=missing == "drop")
+        settings = {
+            "groups": None if unseen is None else table.column(unseen),
+            "missing": "drop" if missing == "drop" else "raise",
+        }
+    items = to_items(table, schema, graph, prefix="item")
+    return _Known(schema=schema, graph=graph, items=items, targets=targets, settings=settings)
+
+
+def with_targets(table: TextTable, target: Sequence[str], *, is_numeric: bool) -> TextTable:
+    """Leave out the rows in which a target is missing.
+
+    Raises
+    ------
+    InvalidInputError
+        If a column is not there, a cell is no number where it has to be one, or no row is left.
+    """
+    if is_numeric:
+        numbers = table.numbers(target, gaps=True).reshape(len(table.rows), -1).tolist()
+        kept = [place for place, row in enumerate(numbers) if not any(map(math.isnan, row))]
+    else:
+        kept = [place for place, row in enumerate(table.rows) if all(row[name] for name in target)]
+    if not kept:
+        raise InvalidInputError(
+            f"{table.name}: expected rows with a target in {shown(list(target))[1:-1]}, got none; fill it in"
+        )
+    return table.take(kept)
+
+
+def _labels(table: TextTable, target: Sequence[str]) -> list[str]:
+    if len(target) != 1:
+        raise InvalidInputError(
+            f"expected one column of labels as --target, got {shown(list(target))}; a text has one label"
+        )
+    cells = table.column(target[0])
+    empty = [line for line, cell in zip(table.lines, cells, strict=True) if not cell]
+    if empty:
+        raise InvalidInputError(
+            f"{table.name}: expected a label in column {shown(target[0])}, got none in {table.unit} "
+            f"{empty[0]} ({len(empty)} such rows); fill it in, or leave them out with --missing drop"
+        )
+    return cells
+
+
+def _predictor(kind: str) -> type[ZeroShotRegressor] | type[ZeroShotClassifier]:
+    from zeroshot_core.prediction import ZeroShotClassifier, ZeroShotRegressor
+
+    return ZeroShotClassifier if kind == "classifier" else ZeroShotRegressor
 
 
 def local_index(folder: Path) -> str:
@@ -171,11 +272,3 @@ def _drop_old(index: VectorIndex) -> None:
     for version in index.versions():
         if not version.is_live:
             index.drop(version.id)
-
-
-def _graph(table: TextTable, columns: TableColumns, edges: Path | None) -> KnowledgeGraph | None:
-    from zeroshot_core.graph import KnowledgeGraph
-
-    if edges is not None:
-        return KnowledgeGraph.from_csv(edges)
-    return graph_of_columns(table, columns.concepts) if columns.concepts else None

@@ -44,7 +44,7 @@ def _facts(folder: Path, model: Model) -> dict[str, Any]:
         "kind": type(model).__name__,
         "items": version.counts["items"],
         **_outcomes(model),
-        "columns": model.saved_extra_,
+        "columns": _columns(model),
         "encoder": {
             "name": encoder.name,
             "dimension": encoder.dimension,
@@ -60,6 +60,12 @@ def _facts(folder: Path, model: Model) -> dict[str, Any]:
         },
         "index": {"uri": index.uri, "name": index.name, "version": version.id},
     }
+
+
+def _columns(model: Model) -> dict[str, Any]:
+    """Say which columns of a table the model reads, and what else was noted with it."""
+    roles = {} if model.schema_ is None else model.schema_.to_config()
+    return {role: names for role, names in {**roles, **model.saved_extra_}.items() if names}
 
 
 def _outcomes(model: Model) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zeroshot_core.cli.console import note, write_json, write_line, write_table
+from zeroshot_core.cli.console import note, shows_progress, write_json, write_line, write_table
 
 if TYPE_CHECKING:
     from zeroshot_core.evaluation import Patient, RareDiseaseReport
@@ -113,7 +113,7 @@ def _fitted(
     note("reading the ontology and its annotations")
     data = load_rare_diseases(databases=databases, excluded_references=excluded)
     index = None if folder is None else str(_made(folder) / "index.db")
-    ranker = ZeroShotRanker(graph=data.graph, index=index, show_progress=True).fit()
+    ranker = ZeroShotRanker(graph=data.graph, index=index, show_progress=shows_progress()).fit()
     ranker.saved_extra_ = {**about, "alternative_ids": dict(data.alternative_ids), "version": data.version}
     if folder is not None:
         ranker.save(folder, extra=ranker.saved_extra_)

@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Sequence
 from typing import Any
 
-from zeroshot_core.checks import shown
+from zeroshot_core.checks import listed, shown
 from zeroshot_core.errors import InvalidInputError, require
 
 __all__ = ["excel_rows", "parquet_columns"]
@@ -31,7 +31,7 @@ def parquet_columns(data: bytes) -> list[tuple[str, list[Any]]]:
         table = parquet.read_table(io.BytesIO(data))
         columns = [column.to_pylist() for column in table.columns]
     except (arrow.ArrowException, OSError, ValueError) as error:
-        reason = shown(str(error).split("\n")[0])
+        reason = listed([str(error).split("\n")[0]])
         raise InvalidInputError(f"expected a whole Parquet file, got a damaged one ({reason})") from error
     return list(zip(table.column_names, columns, strict=True))
 
@@ -55,7 +55,7 @@ def excel_rows(data: bytes) -> tuple[str, list[tuple[int, Sequence[Any]]]]:
         if is_workbook:
             return _first_sheet(openpyxl, data)
     except Exception as error:  # whatever a damaged file brings the library's code to do
-        reason = shown(f"{type(error).__name__}: {error}")
+        reason = listed([f"{type(error).__name__}: {error}"])
         raise InvalidInputError(f"expected a whole Excel workbook, got a damaged one ({reason})") from error
     raise InvalidInputError(
         "expected an Excel workbook (.xlsx), got an archive of other files; save the table as .xlsx or .csv"

@@ -2,30 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from zeroshot_core.checks import shown
 from zeroshot_core.cli.console import note
 from zeroshot_core.cli.number_style import DECIMAL_MARKS
 from zeroshot_core.cli.tables import Dialect, TextTable, read_table
 
-__all__ = ["Decimal", "Delimiter", "Encoding", "Quiet", "table_of"]
+__all__ = [
+    "Dates",
+    "Decimal",
+    "Delimiter",
+    "EncoderName",
+    "Encoding",
+    "Missing",
+    "Numeric",
+    "Quiet",
+    "known_word",
+    "table_of",
+]
 
 _TAB = {"tab": "\t", r"\t": "\t"}
+
+
+def known_word(words: Sequence[str]) -> Callable[[str], str]:
+    """Make a check that a value is one of some words."""
+
+    def checked(value: str) -> str:
+        if value not in words:
+            raise typer.BadParameter(f"expected {' or '.join(words)}, got {shown(value)}")
+        return value
+
+    return checked
 
 
 def _known_delimiter(value: str | None) -> str | None:
     delimiter = value if value is None else _TAB.get(value, value)
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '\r\n"'):
-        raise typer.BadParameter(f"expected one character, or tab, got {value!r}")
+        raise typer.BadParameter(f"expected one character, or tab, got {shown(value)}")
     return delimiter
 
 
 def _known_decimal(value: str | None) -> str | None:
     if value is not None and value not in DECIMAL_MARKS:
-        raise typer.BadParameter(f"expected . or , got {value!r}")
+        raise typer.BadParameter(f"expected . or , got {shown(value)}")
     return value
 
 
@@ -39,6 +63,17 @@ Decimal = Annotated[
 Encoding = Annotated[
     str | None, typer.Option(help="Encoding of a file of text, such as cp1250; found out without it.")
 ]
+Numeric = Annotated[
+    str | None, typer.Option(help="Columns of numbers, comma-separated, such as price and size.")
+]
+Dates = Annotated[
+    str | None, typer.Option(help="Columns of dates, comma-separated: season, month, week and weekday.")
+]
+Missing = Annotated[
+    str,
+    typer.Option(callback=known_word(("refuse", "drop")), help="Rows without a target: refuse or drop."),
+]
+EncoderName = Annotated[str, typer.Option("--encoder", help="Model of the hub, or folder, that reads texts.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but the answer and errors.")]
 
 

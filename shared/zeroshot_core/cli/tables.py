@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zeroshot_core.checks import listed, shown
+from zeroshot_core.cli.day_style import as_day, day_order, is_open
 from zeroshot_core.cli.delimited_text import (
     DELIMITERS,
     csv_rows,
@@ -131,6 +132,32 @@ class TextTable:
 
         columns = [self._number_column(name, gaps) for name in names]
         return np.array(columns[0]) if len(columns) == 1 else np.array(columns).T
+
+    def days(self, name: str) -> list[date | None]:
+        """Give a column as days; a cell may be empty, or say that it is missing.
+
+        Raises
+        ------
+        InvalidInputError
+            If the column is not there, a cell is no day, or nothing tells its day from its month.
+        """
+        cells = self.column(name)
+        order = day_order(cells)
+        if order is None:
+            raise InvalidInputError(
+                f"{self.name}: expected days in column {shown(name)} that can be read in one way, got "
+                f"{_short(next(filter(is_open, cells)))}; write them as 2024-03-31"
+            )
+        days: list[date | None] = []
+        for line, cell in zip(self.lines, cells, strict=True):
+            try:
+                days.append(as_day(cell, order))
+            except ValueError:
+                raise InvalidInputError(
+                    f"{self.name}: expected days in column {shown(name)}, got {_short(cell)} in {self.unit} "
+                    f"{line}; write them as 2024-03-31"
+                ) from None
+        return days
 
     def take(self, places: Sequence[int]) -> TextTable:
         """Pick some of the rows."""

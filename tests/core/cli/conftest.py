@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from cli_samples import KNOWN, NEW, Run, Write, write_csv
 from typer.testing import CliRunner, Result
-from zeroshot_core import datasets
+from zeroshot_core import datasets, encoders
 from zeroshot_core.cli.main import app
+from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.evaluation import demand
 
 
@@ -41,12 +42,20 @@ def new_items(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_csv(tmp_path_factory.mktemp("new") / "new.csv", [("description", "kind", "aisle"), *NEW])
 
 
+@pytest.fixture
+def hashing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words hashed instead of a model of language, which takes seconds."""
+    monkeypatch.setattr(encoders, "load_encoder", lambda *_, **__: HashEncoder(64))
+
+
 @pytest.fixture(scope="session")
 def model(run: Run, known_items: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a model that `zeroshot fit` made."""
+    """Folder of a model that `zeroshot fit` made, over hashed words."""
     folder = tmp_path_factory.mktemp("fitted") / "model"
     options = ("--text", "description", "--target", "units", "--concepts", "kind, aisle", "--id", "sku")
-    result = run("fit", "--items", known_items, *options, "--model", folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encoders, "load_encoder", lambda *_, **__: HashEncoder(64))
+        result = run("fit", "--items", known_items, *options, "--model", folder)
     assert result.exit_code == 0, result.stderr
     return folder
 

@@ -224,7 +224,10 @@ def test_days_of_a_workbook_are_written_as_days(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: excel_of([HEADER, *ROWS])[:900], r"expected a whole Excel workbook, got a damaged one \(F"),
+        (
+            lambda: excel_of([HEADER, *ROWS])[:900],
+            r"expected a whole Excel workbook, got a damaged one \(Bad",
+        ),
         (lambda: b"\xd0\xcf\x11\xe0" + bytes(99), "got an older one; save it as .xlsx"),
         (lambda: parquet_of(COLUMNS)[:90], "expected a whole Parquet file, got a damaged one"),
         (lambda: gzip.compress(csv_of().encode())[:40], "expected a readable file, got .*ended before"),

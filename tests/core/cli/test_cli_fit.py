@@ -6,6 +6,8 @@ import pytest
 from cli_samples import KNOWN, NEW, Run, Write
 from zeroshot_core import ZeroShotRegressor
 
+pytestmark = pytest.mark.usefixtures("hashing")
+
 SERVER = os.environ.get("ZEROSHOT_TEST_URI")
 OPTIONS = ("--text", "description", "--target", "units")
 EDGES = [
@@ -20,7 +22,7 @@ def test_the_model_forecasts_in_python_as_from_the_command(run: Run, model: Path
     regressor = ZeroShotRegressor.load(model)
     forecast = regressor.predict([entry["text"] for entry in told])
 
-    assert regressor.saved_extra_["concepts"] == ["kind", "aisle"]
+    assert regressor.schema_.concepts == ("kind", "aisle")
     assert len(forecast) == len(NEW)
     assert all(entry["value"] >= 0 for entry in told)
 

@@ -9,8 +9,8 @@ def test_json_says_what_the_model_rests_on(run: Run, model: Path) -> None:
 
     assert told["kind"] == "ZeroShotRegressor"
     assert told["items"] == len(KNOWN)
-    assert told["columns"]["targets"] == ["units"]
-    assert told["encoder"]["name"] == "all-MiniLM-L6-v2"
+    assert told["columns"]["target"] == ["units"]
+    assert told["encoder"]["name"].startswith("hash")
     assert (told["graph"]["concepts"], told["graph"]["relations"]) == (6, 4)
     assert told["index"]["uri"] == str(model / "index.db")
 
@@ -27,7 +27,7 @@ def test_people_get_a_line_for_each_fact(run: Run, model: Path) -> None:
         "graph",
         "index",
     ]
-    assert "targets units" in lines[3]
+    assert "target units" in lines[3]
 
 
 def test_a_damaged_model_fails_in_one_sentence(run: Run, tmp_path: Path) -> None:
