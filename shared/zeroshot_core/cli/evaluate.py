@@ -9,7 +9,8 @@ import typer
 
 from zeroshot_core.checks import shown
 from zeroshot_core.cli.classification import classification
-from zeroshot_core.cli.console import write_json, write_line
+from zeroshot_core.cli.console import shows_progress, write_json, write_line
+from zeroshot_core.cli.evaluate_table import evaluate_table
 from zeroshot_core.cli.metrics import write_metrics
 from zeroshot_core.cli.novelty import novelty
 from zeroshot_core.cli.rare_disease import rare_disease
@@ -20,6 +21,7 @@ app = typer.Typer(no_args_is_help=True, help="Measure predictions for new things
 app.command("rare-disease")(rare_disease)
 app.command("novelty")(novelty)
 app.command("classification")(classification)
+app.command("table")(evaluate_table)
 
 
 @app.callback()
@@ -66,7 +68,7 @@ def demand(
         tune=tune,
         budget_s=budget_s,
         with_catboost=catboost,
-        show_progress=True,
+        show_progress=shows_progress(),
     )
     if json:
         write_json(report.to_dict())

@@ -184,6 +184,8 @@ def knn_vectors(known: LineFeatures, units: Floats, new: LineFeatures, *, k: int
 def boosted_trees(known: LineFeatures, units: Floats, new: LineFeatures) -> LineForecast:
     """Forecast with boosted trees on numbers and categories, these as their mean targets out of fold.
 
+    A table without either is forecast as `constant` does.
+
     References
     ----------
     Micci-Barreca, "A preprocessing scheme for high-cardinality categorical attributes in classification and
@@ -194,6 +196,8 @@ def boosted_trees(known: LineFeatures, units: Floats, new: LineFeatures) -> Line
     logs = np.log1p(units)
     encoded = _target_encoded(known.table(), logs, new.table())
     x_known, x_new = (np.hstack(pair) for pair in zip(encoded, (known.numbers(), new.numbers()), strict=True))
+    if not x_known.shape[1]:
+        return constant(known, units, new)
 
     def fitted(targets: Floats, **loss: Any) -> Floats:
         model = HistGradientBoostingRegressor(random_state=0, **loss).fit(x_known, targets)
@@ -213,6 +217,8 @@ def catboost(
 ) -> LineForecast:
     """Forecast with CatBoost on trees of depth 8, from numbers and categories, and the text if asked for.
 
+    A table without either is forecast as `constant` does unless its text is read.
+
     References
     ----------
     Prokhorenkova et al., "CatBoost: unbiased boosting with categorical features", NeurIPS 2018.
@@ -221,6 +227,8 @@ def catboost(
     pandas = require("pandas", extra="demo")
     x_known, x_new = (_catboost_frame(pandas, features, reads_text) for features in (known, new))
     logs = np.log1p(units)
+    if not x_known.shape[1]:
+        return constant(known, units, new)
 
     def fitted(loss: str, targets: Floats) -> Floats:
         model = regressor(
