@@ -149,7 +149,7 @@ def fit(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Known:
+class _KnownRows:
     """What a table holds to learn from.
 
     Parameters
@@ -173,7 +173,7 @@ class _Known:
 
 def _known(
     table: TextTable, schema: TableSchema, *, kind: str, edges: Path | None, unseen: str | None, missing: str
-) -> _Known:
+) -> _KnownRows:
     from zeroshot_core.graph import KnowledgeGraph
 
     graph = None
@@ -195,7 +195,7 @@ def _known(
             "missing": "drop" if missing == "drop" else "raise",
         }
     items = to_items(table, schema, graph, prefix="item")
-    return _Known(schema=schema, graph=graph, items=items, targets=targets, settings=settings)
+    return _KnownRows(schema=schema, graph=graph, items=items, targets=targets, settings=settings)
 
 
 def with_targets(table: TextTable, target: Sequence[str], *, is_numeric: bool) -> TextTable:
