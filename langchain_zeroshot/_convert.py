@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from langchain_core.documents import Document
+from langchain_core.messages import BaseMessage, HumanMessage, convert_to_messages
+from langchain_core.prompt_values import PromptValue
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from zeroshot_core.checks import known_names
+from zeroshot_core.checks import known_names, shown
+from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.explain.attributes import hit_attributes, own_attributes, prediction_attributes
 from zeroshot_core.explain.wording import prediction_in_words
 from zeroshot_core.serving.inputs import item_from_attributes, to_item
 from zeroshot_core.serving.tools import ARGUMENTS
 from zeroshot_core.types import Hit, Item, Prediction
 
-PredictorInput: TypeAlias = str | dict[str, Any] | Document | Item
+PredictorInput: TypeAlias = (
+    str | dict[str, Any] | Document | Item | BaseMessage | PromptValue | Sequence[BaseMessage]
+)
 
 
 class ToolInput(BaseModel):
@@ -47,6 +52,9 @@ class PredictionOutput(BaseModel):
     interval: list[float] | list[list[float]] | None = Field(description="Ends that hold it with `coverage`.")
     coverage: float | None
     probabilities: dict[str, float] = Field(description="Probability by label.")
+    quantiles: dict[str, float | list[float]] = Field(
+        default={}, description="Values that the truth stays below, by probability, where asked for."
+    )
     documents: list[Document] = Field(
         default=[], description="Known items behind it, best first; none where no evidence is wanted."
     )
@@ -61,17 +69,61 @@ class PredictionOutput(BaseModel):
         return self.explanation
 
 
-def to_items(inputs: Sequence[PredictorInput], model: object = None) -> list[Item]:
-    """Items of texts, mappings, Documents or Items, numbered where they have no id.
+def to_items(
+    inputs: Sequence[PredictorInput], model: object = None, input_key: str | None = None
+) -> list[Item]:
+    """Items of what a Runnable may be given, numbered where they have no id.
 
-    A mapping may be a row of a table where the model was fitted on one.
+    Parameters
+    ----------
+    model
+        Who is asked. Where it was fitted on a table, a mapping may be a row of one.
+    input_key
+        Where in a mapping the input is; by default the mapping is one itself, or holds ``messages``.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no text in one of them, or it is wrong.
     """
-    return [
-        item_from_attributes(value.id or f"query-{row}", value.page_content, value.metadata)
-        if isinstance(value, Document)
-        else to_item(value, f"query-{row}", model)
-        for row, value in enumerate(inputs)
-    ]
+    return [_to_item(value, f"query-{row}", model, input_key) for row, value in enumerate(inputs)]
+
+
+def _to_item(value: Any, default_id: str, model: object, input_key: str | None) -> Item:
+    if isinstance(value, Mapping) and input_key is not None:
+        if input_key not in value:
+            raise InvalidInputError(
+                f"expected an input under {input_key!r}, got the keys {shown([*value])}; "
+                "input_key names where it is"
+            )
+        return _to_item(value[input_key], default_id, model, None)
+    if isinstance(value, Mapping) and "text" not in value and "messages" in value:
+        value = value["messages"]
+    if isinstance(value, PromptValue):
+        value = value.to_messages()
+    if isinstance(value, BaseMessage):
+        return to_item(str(value.text), default_id)
+    if isinstance(value, list | tuple):
+        return to_item(_last_said(value), default_id)
+    if isinstance(value, Document):
+        return item_from_attributes(value.id or default_id, value.page_content, value.metadata)
+    return to_item(value, default_id, model)
+
+
+def _last_said(messages: Sequence[Any]) -> str:
+    """Text of the last message that a human wrote."""
+    try:
+        if any(isinstance(one, str) for one in messages):
+            raise TypeError("several texts, of which none is the last that was said")
+        said = [one for one in convert_to_messages(messages) if isinstance(one, HumanMessage)]
+    except (NotImplementedError, TypeError, ValueError) as error:
+        raise InvalidInputError(
+            "expected a text, a mapping with 'text', messages, a Document or an item, got "
+            f"{shown(messages)}; batch takes a list of inputs"
+        ) from error
+    if not said:
+        raise InvalidInputError(f"expected a message of a human, got none among {len(messages)} messages")
+    return str(said[-1].text)
 
 
 def to_document(hit: Hit) -> Document:

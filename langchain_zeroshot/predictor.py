@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Annotated, Any
 
@@ -12,11 +12,11 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel, BeforeValidator, Field
-from zeroshot_core.checks import known_names, real, whole
+from zeroshot_core.checks import choice, known_names, real, whole
 from zeroshot_core.prompting.label_question import LabelQuestion
 from zeroshot_core.prompting.prompt_settings import Prompting
 from zeroshot_core.serving.language_model import Call, LanguageModel
-from zeroshot_core.serving.predictions import PredictionSettings, Question, questions
+from zeroshot_core.serving.predictions import STATISTICS, PredictionSettings, Question, questions
 from zeroshot_core.serving.threads import run_in_thread
 
 from langchain_zeroshot._convert import (
@@ -28,15 +28,16 @@ from langchain_zeroshot._convert import (
 )
 from langchain_zeroshot._source import Batched
 
+_SETTINGS = tuple(field.name for field in fields(PredictionSettings))
+
 
 class ZeroShotPredictor(Batched[PredictorInput, PredictionOutput]):
-    """Prediction for a text, a mapping as `PredictionInput`, a Document or an Item.
+    """Prediction for a text, a mapping as `PredictionInput`, messages, a prompt, a Document or an Item.
 
-    Where the model was fitted on a table, a mapping may also be a row with its columns.
-
-    `batch` and `abatch` make one call of the model; the async methods leave the loop free. `coverage`,
-    `top_k`, `prompting` and `evidence` may also be given per call, and ``reject=True``, by which a classifier
-    may answer ``""``, none of the labels.
+    Of messages the last one of a human counts, of a mapping with more keys those of `PredictionInput`, or its
+    ``messages``; where the model was fitted on a table, a mapping may also be a row with its columns. `batch`
+    and `abatch` make one call of the model; the async methods leave the loop free. All parameters but
+    `model`, `llm` and the address may also be given per call.
 
     With `llm` a chat model chooses among the classifier's most probable labels, by the evidence; where it
     fails, the label is the classifier's, and `fallback` says why. `stream` and `astream` then give the
@@ -57,6 +58,17 @@ class ZeroShotPredictor(Batched[PredictorInput, PredictionOutput]):
     evidence
         Whether documents and concepts behind a prediction are given. A caller that wants a label alone turns
         it off, and a classifier then searches for none.
+    reject
+        Whether a classifier may answer ``""``, none of the labels.
+    confidence
+        Least probability of a classifier's answer: where no label has it, the narrowest of the concepts above
+        them that has it is the answer.
+    statistic
+        What a regressor forecasts: ``"expectation"``, ``"median"`` or ``"geometric"``.
+    quantiles
+        Probabilities for which a regressor gives the values that the truth stays below.
+    input_key
+        Where in a mapping, such as the state of a graph, the input is.
     """
 
     coverage: Annotated[float, BeforeValidator(partial(real, "coverage", above=0, below=1))] = Field(
@@ -66,6 +78,13 @@ class ZeroShotPredictor(Batched[PredictorInput, PredictionOutput]):
     llm: Runnable[LanguageModelInput, Any] | None = None
     prompting: Prompting | None = None
     evidence: bool = True
+    reject: bool = False
+    confidence: Annotated[float, BeforeValidator(partial(real, "confidence", above=0, most=1))] | None = (
+        Field(default=None, gt=0, le=1)
+    )
+    statistic: Annotated[str, BeforeValidator(partial(choice, "statistic", options=STATISTICS))] | None = None
+    quantiles: Sequence[Annotated[float, BeforeValidator(partial(real, "quantiles", above=0, below=1))]] = ()
+    input_key: str | None = None
 
     @property
     def lc_attributes(self) -> dict[str, Any]:
@@ -135,11 +154,11 @@ class ZeroShotPredictor(Batched[PredictorInput, PredictionOutput]):
 
     def _look_up(self, inputs: list[PredictorInput], **options: Any) -> list[Question]:
         """Predictions, or with a chat model the questions to it, by one call of the model."""
-        known_names("ZeroShotPredictor", options, ("coverage", "top_k", "prompting", "evidence", "reject"))
-        own = {name: getattr(self, name) for name in ("coverage", "top_k", "prompting", "evidence")}
-        settings = PredictionSettings(**{**own, **options})
+        known_names("ZeroShotPredictor", options, (*_SETTINGS, "input_key"))
         model = self._handle.model
-        return questions(model, to_items(inputs, model), settings, is_prompted=self.llm is not None)
+        items = to_items(inputs, model, options.pop("input_key", self.input_key))
+        settings = PredictionSettings(**{**{name: getattr(self, name) for name in _SETTINGS}, **options})
+        return questions(model, items, settings, is_prompted=self.llm is not None)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from inspect import getattr_static
 from typing import Any
@@ -32,7 +33,8 @@ class ZeroShotQueryEngine(BaseQueryEngine):
     """Prediction for the thing that a query describes.
 
     The response is the prediction in words; its source nodes are the known items and the concepts behind it,
-    and its metadata hold `value`, `interval`, `coverage`, `probabilities`, `paths`, `reason` and `fallback`.
+    and its metadata hold `value`, `interval`, `coverage`, `probabilities`, `quantiles`, `paths`, `reason` and
+    `fallback`.
 
     With `llm` a language model chooses among the classifier's most probable labels, by the evidence; where it
     fails, the label is the classifier's, and `fallback` says why. Its prompt is ``label_template``, of which
@@ -53,18 +55,25 @@ class ZeroShotQueryEngine(BaseQueryEngine):
     evidence
         Whether source nodes are given. A caller that wants a label alone turns it off, and a classifier then
         searches for none.
+    reject
+        Whether a classifier may answer ``""``, none of the labels.
+    confidence
+        Least probability of a classifier's answer: where no label has it, the narrowest of the concepts above
+        them that has it is the answer.
+    statistic
+        What a regressor forecasts: ``"expectation"``, ``"median"`` or ``"geometric"``.
+    quantiles
+        Probabilities for which a regressor gives the values that the truth stays below.
     uri, token
         Milvus address, where it is a server or not the saved one, and its credentials.
     streaming
         Whether responses are read as the language model writes them; the metadata that it decides are there
         when the text has been read to its end.
-    reject
-        Whether a classifier may answer ``""``, none of the labels.
     """
 
     _words = staticmethod(prediction_in_words)
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (as many as the twin has fields)
         self,
         model: ModelLike,
         *,
@@ -73,11 +82,14 @@ class ZeroShotQueryEngine(BaseQueryEngine):
         llm: LLM | None = None,
         prompting: Prompting | None = None,
         evidence: bool = True,
+        reject: bool = False,
+        confidence: float | None = None,
+        statistic: str | None = None,
+        quantiles: Sequence[float] = (),
         uri: str | None = None,
         token: SecretStr | str | None = None,
         callback_manager: CallbackManager | None = None,
         streaming: bool = False,
-        reject: bool = False,
     ) -> None:
         self.model = model
         self.coverage = coverage
@@ -87,6 +99,9 @@ class ZeroShotQueryEngine(BaseQueryEngine):
         self.evidence = evidence
         self.streaming = streaming
         self.reject = reject
+        self.confidence = confidence
+        self.statistic = statistic
+        self.quantiles = quantiles
         self._handle = ModelHandle(model, uri, token)
         self._settings()
         self._template: BasePromptTemplate = PromptTemplate("{question}")
@@ -114,6 +129,9 @@ class ZeroShotQueryEngine(BaseQueryEngine):
             coverage=self.coverage,
             top_k=self.top_k,
             reject=self.reject,
+            confidence=self.confidence,
+            statistic=self.statistic,
+            quantiles=self.quantiles,
             prompting=self.prompting,
             evidence=self.evidence,
         )

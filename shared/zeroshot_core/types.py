@@ -246,6 +246,8 @@ class Prediction:
         Why a language model that should have chosen did not, so that the value is the classifier's.
     contributions
         What moved the forecast, the strongest first, where it was asked for.
+    quantiles
+        For numbers: values that the truth stays below, by their probabilities, where they were asked for.
     typical
         Geometric forecast for a typical known item, from which the contributions lead to that of this one;
         the total of a curve. None without contributions.
@@ -260,6 +262,7 @@ class Prediction:
     reason: str = ""
     fallback: str = ""
     contributions: tuple[Contribution, ...] = ()
+    quantiles: Mapping[float, Value] = field(default_factory=dict)
     typical: float | None = None
 
     def to_frame(self) -> Any:

@@ -94,7 +94,7 @@ def test_a_vector_store_answers_no_call_as_if_it_were_unfiltered(saved_model: Pa
     ]
     for search in searches:
         assert search(QUERY, expr='metadata["aisle"] == "pets"')[0] is not None
-        with pytest.raises(InvalidInputError, match=r"does not know 'filters'; it takes .*expr"):
+        with pytest.raises(InvalidInputError, match=r"does not know 'filters'; did you mean 'filter'"):
             search(QUERY, filters={"aisle": "pets"})
     with pytest.raises(InvalidInputError, match="does not know 'id'; did you mean 'ids'"):
         store.add_texts(["a text"], id=["1"])

@@ -51,6 +51,7 @@ def prediction_attributes(prediction: Prediction) -> dict[str, Any]:
         "interval": None if interval is None else [_json_value(end) for end in interval],
         "coverage": prediction.coverage,
         "probabilities": dict(prediction.probabilities),
+        "quantiles": {str(level): _json_value(value) for level, value in prediction.quantiles.items()},
         "reason": prediction.reason,
         "fallback": prediction.fallback,
     }

@@ -453,6 +453,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         evidence: bool = True,
         statistic: str = "expectation",
         contributions: bool = False,
+        quantiles: Sequence[float] = (),
     ) -> list[Prediction]:
         """Forecast with interval, nearest known items, concepts, and the paths that lead to them.
 
@@ -470,7 +471,13 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
             What `Prediction.value` is, as of `predict`.
         contributions
             Whether to say what moved each forecast, `Prediction.contributions`; see `contributions`.
+        quantiles
+            Probabilities for which to give `Prediction.quantiles`, in (0, 1).
         """
+        levels = [
+            real("quantiles", each, above=0, below=1)
+            for each in checks.sequence("quantiles", quantiles, of="probabilities")
+        ]
         asked = choice("statistic", statistic, STATISTICS)
         probability = real("coverage", coverage, above=0, below=1)
         n_items = whole("top_k", top_k, least=1)
@@ -478,6 +485,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         forecast = self._forecast(fitted, items, vectors)
         parts = (forecast.statistic(asked), *forecast.interval(probability))
         values, low, high = map(fitted.shaped, parts)
+        below = {level: fitted.shaped(forecast.quantile(level)) for level in levels}
         found = [Evidence()] * len(items)
         if evidence:
             found = _evidence(fitted, items, vectors, n_items, graph_weight)
@@ -490,6 +498,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
                 coverage=probability,
                 evidence=found[row],
                 contributions=() if moved is None else moved.by_item[row],
+                quantiles={level: _plain(values[row]) for level, values in below.items()},
                 typical=None if moved is None else moved.typical,
             )
             for row, item in enumerate(items)

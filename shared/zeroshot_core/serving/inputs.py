@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
-from zeroshot_core.checks import nearest_name, shown
+from zeroshot_core.checks import shown
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.explain.attributes import CONCEPTS, own_attributes
 from zeroshot_core.types import Item
@@ -16,13 +17,16 @@ __all__ = ["answer_batch", "item_from_attributes", "item_to_store", "to_item"]
 In = TypeVar("In")
 Out = TypeVar("Out")
 
-_KEYS = frozenset({"id", "text", "concepts", "metadata"})
+_KEYS = ("id", "text", "concepts", "metadata")
+# Near enough to "concepts" is "concept", to "text" neither "texts" nor "context".
+_MISSPELT = 0.9
 
 
 def to_item(value: object, default_id: str, model: object = None) -> Item:
     """Item of a text, or of a mapping with ``text`` and, where known, ``concepts``, ``metadata`` and ``id``.
 
-    An item comes back as it is.
+    An item comes back as it is. A mapping may hold more, such as the state of a chain; only a key that is
+    spelt almost as one of these is refused.
 
     Parameters
     ----------
@@ -32,7 +36,7 @@ def to_item(value: object, default_id: str, model: object = None) -> Item:
     Raises
     ------
     InvalidInputError
-        If it is of another type, or a part of it is missing, unknown or wrong.
+        If it is of another type, or a part of it is missing, misspelt or wrong.
     """
     if isinstance(value, Item):
         return value
@@ -44,7 +48,7 @@ def to_item(value: object, default_id: str, model: object = None) -> Item:
         )
     asked: Any = getattr(model, "classifier", model)
     schema = getattr(asked, "schema_", None)
-    if schema is not None and (set(schema.columns) <= value.keys() or not value.keys() <= _KEYS):
+    if schema is not None and _is_row(value, {*schema.columns}):
         item: Item = asked.to_items([value])[0]
         return item if value.get(schema.id) else replace(item, id=default_id)
     problem = _problem(value)
@@ -120,14 +124,20 @@ def answer_batch(
         return [error] * len(inputs)
 
 
+def _is_row(value: Mapping[str, Any], columns: set[str]) -> bool:
+    """Whether a mapping is meant as a row of a table, though perhaps not a whole one."""
+    return columns <= value.keys() or "text" not in value or bool((columns - {*_KEYS}) & value.keys())
+
+
 def _problem(value: Mapping[str, Any]) -> str:
     """Say what is wrong with a mapping; the empty string if nothing is."""
     concepts, metadata = value.get("concepts") or [], value.get("metadata") or {}
+    for name in sorted(map(str, value.keys() - {*_KEYS})):
+        if nearest := get_close_matches(name.casefold(), _KEYS, n=1, cutoff=_MISSPELT):
+            return f"an unknown {shown(name)}; did you mean {nearest[0]!r}?"
     if not isinstance(value.get("text"), str):
-        return f"a text that is {shown(value['text'])}" if "text" in value else "no text"
-    if unknown := sorted(map(str, value.keys() - _KEYS)):
-        nearest = nearest_name(unknown[0], _KEYS)
-        return f"an unknown {unknown[0]!r}{f'; did you mean {nearest!r}?' if nearest else ''}"
+        given = shown(value.get("text", [*value]))
+        return f"a text that is {given}" if "text" in value else f"no text in {given}"
     if not isinstance(concepts, list | tuple) or not all(isinstance(id_, str) for id_ in concepts):
         return f"concepts that are no list of ids: {shown(concepts)}"
     if not isinstance(metadata, Mapping) or not all(

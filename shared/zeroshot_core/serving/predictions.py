@@ -4,21 +4,39 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from inspect import signature
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, runtime_checkable
 
-from zeroshot_core.checks import real, whole
+from zeroshot_core.checks import choice, real, sequence, whole
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.prompting.answers import Answer
 from zeroshot_core.prompting.label_question import LabelQuestion
 from zeroshot_core.types import Item, Prediction
 
 if TYPE_CHECKING:
-    from zeroshot_core.classification.classifier import ZeroShotClassifier
     from zeroshot_core.prompting.prompt_settings import Prompting
-    from zeroshot_core.prompting.prompted_classifier import PromptedClassifier
     from zeroshot_core.serving.loading import ServedModel
 
-__all__ = ["Explainer", "FinalPrediction", "PredictionSettings", "Question", "predictions", "questions"]
+__all__ = [
+    "STATISTICS",
+    "Explainer",
+    "FinalPrediction",
+    "PredictionSettings",
+    "Question",
+    "predictions",
+    "questions",
+]
+
+STATISTICS: Final = ("expectation", "median", "geometric")
+"""What a regressor may forecast, as `ZeroShotRegressor.predict` says."""
+
+_ONLY: Final = {
+    "reject": "a classifier, whose labels a text can be none of",
+    "confidence": "a ZeroShotClassifier, whose labels may have a concept above them",
+    "statistic": "a ZeroShotRegressor, which forecasts numbers",
+    "quantiles": "a ZeroShotRegressor, which forecasts numbers",
+}
+"""What may be asked of some kinds of model only, by the name of the option."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +50,14 @@ class PredictionSettings:
     top_k
         Number of known items that are given as evidence.
     reject
-        Whether ``""``, none of the labels, may be the answer.
+        Whether ``""``, none of the labels, may be a classifier's answer.
+    confidence
+        Least probability of a classifier's answer, in (0, 1]: where no label has it, the narrowest of the
+        concepts above them that has it is the answer.
+    statistic
+        What a regressor forecasts, of `STATISTICS`; None is its own choice.
+    quantiles
+        Probabilities in (0, 1) for which a regressor gives the values that the truth stays below.
     prompting
         What goes into the prompts of a language model that chooses the label.
     evidence
@@ -48,12 +73,27 @@ class PredictionSettings:
     coverage: float
     top_k: int
     reject: bool = False
+    confidence: float | None = None
+    statistic: str | None = None
+    quantiles: Sequence[float] = ()
     prompting: Prompting | None = None
     evidence: bool = True
 
     def __post_init__(self) -> None:
         real("coverage", self.coverage, above=0, below=1)
         whole("top_k", self.top_k, least=1)
+        if self.confidence is not None:
+            real("confidence", self.confidence, above=0, most=1)
+        if self.statistic is not None:
+            choice("statistic", self.statistic, STATISTICS)
+        for each in sequence("quantiles", self.quantiles, of="probabilities"):
+            real("quantiles", each, above=0, below=1)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What only some kinds of model can do, where it is asked for."""
+        asked = {name: getattr(self, name) for name in _ONLY}
+        return {name: value for name, value in asked.items() if value not in (None, False, (), [])}
 
 
 @runtime_checkable
@@ -61,7 +101,12 @@ class Explainer(Protocol):
     """A model that predicts with reasons: of any kind but a novelty detector."""
 
     def explain(
-        self, X: Sequence[Item | str], *, top_k: int = ..., coverage: float = ..., evidence: bool = ...
+        self,
+        X: Sequence[Item | str],
+        *,
+        top_k: int = ...,
+        coverage: float = ...,
+        evidence: bool = ...,
     ) -> list[Prediction]:
         """Predict with the evidence behind each prediction."""
 
@@ -102,15 +147,23 @@ def questions(
     Raises
     ------
     InvalidInputError
-        As `predictions`; or if a language model is to choose among the labels of what is no classifier.
+        As `predictions`; or if a language model is to choose among the labels of what is no classifier, or
+        with a least confidence.
     """
     if not is_prompted:
         return [FinalPrediction(prediction=one) for one in predictions(model, items, settings)]
     from zeroshot_core.prompting.label_prompts import check_classifier, label_questions
 
+    if settings.confidence is not None:
+        raise InvalidInputError(
+            "expected no confidence where a language model chooses the label, got "
+            f"{settings.confidence}; leave it or llm out"
+        )
+    classifier = check_classifier(model)
+    _check_options(classifier, settings)
     return [
         *label_questions(
-            check_classifier(model),
+            classifier,
             items,
             top_k=settings.top_k,
             prompting=settings.prompting,
@@ -126,27 +179,28 @@ def predictions(model: ServedModel, items: Sequence[Item], settings: PredictionS
     Raises
     ------
     InvalidInputError
-        If an item is wrong, the model is a novelty detector, or something else than a classifier is to
-        reject.
+        If an item is wrong, the model is a novelty detector, or it is not of a kind that an option applies
+        to.
     """
     if not isinstance(model, Explainer):
         raise InvalidInputError(
             f"expected a model that predicts a value, labels or a ranking, got a {type(model).__name__}; "
             "call its own predict"
         )
-    if settings.reject:
-        return _rejecting(model).explain(items, top_k=settings.top_k, reject=True, evidence=settings.evidence)
-    return model.explain(items, top_k=settings.top_k, coverage=settings.coverage, evidence=settings.evidence)
+    _check_options(model, settings)
+    explain: Callable[..., list[Prediction]] = model.explain
+    return explain(
+        items,
+        top_k=settings.top_k,
+        coverage=settings.coverage,
+        evidence=settings.evidence,
+        **settings.options,
+    )
 
 
-def _rejecting(model: object) -> ZeroShotClassifier | PromptedClassifier:
-    """Check that there are labels of which a text can be none."""
-    from zeroshot_core.classification.classifier import ZeroShotClassifier
-    from zeroshot_core.prompting.prompted_classifier import PromptedClassifier
-
-    if not isinstance(model, ZeroShotClassifier | PromptedClassifier):
-        raise InvalidInputError(
-            f"expected a classifier, whose labels a text can be none of, got {type(model).__name__}; "
-            "leave reject out"
-        )
-    return model
+def _check_options(model: Explainer, settings: PredictionSettings) -> None:
+    """Refuse what a model of this kind can't do."""
+    known = signature(model.explain).parameters
+    for name in settings.options:
+        if name not in known:
+            raise InvalidInputError(f"expected {_ONLY[name]}, got {type(model).__name__}; leave {name} out")

@@ -20,6 +20,7 @@ WINE = Item(id="7", text="wine", concepts=("kind:wine",), metadata={"price": 3.0
         (WINE, WINE),
         ({"text": "wine"}, Item(id="new", text="wine")),
         ({"text": "wine", "id": "7", "concepts": ["kind:wine"], "metadata": {"price": 3.0}}, WINE),
+        ({"text": "wine", "context": ["a"], "messages": [], 7: 7}, Item(id="new", text="wine")),
         ({"text": "wine", "id": None, "concepts": None, "metadata": None}, Item(id="new", text="wine")),
     ],
 )
@@ -51,9 +52,10 @@ def test_a_mapping_may_be_a_row_of_the_table_that_a_model_was_fitted_on() -> Non
     ("value", "told"),
     [
         (7, "or an item, got int"),
-        ({}, "got no text"),
+        ({}, r"expected 'text' .*, got no text in \[\]"),
+        ({"question": "wine"}, r"got no text in \['question'\]"),
         ({"text": 3}, "a text that is 3"),
-        ({"text": "wine", "colour": "red"}, "an unknown 'colour'"),
+        ({"text": "wine", "concept": ["kind:wine"]}, "an unknown 'concept'; did you mean 'concepts'"),
         ({"text": "wine", "concepts": "kind:wine"}, "no list of ids"),
         ({"text": "wine", "metadata": {"tags": ["a"]}}, "no plain values"),
         ({"text": " "}, "non-empty text"),
