@@ -281,7 +281,9 @@ def numbers(name: str, value: object) -> npt.NDArray[np.float64]:
             plain = np.array([math.nan if is_missing(part) else _as_float(part) for part in parts])
             array = plain.reshape(array.shape)
     elif array.dtype.kind not in "iuf" and array.size:
-        strange = array.ravel()[0]
+        # A text or a boolean is shown as the caller wrote it; dates of NumPy would become numbers.
+        first = array.ravel()[0]
+        strange = first.item() if array.dtype.kind in "USb" else first
     if strange is not None:
         raise InvalidInputError(
             f"expected {name} that are numbers, got {shown(strange)} of type {type(strange).__name__}; "

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from zeroshot_core.checks import real, sequence, whole
+from zeroshot_core.checks import real, sequence, shown, whole
 from zeroshot_core.classification.class_labels import ClassLabels, Label, read_labels
 from zeroshot_core.classification.label_head import LabelHead, fit_label_head
 from zeroshot_core.classification.label_hierarchy import label_hierarchy
@@ -193,6 +193,10 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         """
         settings = self._settings()
         known = read_schema("ZeroShotClassifier.fit", schema, columns)
+        if known is not None and known.is_curve:
+            raise InvalidInputError(
+                f"expected one column of labels as target, got {shown(known.target)}; name one"
+            )
         read = read_fit(X, y, schema=known, graph=check_graph(self.graph), prefix="example-")
         given, names, dtype = read_labels(labels, read.y)
         examples, y = _labelled(read.X, names, has_labels=given is not None)

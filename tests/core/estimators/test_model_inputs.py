@@ -230,6 +230,14 @@ def test_a_ranker_reads_cases_of_tables() -> None:
         (lambda model: model.predict({"name": "wine"}), "as a list of items or texts, got a dict"),
         (lambda model: model.predict("wine"), "got one: 'wine'; wrap it in a list"),
         (lambda model: ZeroShotClassifier(ENCODER).fit(SHOP), "say what they hold in fit"),
+        (
+            lambda model: ZeroShotClassifier(ENCODER).fit(SHOP, text="name", target=["kind", "aisle"]),
+            r"expected one column of labels as target, got \('kind', 'aisle'\); name one",
+        ),
+        (
+            lambda model: ZeroShotRegressor(ENCODER).fit(SHOP[["name", "kind"]], text="name", target="kind"),
+            "expected targets that are numbers, got 'red wine' of type str",
+        ),
         (lambda model: NoveltyDetector(ENCODER).fit(SHOP[["name"]]), "say what they hold in fit"),
     ],
 )
