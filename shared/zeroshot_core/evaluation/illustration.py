@@ -175,7 +175,9 @@ def _calibration(report: DemandReport) -> Calibration:
 def _examples(report: DemandReport) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
     """Explain a good, a typical and a bad forecast, and list items spread over the range of the truth."""
     last = len(report.items) - 1
-    by_error = np.argsort(metrics.squared_log_errors(report.truth, report.forecast.mean), kind="stable")
+    by_error = np.argsort(
+        metrics.squared_log_errors(report.truth, report.forecast.expectation), kind="stable"
+    )
     by_truth = np.argsort(-report.truth, kind="stable")
     shown = {title: int(by_error[round(rank * last)]) for title, rank in _EXAMPLES.items()}
     listed = [

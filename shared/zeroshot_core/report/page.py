@@ -144,7 +144,7 @@ def _example(example: Example, unit: str) -> str:
     parts = [f"<h3>{escape(example.title)}</h3>", f"<p>{sentence}; true were {_value(example.truth)}.</p>"]
     bars, ways = (
         contribution_bars(prediction.contributions),
-        evidence_paths(prediction.evidence, example.text),
+        evidence_paths(prediction.evidence),
     )
     if bars:
         parts += ['<p class="soft">What moved it, set against a typical known item:</p>', bars]

@@ -12,7 +12,6 @@ __all__ = ["contribution_bars", "evidence_paths"]
 
 _MAX_PATHS = 6
 _LEAST_SCORE = 0.005
-_MAX_CHARS = 60
 
 
 def contribution_bars(contributions: tuple[Contribution, ...]) -> str:
@@ -43,14 +42,24 @@ def _change(contribution: Contribution) -> str:
     return f"{factor:.2g} times" if factor > 3 else f"{factor - 1:+.0%}"
 
 
-def evidence_paths(evidence: Evidence, query: str) -> str:
-    """Write the ways from the query to what is near it in the graph, a line each, that fold as text does."""
-    hits = [hit for hit in (*evidence.items, *evidence.concepts) if hit.path and hit.score >= _LEAST_SCORE]
-    names = {hit.id: hit.text for hit in (*evidence.items, *evidence.concepts) if hit.text} | {"query": query}
-    # Neighbours of one concept would repeat its path.
-    by_way = {tuple(step.tail for step in hit.path): hit for hit in reversed(hits)}
-    ways = [_way(hit, names) for hit in reversed(by_way.values())][:_MAX_PATHS]
-    return f'<ul class="ways">{"".join(ways)}</ul>' if ways else ""
+def evidence_paths(evidence: Evidence) -> str:
+    """Write the ways to known items through the graph, or to concepts where there are none to items.
+
+    A line each, that folds as text does.
+    """
+    names = {hit.id: hit.text for hit in (*evidence.items, *evidence.concepts) if hit.text}
+    names["query"] = "the new item"
+    for hits in (evidence.items, evidence.concepts):
+        # Neighbours that share a concept share all of the way but its end.
+        by_way = {
+            tuple(step.type + step.tail for step in hit.path): hit
+            for hit in reversed(hits)
+            if hit.path and hit.score >= _LEAST_SCORE
+        }
+        ways = [_way(hit, names) for hit in reversed(by_way.values())][:_MAX_PATHS]
+        if ways:
+            return f'<ul class="ways">{"".join(ways)}</ul>'
+    return ""
 
 
 def _way(hit: Hit, names: dict[str, str]) -> str:
@@ -59,13 +68,12 @@ def _way(hit: Hit, names: dict[str, str]) -> str:
     for step in hit.path:
         is_backward = step.tail == here
         here = step.head if is_backward else step.tail
-        arrow = f"← {escape(step_in_words(step))}" if is_backward else f"{escape(step_in_words(step))} →"
+        type_ = escape(step_in_words(step).replace("_", " "))
         kind = "item" if here == hit.id and hit.kind == "item" else "concept"
+        arrow = f"← {type_}" if is_backward else f"{type_} →"
         parts.append(f'<span class="edge">{arrow}</span> {_node(here, names, kind)}')
     return f"<li>{' '.join(parts)}</li>"
 
 
 def _node(id_: str, names: dict[str, str], kind: str) -> str:
-    label = names.get(id_, id_)
-    short = label if len(label) <= _MAX_CHARS else label[: _MAX_CHARS - 1] + "…"
-    return f'<span class="{kind}" title="{escape(label)}">{escape(short)}</span>'
+    return f'<span class="{kind}">{escape(names.get(id_, id_))}</span>'

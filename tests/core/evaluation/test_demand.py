@@ -150,7 +150,7 @@ def test_illustration_shows_calibration_and_every_method(lines_report):
 
 def test_illustration_works_out_a_good_a_typical_and_a_bad_forecast(lines_report):
     page = illustrate(lines_report)
-    errors = np.abs(np.log1p(lines_report.truth) - np.log1p(lines_report.forecast.mean))
+    errors = np.abs(np.log1p(lines_report.truth) - np.log1p(lines_report.forecast.expectation))
     by_title = {
         example.title: abs(np.log1p(example.truth) - np.log1p(example.prediction.value))
         for example in page.examples
