@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
 from langchain_core.runnables import RunnablePassthrough
-from zeroshot_core import InvalidInputError
+from zeroshot_core import InvalidInputError, ZeroShotClassifier
+from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.serving.loading import open_model
 
 from langchain_zeroshot import ZeroShotPredictor
@@ -140,3 +142,20 @@ def test_wrong_options_are_told_where_they_are_given(kind: Any) -> None:
     ]:
         with pytest.raises(ValueError, match=told):
             kind("a folder", **option)
+
+
+def test_a_mapping_may_be_a_row_of_the_table_that_the_model_was_fitted_on() -> None:
+    frame = pd.DataFrame(
+        {"name": [f"{kind} {n}" for kind in ("wine", "tea") for n in range(6)], "price": 2.5}
+    )
+    model = ZeroShotClassifier(HashEncoder(32))
+    model.fit(
+        frame.assign(aisle=["cellar"] * 6 + ["shelf"] * 6), text="name", numeric="price", target="aisle"
+    )
+    predictor = ZeroShotPredictor(model, evidence=False)
+
+    rows = [{"name": "wine 9", "price": 3}, {"name": "tea 9", "price": None}]
+    assert [output.value for output in predictor.batch(rows)] == model.predict(rows).tolist()
+    with pytest.raises(InvalidInputError, match=r"expected a column 'price' in the table, .* 'prise'"):
+        predictor.invoke({"name": "wine 9", "prise": 3})
+    model.close()
