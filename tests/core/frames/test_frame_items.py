@@ -101,7 +101,11 @@ def test_values_that_the_graph_does_not_hold_are_left_out_and_counted_in_one_lin
 
 def test_cells_name_concepts_of_a_graph_by_id_former_id_or_name() -> None:
     graph = KnowledgeGraph(
-        [Concept(id="C:1", name="Red Wine", type="kind", synonyms=("vino",)), Concept(id="C:2", name="soda")],
+        [
+            Concept(id="C:1", name="Red Wine", type="kind", synonyms=("vino",)),
+            Concept(id="C:2", name="soda"),
+            Concept(id="M:1", name="Red Wine", type="maker"),
+        ],
         alternative_ids={"C:9": "C:2"},
     )
     frame = pd.DataFrame({"name": list("abcde"), "kind": ["C:1", "red  wine", "vino", "C:9", "soda"]})
