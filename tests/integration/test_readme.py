@@ -85,7 +85,7 @@ def test_every_command_that_is_named_is_one(tmp_path: Path) -> None:
     subject = "demand|table|rare-disease|classification|novelty"
     rows = re.findall(rf"^\| `zeroshot ([a-z]+(?: (?:{subject}))?)", text, flags=re.MULTILINE)
     named = {f"--{option}" for option in re.findall(r"--([a-z]+)", text)}
-    told = "".join(run_command(*name.split(), "--help") for name in rows)
+    told = run_command("--help") + "".join(run_command(*name.split(), "--help") for name in rows)
 
     assert len(rows) == 11
     assert named <= set(re.findall(r"--[a-z]+", told))
