@@ -19,7 +19,7 @@ from zeroshot_core.regression.predictive_distribution import (
     MixedForecast,
     expectation_factors,
 )
-from zeroshot_core.regression.scenarios import Scenario, choose_scenarios, posterior
+from zeroshot_core.regression.scenarios import Scenario, choose_scenarios, posterior, prior_weights
 from zeroshot_core.regression.shared_errors import normal_scores, shared_variances
 from zeroshot_core.regression.targets import Targets
 from zeroshot_core.regression.totals import numbered
@@ -48,6 +48,8 @@ class Ensemble:
         One for each scenario.
     rates
         Shape (s, t), how often a concept of each type is unseen in each scenario.
+    prior
+        Shape (s,), weight of each scenario before anything is known of a query.
     shared
         Shape (s, t), the share of the variance of an item's error in each scenario that it has in common with
         the items of its concept of each type; without a graph shape (s, 1), with those of its group.
@@ -61,6 +63,7 @@ class Ensemble:
     names: tuple[str, ...]
     heads: tuple[Head, ...]
     rates: Floats
+    prior: Floats
     shared: Floats
     typical: Floats | None = None
 
@@ -74,7 +77,12 @@ class Ensemble:
             "n_models": [len(head.models) for head in self.heads],
             "errors": [head.error for head in self.heads],
         }
-        arrays |= {"targets": self.targets.values, "rates": self.rates, "shared": self.shared}
+        arrays |= {
+            "targets": self.targets.values,
+            "rates": self.rates,
+            "prior": self.prior,
+            "shared": self.shared,
+        }
         if self.typical is not None:
             arrays["typical"] = self.typical
         for place, head in enumerate(self.heads):
@@ -122,6 +130,7 @@ class Ensemble:
             names=names,
             heads=heads,
             rates=rates,
+            prior=_restored_prior(state, len(names)),
             shared=_restored_shared(state, rates),
             typical=typical,
         )
@@ -157,7 +166,7 @@ class Ensemble:
 
     def mixed(self, features: Floats, vectors: Vectors, unseen: Floats, profile: Floats) -> MixedForecast:
         """Forecast from what `seen` says of queries and from their vectors, shape (q, d)."""
-        shares = posterior(unseen, self.rates)
+        shares = posterior(unseen, self.rates, self.prior)
         asked = tuple(np.flatnonzero(share) for share in shares.T)
         said = []
         for head, places in zip(self.heads, asked, strict=True):
@@ -219,6 +228,7 @@ def fit_ensemble(
         names=tuple(scenario.name for scenario in scenarios),
         heads=tuple(each.head for each in fitted),
         rates=np.stack([each.unseen for each in fitted]),
+        prior=prior_weights(len(fitted)),
         shared=np.stack([each.shared for each in fitted]),
         typical=fitted[0].typical,
     )
@@ -314,6 +324,16 @@ def _fit_scenario(
 
 def _blocks(links: TypeLinks | None, tables: FeatureTables) -> tuple[Ints, ...]:
     return () if links is None else tuple(links.first(type_) - 1 for type_ in tables.groupings.types)
+
+
+def _restored_prior(state: ModelState, n_scenarios: int) -> Floats:
+    """Take back the weights of the scenarios; in models saved before they were kept the first had half."""
+    if "prior" not in state.arrays:
+        return prior_weights(n_scenarios, first=0.5)
+    prior = state.array("prior", np.float64, (n_scenarios,))
+    if not (prior.min() > 0 and abs(prior.sum() - 1) < 1e-9):
+        raise InvalidInputError("expected weights of scenarios above 0 that sum to 1, got others")
+    return prior
 
 
 def _restored_shared(state: ModelState, rates: Floats) -> Floats:

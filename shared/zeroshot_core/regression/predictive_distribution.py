@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["STATISTICS", "HeadForecast", "MixedForecast", "expectation_factors"]
 
 STATISTICS = ("expectation", "median", "geometric")
-# Items whose ratio is 1 that the ratio of all is weighed against, and items of that one for a bin's own.
-_SHRINKAGE, _BIN_SHRINKAGE = 20.0, 200.0
+# How far a ratio of sums lies from what it is shrunk to, as a standard deviation, before any item is seen.
+_PRIOR_SPREAD = 0.05
 Probability: TypeAlias = "float | Floats"
 
 
@@ -156,9 +156,10 @@ class MixedForecast:
 def expectation_factors(forecast: HeadForecast, truth: Floats) -> Floats:
     """Find what to multiply expectations by, shape (b,), a factor a bin of level, so that sums are right.
 
-    The ratio of the sums of truth and expectation over the items of a bin, weighed against that of all items,
-    and that against 1. Signed targets have no such ratio, and their distribution is not transformed: their
-    factors are 1.
+    The ratio of the sums of truth and expectation over the items of a bin is shrunk to that of all items, and
+    that to 1, the more the less sure it is: where few items sell most, sums say little (empirical Bayes;
+    Efron and Morris, "Stein's estimation rule and its competitors", JASA 68, 1973). Signed targets have no
+    such ratio, and their distribution is not transformed: their factors are 1.
 
     Parameters
     ----------
@@ -170,15 +171,20 @@ def expectation_factors(forecast: HeadForecast, truth: Floats) -> Floats:
     n_bins = len(forecast.calibration.factors)
     if forecast.targets.kind == "real":
         return np.ones(n_bins)
+    expected, happened = forecast.expectation.sum(axis=1), truth.sum(axis=1)
     bins = forecast.calibration.bins(forecast.levels)
-    expected = np.bincount(bins, forecast.expectation.sum(axis=1), n_bins)
-    happened = np.bincount(bins, truth.sum(axis=1), n_bins)
-    if not expected.all():
+    if not np.bincount(bins, expected, n_bins).all():
         return np.ones(n_bins)
-    a_few = _SHRINKAGE * expected.sum() / len(bins)
-    of_all = (happened.sum() + a_few) / (expected.sum() + a_few)
-    some = _BIN_SHRINKAGE * expected / np.bincount(bins, minlength=n_bins)
-    return np.asarray((happened + some * of_all) / (expected + some))
+    of_all = _shrunk_ratios(expected, happened, np.zeros_like(bins), 1.0)
+    return _shrunk_ratios(expected, happened, bins, float(of_all[0]))
+
+
+def _shrunk_ratios(expected: Floats, happened: Floats, bins: Ints, centre: float) -> Floats:
+    """Shrink the ratio of sums in each bin to a centre by its standard error, shape (b,)."""
+    sums = np.bincount(bins, expected)
+    ratios = np.bincount(bins, happened) / sums
+    variances = np.bincount(bins, (happened - ratios[bins] * expected) ** 2) / sums**2
+    return np.asarray(centre + (ratios - centre) * _PRIOR_SPREAD**2 / (_PRIOR_SPREAD**2 + variances))
 
 
 def _part(q: Probability, rows: Ints) -> Probability:

@@ -26,6 +26,8 @@ _N_FOLDS = 10
 _FEWEST_GROUPS = 5
 _LEAST_RATE = 1e-3
 _NEGLIGIBLE = 0.02
+# How often a query is of the first scenario. Many a newcomer among known concepts has a maker of its own.
+_FIRST = 0.7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,14 +96,14 @@ def _folds_of(codes: Ints, rng: np.random.Generator, n_folds: int = _N_FOLDS) ->
     return np.asarray(rng.permutation(np.arange(len(known)) % n_folds)[places], dtype=np.int64)
 
 
-def prior_weights(n_scenarios: int) -> Floats:
-    """Half for the first scenario, the rest shared by the others, shape (n_scenarios,)."""
+def prior_weights(n_scenarios: int, first: float = _FIRST) -> Floats:
+    """Give the first scenario its weight, and share the rest among the others, shape (n_scenarios,)."""
     if n_scenarios == 1:
         return np.ones(1)
-    return np.asarray([0.5] + [0.5 / (n_scenarios - 1)] * (n_scenarios - 1))
+    return np.asarray([first] + [(1.0 - first) / (n_scenarios - 1)] * (n_scenarios - 1))
 
 
-def posterior(unseen: Floats, rates: Floats) -> Floats:
+def posterior(unseen: Floats, rates: Floats, prior: Floats) -> Floats:
     """Probability of each scenario for each query, given which of its concepts are unseen.
 
     Parameters
@@ -110,6 +112,8 @@ def posterior(unseen: Floats, rates: Floats) -> Floats:
         Shape (q, t), 1 where no training item shares the query's concept of that type.
     rates
         Shape (s, t), how often that is so under each scenario.
+    prior
+        Shape (s,), weight of each scenario before anything is known of a query.
 
     Returns
     -------
@@ -117,9 +121,7 @@ def posterior(unseen: Floats, rates: Floats) -> Floats:
         Shape (q, s), rows sum to 1; probabilities under .02 are set to 0.
     """
     bounded = np.clip(rates, _LEAST_RATE, 1.0 - _LEAST_RATE)
-    logs = (
-        unseen @ np.log(bounded).T + (1.0 - unseen) @ np.log1p(-bounded).T + np.log(prior_weights(len(rates)))
-    )
+    logs = unseen @ np.log(bounded).T + (1.0 - unseen) @ np.log1p(-bounded).T + np.log(prior)
     weights = np.exp(logs - logs.max(axis=1, keepdims=True))
     weights /= weights.sum(axis=1, keepdims=True)
     weights[weights < _NEGLIGIBLE] = 0.0

@@ -46,7 +46,7 @@ def test_the_same_seed_deals_the_same_folds() -> None:
 
 @pytest.mark.parametrize(("unseen", "likeliest"), [([0, 0], 0), ([1, 0], 1), ([1, 1], 2)])
 def test_what_is_unseen_tells_the_scenario(unseen: list[float], likeliest: int) -> None:
-    weights = posterior(np.array([unseen], dtype=float), RATES)
+    weights = posterior(np.array([unseen], dtype=float), RATES, prior_weights(len(RATES)))
 
     assert weights.argmax(axis=1) == likeliest
     assert weights.max() > 0.9
@@ -54,11 +54,11 @@ def test_what_is_unseen_tells_the_scenario(unseen: list[float], likeliest: int) 
 
 
 def test_scenarios_that_unseen_concepts_do_not_tell_apart_share_by_their_prior() -> None:
-    weights = posterior(np.zeros((2, 0)), np.zeros((3, 0)))
+    weights = posterior(np.zeros((2, 0)), np.zeros((3, 0)), prior_weights(3, first=0.5))
 
     np.testing.assert_allclose(weights, [[0.5, 0.25, 0.25]] * 2)
     assert prior_weights(1).tolist() == [1.0]
 
 
 def test_negligible_scenarios_are_not_asked() -> None:
-    assert posterior(np.array([[1.0, 0.0]]), RATES)[0].tolist() == [0.0, 1.0, 0.0]
+    assert posterior(np.array([[1.0, 0.0]]), RATES, prior_weights(len(RATES)))[0].tolist() == [0.0, 1.0, 0.0]
