@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from langchain_zeroshot.vector_store import ZeroShotVectorStore
 
 try:
-    from langchain_zeroshot._convert import PredictionInput, PredictionOutput
     from langchain_zeroshot.embeddings import ZeroShotEmbeddings
     from langchain_zeroshot.graph import ZeroShotGraphBuilder, from_graph_documents, to_graph_documents
     from langchain_zeroshot.predictor import ZeroShotPredictor
     from langchain_zeroshot.retriever import ZeroShotRetriever
+    from langchain_zeroshot.schemas import PredictionInput, PredictionOutput
     from langchain_zeroshot.tools import zero_shot_tools
 except ModuleNotFoundError:
     require("langchain_core", extra="langchain")

@@ -8,65 +8,18 @@ from typing import Any, TypeAlias
 from langchain_core.documents import Document
 from langchain_core.messages import BaseMessage, HumanMessage, convert_to_messages
 from langchain_core.prompt_values import PromptValue
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from zeroshot_core.checks import known_names, shown
+from zeroshot_core.checks import shown
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.explain.attributes import hit_attributes, own_attributes, prediction_attributes
 from zeroshot_core.explain.wording import prediction_in_words
 from zeroshot_core.serving.inputs import item_from_attributes, to_item
-from zeroshot_core.serving.tools import ARGUMENTS
 from zeroshot_core.types import Hit, Item, Prediction
+
+from langchain_zeroshot.schemas import PredictionOutput
 
 PredictorInput: TypeAlias = (
     str | dict[str, Any] | Document | Item | BaseMessage | PromptValue | Sequence[BaseMessage]
 )
-
-
-class ToolInput(BaseModel):
-    """Arguments of a tool; an agent that writes others is told the nearest right word."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_unknown(cls, given: Any) -> Any:
-        if isinstance(given, dict):
-            known_names(cls.__name__, given, cls.model_fields)
-        return given
-
-
-class PredictionInput(ToolInput):
-    """What is asked: a description, with what else is known of the thing."""
-
-    text: str = Field(description=ARGUMENTS["text"])
-    concepts: list[str] = Field(default=[], description=ARGUMENTS["concepts"])
-    metadata: dict[str, str | int | float | bool] = Field(default={}, description=ARGUMENTS["metadata"])
-    id: str | None = Field(default=None, description=ARGUMENTS["id"])
-
-
-class PredictionOutput(BaseModel):
-    """A prediction with its uncertainty and its reasons; as a string, the reasons in words."""
-
-    id: str
-    value: float | list[float] | str = Field(description="Expected number, curve, or label.")
-    interval: list[float] | list[list[float]] | None = Field(description="Ends that hold it with `coverage`.")
-    coverage: float | None
-    probabilities: dict[str, float] = Field(description="Probability by label.")
-    quantiles: dict[str, float | list[float]] = Field(
-        default={}, description="Values that the truth stays below, by probability, where asked for."
-    )
-    documents: list[Document] = Field(
-        default=[], description="Known items behind it, best first; none where no evidence is wanted."
-    )
-    concepts: list[Document] = Field(
-        default=[], description="Concepts behind it, best first; none where no evidence is wanted."
-    )
-    reason: str = Field(description="What the language model that chose the label wrote in support of it.")
-    fallback: str = Field(description="Why a language model that should have chosen the label did not.")
-    explanation: str
-
-    def __str__(self) -> str:
-        return self.explanation
 
 
 def to_items(

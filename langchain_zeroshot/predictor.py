@@ -20,13 +20,12 @@ from zeroshot_core.serving.predictions import STATISTICS, PredictionSettings, Qu
 from zeroshot_core.serving.threads import run_in_thread
 
 from langchain_zeroshot._convert import (
-    PredictionInput,
-    PredictionOutput,
     PredictorInput,
     to_items,
     to_output,
 )
 from langchain_zeroshot._source import Batched
+from langchain_zeroshot.schemas import PredictionInput, PredictionOutput
 
 _SETTINGS = tuple(field.name for field in fields(PredictionSettings))
 

@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from langchain_core.documents import Document
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
-from pydantic import Field, SecretStr
+from pydantic import SecretStr
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.serving.loading import ModelLike
 from zeroshot_core.serving.model_handle import ModelHandle
 from zeroshot_core.serving.threads import run_in_thread
-from zeroshot_core.serving.tools import ARGUMENTS, TOOLS, ModelTools
+from zeroshot_core.serving.tool_inputs import TOOL_INPUTS
+from zeroshot_core.serving.tools import ModelTools, described_tools
 from zeroshot_core.types import Prediction
 
-from langchain_zeroshot._convert import PredictionInput, PredictionOutput, ToolInput, to_document, to_output
-
-
-class ExplainInput(PredictionInput):
-    """What is asked, and how much of what is behind the answer."""
-
-    top_k: int = Field(default=10, ge=1, description=ARGUMENTS["top_k"])
-
-
-class RelatedInput(ToolInput):
-    """What to look for among the concepts."""
-
-    query: str = Field(description=ARGUMENTS["query"])
-    k: int = Field(default=5, ge=1, description=ARGUMENTS["k"])
-
-
-class RetrieveInput(RelatedInput):
-    """What to look for among the known things."""
-
-    filter: dict[str, Any] | None = Field(default=None, description=ARGUMENTS["filter"])
+from langchain_zeroshot._convert import to_document, to_output
+from langchain_zeroshot.schemas import PredictionOutput
 
 
 def zero_shot_tools(
-    model: ModelLike, *, uri: str | None = None, token: SecretStr | str | None = None
+    model: ModelLike,
+    *,
+    prefix: str = "zero_shot",
+    descriptions: Mapping[str, str] | None = None,
+    uri: str | None = None,
+    token: SecretStr | str | None = None,
 ) -> list[BaseTool]:
     """Tools ``zero_shot_predict``, ``_retrieve``, ``_explain`` and ``_related_concepts`` over one model.
 
@@ -48,16 +37,21 @@ def zero_shot_tools(
     ----------
     model
         Folder of a saved model, or a fitted model.
+    prefix
+        What the names begin with, so that the tools of several models have several names.
+    descriptions
+        What an agent is told of ``predict``, ``retrieve``, ``explain`` or ``related_concepts``, in the place
+        of what the model says of itself.
     uri, token
         Milvus address, where it is a server or not the saved one, and its credentials.
     """
     tools = ModelTools(handle=ModelHandle(model, uri, token))
-    schemas: list[type[ToolInput]] = [PredictionInput, RetrieveInput, ExplainInput, RelatedInput]
-    return [_tool(tools, name, schema) for name, schema in zip(TOOLS, schemas, strict=True)]
+    told = described_tools(model, prefix, descriptions)
+    return [_tool(tools, does, name, description) for does, (name, description) in told.items()]
 
 
-def _tool(tools: ModelTools, name: str, schema: type[ToolInput]) -> BaseTool:
-    ask = getattr(tools, name.removeprefix("zero_shot_"))
+def _tool(tools: ModelTools, does: str, name: str, description: str) -> BaseTool:
+    ask = getattr(tools, does)
 
     def answer(**arguments: Any) -> tuple[str, PredictionOutput | list[Document]]:
         try:
@@ -68,8 +62,8 @@ def _tool(tools: ModelTools, name: str, schema: type[ToolInput]) -> BaseTool:
 
     return StructuredTool(
         name=name,
-        description=TOOLS[name],
-        args_schema=schema,
+        description=description,
+        args_schema=TOOL_INPUTS[does],
         func=answer,
         coroutine=run_in_thread(answer),
         response_format="content_and_artifact",

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from zeroshot_core.checks import known_names, listed, shown, text
+from zeroshot_core.errors import InvalidInputError, ZeroShotError
+from zeroshot_core.estimators.saving import read_manifest
 from zeroshot_core.explain.wording import evidence_in_words, hits_in_words, prediction_in_words
 from zeroshot_core.index.filters import filter_of
 from zeroshot_core.serving.inputs import to_item
@@ -16,10 +23,10 @@ from zeroshot_core.types import Hit, Prediction
 if TYPE_CHECKING:
     from zeroshot_core.index import Filter
 
-__all__ = ["ARGUMENTS", "TOOLS", "ModelTools"]
+__all__ = ["ARGUMENTS", "TOOLS", "ModelTools", "described_tools"]
 
 _EXPLAIN = """\
-Predict like zero_shot_predict, and list all known things and concepts behind the prediction, each with its \
+Predict, and list all known things and concepts behind the prediction, each with its \
 score and the path through the knowledge graph that leads to it."""
 _RETRIEVE = "Look up known things like a description, by meaning and through the knowledge graph."
 _RELATED = """\
@@ -27,14 +34,18 @@ Look up the concepts of the knowledge graph that a description is about, and tho
 _FILTER = 'Conditions on attributes that must all hold, such as {"brand": "acme", "price": {"$gt": 3}}.'
 
 _COVERAGE, _N_KNOWN = 0.9, 5
+_PREDICT = ("predict", "explain")
 
 TOOLS: Final[Mapping[str, str]] = {
-    "zero_shot_predict": "Predict the value or label of a new thing from its description, with the reasons.",
-    "zero_shot_retrieve": _RETRIEVE,
-    "zero_shot_explain": _EXPLAIN,
-    "zero_shot_related_concepts": _RELATED,
+    "predict": "Predict the value or label of a new thing from its description, with the reasons.",
+    "retrieve": _RETRIEVE,
+    "explain": _EXPLAIN,
+    "related_concepts": _RELATED,
 }
-"""Description by name."""
+"""Description by what a tool does."""
+
+# What language models' interfaces take as the name of a tool.
+_PREFIX = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,40}")
 
 ARGUMENTS: Final[Mapping[str, str]] = {
     "text": "Description of the thing to predict for, in plain words.",
@@ -47,6 +58,57 @@ ARGUMENTS: Final[Mapping[str, str]] = {
     "top_k": "How many known things to list.",
 }
 """Description by name of an argument."""
+
+
+def described_tools(
+    source: object, prefix: str, descriptions: Mapping[str, str] | None
+) -> dict[str, tuple[str, str]]:
+    """Name and description of each tool over a model, by what it does.
+
+    Parameters
+    ----------
+    source
+        Folder of a saved model, which is not opened, or a fitted one.
+    prefix
+        What the names begin with, so that the tools of several models have several names.
+    descriptions
+        Those that take the place of ours, by what a tool does.
+
+    Raises
+    ------
+    InvalidInputError
+        If the prefix can't begin a name, or a description is of another tool.
+    """
+    if not isinstance(prefix, str) or not _PREFIX.fullmatch(prefix):
+        raise InvalidInputError(
+            f"expected a prefix of letters, digits, - and _, 41 at most, that begins with no digit, got "
+            f"{shown(prefix)}"
+        )
+    given = descriptions or {}
+    known_names("descriptions", given, TOOLS)
+    subject = _subject(source)
+    own = {does: f"{said} {subject}".strip() if does in _PREDICT else said for does, said in TOOLS.items()}
+    said = {does: text(f"description of {does}", one) for does, one in {**own, **given}.items()}
+    return {does: (f"{prefix}_{does}", said[does]) for does in TOOLS}
+
+
+def _subject(source: object) -> str:
+    """Say what a model predicts, as far as that is known without opening it."""
+    labels: Sequence[object] = ()
+    target: Sequence[str] = ()
+    with suppress(ZeroShotError, OSError, ValueError):
+        if isinstance(source, str | Path):
+            manifest = read_manifest(Path(source))
+            config = json.loads((Path(source) / manifest["state"] / "config.json").read_text("utf-8"))
+            labels = config.get("classes") or ()
+            target = (config.get("schema") or {}).get("target") or ()
+        else:
+            model: Any = getattr(source, "classifier", source)
+            labels = getattr(model, "classes_", ())
+            target = getattr(getattr(model, "schema_", None), "target", ())
+    if len(labels):
+        return f"The labels are {listed(map(str, labels))}."
+    return f"The value is {listed(map(str, target))}." if target else ""
 
 
 @dataclass(frozen=True, kw_only=True)
