@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zeroshot_core.classification.classifier import ZeroShotClassifier
-    from zeroshot_core.explain.wording import path_in_words, prediction_in_words
+    from zeroshot_core.explain.wording import contributions_in_words, path_in_words, prediction_in_words
     from zeroshot_core.novelty.detector import NoveltyDetector
     from zeroshot_core.prompting.label_prompts import label_questions
     from zeroshot_core.prompting.prompt_settings import Prompting
@@ -39,6 +39,7 @@ _MODULES = {
     "label_questions": "prompting.label_prompts",
     "ZeroShotRanker": "ranking.ranker",
     "ZeroShotRegressor": "regression.regressor",
+    "contributions_in_words": "explain.wording",
     "path_in_words": "explain.wording",
     "prediction_in_words": "explain.wording",
     "predictions_frame": "types",
@@ -55,6 +56,7 @@ __all__ = [
     "ZeroShotClassifier",
     "ZeroShotRanker",
     "ZeroShotRegressor",
+    "contributions_in_words",
     "label_questions",
     "load_model",
     "open_encoder",

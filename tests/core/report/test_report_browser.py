@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 WIDTHS, SCHEMES, N_FORECASTS = (1440, 500), ("light", "dark"), 40
-# What sticks out of the page, what is cut off inside of a box, and texts that lie on one another.
+# What sticks out of the page, is cut off inside of a box, or has a column too narrow for its words.
 OVERFLOWING = """() => {
   const root = document.documentElement, found = [];
   if (root.scrollWidth > root.clientWidth) found.push("page " + root.scrollWidth + " > " + root.clientWidth);
@@ -30,6 +30,8 @@ OVERFLOWING = """() => {
     // Heads of narrow tables are there for screen readers alone: each cell shows its own.
     if (head && getComputedStyle(head).clipPath !== "none") continue;
     if (box.right > root.clientWidth + 1 || box.left < -1) found.push("outside: " + name);
+    const is_text = element.matches("td, th, p, li, dd") && element.textContent.trim().length > 12;
+    if (is_text && element.clientWidth < 90) found.push("squeezed: " + name);
     const is_box = style.display !== "inline";
     if (is_box && element.scrollWidth > element.clientWidth + 1) found.push("cut: " + name);
   }
