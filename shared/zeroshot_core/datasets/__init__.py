@@ -2,6 +2,7 @@
 
 from zeroshot_core.datasets.catalogue import Catalogue
 from zeroshot_core.datasets.complete_journey import ProductLines, load_product_lines
+from zeroshot_core.datasets.emoji_names import EmojiNames, load_emoji_names
 from zeroshot_core.datasets.furniture import load_furniture
 from zeroshot_core.datasets.labelled_texts import LABELLED_TEXTS, LabelledTexts, load_labelled_texts
 from zeroshot_core.datasets.rare_diseases import DATABASES, RareDiseases, load_rare_diseases
@@ -10,9 +11,11 @@ __all__ = [
     "DATABASES",
     "LABELLED_TEXTS",
     "Catalogue",
+    "EmojiNames",
     "LabelledTexts",
     "ProductLines",
     "RareDiseases",
+    "load_emoji_names",
     "load_furniture",
     "load_labelled_texts",
     "load_product_lines",

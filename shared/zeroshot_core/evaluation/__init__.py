@@ -1,5 +1,6 @@
 """Metrics, baselines and the protocols that measure predictions for new things."""
 
+from zeroshot_core.evaluation.cross_lingual import LanguagesReport, Recall, evaluate_languages
 from zeroshot_core.evaluation.demand import DATA_SETS, DemandReport, evaluate_catalogue, evaluate_demand
 from zeroshot_core.evaluation.patients import Patient, read_patients, simulate_patients, told_in_words
 from zeroshot_core.evaluation.rare_disease import RareDiseaseReport, evaluate_rare_diseases
@@ -9,11 +10,14 @@ __all__ = [
     "DATA_SETS",
     "SPLITS",
     "DemandReport",
+    "LanguagesReport",
     "Patient",
     "RareDiseaseReport",
+    "Recall",
     "Split",
     "evaluate_catalogue",
     "evaluate_demand",
+    "evaluate_languages",
     "evaluate_rare_diseases",
     "read_patients",
     "simulate_patients",

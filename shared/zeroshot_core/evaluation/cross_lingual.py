@@ -1,0 +1,163 @@
+"""How well an encoder finds the same meaning in another language, and over a bridge in an English index."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zeroshot_core import checks
+from zeroshot_core.encoders import CentredEncoder, Encoder
+from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.training import fit_bridge
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from zeroshot_core.datasets.emoji_names import EmojiNames
+    from zeroshot_core.training import BridgeReport
+    from zeroshot_core.types import Vectors
+
+__all__ = ["LanguagesReport", "Recall", "evaluate_languages", "mean_recall"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recall:
+    """Share of the texts whose own document is the nearest, or among the ten nearest, of all."""
+
+    at_1: float
+    at_10: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguagesReport:
+    """Recalls by language; English names, or keywords, are what is searched.
+
+    Parameters
+    ----------
+    names
+        From a name to the English name, by language.
+    keywords
+        From a name to the keywords in the same language; empty where there are none.
+    baseline
+        As `names`, by the encoder that it is compared with; of a live index, asked without the bridge.
+    chance
+        Of a guess.
+    bridge
+        What the bridge was chosen by, where the index of the baseline was asked.
+    """
+
+    encoder: str
+    names: Mapping[str, Recall]
+    keywords: Mapping[str, Recall]
+    baseline: Mapping[str, Recall]
+    chance: Recall
+    n_documents: int
+    bridge: BridgeReport | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able, with the means over languages."""
+        parts = {"names": self.names, "keywords": self.keywords, "baseline": self.baseline}
+        means = {part: mean_recall(recalls) for part, recalls in parts.items()}
+        return {**asdict(self), "means": {part: mean and asdict(mean) for part, mean in means.items()}}
+
+
+def evaluate_languages(
+    encoder: Encoder,
+    data: EmojiNames,
+    *,
+    baseline: Encoder | None = None,
+    is_live: bool = False,
+    is_centred: bool = False,
+    seed: int = 0,
+) -> LanguagesReport:
+    """Find the English name of a thing by its name in each other language.
+
+    Parameters
+    ----------
+    baseline
+        What to compare with; None compares with chance alone.
+    is_live
+        Search an index of the baseline, over a bridge that is learned from English names and keywords.
+    is_centred
+        Learn to centre by language from the names of a random half of the things; only the other half is
+        asked for then, among all.
+    seed
+        Of that half, and of the bridge.
+
+    Raises
+    ------
+    InvalidInputError
+        If there are no languages but English, or a live index is asked for without a baseline.
+    """
+    languages = [language for language in data.names if language != "en"]
+    if not languages:
+        raise InvalidInputError("expected at least one language beside English, got none; give some")
+    if is_live and baseline is None:
+        raise InvalidInputError("expected a baseline, whose index is asked, got None; give an encoder")
+    english = data.names["en"]
+    asked = np.ones(len(english), dtype=bool)
+    if is_centred:
+        asked[np.random.default_rng(seed).permutation(len(english))[: len(english) // 2]] = False
+        unasked = np.flatnonzero(~asked)
+        learned = {code: [texts[row] for row in unasked if texts[row]] for code, texts in data.names.items()}
+        encoder = CentredEncoder.fit(encoder, learned)
+    report: BridgeReport | None = None
+    if is_live and baseline is not None:
+        texts = [text for text in (*english, *data.keywords.get("en", ())) if text]
+        encoder, report = fit_bridge(encoder, baseline, list(dict.fromkeys(texts)), random_state=seed)
+    return LanguagesReport(
+        encoder=encoder.name,
+        names=_recalls(encoder, data.names, english, languages, asked),
+        keywords={
+            code: recall
+            for code in ([] if is_live else languages)
+            if any(data.keywords.get(code, ()))
+            for recall in _recalls(encoder, data.names, data.keywords[code], [code], asked).values()
+        },
+        baseline={} if baseline is None else _recalls(baseline, data.names, english, languages, asked),
+        chance=Recall(at_1=1 / len(english), at_10=min(1.0, 10 / len(english))),
+        n_documents=len(english),
+        bridge=report,
+    )
+
+
+def mean_recall(recalls: Mapping[str, Recall]) -> Recall | None:
+    """Mean over languages; None of none."""
+    if not recalls:
+        return None
+    values = recalls.values()
+    return Recall(
+        at_1=float(np.mean([each.at_1 for each in values])),
+        at_10=float(np.mean([each.at_10 for each in values])),
+    )
+
+
+def _recalls(
+    encoder: Encoder,
+    names: Mapping[str, tuple[str, ...]],
+    documents: tuple[str, ...],
+    languages: list[str],
+    asked: npt.NDArray[np.bool_],
+) -> dict[str, Recall]:
+    """Search the documents by the names of each language; what has no document is not asked for."""
+    there = np.array([bool(text.strip()) for text in documents])
+    rows = encoder.encode([text for text in documents if text.strip()])
+    place = np.cumsum(there) - 1
+    found = {}
+    for language in languages:
+        kept = [row for row, text in enumerate(names[language]) if text.strip() and there[row] and asked[row]]
+        if not kept:
+            raise InvalidInputError(f"expected names in {checks.shown(language)}, got none; leave it out")
+        queries = encoder.encode([names[language][row] for row in kept], role="query")
+        found[language] = _recall(queries, rows, place[kept])
+    return found
+
+
+def _recall(queries: Vectors, documents: Vectors, own: npt.NDArray[np.int64]) -> Recall:
+    """Rank of each query's own document by cosine; one as near as it counts as before it."""
+    cosines = queries @ documents.T
+    ranks = (cosines >= cosines[np.arange(len(own)), own][:, None]).sum(axis=1)
+    return Recall(at_1=float((ranks <= 1).mean()), at_10=float((ranks <= 10).mean()))
