@@ -439,7 +439,9 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
             _costs(name, cost, len(items))
             for name, cost in (("cost_under", cost_under), ("cost_over", cost_over))
         )
-        quantity = self._forecast(fitted, items, vectors).quantile(under / (under + over))
+        with np.errstate(over="ignore"):
+            ratio = 1.0 / (1.0 + over / under)
+        quantity = self._forecast(fitted, items, vectors).quantile(ratio)
         is_count = fitted.ensemble.targets.kind == "count"
         return fitted.shaped(np.ceil(quantity - 1e-9) if is_count else quantity)
 

@@ -197,7 +197,9 @@ def _shaped(y: Any, n_items: int) -> Floats:
 
 
 def _check_values(values: Floats, kind: str) -> None:
-    rows = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    with np.errstate(over="ignore", invalid="ignore"):
+        # Steps may be finite whose sum, which is learned, is not.
+        rows = np.flatnonzero(~np.isfinite(values.sum(axis=1)))
     if len(rows):
         raise InvalidInputError(
             f"expected finite targets, got {values[rows[0]].tolist()} in row {rows[0]} "

@@ -26,6 +26,7 @@ def test_a_given_kind_is_kept() -> None:
     [
         ([1, float("nan")], "auto", r"expected finite targets, got \[nan\] in row 1 \(1 such rows\)"),
         ([1, float("inf")], "real", "expected finite targets"),
+        ([[1, 2], [1e308, 1e308]], "real", r"expected finite targets, got \[1e\+308, 1e\+308\] in row 1"),
         ([1, -2], "count", "expected targets of at least 0 for target='count', got -2.0 in row 1"),
         ([1, -2], "nonnegative", "use target='real'"),
         ([1, 2.5], "count", r"expected whole numbers for target='count', got \[2.5\] in row 1"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.regression.shared_errors import normal_scores, shared_variances
 
+SAVED_BEFORE = Path(__file__).parents[2] / "fixtures" / "saved_models" / "regressor_graph.zip"
 NEW = [product(kind, place, "medium") for kind in KINDS for place in ("Sicily", "Apulia")]
 GROUPS = [item.concepts[0] for item in NEW]
 
@@ -67,12 +70,17 @@ def test_totals_of_curves_have_a_step_for_each_week(curve: ZeroShotRegressor) ->
 
 
 def test_a_saved_model_gives_the_same_totals_and_one_saved_before_gives_totals_too(
-    shop: ZeroShotRegressor, saved_shop: Any
+    shop: ZeroShotRegressor, saved_shop: Path, tmp_path: Path
 ) -> None:
-    with_shares = ZeroShotRegressor.load(saved_shop)
+    shutil.unpack_archive(SAVED_BEFORE, tmp_path / "before")
+    again, before = (ZeroShotRegressor.load(folder) for folder in (saved_shop, tmp_path / "before"))
 
-    assert with_shares.predict_total(NEW, GROUPS) == shop.predict_total(NEW, GROUPS)
-    with_shares.close()
+    assert again.predict_total(NEW, GROUPS) == shop.predict_total(NEW, GROUPS)
+    (together,) = before.predict_total(NEW[:2], GROUPS[:2])
+    assert together.total == pytest.approx(before.predict(NEW[:2]).sum())
+    assert 0 <= together.interval[0] < together.total < together.interval[1]
+    again.close()
+    before.close()
 
 
 def test_what_is_missing_may_cost_more_than_what_is_left_over(shop: ZeroShotRegressor) -> None:
