@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from langchain_zeroshot.vector_store import ZeroShotVectorStore
 
 try:
+    from langchain_zeroshot._convert import from_documents
     from langchain_zeroshot.embeddings import ZeroShotEmbeddings
     from langchain_zeroshot.graph import ZeroShotGraphBuilder, from_graph_documents, to_graph_documents
     from langchain_zeroshot.predictor import ZeroShotPredictor
@@ -28,6 +29,7 @@ __all__ = [
     "ZeroShotPredictor",
     "ZeroShotRetriever",
     "ZeroShotVectorStore",
+    "from_documents",
     "from_graph_documents",
     "to_graph_documents",
     "zero_shot_tools",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from langchain_core.documents import Document
@@ -20,6 +20,29 @@ from langchain_zeroshot.schemas import PredictionOutput
 PredictorInput: TypeAlias = (
     str | dict[str, Any] | Document | Item | BaseMessage | PromptValue | Sequence[BaseMessage]
 )
+
+
+def from_documents(documents: Iterable[Document], *, concept_fields: Sequence[str] = ()) -> list[Item]:
+    """Items of Documents, such as those of a loader; the Documents stay as they are.
+
+    Plain metadata are the item's, a list of ids under ``concepts`` its links to the graph. A Document without
+    an id gets one by its place, such as ``document-0``.
+
+    Parameters
+    ----------
+    concept_fields
+        Metadata that link a Document to more concepts: values such as `KnowledgeGraph.from_table` makes ids
+        of (``kind`` links ``wine`` to ``kind:wine``), or these ids, one or several.
+
+    Raises
+    ------
+    InvalidInputError
+        If a Document has no text, or its concepts are no list of ids.
+    """
+    return [
+        item_from_attributes(one.id or f"document-{row}", one.page_content, one.metadata, concept_fields)
+        for row, one in enumerate(documents)
+    ]
 
 
 def to_items(

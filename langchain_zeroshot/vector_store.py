@@ -46,7 +46,7 @@ _SEARCH = (
 )
 # Nothing here depends on them, but LangChain's indexing gives the size of its batches.
 _WRITE = ("batch_size", "timeout")
-_NEW = ("texts", "embedding", "metadatas", "ids", "graph", "uri", "token", "name")
+_NEW = ("texts", "embedding", "metadatas", "ids", "graph", "concept_fields", "uri", "token", "name")
 
 
 @known_arguments
@@ -69,6 +69,7 @@ class ZeroShotVectorStore(Milvus):
 
     # Keeps the file of a store of texts open, and deletes a temporary one.
     _owner: ModelIndex | None = None
+    _concept_fields: Sequence[str] = ()
 
     def __init__(self, model: Any, *, uri: str | None = None, token: SecretStr | str | None = None) -> None:
         uri, token = _address(uri, token)
@@ -93,6 +94,7 @@ class ZeroShotVectorStore(Milvus):
         *,
         ids: Sequence[str | None] | None = None,
         graph: KnowledgeGraph | None = None,
+        concept_fields: Sequence[str] = (),
         uri: str | None = None,
         token: SecretStr | str | None = None,
         name: str = "zeroshot",
@@ -106,6 +108,9 @@ class ZeroShotVectorStore(Milvus):
             Any Embeddings; None is the default encoder.
         graph
             What metadata ``concepts`` name; the one that an index which is there was built with.
+        concept_fields
+            Metadata that link a text to more concepts, here and in `add_texts`, as in `from_documents` of
+            the package.
         uri, token
             File ending in ``.db``, or server and credentials; None is a file that goes with the store.
         name
@@ -119,7 +124,7 @@ class ZeroShotVectorStore(Milvus):
             If it was built with another encoder.
         """
         known_names("from_texts", kwargs, (*_NEW, *_WRITE))
-        items = _items(texts, metadatas, ids)
+        items = _items(texts, metadatas, ids, concept_fields)
         encoder = to_encoder(ZeroShotEmbeddings() if embedding is None else embedding)
         uri, token = _address(uri, token)
         owner = ModelIndex(None if uri is None else VectorIndex.connect(uri, name=name, token=token))
@@ -130,7 +135,7 @@ class ZeroShotVectorStore(Milvus):
         retriever = Retriever(version, encoder, graph)
         version.upsert(items, encoder)
         store = cls(retriever, token=token)
-        store._owner = owner
+        store._owner, store._concept_fields = owner, concept_fields
         return store
 
     @classmethod
@@ -155,7 +160,7 @@ class ZeroShotVectorStore(Milvus):
             numbers and booleans; nothing is written then.
         """
         known_names("ZeroShotVectorStore", kwargs, ("ids", "metadatas", *_WRITE))
-        items = _items(texts, metadatas, ids)
+        items = _items(texts, metadatas, ids, self._concept_fields)
         self._version.upsert(items, self._retriever.encoder)
         return [item.id for item in items]
 
@@ -211,7 +216,10 @@ def _address(uri: str | None, token: SecretStr | str | None) -> tuple[str | None
 
 
 def _items(
-    texts: Iterable[str], metadatas: list[dict[str, Any]] | None, ids: Sequence[str | None] | None
+    texts: Iterable[str],
+    metadatas: list[dict[str, Any]] | None,
+    ids: Sequence[str | None] | None,
+    concept_fields: Sequence[str],
 ) -> list[Item]:
     """Items to be written of texts, with ids where they have none."""
     texts = list(texts)
@@ -222,7 +230,7 @@ def _items(
             )
     known = [id_ or str(uuid4()) for id_ in (ids or [None] * len(texts))]
     rows = zip(known, texts, metadatas or [{}] * len(texts), strict=True)
-    return [inputs.item_to_store(*row) for row in rows]
+    return [inputs.item_to_store(*row, concept_fields) for row in rows]
 
 
 # Those of the parent hold on to the first event loop that they meet.

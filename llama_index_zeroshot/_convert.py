@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import cache
 from types import new_class
@@ -31,17 +31,26 @@ def to_item(query: QueryBundle) -> Item:
     return Item(id="query-0", text=query.query_str)
 
 
-def from_nodes(nodes: Iterable[BaseNode]) -> list[Item]:
+def from_nodes(nodes: Iterable[BaseNode], *, concept_fields: Sequence[str] = ()) -> list[Item]:
     """Items of nodes, such as those of an `IngestionPipeline`; the nodes stay as they are.
 
     Plain metadata are the item's, a list of ids under ``concepts`` its links to the graph.
+
+    Parameters
+    ----------
+    concept_fields
+        Metadata that link a node to more concepts: values such as `KnowledgeGraph.from_table` makes ids of
+        (``kind`` links ``wine`` to ``kind:wine``), or these ids, one or several.
 
     Raises
     ------
     InvalidInputError
         If a node has no text, or its concepts are no list of ids.
     """
-    return [item_from_attributes(node.node_id, node.get_content(), node.metadata) for node in nodes]
+    return [
+        item_from_attributes(node.node_id, node.get_content(), node.metadata, concept_fields)
+        for node in nodes
+    ]
 
 
 def reuse_vectors(nodes: Iterable[BaseNode], encoder: Encoder) -> Encoder:

@@ -54,6 +54,7 @@ PUBLIC = {
         "ZeroShotPredictor",
         "ZeroShotRetriever",
         "ZeroShotVectorStore",
+        "from_documents",
         "from_graph_documents",
         "to_graph_documents",
         "zero_shot_tools",

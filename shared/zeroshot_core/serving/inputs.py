@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
-from zeroshot_core.checks import shown
+from zeroshot_core.checks import sequence, shown
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.explain.attributes import CONCEPTS, own_attributes
+from zeroshot_core.graph.tables import table_concepts
 from zeroshot_core.types import Item
 
 __all__ = ["answer_batch", "item_from_attributes", "item_to_store", "to_item"]
@@ -64,27 +65,51 @@ def to_item(value: object, default_id: str, model: object = None) -> Item:
     )
 
 
-def item_from_attributes(id_: str, text: str, attributes: Mapping[str, Any]) -> Item:
+def item_from_attributes(
+    id_: str, text: str, attributes: Mapping[str, Any], concept_fields: Sequence[str] = ()
+) -> Item:
     """Item with the attributes that are plain values as its metadata, and a list of concepts as its links.
 
     It is the inverse of `attributes.hit_attributes`: the concepts that it adds are links, as those under
     ``concepts`` are where it has added none, and the rest of what it adds is left out. ``concepts`` that are
     a plain value are metadata.
 
+    Parameters
+    ----------
+    concept_fields
+        Attributes that link the item to more concepts: values of which `KnowledgeGraph.from_table` makes ids
+        (``kind`` links ``wine`` to ``kind:wine``), or these ids, one or several. They stay metadata where
+        they are plain values.
+
     Raises
     ------
     InvalidInputError
-        If the id or the text is empty, or a list of concepts is not one of ids.
+        If the id or the text is empty, a list of concepts is not one of ids, or a field is no text.
     """
     concepts = attributes.get(CONCEPTS, attributes.get("concepts"))
     links = tuple(concepts) if isinstance(concepts, list | tuple) else ()
     if not all(isinstance(one, str) for one in links):
         raise InvalidInputError(f"item {id_!r}: expected a list of ids as concepts, got {shown(concepts)}")
+    fields = sequence("concept_fields", concept_fields, of="names")
+    named = [one for field in fields for one in _ids(attributes, field)]
     own = {k: v for k, v in own_attributes(attributes).items() if isinstance(v, str | int | float)}
-    return Item(id=id_, text=text, concepts=links, metadata=own)
+    return Item(id=id_, text=text, concepts=tuple(dict.fromkeys([*links, *named])), metadata=own)
 
 
-def item_to_store(id_: str, text: str, attributes: Mapping[str, Any]) -> Item:
+def _ids(attributes: Mapping[str, Any], field: str) -> Iterator[str]:
+    """Ids of the concepts that a field names."""
+    given: Any = attributes.get(field)
+    values: Sequence[Any] = given if isinstance(given, list | tuple) else [given]
+    for value in values:
+        if isinstance(value, str) and value.startswith(f"{field}:"):
+            yield value
+        else:
+            yield from table_concepts([{field: value}], [field])[0]
+
+
+def item_to_store(
+    id_: str, text: str, attributes: Mapping[str, Any], concept_fields: Sequence[str] = ()
+) -> Item:
     """Item like that of `item_from_attributes`, to be written: nothing of its attributes may be lost.
 
     Raises
@@ -93,13 +118,13 @@ def item_to_store(id_: str, text: str, attributes: Mapping[str, Any]) -> Item:
         As `item_from_attributes`; or if an attribute is neither a string, a number, a boolean nor None.
     """
     for key, value in own_attributes(attributes).items():
-        is_links = key == "concepts" and isinstance(value, list | tuple)
+        is_links = key in ("concepts", *concept_fields) and isinstance(value, list | tuple)
         if not (is_links or value is None or isinstance(value, str | int | float)):
             raise InvalidInputError(
                 f"item {id_!r}: expected metadata of strings, numbers and booleans, got {key!r} of type "
                 f"{type(value).__name__}; join it to a string, or leave it out"
             )
-    return item_from_attributes(id_, text, attributes)
+    return item_from_attributes(id_, text, attributes, concept_fields)
 
 
 def answer_batch(
