@@ -15,7 +15,7 @@ from zeroshot_core.checks import known_names, real
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.regression.concept_links import SparseRows, TypeLinker, TypeLinks
-from zeroshot_core.regression.lexical import LexicalTable
+from zeroshot_core.regression.lexical import N_WRITTEN_NUMBERS, LexicalTable, written_numbers
 from zeroshot_core.regression.neighbour_features import (
     N_NEIGHBOUR_FEATURES,
     Neighbours,
@@ -106,8 +106,8 @@ class FeatureRows:
         Shape (n, m), the numeric metadata; NaN where missing.
     space
         The concepts; None without a graph.
-    lexical
-        Features of the texts; None in a model that was saved without.
+    lexical, written
+        Features of the texts, and the numbers in them (n, 6); None in a model that was saved without.
     """
 
     links: TypeLinks | None
@@ -115,6 +115,7 @@ class FeatureRows:
     metadata: Floats
     space: ConceptSpace | None
     lexical: SparseRows | None = None
+    written: Floats | None = None
 
     def take(self, rows: Ints) -> FeatureRows:
         """Pick some of the rows."""
@@ -124,6 +125,7 @@ class FeatureRows:
             vectors=self.vectors[rows],
             metadata=self.metadata[rows],
             lexical=self.lexical and self.lexical.take(rows),
+            written=None if self.written is None else self.written[rows],
         )
 
 
@@ -270,6 +272,7 @@ class FeatureTables:
             metadata=_metadata(items, self.metadata_keys),
             space=space,
             lexical=None if self.lexical is None else self.lexical.rows(_texts(items)),
+            written=None if self.lexical is None else written_numbers(_texts(items)),
         )
 
     def transform(
@@ -298,8 +301,8 @@ class FeatureTables:
             (rows.vectors - self.centre) @ self.axes.T,
             rows.metadata,
         ]
-        if self.lexical is not None and rows.lexical is not None:
-            blocks.append(self.lexical.forecasts(rows.lexical, places))
+        if self.lexical is not None and rows.lexical is not None and rows.written is not None:
+            blocks += [self.lexical.forecasts(rows.lexical, places), rows.written, _product(rows.metadata)]
         unseen = counts[:, : len(self.groupings.types)] < 0.5
         return np.hstack(blocks), unseen.astype(np.float64)
 
@@ -321,8 +324,14 @@ class FeatureTables:
             *[(neighbours,)] * N_NEIGHBOUR_FEATURES,
             *[(text,)] * len(self.axes),
             *((column,) for column in columns),
-            *[(text,)] * (0 if self.lexical is None else len(self.lexical.weights)),
+            *(() if self.lexical is None else self._lexical_sources(text, columns)),
         )
+
+    def _lexical_sources(self, text: Source, columns: Sequence[Source]) -> list[tuple[Source, ...]]:
+        """Name the sources of what models saved without lexical evidence don't have."""
+        n_ridges = 0 if self.lexical is None else len(self.lexical.weights)
+        product = [tuple(columns)] if len(columns) > 1 else []
+        return [*[(text,)] * (n_ridges + N_WRITTEN_NUMBERS), *product]
 
     def _group_evidence(self, rows: FeatureRows, places: Ints) -> tuple[Floats, Floats]:
         """Sum targets and count items over the groups of each row, shapes (q, g)."""
@@ -363,6 +372,17 @@ def _metadata(items: Sequence[Item], keys: Sequence[str]) -> Floats:
     """Numeric metadata, shape (n, m); NaN where an item has none."""
     values = [[_number(item.metadata.get(key)) for key in keys] for item in items]
     return np.asarray(values, dtype=np.float64).reshape(len(items), len(keys))
+
+
+def _product(metadata: Floats) -> Floats:
+    """Logarithm of the product of several numbers, shape (n, 1): trees cannot multiply sizes.
+
+    It is 0 where one is missing or not above 0; with fewer than two numbers an item, there is none, (n, 0).
+    """
+    if metadata.shape[1] < 2:
+        return np.empty((len(metadata), 0))
+    are_positive = (metadata > 0).all(axis=1, keepdims=True)
+    return np.asarray(np.log(np.where(are_positive, metadata, 1.0)).sum(axis=1, keepdims=True))
 
 
 def _number(value: object) -> float:

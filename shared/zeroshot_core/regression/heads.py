@@ -29,6 +29,9 @@ _N_CROSS = 3
 _LEAST_SCALE = 0.05
 # Of fewer rows networks learn less than trees do.
 _FEWEST_FOR_NETWORKS = 5000
+# From so many rows on, and without networks, trees learn in smaller steps and to smaller leaves; of fewer
+# rows they would learn noise.
+_FEWEST_FOR_SMALL_STEPS = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +151,12 @@ def fit_head(
 
 def n_steps(n_rows: int) -> int:
     """How many models, and epochs of networks, make up a head of so many rows."""
-    return 2 * _N_CROSS + 1 + (N_EPOCHS if n_rows >= _FEWEST_FOR_NETWORKS else 0)
+    n_cross_fitted = 3 if _takes_small_steps(n_rows) else 2
+    return n_cross_fitted * _N_CROSS + 1 + (N_EPOCHS if n_rows >= _FEWEST_FOR_NETWORKS else 0)
+
+
+def _takes_small_steps(n_rows: int) -> bool:
+    return _FEWEST_FOR_SMALL_STEPS <= n_rows < _FEWEST_FOR_NETWORKS
 
 
 def _fit_head(
@@ -162,6 +170,11 @@ def _fit_head(
 ) -> tuple[Head, OutOfFold]:
     parts = folds % min(_N_CROSS, int(folds.max()) + 1)
     level = _cross_fit(lambda: _boosted(len(targets), random_state), features, targets, parts, on_step)
+    if _takes_small_steps(len(targets)):
+        beside = _cross_fit(
+            lambda: _randomised(len(targets), random_state), features, targets, parts, on_step
+        )
+        level = (level + beside) / 2.0
     networks = None
     if len(targets) >= _FEWEST_FOR_NETWORKS:
         networks, held_out = fit_network_head(features, vectors, targets, folds, random_state, on_step)
@@ -201,9 +214,10 @@ def _cross_fit(
 def _boosted(n_rows: int, random_state: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingRegressor
 
+    is_small = _takes_small_steps(n_rows)
     return HistGradientBoostingRegressor(
-        learning_rate=0.08,
-        max_iter=150,
+        learning_rate=0.05 if is_small else 0.08,
+        max_iter=300 if is_small else 150,
         max_leaf_nodes=int(np.clip(n_rows // 400, 6, 31)),
         min_samples_leaf=_leaf(n_rows, 20),
         l2_regularization=1.0,
@@ -217,10 +231,11 @@ def _randomised(n_rows: int, random_state: int) -> Any:
     """Extremely randomised trees (Geurts et al. 2006), smooth where boosting is sharp."""
     from sklearn.ensemble import ExtraTreesRegressor
 
+    is_small = _takes_small_steps(n_rows)
     return ExtraTreesRegressor(
         n_estimators=80,
-        min_samples_leaf=_leaf(n_rows, 5),
-        max_features=0.3,
+        min_samples_leaf=_leaf(n_rows, 2 if is_small else 5),
+        max_features=0.5 if is_small else 0.3,
         random_state=random_state,
     )
 

@@ -10,6 +10,8 @@ read. Features are hashed (Weinberger et al., "Feature hashing for large scale m
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -25,7 +27,13 @@ if TYPE_CHECKING:
     from zeroshot_core.estimators.model_state import ModelState
     from zeroshot_core.types import Floats, Ints
 
-__all__ = ["LexicalTable"]
+__all__ = ["N_WRITTEN_NUMBERS", "LexicalTable", "written_numbers"]
+
+N_WRITTEN_NUMBERS = 6
+_N_FIRST = 3
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
+# Longer ones are codes; their powers would leave the range of numbers.
+_LARGEST = 1e9
 
 # Saved models hold numbers of features: what makes them must stay as it is.
 _N_HASHED = 2**20
@@ -159,6 +167,22 @@ class LexicalTable:
             weights=state.array("lexical.weights", np.float64, (len(_STRENGTHS), len(known)))[:, :, None],
             intercepts=state.array("lexical.intercepts", np.float64, (len(_STRENGTHS),))[:, None],
         )
+
+
+def written_numbers(texts: Sequence[str]) -> Floats:
+    """Read the numbers in texts, shape (n, 6): sizes, amounts and counts stand there as often as in columns.
+
+    They are the first three, the largest, the logarithm of the product, and how many there are; 0 where there
+    are none. A comma is a decimal mark.
+    """
+    return np.asarray([_summed_up(text) for text in texts], dtype=np.float64).reshape(-1, N_WRITTEN_NUMBERS)
+
+
+def _summed_up(text: str) -> list[float]:
+    read = [float(word.replace(",", ".")) for word in _NUMBER.findall(text[:_MOST_CHARACTERS])]
+    found = [number for number in read if number < _LARGEST]
+    product = sum(math.log(number) for number in found if number > 0)
+    return [*(found + [0.0] * _N_FIRST)[:_N_FIRST], max(found, default=0.0), product, float(len(found))]
 
 
 def _counts(texts: Sequence[str]) -> sparse.csr_matrix:

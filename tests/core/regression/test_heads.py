@@ -70,3 +70,23 @@ def test_learning_says_so_after_each_model_that_is_fitted() -> None:
     assert len(steps) == n_steps(60) >= 7
     # Networks, which need many rows, are told of epoch by epoch.
     assert n_steps(5000) >= n_steps(60) + 10
+
+
+def test_of_a_thousand_rows_the_error_is_that_of_the_mean_which_forecasts() -> None:
+    rng = np.random.default_rng(1)
+    features = rng.standard_normal((1000, 4))
+    targets = features[:, 0] + np.abs(features[:, 1])
+
+    head, held_out = fit_head(
+        features,
+        features[:, :3].astype(np.float32),
+        targets,
+        np.arange(1000) % 10,
+        lambda levels: (targets - levels)[:, None],
+        0,
+    )
+
+    assert head.error == pytest.approx(np.square(targets - held_out.levels).mean())
+    new = rng.standard_normal((500, 4))
+    errors = head.level(new, new[:, :3].astype(np.float32)) - new[:, 0] - np.abs(new[:, 1])
+    assert 0.5 * head.error < np.square(errors).mean() < 1.2 * head.error

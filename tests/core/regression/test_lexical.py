@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.estimators.model_state import ModelState
-from zeroshot_core.regression.lexical import LexicalTable
+from zeroshot_core.regression.lexical import LexicalTable, written_numbers
 
 RNG = np.random.default_rng(0)
 SEATS = RNG.integers(1, 6, 300)
@@ -83,3 +83,10 @@ def test_a_damaged_table_is_refused(table: LexicalTable, damage: str) -> None:
     }[damage]
     with pytest.raises(InvalidInputError):
         LexicalTable.restored(saved(table, **changes))
+
+
+def test_numbers_in_a_text_are_read_with_what_they_come_to() -> None:
+    sizes, none, code = written_numbers(["Table, 120x2,5 cm", "Chair", "no 12345678901234567890"])
+    assert sizes == pytest.approx([120, 2.5, 0, 120, np.log(300), 2])
+    assert none.tolist() == code.tolist() == [0.0] * 6
+    assert written_numbers([]).shape == (0, 6)
