@@ -14,6 +14,7 @@ try:
     from langchain_zeroshot.embeddings import ZeroShotEmbeddings
     from langchain_zeroshot.graph import ZeroShotGraphBuilder, from_graph_documents, to_graph_documents
     from langchain_zeroshot.predictor import ZeroShotPredictor
+    from langchain_zeroshot.rerank import ZeroShotReranker
     from langchain_zeroshot.retriever import ZeroShotRetriever
     from langchain_zeroshot.schemas import PredictionInput, PredictionOutput
     from langchain_zeroshot.tools import zero_shot_tools
@@ -27,6 +28,7 @@ __all__ = [
     "ZeroShotEmbeddings",
     "ZeroShotGraphBuilder",
     "ZeroShotPredictor",
+    "ZeroShotReranker",
     "ZeroShotRetriever",
     "ZeroShotVectorStore",
     "from_documents",

@@ -10,7 +10,7 @@ from langchain_core.messages import BaseMessage, HumanMessage, convert_to_messag
 from langchain_core.prompt_values import PromptValue
 from zeroshot_core.checks import shown
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.explain.attributes import hit_attributes, own_attributes, prediction_attributes
+from zeroshot_core.explain.attributes import hit_reasons, own_attributes, prediction_attributes
 from zeroshot_core.explain.wording import prediction_in_words
 from zeroshot_core.serving.inputs import item_from_attributes, to_item
 from zeroshot_core.types import Hit, Item, Prediction
@@ -102,10 +102,17 @@ def _last_said(messages: Sequence[Any]) -> str:
     return str(said[-1].text)
 
 
-def to_document(hit: Hit) -> Document:
-    """Document of a hit; its metadata are the item's, with score, parts, path and concepts added."""
-    document = Document(id=hit.id, page_content=hit.text)
-    document.metadata = _HitMetadata(hit_attributes(hit))  # pydantic would make a plain dict of it
+def to_document(hit: Hit, found: Document | None = None) -> Document:
+    """Document of a hit; its metadata are the item's, with score, parts, path and concepts added.
+
+    Parameters
+    ----------
+    found
+        The Document that the hit ranks, which is copied.
+    """
+    document = Document(id=hit.id, page_content=hit.text) if found is None else found.model_copy()
+    own = hit.metadata if found is None else own_attributes(found.metadata)
+    document.metadata = _HitMetadata({**own, **hit_reasons(hit)})  # pydantic would make a plain dict of it
     return document
 
 

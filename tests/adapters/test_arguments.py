@@ -30,6 +30,7 @@ CONSTRUCTORS = {
     "langchain embeddings": (langchain.ZeroShotEmbeddings, "modle", "model"),
     "langchain retriever": (langchain.ZeroShotRetriever, "filters", "filter"),
     "langchain predictor": (langchain.ZeroShotPredictor, "coverag", "coverage"),
+    "langchain reranking": (langchain.ZeroShotReranker, "topn", "top_n"),
     "langchain vector store": (ZeroShotVectorStore, "url", "uri"),
     "llama-index embedding": (llama_index.ZeroShotEmbedding, "embed_batchsize", "embed_batch_size"),
     "llama-index reranking": (llama_index.ZeroShotRerank, "topn", "top_n"),

@@ -52,6 +52,7 @@ PUBLIC = {
         "ZeroShotEmbeddings",
         "ZeroShotGraphBuilder",
         "ZeroShotPredictor",
+        "ZeroShotReranker",
         "ZeroShotRetriever",
         "ZeroShotVectorStore",
         "from_documents",

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 __all__ = [
     "CONCEPTS",
     "evidence_attributes",
-    "hit_attributes",
     "hit_reasons",
     "own_attributes",
     "prediction_attributes",
@@ -21,11 +20,6 @@ __all__ = [
 
 CONCEPTS: Final = "zeroshot_concepts"
 _ADDED = frozenset({"zeroshot_score", "zeroshot_parts", "zeroshot_path", CONCEPTS})
-
-
-def hit_attributes(hit: Hit) -> dict[str, Any]:
-    """Metadata of a hit as JSON-able values: the item's own, and those of `hit_reasons`."""
-    return {**hit.metadata, **hit_reasons(hit)}
 
 
 def hit_reasons(hit: Hit) -> dict[str, Any]:

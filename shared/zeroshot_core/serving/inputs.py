@@ -70,7 +70,7 @@ def item_from_attributes(
 ) -> Item:
     """Item with the attributes that are plain values as its metadata, and a list of concepts as its links.
 
-    It is the inverse of `attributes.hit_attributes`: the concepts that it adds are links, as those under
+    Of what `attributes.hit_reasons` adds to a hit's metadata, the concepts are links, as those under
     ``concepts`` are where it has added none, and the rest of what it adds is left out. ``concepts`` that are
     a plain value are metadata.
 
