@@ -32,7 +32,7 @@ class EmojiNames:
     names
         English among them.
     keywords
-        Joined by commas; empty without the npm packages.
+        Joined by commas, without the name itself; empty without the npm packages.
     """
 
     names: Mapping[str, tuple[str, ...]]
@@ -94,10 +94,14 @@ def _of_npm(languages: list[str], folder: Path) -> EmojiNames:
     entries = {language: [known[language].get(sign, {}) for sign in signs] for language in languages}
     return EmojiNames(
         names={code: tuple((row.get("tts") or [""])[0] for row in rows) for code, rows in entries.items()},
-        keywords={
-            code: tuple(", ".join(row.get("default", ())) for row in rows) for code, rows in entries.items()
-        },
+        keywords={code: tuple(map(_keywords, rows)) for code, rows in entries.items()},
     )
+
+
+def _keywords(row: Mapping[str, list[str]]) -> str:
+    """Join the keywords but the name itself, which CLDR often has among them."""
+    name = (row.get("tts") or [""])[0].casefold()
+    return ", ".join(word for word in row.get("default", ()) if word.casefold() != name)
 
 
 def _annotations(folder: Path, language: str) -> dict[str, Any]:

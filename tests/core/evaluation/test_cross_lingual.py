@@ -92,7 +92,7 @@ def test_names_and_keywords_are_read_from_npm_packages(tmp_path):
         )
     data = load_emoji_names(["de"], folder=tmp_path)
     assert data.names == {"en": ("grin", "heart"), "de": ("Grinsen", "Herz")}
-    assert data.keywords["de"] == ("Grinsen, x", "Herz, x")
+    assert data.keywords["de"] == ("x", "x")
     with pytest.raises(InvalidInputError, match="npm install cldr-annotations-full"):
         load_emoji_names(["fr"], folder=tmp_path)
 
