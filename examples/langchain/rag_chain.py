@@ -45,7 +45,8 @@ def main() -> None:
 
     question = "which red wine do you have?"
     for document in retriever.invoke(question):
-        print(f"{document.metadata['score']:.2f} {document.page_content} ({document.metadata['path']})")
+        score, path = document.metadata["zeroshot_score"], document.metadata["zeroshot_path"]
+        print(f"{score:.2f} {document.page_content} ({path})")
     print(chain.invoke(question))
 
 

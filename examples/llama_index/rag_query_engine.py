@@ -42,7 +42,7 @@ def main() -> None:
     engine = RetrieverQueryEngine.from_args(retriever, llm=MockLLM())  # any LLM; this one says its prompt
     response = engine.query("which red wine do you have?")
     for node in response.source_nodes:
-        print(f"{node.score:.2f} {node.text} ({node.metadata['path']})")
+        print(f"{node.score:.2f} {node.text} ({node.metadata['zeroshot_path']})")
     print(response)
 
 
