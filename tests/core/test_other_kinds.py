@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from zeroshot_core import (
     Findings,
+    FunctionEncoder,
     InvalidInputError,
     Item,
     KnowledgeGraph,
@@ -58,6 +59,14 @@ NO_GRAPH = "expected graph to be of class KnowledgeGraph, got "
         (lambda index, version: version.search_linked(np.ones((1, 32)), 4, 3), "expected concept_ids as a"),
         (lambda index, version: index.open(fingerprint=["a"]), "expected fingerprint as a text"),
         (lambda index, version: VectorIndex.connect("x.db", params=3), "expected params to be of class"),
+        (
+            lambda index, version: VectorIndex.connect("x.db", db_name=np.ones(2)),
+            "expected db_name of letters",
+        ),
+        (
+            lambda index, version: FunctionEncoder(len, name="f", query_function=np.ones(2)),
+            "expected a function from a list of texts",
+        ),
         (lambda index, version: VectorIndex.connect("x.db", db_name="\x08a"), "expected db_name of letters"),
         (
             lambda index, version: Retriever(version, ENCODER, relation_weights=5),
@@ -95,3 +104,13 @@ def test_a_message_is_one_line_that_ends_with_the_remedy_whatever_it_repeats():
 
 def test_relations_are_followed_as_far_as_there_are_any(version):
     assert len(version.neighbourhood([], 10**12)) == 0
+
+
+def test_a_list_without_end_is_refused_as_an_example():
+    endless = []
+    for _ in range(5000):
+        endless = [endless]
+    model = ZeroShotClassifier(ENCODER).fit(labels=["a", "b"])
+
+    with pytest.raises(InvalidInputError, match="expected items or texts, got list in row 0"):
+        model.partial_fit([endless], ["a"])

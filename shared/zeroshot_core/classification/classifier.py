@@ -941,8 +941,12 @@ def _linked_or_noted(item: Item, label: str, known: Container[str]) -> Item:
 
 def _text_digest(X: Any, schema: TableSchema | None) -> str:
     """Eight digits for examples, lest texts get ids of others; to count the index would take seconds."""
+    examples: Iterable[Any] = ()
     if schema is not None and is_table(X):
-        X = list(zip(*table_columns(X, schema.text).values(), strict=True))
+        examples = zip(*table_columns(X, schema.text).values(), strict=True)
+    elif isinstance(X, Iterable):
+        # What else there is, is refused when it is read as examples.
+        examples = (example for example in X if isinstance(example, str | Item))
     # Saved indexes hold ids with these digits.
-    given = "\0".join(map(str, X)) if hasattr(X, "__iter__") else ""
+    given = "\0".join(map(str, examples))
     return blake2b(given.encode("utf-8", "replace"), digest_size=4).hexdigest()

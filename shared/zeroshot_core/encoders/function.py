@@ -61,15 +61,17 @@ class FunctionEncoder(Encoder):
         batch_size: int = 256,
         query_function: Callable[[list[str]], Any] | None = None,
     ) -> None:
-        if not callable(function):
-            raise InvalidInputError(
-                f"expected a function from a list of texts to vectors, got {checks.shown(function)}"
-            )
+        query_function = function if query_function is None else query_function
+        for given in (function, query_function):
+            if not callable(given):
+                raise InvalidInputError(
+                    f"expected a function from a list of texts to vectors, got {checks.shown(given)}"
+                )
         if fingerprint is not None and not _is_fingerprint(fingerprint):
             raise InvalidInputError(
                 f"expected a fingerprint of 16 lower-case hex digits, got {checks.shown(fingerprint)}"
             )
-        self._functions = {"document": function, "query": query_function or function}
+        self._functions = {"document": function, "query": query_function}
         self._name = checks.text("name", name, remedy="give that of the model behind the function")
         self._dimension = None if dimension is None else checks.whole("dimension", dimension, least=1)
         self._fingerprint = fingerprint

@@ -179,7 +179,8 @@ class Connection:
         uri, token = uri_and_token(uri, token)
         if token is not None and not isinstance(token, str):
             raise InvalidInputError(f"expected token as a text, got a {type(token).__name__}")
-        if db_name and not (isinstance(db_name, str) and _DATABASE.fullmatch(db_name)):
+        is_database = isinstance(db_name, str) and (not db_name or _DATABASE.fullmatch(db_name))
+        if db_name is not None and not is_database:
             raise InvalidInputError(
                 f"expected db_name of letters, digits and underscores, got {shown(db_name)}"
             )
