@@ -10,7 +10,6 @@ from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
 from pydantic import BeforeValidator, Field
 from zeroshot_core.checks import real, whole
-from zeroshot_core.retrieval import rerank
 
 from langchain_zeroshot._convert import from_documents, to_document
 from langchain_zeroshot._source import ModelSource
@@ -44,6 +43,8 @@ class ZeroShotReranker(ModelSource, BaseDocumentCompressor):
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
     ) -> Sequence[Document]:
         """Give the best Documents, best first; those that are given stay as they are."""
+        from zeroshot_core.retrieval import rerank
+
         items = from_documents(documents)
         found = {item.id: (item, document) for item, document in zip(items, documents, strict=True)}
         unique = [item for item, _ in found.values()]

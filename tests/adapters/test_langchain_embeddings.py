@@ -64,6 +64,6 @@ def test_an_empty_text_is_refused() -> None:
 
 def test_an_unknown_argument_is_refused() -> None:
     with pytest.raises(
-        ValueError, match="ZeroShotEmbeddings does not know 'batch'; it takes model, token, uri"
+        ValueError, match="ZeroShotEmbeddings does not know 'batch'; it takes model, model_name, token, uri"
     ):
         ZeroShotEmbeddings(model="all-MiniLM-L6-v2", batch=3)

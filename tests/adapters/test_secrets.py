@@ -45,6 +45,7 @@ GIVEN = [{"uri": URI}, {"uri": ADDRESS, "token": f"root:{SECRET}"}]
 
 LAZY = {
     "langchain embeddings": langchain.ZeroShotEmbeddings,
+    "langchain reranking": langchain.ZeroShotReranker,
     "langchain retriever": langchain.ZeroShotRetriever,
     "langchain predictor": langchain.ZeroShotPredictor,
     "langchain tools": langchain.zero_shot_tools,
@@ -58,6 +59,9 @@ LAZY = {
 EAGER: dict[str, Callable[..., Any]] = {
     "load_model": load_model,
     "langchain vector store": ZeroShotVectorStore,
+    "langchain vector store of texts": lambda model, **address: ZeroShotVectorStore.from_texts(
+        ["a"], **address
+    ),
     "VectorIndex": lambda model, **address: VectorIndex.connect(**address),
     "Connection": lambda model, **address: Connection.open(**address),
     **{kind.__name__: kind.load for kind in (ZeroShotRegressor, ZeroShotClassifier, ZeroShotRanker)},
@@ -73,7 +77,11 @@ ESTIMATORS: dict[Any, tuple[Any, ...]] = {
 
 def test_every_public_name_that_takes_an_address_is_among_those_tested() -> None:
     tested = {getattr(maker, "__qualname__", "") for maker in (*LAZY.values(), *EAGER.values())}
-    tested |= {"VectorIndex.connect", *(kind.__qualname__ for kind in (*ESTIMATORS, ZeroShotRanker))}
+    tested |= {
+        "VectorIndex.connect",
+        "ZeroShotVectorStore.from_texts",
+        *(kind.__qualname__ for kind in (*ESTIMATORS, ZeroShotRanker)),
+    }
     # Of a base class, for each kind.
     tested |= {"SavedModel.load"}
     found = {

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from zeroshot_core.checks import known_names, listed, shown, text
 from zeroshot_core.errors import InvalidInputError, ZeroShotError
-from zeroshot_core.estimators.saving import read_manifest
 from zeroshot_core.explain.wording import evidence_in_words, hits_in_words, prediction_in_words
 from zeroshot_core.index.filters import filter_of
 from zeroshot_core.serving.inputs import to_item
@@ -98,6 +97,8 @@ def _subject(source: object) -> str:
     target: Sequence[str] = ()
     with suppress(ZeroShotError, OSError, ValueError):
         if isinstance(source, str | Path):
+            from zeroshot_core.estimators.saving import read_manifest
+
             manifest = read_manifest(Path(source))
             config = json.loads((Path(source) / manifest["state"] / "config.json").read_text("utf-8"))
             labels = config.get("classes") or ()

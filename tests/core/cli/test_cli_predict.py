@@ -86,7 +86,7 @@ def test_people_get_a_table_with_reasons(run: Run, model: Path, write: Write) ->
 
     assert "80% interval" in table
     assert "rye [pasta]" in table
-    assert "the nearest known items raised it by" in " ".join(table.replace("\u2502", " ").split())
+    assert "kind: pasta raised it by" in " ".join(table.replace("\u2502", " ").split())
 
 
 @pytest.mark.parametrize(

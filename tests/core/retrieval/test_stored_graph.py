@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from zeroshot_core.errors import InvalidInputError, UnknownConceptError
@@ -32,15 +34,22 @@ def shop(tmp_path_factory, hash_encoder):
     index.close()
 
 
+def without_paths(found):
+    """Hits with the lengths of their paths alone."""
+    return [[(replace(hit, path=()), len(hit.path)) for hit in hits] for hits in found]
+
+
 @pytest.mark.parametrize("n_hops", [0, 1, 2])
 def test_a_stored_graph_gives_the_answers_of_the_same_graph_in_memory(shop, hash_encoder, n_hops):
     version, graph, items = shop
     stored = Retriever(version, hash_encoder, "stored", n_hops=n_hops)
     in_memory = Retriever(version, hash_encoder, graph, n_hops=n_hops)
     queries = [*items[:12], "thing of concept 7", "concept 120"]
-    assert stored.retrieve(queries) == in_memory.retrieve(queries)
     some = Condition("number", "<", 90)
-    assert stored.retrieve(queries, filter=some, top_k=3) == in_memory.retrieve(queries, filter=some, top_k=3)
+    for asked in ({}, {"filter": some, "top_k": 3}):
+        found, expected = stored.retrieve(queries, **asked), in_memory.retrieve(queries, **asked)
+        # Which of equally strong paths is the most specific, a part of a graph may see otherwise.
+        assert without_paths(found) == without_paths(expected)
     assert stored.related_concepts(queries) == in_memory.related_concepts(queries)
     assert any(len(hit.path) > n_hops + 1 for hits in stored.retrieve(queries) for hit in hits)
 
