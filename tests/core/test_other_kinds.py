@@ -72,6 +72,15 @@ NO_GRAPH = "expected graph to be of class KnowledgeGraph, got "
             lambda index, version: Retriever(version, ENCODER, relation_weights=5),
             "relation_weights as a dict",
         ),
+        (
+            lambda index, version: (
+                ZeroShotClassifier(ENCODER)
+                .fit(labels=["a", "b"])
+                .explain(["a"], reject=np.array([True, False]))
+            ),
+            "expected reject as True or False",
+        ),
+        (lambda index, version: Retriever(version, ENCODER).retrieve(["a"], with_paths=[1]), "with_paths as"),
         (lambda index, version: smooth_vectors(KnowledgeGraph([]), None, 0.5), "vectors to be of class"),
         (lambda index, version: Findings(id=np.ones((9, 9))), "expected the id of findings as a text"),
         (

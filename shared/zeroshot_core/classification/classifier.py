@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
+from zeroshot_core import checks
 from zeroshot_core.checks import real, sequence, shown, whole
 from zeroshot_core.classification.class_labels import ClassLabels, Label, read_labels
 from zeroshot_core.classification.label_head import LabelHead, fit_label_head
@@ -406,7 +407,11 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         vectors = self._encoded(fitted, items)
         probabilities = fitted.head.probabilities(vectors)
         answers = self._answers(fitted, vectors, probabilities, reject, least)
-        found = fitted.evidence(items, vectors, n_items) if evidence else [Evidence()] * len(items)
+        found = (
+            fitted.evidence(items, vectors, n_items)
+            if checks.flag("evidence", evidence)
+            else [Evidence()] * len(items)
+        )
         return [
             Prediction(
                 id=item.id,
@@ -513,7 +518,7 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
             found: npt.NDArray[np.str_] = fitted.classes[probabilities.argmax(axis=1)]
         else:
             found = fitted.hierarchy.narrowest(probabilities, confidence)
-        if not reject:
+        if not checks.flag("reject", reject):
             return found
         is_new = fitted.novelty_of(vectors) > fitted.scorer.threshold(self.false_alarm_rate)
         return np.where(is_new, NONE_OF_THESE, found)

@@ -125,7 +125,7 @@ def load_encoder(
         given = {"pooling": pooling, "max_length": max_length, "prompts": prompts, "device": device}
         _refuse_settings(name_or_path, given | {"batch_tokens": batch_tokens, "runtime": runtime})
         return PackagedEncoder(name_or_path)
-    folder, name = _locate(name_or_path, trust=trust)
+    folder, name = _locate(name_or_path, trust=checks.flag("trust", trust))
     encoder = _open_folder(
         folder,
         name,

@@ -116,7 +116,7 @@ def adjacency(
     heads, tails, weights, _ = edge_arrays(graph, types, relation_weights=relation_weights)
     n = len(graph)
     matrix = sparse.csr_matrix((weights, (heads, tails)), shape=(n, n))
-    if not directed:
+    if not checks.flag("directed", directed):
         matrix = matrix + matrix.T
     totals = np.asarray(matrix.sum(axis=1)).ravel()
     scale = np.divide(1.0, totals, out=np.zeros_like(totals), where=totals > 0)

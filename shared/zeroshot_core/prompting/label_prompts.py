@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, chain, zip_longest
 from typing import TYPE_CHECKING
 
+from zeroshot_core import checks
 from zeroshot_core.classification.rejection import NONE_OF_THESE
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.estimators.base import snapshot
@@ -64,7 +65,7 @@ def label_questions(
     """
     classifier = snapshot(check_classifier(classifier))
     items = classifier.to_items(X)
-    knows_enough = reject and classifier.version_.count() >= FEWEST_TEXTS
+    knows_enough = checks.flag("reject", reject) and classifier.version_.count() >= FEWEST_TEXTS
     predictions = classifier.explain(items, top_k=top_k, reject=knows_enough)
     graph, names = classifier.graph_, _names(classifier.labels_.ids, classifier.graph_)
     settings = prompting or Prompting()
@@ -72,7 +73,7 @@ def label_questions(
         _question(item, prediction, graph, names, settings, reject)
         for item, prediction in zip(items, predictions, strict=True)
     ]
-    if evidence:
+    if checks.flag("evidence", evidence):
         return questions
     return [replace(each, prediction=replace(each.prediction, evidence=Evidence())) for each in questions]
 

@@ -222,6 +222,7 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
         top_k = self.top_k if top_k is None else checks.whole("top_k", top_k, least=1)
         fitted = self._learned()
         cases, ranked = _understood(fitted, X), _ranked(fitted, ())
+        evidence = checks.flag("evidence", evidence)
         found = _hits(fitted, cases, ranked, top_k, with_paths=evidence)
         return [
             Prediction(

@@ -489,9 +489,11 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         values, low, high = map(fitted.shaped, parts)
         below = {level: fitted.shaped(forecast.quantile(level)) for level in levels}
         found = [Evidence()] * len(items)
-        if evidence:
+        if checks.flag("evidence", evidence):
             found = _evidence(fitted, items, vectors, n_items, graph_weight)
-        moved = self._attributed(fitted, items, vectors) if contributions else None
+        moved = (
+            self._attributed(fitted, items, vectors) if checks.flag("contributions", contributions) else None
+        )
         return [
             Prediction(
                 id=item.id,

@@ -147,6 +147,7 @@ class Retriever:
         UnknownConceptError
             If an item names a concept that the graph does not hold.
         """
+        with_paths = checks.flag("with_paths", with_paths)
         top_k = self.top_k if top_k is None else checks.whole("top_k", top_k, least=1)
         weight = self.graph_weight if graph_weight is None else check_graph_weight(graph_weight)
         checked = check_queries(queries)
@@ -213,6 +214,7 @@ class Retriever:
         UnknownConceptError
             If an item names a concept that the graph does not hold.
         """
+        with_paths = checks.flag("with_paths", with_paths)
         top_k = self.top_k if top_k is None else checks.whole("top_k", top_k, least=1)
         checked = check_queries(queries)
         self._require_graph()
