@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from zeroshot_core.types import Floats, Ints
 
 __all__ = [
+    "MOST_HOPS",
     "activations",
     "adjacency",
     "ancestors",
@@ -24,6 +25,9 @@ __all__ = [
     "edge_arrays",
     "entries_of",
 ]
+
+# No path of use is longer, and a series of millions of steps would not end.
+MOST_HOPS = 1000
 
 
 def edge_arrays(
@@ -142,7 +146,7 @@ def closure_matrix(
     graph: KnowledgeGraph, n_hops: int, types: Sequence[str] | None = None
 ) -> sparse.csr_matrix:
     """Which concepts each one reaches from head to tail within `n_hops`, itself included; bool, (n, n)."""
-    n_hops = checks.whole("n_hops", n_hops)
+    n_hops = checks.whole("n_hops", n_hops, most=MOST_HOPS)
     heads, tails, _, _ = edge_arrays(graph, types)
     n = len(graph)
     step = sparse.csr_matrix((np.ones(len(heads), dtype=bool), (heads, tails)), shape=(n, n))
@@ -165,7 +169,7 @@ def ancestors(
     UnknownConceptError
         If the graph lacks one of `ids`.
     """
-    n_hops = checks.whole("n_hops", n_hops)
+    n_hops = checks.whole("n_hops", n_hops, most=MOST_HOPS)
     seeds = activations(graph, [ids])
     step = adjacency(graph, types, directed=True)
     distance: dict[str, int] = {}

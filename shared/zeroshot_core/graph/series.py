@@ -17,7 +17,7 @@ from scipy import sparse
 from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph.knowledge_graph import KnowledgeGraph
-from zeroshot_core.graph.matrices import adjacency
+from zeroshot_core.graph.matrices import MOST_HOPS, adjacency
 from zeroshot_core.graph.translation import check_vectors_of, unit_rows
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ def neumann_series(start: _Term, step: Callable[[_Term], _Term], n_steps: int | 
 
 
 def check_spread(n_hops: int, decay: float) -> None:
-    """Refuse a negative or fractional `n_hops`, or a `decay` outside (0, 1]."""
-    checks.whole("n_hops", n_hops)
+    """Refuse an `n_hops` that is not whole or not in 0-1000, or a `decay` outside (0, 1]."""
+    checks.whole("n_hops", n_hops, most=MOST_HOPS)
     checks.real("decay", decay, above=0, most=1)
 
 

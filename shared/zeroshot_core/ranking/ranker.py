@@ -476,7 +476,8 @@ def _ranked(fitted: _RankerState, databases: Sequence[str]) -> npt.NDArray[np.in
     rows = np.flatnonzero([id_.startswith(prefixes) for id_ in fitted.classes.tolist()])
     if not len(rows):
         raise InvalidInputError(
-            f"expected databases of candidates such as {str(fitted.classes[0])!r}, got {list(databases)}"
+            f"expected databases of candidates such as {str(fitted.classes[0])!r}, got "
+            f"{checks.shown(list(databases))}"
         )
     return rows
 

@@ -29,6 +29,7 @@ from zeroshot_core.estimators.indexing import ModelIndex, as_items, check_graph,
 from zeroshot_core.estimators.model_inputs import read_fit, read_grid, read_groups, read_schema
 from zeroshot_core.estimators.model_state import ModelState
 from zeroshot_core.estimators.unfitted_error import UnfittedError
+from zeroshot_core.graph.matrices import MOST_HOPS
 from zeroshot_core.regression.contributions import Contributions, contributions_of
 from zeroshot_core.regression.encoder_views import N_VIEWS, EncoderView, cross_fitted_views
 from zeroshot_core.regression.ensemble import Ensemble, fit_ensemble
@@ -552,7 +553,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
         """Check the parameters, and give them as plain types."""
         return _RegressorSettings(
             top_k=whole("top_k", self.top_k, least=1, most=_MOST_NEIGHBOURS),
-            n_hops=whole("n_hops", self.n_hops),
+            n_hops=whole("n_hops", self.n_hops, most=MOST_HOPS),
             graph_weight=real("graph_weight", self.graph_weight, least=0, most=1),
             target=choice("target", self.target, TARGETS),
             tuning=Tuning(
