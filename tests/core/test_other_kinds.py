@@ -56,6 +56,7 @@ NO_GRAPH = "expected graph to be of class KnowledgeGraph, got "
         (lambda index, version: Retriever(version, ENCODER, 2), NO_GRAPH + "2"),
         (lambda index, version: version.search_linked(np.ones((2, 32)), [[]], 3), "each of 2 queries, got 1"),
         (lambda index, version: version.search_linked(True, [[]], 3), "expected query vectors as"),
+        (lambda index, version: version.search_linked(np.ones((1, 32)), [0.5], 3), "expected ids as a list"),
         (lambda index, version: version.search_linked(np.ones((1, 32)), 4, 3), "expected concept_ids as a"),
         (lambda index, version: version.neighbourhood([], 10**9), "n_hops as a whole number from 0 to 1000"),
         (lambda index, version: index.open(fingerprint=["a"]), "expected fingerprint as a text"),

@@ -247,7 +247,9 @@ class OpenVersion:
             As of `search_items`.
         """
         queries = check_search(vectors, top_k, self.info.dimension)
-        wanted = checks.sequence("concept_ids", concept_ids, of="lists of concepts")
+        wanted = [
+            checked_ids(each) for each in checks.sequence("concept_ids", concept_ids, of="lists of concepts")
+        ]
         if len(wanted) != len(queries):
             raise InvalidInputError(
                 f"expected concepts for each of {len(queries)} queries, got {len(wanted)}; give an "
