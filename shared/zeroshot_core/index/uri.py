@@ -79,6 +79,8 @@ def uri_and_token(uri: str, token: Token | None = None) -> tuple[str, Token | st
 
     A query and a fragment are dropped: Milvus knows none, and they may hold a key.
     """
+    if not (token is None or isinstance(token, str) or hasattr(token, "get_secret_value")):
+        raise InvalidInputError(f"expected token as a text, got a {type(token).__name__}")
     address = Uri(uri)
     carried = None if address.token is None else address.token.get_secret_value()
     return str(address), carried if token is None or token == "" else token
