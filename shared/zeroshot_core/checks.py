@@ -269,7 +269,7 @@ def numbers(name: str, value: object) -> npt.NDArray[np.float64]:
         )
     try:
         array = np.asarray(value)
-    except (TypeError, ValueError) as error:
+    except (OverflowError, TypeError, ValueError) as error:
         raise InvalidInputError(
             f"expected {name} that are numbers, in rows of one length, got {shown(value)}"
         ) from error
@@ -311,7 +311,7 @@ def vectors(
     """
     try:
         rows = np.asarray(value, dtype=np.float32)
-    except (TypeError, ValueError) as error:
+    except (OverflowError, TypeError, ValueError) as error:
         raise InvalidInputError(f"expected {name} as an array of numbers, got {shown(value)}") from error
     fits = rows.ndim == 2 and all(
         want is None or got == want for got, want in zip(rows.shape, shape, strict=True)

@@ -61,6 +61,7 @@ NO_GRAPH = "expected graph to be of class KnowledgeGraph, got "
         (lambda index, version: version.neighbourhood([], 10**9), "n_hops as a whole number from 0 to 1000"),
         (lambda index, version: index.open(fingerprint=["a"]), "expected fingerprint as a text"),
         (lambda index, version: VectorIndex.connect("x.db", token=np.ones(2)), "expected token as a text"),
+        (lambda index, version: version.search_concepts(10**999, 3), "expected query vectors as an array"),
         (lambda index, version: VectorIndex.connect("x.db", params=3), "expected params to be of class"),
         (
             lambda index, version: VectorIndex.connect("x.db", db_name=np.ones(2)),

@@ -151,7 +151,7 @@ class FunctionEncoder(Encoder):
         answer = self._functions[role](texts)
         try:
             rows = np.asarray(answer, dtype=np.float64)
-        except (TypeError, ValueError) as error:
+        except (OverflowError, TypeError, ValueError) as error:
             raise InvalidInputError(
                 f"expected vectors of numbers of one length from {self._name!r}, got {checks.shown(answer)}"
             ) from error
