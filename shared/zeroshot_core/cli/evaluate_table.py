@@ -14,14 +14,17 @@ from zeroshot_core.cli.console import notes_for_warnings, shows_progress, write_
 from zeroshot_core.cli.fit import with_targets
 from zeroshot_core.cli.metrics import write_metrics
 from zeroshot_core.cli.table_options import (
+    ConceptColumns,
     Dates,
     Decimal,
     Delimiter,
     EncoderName,
     Encoding,
+    KnownTable,
     Missing,
     Numeric,
     Quiet,
+    TextColumns,
     table_of,
 )
 from zeroshot_core.cli.tables import Dialect, TextTable
@@ -39,14 +42,10 @@ _AT_RANDOM = "lines"
 
 
 def evaluate_table(
-    items: Annotated[Path, typer.Option(help="Table of known items: CSV, JSON, Parquet or Excel.")],
-    text: Annotated[
-        str, typer.Option(help="Column that describes the item; several, comma-separated, are joined.")
-    ],
+    items: KnownTable,
+    text: TextColumns,
     target: Annotated[str, typer.Option(help="Column of a number of at least 0, which is forecast.")],
-    concepts: Annotated[
-        str | None, typer.Option(help="Columns, comma-separated, whose values are the concepts of the graph.")
-    ] = None,
+    concepts: ConceptColumns = None,
     numeric: Numeric = None,
     dates: Dates = None,
     hold_out: Annotated[

@@ -22,14 +22,17 @@ from zeroshot_core.cli.columns import (
 )
 from zeroshot_core.cli.console import note, notes_for_warnings, shows_progress, write_line
 from zeroshot_core.cli.table_options import (
+    ConceptColumns,
     Dates,
     Decimal,
     Delimiter,
     EncoderName,
     Encoding,
+    KnownTable,
     Missing,
     Numeric,
     Quiet,
+    TextColumns,
     known_word,
     table_of,
 )
@@ -52,10 +55,8 @@ _KINDS = ("regressor", "classifier")
 
 
 def fit(
-    items: Annotated[Path, typer.Option(help="Table of known items: CSV, JSON, Parquet or Excel.")],
-    text: Annotated[
-        str, typer.Option(help="Column that describes the item; several, comma-separated, are joined.")
-    ],
+    items: KnownTable,
+    text: TextColumns,
     target: Annotated[
         str,
         typer.Option(help="Column to predict: a number, or a label. Several, comma-separated, make a curve."),
@@ -64,9 +65,7 @@ def fit(
     kind: Annotated[
         str, typer.Option(callback=known_word(_KINDS), help="regressor (numbers) or classifier (labels).")
     ] = "regressor",
-    concepts: Annotated[
-        str | None, typer.Option(help="Columns, comma-separated, whose values are the concepts of the graph.")
-    ] = None,
+    concepts: ConceptColumns = None,
     numeric: Numeric = None,
     dates: Dates = None,
     graph: Annotated[

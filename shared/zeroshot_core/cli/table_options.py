@@ -14,14 +14,17 @@ from zeroshot_core.cli.number_style import DECIMAL_MARKS
 from zeroshot_core.cli.tables import Dialect, TextTable, read_table
 
 __all__ = [
+    "ConceptColumns",
     "Dates",
     "Decimal",
     "Delimiter",
     "EncoderName",
     "Encoding",
+    "KnownTable",
     "Missing",
     "Numeric",
     "Quiet",
+    "TextColumns",
     "known_word",
     "table_of",
 ]
@@ -53,6 +56,13 @@ def _known_decimal(value: str | None) -> str | None:
     return value
 
 
+KnownTable = Annotated[Path, typer.Option(help="Table of known items: CSV, JSON, Parquet or Excel.")]
+TextColumns = Annotated[
+    str, typer.Option(help="Column that describes the item; several, comma-separated, are joined.")
+]
+ConceptColumns = Annotated[
+    str | None, typer.Option(help="Columns, comma-separated, whose values are the concepts of the graph.")
+]
 Delimiter = Annotated[
     str | None,
     typer.Option(callback=_known_delimiter, help="What stands between cells of CSV; found out without it."),
