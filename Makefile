@@ -44,7 +44,7 @@ bench: $(INSTALLED)  ## speed beside what one would use instead: encoding, writi
 milvus: $(SERVER)  ## install a real Milvus server in .milvus, no Docker needed
 
 test-server: $(INSTALLED) $(SERVER)  ## run the integration cases against a real Milvus server
-	OMP_NUM_THREADS=1 $(BIN)/python scripts/milvus_server.py run -- $(BIN)/pytest -m server
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/milvus_server.py run -- $(BIN)/pytest -n 3 --dist worksteal -m server
 
 stability: $(INSTALLED) $(SERVER)  ## kills, fuzz, injection, threads, leaks and an hour's soak, on Lite and a server
 	OMP_NUM_THREADS=1 $(BIN)/python -m scripts.stability $(CAMPAIGN)
