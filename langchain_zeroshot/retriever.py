@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from zeroshot_core.graph import KnowledgeGraph
 
 
-_SEARCH = ("k", "graph_weight", "filter", "score_threshold")
+_SEARCH = ("k", "graph_weight", "lexical_weight", "filter", "score_threshold")
 
 
 class RunParams(LangSmithRetrieverParams, total=False):
@@ -51,6 +51,9 @@ class ZeroShotRetriever(Batched[str, list[Document]], BaseRetriever):
         Number of documents.
     graph_weight
         0 is pure vector search, 1 pure graph; None is the model's own.
+    lexical_weight
+        Share of words (BM25) in what texts say, from 0 to 1; None is the model's own. Above 0 it needs an
+        index of words (`IndexParams(lexical=True)`).
     filter
         A mapping such as ``{"brand": "acme", "price": {"$gt": 3}}``, or a filter of the core.
     score_threshold
@@ -61,6 +64,9 @@ class ZeroShotRetriever(Batched[str, list[Document]], BaseRetriever):
     graph_weight: Annotated[float, BeforeValidator(partial(real, "graph_weight", least=0, most=1))] | None = (
         Field(default=None, ge=0, le=1)
     )
+    lexical_weight: (
+        Annotated[float, BeforeValidator(partial(real, "lexical_weight", least=0, most=1))] | None
+    ) = Field(default=None, ge=0, le=1)
     filter: Annotated[Any, AfterValidator(lambda given: filter_of(given) and given)] = None
     score_threshold: (
         Annotated[float, BeforeValidator(partial(real, "score_threshold", least=-1, most=1))] | None
@@ -93,7 +99,7 @@ class ZeroShotRetriever(Batched[str, list[Document]], BaseRetriever):
             Metadata that link a document to concepts: ids, or values such as `KnowledgeGraph.from_table`
             makes ids of (``kind`` links ``wine`` to ``kind:wine``).
         settings
-            `k`, `graph_weight`, `filter`, `score_threshold`, `tags` and `metadata`.
+            `k`, `graph_weight`, `lexical_weight`, `filter`, `score_threshold`, `tags` and `metadata`.
 
         Raises
         ------

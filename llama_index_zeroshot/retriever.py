@@ -59,6 +59,9 @@ class ZeroShotRetriever(BaseRetriever):
         Number of nodes; also as ``similarity_top_k`` or ``top_k``.
     graph_weight
         0 is pure vector search, 1 pure graph; None is the model's own.
+    lexical_weight
+        Share of words (BM25) in what texts say, from 0 to 1; None is the model's own. Above 0 it needs an
+        index of words (`IndexParams(lexical=True)`).
     filter
         LlamaIndex's `MetadataFilters`, a filter of the core, or a mapping such as ``{"price": {"$gt": 3}}``;
         also as ``filters``.
@@ -74,6 +77,7 @@ class ZeroShotRetriever(BaseRetriever):
         *,
         k: int = 10,
         graph_weight: float | None = None,
+        lexical_weight: float | None = None,
         filter: MetadataFilters | Filter | Mapping[str, Any] | None = None,
         score_threshold: float | None = None,
         uri: str | None = None,
@@ -83,6 +87,7 @@ class ZeroShotRetriever(BaseRetriever):
         self.model = model
         self.k = k
         self.graph_weight = graph_weight
+        self.lexical_weight = lexical_weight
         self.filter = to_filter(filter)
         self.score_threshold = score_threshold
         self._settings()
@@ -113,7 +118,7 @@ class ZeroShotRetriever(BaseRetriever):
         embed_model
             What the vectors of the store come from; None is `Settings.embed_model`.
         settings
-            `k`, `graph_weight`, `filter`, `score_threshold` and `callback_manager`.
+            `k`, `graph_weight`, `lexical_weight`, `filter`, `score_threshold` and `callback_manager`.
 
         Raises
         ------
@@ -146,6 +151,7 @@ class ZeroShotRetriever(BaseRetriever):
         return SearchSettings(
             k=self.k,
             graph_weight=self.graph_weight,
+            lexical_weight=self.lexical_weight,
             filter=self.filter,
             score_threshold=self.score_threshold,
         )

@@ -177,7 +177,8 @@ class Hit:
     score
         Fused score; higher is better.
     parts
-        What each way of finding it contributed, by name (``vector``, ``graph``).
+        What each way of finding it contributed, by name (``vector``, ``graph``, and ``lexical`` where words
+        count).
     path
         Relations from the query (head ``"query"``) to this hit; empty when only its vector led here. The
         first ``mentions`` a concept: with weight 1 one that the query is linked to, with less one that its

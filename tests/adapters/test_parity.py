@@ -10,8 +10,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from zeroshot_core.index import Condition
+from zeroshot_core.encoders import Encoder
+from zeroshot_core.index import Condition, IndexParams, VectorIndex
+from zeroshot_core.retrieval import Retriever
 from zeroshot_core.serving.loading import open_model
+from zeroshot_core.types import Item
 
 import langchain_zeroshot
 import llama_index_zeroshot
@@ -30,6 +33,19 @@ def test_both_retrievers_give_the_same_ids_scores_and_reasons(saved_model: Path)
         assert [dict(d.metadata) for d in documents] == [n.metadata for n in nodes]
         assert [d.metadata["zeroshot_score"] for d in documents] == [n.score for n in nodes]
         assert [d.page_content for d in documents] == [n.text for n in nodes]
+
+
+def test_both_search_by_words_where_these_are_indexed(tmp_path: Path, hash_encoder: Encoder) -> None:
+    items = [Item(id=f"i{i}", text=f"spare part SKU {4700 + i}") for i in range(40)]
+    with VectorIndex.connect(tmp_path / "words.db", params=IndexParams(lexical=True)) as index:
+        index.activate(index.build(items, hash_encoder))
+        core = Retriever(index.open(fingerprint=hash_encoder.fingerprint), hash_encoder)
+        documents = langchain_zeroshot.ZeroShotRetriever(model=core, k=2, lexical_weight=1).invoke("4711")
+        nodes = llama_index_zeroshot.ZeroShotRetriever(core, k=2, lexical_weight=1).retrieve("4711")
+    assert [d.id for d in documents] == [n.node_id for n in nodes]
+    assert documents[0].id == "i11"
+    assert [d.metadata["zeroshot_parts"]["lexical"] for d in documents] == [1, 0]
+    assert [dict(d.metadata) for d in documents] == [n.metadata for n in nodes]
 
 
 def test_both_predict_the_same_for_the_same_reasons(saved_model: Path) -> None:

@@ -78,6 +78,8 @@ class VersionBuilder:
     ------
     InvalidInputError
         If the smoothing is out of range or has no graph, or the parameters don't fit the dimension.
+    UnsupportedIndexError
+        If the words shall be indexed by a server that can't.
     """
 
     def __init__(
@@ -91,6 +93,8 @@ class VersionBuilder:
         show_progress: bool,
     ) -> None:
         params.check_dimension(encoder.dimension)
+        if params.lexical:
+            catalog.connection.check_bm25()
         self._catalog = catalog
         self._params = params
         self._encoder = encoder
@@ -163,7 +167,7 @@ class VersionBuilder:
     def _create_one(self, info: VersionInfo, kind: RecordKind[Any]) -> None:
         properties = info.to_properties() if kind.name == "items" else {}
         name = self._catalog.collection(info.id, kind.name)
-        create_collection(self._catalog.connection, name, kind, info.dimension, properties)
+        create_collection(self._catalog.connection, name, kind, info.dimension, properties, info.params)
 
     def _load_or_empty(self, info: VersionInfo, kind: RecordKind[Any]) -> None:
         """Load a collection of a local file; one whose files a kill has left damaged begins anew.

@@ -33,6 +33,7 @@ __all__ = [
     "ConceptName",
     "Direction",
     "GraphCollection",
+    "LexicalResult",
     "Record",
     "SearchResult",
     "check_ids",
@@ -85,6 +86,19 @@ class SearchResult(Generic[Record]):
     ids: list[list[str]]
     scores: list[Floats]
     records: list[list[Record]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LexicalResult(SearchResult[Record]):
+    """Hits of a search by words: the scores are those of BM25, above 0 and without an upper bound.
+
+    Parameters
+    ----------
+    vectors
+        Vector of each record by its id, shape (d,), unit length.
+    """
+
+    vectors: Mapping[str, Vectors]
 
 
 @dataclass(frozen=True, kw_only=True)

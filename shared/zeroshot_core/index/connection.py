@@ -18,7 +18,13 @@ from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
 from zeroshot_core.checks import shown
-from zeroshot_core.errors import ConnectionFailedError, IndexLockedError, InvalidInputError, VectorIndexError
+from zeroshot_core.errors import (
+    ConnectionFailedError,
+    IndexLockedError,
+    InvalidInputError,
+    UnsupportedIndexError,
+    VectorIndexError,
+)
 from zeroshot_core.files import cause_of
 from zeroshot_core.index.uri import uri_and_token
 
@@ -37,6 +43,7 @@ LITE_CHANNEL = {"grpc.keepalive_time_ms": 2**31 - 1}
 _TIMEOUT = 8.0
 _DATABASE = re.compile(r"\w{1,255}", re.ASCII)
 _CALLS_AT_ONCE = 8
+_FIRST_BM25 = (2, 5)
 _GONE = ("statuscode.unavailable", "deadline_exceeded", "fail connecting to server", "server unavailable")
 _REFUSED = (
     "auth check failure",
@@ -267,6 +274,22 @@ class Connection:
                 return ask()
 
         return answer
+
+    def check_bm25(self) -> None:
+        """Refuse a server that doesn't index words.
+
+        Raises
+        ------
+        UnsupportedIndexError
+            If it is older than Milvus 2.5.
+        """
+        version = "" if self.is_lite else str(self.call("get_server_version"))
+        found = re.search(r"(\d+)\.(\d+)", version)
+        if found and (int(found[1]), int(found[2])) < _FIRST_BM25:
+            raise UnsupportedIndexError(
+                f"expected a Milvus with BM25 for lexical=True (a server of 2.5 or later, or a local file), "
+                f"got Milvus {version} at {self.address}; leave lexical out, or upgrade the server"
+            )
 
     def clear_remnant(self, collection: str) -> None:
         """Remove from a local file what a kill has left of a collection that is not there.

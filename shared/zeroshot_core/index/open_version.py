@@ -18,6 +18,7 @@ from zeroshot_core.index.collection import (
     Collection,
     ConceptName,
     Direction,
+    LexicalResult,
     SearchResult,
     check_ids,
     check_search,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from zeroshot_core.index.versions import VersionCatalog, VersionInfo
     from zeroshot_core.types import Floats, Vectors
 
-__all__ = ["ItemsAddress", "OpenVersion", "require_version"]
+__all__ = ["ItemsAddress", "OpenVersion", "require_lexical", "require_version"]
 
 _IDS_PER_READ = 4096
 # So many concepts are held in memory: at most some 10 MB, read in about a second.
@@ -95,6 +96,22 @@ class OpenVersion:
         """
         from_copy = self._catalog.connection.is_lite
         return self._items.begin_search(vectors, top_k, filter, from_copy=from_copy)
+
+    def begin_lexical_search(
+        self, texts: Sequence[str], top_k: int, filter: Filter | None = None
+    ) -> Callable[[], LexicalResult[Item]]:
+        """Begin to find the best items of each text by its words, in a version that indexes them.
+
+        An empty text finds nothing. Items of the caller's own (`with_items`) are not searched by words.
+
+        Returns
+        -------
+        Callable
+            Waits for the answer. Milvus Lite weighs words by their frequency in a segment, so that scores of
+            items written after the build, which lie in another segment, are not quite of the same measure.
+        """
+        limit = checks.whole("top_k", top_k, least=1, most=MAX_TOP_K)
+        return self._items.begin_lexical_search(texts, limit, filter)
 
     def nearest_items(self, vectors: Vectors, top_k: int) -> tuple[list[list[str]], list[Floats]]:
         """Ids and scores alone of the nearest items of each query vector, as of `search_items`."""
@@ -441,6 +458,22 @@ def require_version(collection: Collection, who: str) -> OpenVersion:
         raise InvalidInputError(
             f"expected an index made by VectorIndex.build for {who}, since it writes the items, got the "
             f"collection {collection.info.id!r} of another library; write to it through that library"
+        )
+    return collection
+
+
+def require_lexical(collection: Collection, who: str) -> OpenVersion:
+    """Return a version that indexes the words of its items, or refuse the collection.
+
+    Raises
+    ------
+    InvalidInputError
+        If the words are not indexed.
+    """
+    if not isinstance(collection, OpenVersion) or not collection.info.params.lexical:
+        raise InvalidInputError(
+            f"expected an index of words beside the vectors for {who}, got {collection.info.id!r} without; "
+            "build one by VectorIndex.connect(..., params=IndexParams(lexical=True))"
         )
     return collection
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from zeroshot_core.index.collection import MAX_TOP_K, SearchResult
+from zeroshot_core.index.collection import MAX_TOP_K, LexicalResult, SearchResult
 from zeroshot_core.index.filters import holds
 from zeroshot_core.index.mirror import Mirror
 from zeroshot_core.types import Item
@@ -119,6 +119,25 @@ class Overlay:
             return self._table.search(vectors, limit, filter, from_copy=from_copy)
 
         return lambda: _merged_records(own, near, top_k, begun(), deeper)
+
+    def begin_lexical_search(
+        self, texts: Sequence[str], top_k: int, filter: Filter | None
+    ) -> Callable[[], LexicalResult[Item]]:
+        """Begin to find the best items of the table by words; those over it are not searched by words."""
+        begun = self._table.begin_lexical_search(texts, min(top_k + len(self._hidden), MAX_TOP_K), filter)
+
+        def answer() -> LexicalResult[Item]:
+            found = begun()
+            kept = [[at for at, id_ in enumerate(ids) if id_ not in self._own.rows] for ids in found.ids]
+            kept = [places[:top_k] for places in kept]
+            return LexicalResult(
+                vectors=found.vectors,
+                ids=[[ids[at] for at in places] for ids, places in zip(found.ids, kept, strict=True)],
+                scores=[scores[places] for scores, places in zip(found.scores, kept, strict=True)],
+                records=[[row[at] for at in places] for row, places in zip(found.records, kept, strict=True)],
+            )
+
+        return answer
 
     def nearest(self, vectors: Vectors, top_k: int) -> Hits:
         """Ids and scores alone of the nearest items of each query vector."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+
 from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError, UnsupportedIndexError
 
@@ -84,6 +86,9 @@ class IndexParams:
     search
         HNSW: `ef`. IVF and SCANN: `nprobe`. SCANN: `reorder_k`. DISKANN: `search_list`. `ef`, `reorder_k`
         and `search_list` are raised to the number of hits asked for.
+    lexical
+        Whether the words of the items' texts are indexed too, by Milvus's BM25, for
+        `Retriever(lexical_weight=...)`: on Milvus Lite and servers of 2.5 or later.
 
     Raises
     ------
@@ -95,25 +100,29 @@ class IndexParams:
     metric: str = "COSINE"
     build: Mapping[str, Parameter] = field(default_factory=dict)
     search: Mapping[str, Parameter] = field(default_factory=dict)
+    lexical: bool = False
 
     def __post_init__(self) -> None:
         checks.choice("index_type", self.index_type, INDEX_TYPES)
         checks.choice("metric", self.metric, METRICS)
+        checks.flag("lexical", self.lexical)
         for when, allowed in (("build", _BUILD[self.index_type]), ("search", _SEARCH[self.index_type])):
             given = _checked_parameters(self.index_type, when, getattr(self, when), allowed)
             object.__setattr__(self, when, MappingProxyType(given))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return IndexParams, (self.index_type, self.metric, dict(self.build), dict(self.search))
+        return IndexParams, (self.index_type, self.metric, dict(self.build), dict(self.search), self.lexical)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionary from which ``IndexParams(**d)`` makes the same parameters."""
-        return {
+        values: dict[str, Any] = {
             "index_type": self.index_type,
             "metric": self.metric,
             "build": dict(self.build),
             "search": dict(self.search),
         }
+        # Ids of versions are made of this: those without words keep theirs.
+        return values | ({"lexical": True} if self.lexical else {})
 
     def check_target(self, *, is_lite: bool) -> None:
         """Refuse an index type that the target cannot build.
@@ -183,11 +192,14 @@ class IndexParams:
 
 
 def to_scores(distances: Floats, metric: str) -> Floats:
-    """Turn what Milvus returns into cosine similarities: higher is better, at most 1.
+    """Turn what Milvus returns into cosine similarities or BM25 scores: higher is better.
 
     For unit vectors the squared Euclidean distance, which Milvus returns for L2, is ``2 - 2 cos``, so
-    ``cos = 1 - d / 2``. Cosine and inner product are similarities already.
+    ``cos = 1 - d / 2``. Cosine and inner product are similarities already. BM25 is a score on a server, and
+    its negative on Milvus Lite.
     """
+    if metric == "BM25":
+        return np.abs(distances)
     return 1.0 - distances / 2.0 if metric == "L2" else distances
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 import numpy as np
 
-from zeroshot_core.index.collection import Record, SearchResult, check_ids, check_search
+from zeroshot_core.index.collection import LexicalResult, Record, SearchResult, check_ids, check_search
 from zeroshot_core.index.connection import begin_each
 from zeroshot_core.index.filters import (
     Filter,
@@ -22,7 +22,7 @@ from zeroshot_core.index.filters import (
 )
 from zeroshot_core.index.mirror import Mirror
 from zeroshot_core.index.params import to_scores
-from zeroshot_core.index.schema import TEXT_BYTES
+from zeroshot_core.index.schema import LEXICAL, TEXT_BYTES
 from zeroshot_core.types import Item
 
 if TYPE_CHECKING:
@@ -194,6 +194,51 @@ class RecordTable(Generic[Record]):
         """Ids and scores alone of the nearest records of each query vector; see `search`."""
         return self._nearest(check_search(vectors, top_k, self._dimension), top_k, "")
 
+    def begin_lexical_search(
+        self, texts: Sequence[str], top_k: int, filter: Filter | None
+    ) -> Callable[[], LexicalResult[Record]]:
+        """Begin to find the best records of each text by its words; an empty text finds nothing.
+
+        Milvus Lite counts words by segment: what was written since the last flush has statistics of its own.
+        """
+        expression, fields = render(filter, self._columns), (*self._kind.fields, "vector")
+        asked = [row for row, text in enumerate(texts) if text.strip()]
+        step = max(1, self._rows_per_read(fields) // top_k)
+        parts = ([texts[row] for row in asked[at : at + step]] for at in range(0, len(asked), step))
+
+        def begin(part: Sequence[str]) -> Callable[[], Any]:
+            return self._connection.begin(
+                "search",
+                self._collection,
+                is_alone=False,
+                data=part,
+                anns_field=LEXICAL,
+                limit=top_k,
+                filter=expression,
+                output_fields=list(fields),
+                search_params={"metric_type": "BM25"},
+            )
+
+        begun = begin_each(begin, parts)
+
+        def answer() -> LexicalResult[Record]:
+            hits = [hits for part in begun for hits in part]
+            found = self._whole(hits, "BM25")
+            rows = zip(chain.from_iterable(found.ids), chain.from_iterable(hits), strict=True)
+            result = LexicalResult[Record](
+                ids=[[] for _ in texts],
+                scores=[np.zeros(0) for _ in texts],
+                records=[[] for _ in texts],
+                vectors={id_: np.asarray(hit["entity"]["vector"], dtype=np.float32) for id_, hit in rows},
+            )
+            for place, row in enumerate(asked):
+                result.ids[row] = found.ids[place]
+                result.scores[row] = found.scores[place]
+                result.records[row] = found.records[place]
+            return result
+
+        return answer
+
     def search_linked(
         self, vectors: Vectors, concept_ids: Sequence[Sequence[str]], top_k: int, filter: Filter | None
     ) -> SearchResult[Record]:
@@ -282,7 +327,7 @@ class RecordTable(Generic[Record]):
             part = queries[start : start + step]
             answer = self._begin_hits(part, top_k, expression, ("id",), is_alone=True)()
             ids += [list(hits.ids) for hits in answer]
-            scores += self._scores(answer)
+            scores += _scores(answer, self._params.metric)
         return ids, scores
 
     def _begin_whole(
@@ -296,7 +341,7 @@ class RecordTable(Generic[Record]):
         begun = begin_each(
             lambda part: self._begin_hits(part, top_k, expression, fields, is_alone=is_alone), parts
         )
-        return lambda: self._whole([hits for answer in begun for hits in answer])
+        return lambda: self._whole([hits for answer in begun for hits in answer], self._params.metric)
 
     def _begin_hits(
         self, queries: Vectors, top_k: int, expression: str, fields: Sequence[str], *, is_alone: bool
@@ -315,19 +360,15 @@ class RecordTable(Generic[Record]):
             search_params=self._params.search_options(top_k),
         )
 
-    def _whole(self, answer: Sequence[Any]) -> SearchResult[Record]:
+    def _whole(self, answer: Sequence[Any], metric: str) -> SearchResult[Record]:
         known: dict[str, Record] = {}
         ids = [list(hits.ids) for hits in answer]
         for key, hit in zip(chain.from_iterable(ids), chain.from_iterable(answer), strict=True):
             if key not in known:
                 known[key] = self._kind.record(hit["entity"])
         return SearchResult(
-            ids=ids, scores=self._scores(answer), records=[[known[key] for key in found] for found in ids]
+            ids=ids, scores=_scores(answer, metric), records=[[known[key] for key in found] for found in ids]
         )
-
-    def _scores(self, answer: Any) -> list[Floats]:
-        distances = [np.asarray(hits.distances, dtype=np.float64) for hits in answer]
-        return [to_scores(each, self._params.metric) for each in distances]
 
     def _with_records(self, ids: list[list[str]], scores: list[Floats]) -> SearchResult[Record]:
         records = self.get({key for found in ids for key in found})
@@ -399,6 +440,11 @@ class RecordTable(Generic[Record]):
 
     def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
         return self._connection.call(method, self._collection, *args, **kwargs)
+
+
+def _scores(answer: Any, metric: str) -> list[Floats]:
+    distances = [np.asarray(hits.distances, dtype=np.float64) for hits in answer]
+    return [to_scores(each, metric) for each in distances]
 
 
 def _largest_text(rows: Sequence[Row]) -> int:

@@ -1,7 +1,8 @@
 """The four collections of a version: their fields, limits and indexes, and their rows.
 
 ========== ============================================================================================
-items      id, vector, text, concepts (array of strings), metadata (JSON)
+items      id, vector, text, concepts (array of strings), metadata (JSON); where words are indexed, lexical:
+           a sparse vector, which Milvus's BM25 function makes of the text
 concepts   id, vector, name, type, description, synonyms (array of strings), position in the graph
 relations  id (a hash), vector, head, type, tail, weight, sources (array of strings), position
 names      id (`name_id`), vector, concept, text: each name and synonym; empty if the vectors of the
@@ -41,6 +42,7 @@ __all__ = [
     "CONCEPTS",
     "ITEMS",
     "KINDS",
+    "LEXICAL",
     "NAMES",
     "RELATIONS",
     "SCHEMA_VERSION",
@@ -60,6 +62,7 @@ Row: TypeAlias = dict[str, Any]
 """What the client of Milvus takes and returns for one row."""
 
 SCHEMA_VERSION = 4
+LEXICAL = "lexical"
 KEY_BYTES = 512
 TEXT_BYTES = 65535
 MAX_STRINGS = 4096
@@ -242,16 +245,28 @@ KINDS: tuple[RecordKind[Any], ...] = (ITEMS, CONCEPTS, RELATIONS, NAMES)
 
 
 def create_collection(
-    connection: Connection, collection: str, kind: RecordKind[Any], dimension: int, properties: dict[str, str]
+    connection: Connection,
+    collection: str,
+    kind: RecordKind[Any],
+    dimension: int,
+    properties: dict[str, str],
+    params: IndexParams,
 ) -> None:
     """Make an empty collection without indexes."""
-    from pymilvus import DataType, MilvusClient
+    from pymilvus import DataType, Function, FunctionType, MilvusClient
+
+    is_lexical = params.lexical and kind is ITEMS
 
     schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
     schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=KEY_BYTES)
     schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
     for name in (*kind.fields[1:], "content_hash"):
-        _add_field(schema, name)
+        _add_field(schema, name, **({"enable_analyzer": True} if is_lexical and name == "text" else {}))
+    if is_lexical:
+        schema.add_field(LEXICAL, DataType.SPARSE_FLOAT_VECTOR)
+        schema.add_function(
+            Function("bm25", FunctionType.BM25, input_field_names=["text"], output_field_names=[LEXICAL])
+        )
     if kind.is_placed:
         schema.add_field("position", DataType.INT64)
     connection.clear_remnant(collection)
@@ -279,6 +294,8 @@ def create_indexes(
 
     indexes = MilvusClient.prepare_index_params()
     indexes.add_index("vector", **params.build_options(dimension, n_rows, is_lite=connection.is_lite))
+    if params.lexical and kind is ITEMS:
+        indexes.add_index(LEXICAL, index_type="SPARSE_INVERTED_INDEX", metric_type="BM25")
     for name in kind.indexed:
         # A server picks the scalar index that its release has; Milvus Lite wants the name.
         indexes.add_index(name, index_type="INVERTED" if connection.is_lite else "")
@@ -288,7 +305,7 @@ def create_indexes(
     connection.call("load_collection", collection)
 
 
-def _add_field(schema: Any, name: str) -> None:
+def _add_field(schema: Any, name: str, **options: Any) -> None:
     from pymilvus import DataType
 
     if name in _ARRAY_FIELDS:
@@ -304,7 +321,8 @@ def _add_field(schema: Any, name: str) -> None:
     elif name == "weight":
         schema.add_field(name, DataType.DOUBLE)
     else:
-        schema.add_field(name, DataType.VARCHAR, max_length=TEXT_BYTES if name in _TEXT_FIELDS else KEY_BYTES)
+        length = TEXT_BYTES if name in _TEXT_FIELDS else KEY_BYTES
+        schema.add_field(name, DataType.VARCHAR, max_length=length, **options)
 
 
 def _hash(*parts: str) -> str:

@@ -25,7 +25,7 @@ from zeroshot_core.graph import (
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats, Ints
 
-__all__ = ["ActivatedGraph", "Activation", "Spread", "Spreading"]
+__all__ = ["ActivatedGraph", "Activation", "Spread", "Spreading", "unmoved"]
 
 Spread: TypeAlias = Literal["hops", "pagerank"]
 
@@ -180,3 +180,9 @@ class Activation:
     def paths(self, query: int, targets: Iterable[str]) -> dict[str, Path]:
         """Find the strongest path from one query's seeds to each target that it activates."""
         return self.over.paths(self.seeds[query], targets, self.by(query))
+
+
+def unmoved(n_queries: int) -> Activation:
+    """Activation of no concept, for queries whose hits shall owe nothing to a graph."""
+    empty = ActivatedGraph(KnowledgeGraph(), Spreading())
+    return Activation(over=empty, seeds=[{}] * n_queries, values=sparse.csr_matrix((n_queries, 0)))

@@ -1,8 +1,8 @@
-"""What may become a hit for each query: its nearest items, and the nearest linked to its concepts."""
+"""What may become a hit for each query: its nearest items, the best by words, the nearest over concepts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,11 +11,13 @@ from scipy import sparse
 
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.graph.matrices import entries_of
-from zeroshot_core.retrieval.scoring import fuse, highest_overlap, overlap_scores
+from zeroshot_core.index.collection import SearchResult
+from zeroshot_core.retrieval.scoring import Weights, fuse, highest_overlap, lexical_scores, overlap_scores
 from zeroshot_core.types import Item
 
 if TYPE_CHECKING:
-    from zeroshot_core.index import Collection, Filter, SearchResult
+    from zeroshot_core.index import Collection, Filter
+    from zeroshot_core.index.collection import LexicalResult
     from zeroshot_core.retrieval.activation import Activation
     from zeroshot_core.types import Floats, Ints, Vectors
 
@@ -41,11 +43,14 @@ class Candidates:
         Cosine similarities to the query, shape (m,).
     graph
         `overlap_scores`, shape (m,).
+    lexical
+        `lexical_scores`, shape (m,): 0 for what is not among the best by words.
     """
 
     items: Sequence[Item]
     vector: Floats
     graph: Floats
+    lexical: Floats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,12 +68,15 @@ class Pool:
         For each query, the rows of its candidates.
     similarities
         For each query, the cosine similarities of its candidates, in the same order.
+    lexical
+        For each query, `lexical_scores` by id; none at all where words don't count.
     """
 
     items: Sequence[Item]
     concepts: sparse.csr_matrix
     rows: Sequence[Ints]
     similarities: Sequence[Floats]
+    lexical: Sequence[Mapping[str, float]] = ()
 
 
 def n_near(top_k: int) -> int:
@@ -83,7 +91,9 @@ def gather(
     activation: Activation,
     top_k: int,
     filter: Filter | None,
-    graph_weight: float | None = None,
+    weights: Weights | None = None,
+    *,
+    words: LexicalResult[Item] | None = None,
 ) -> list[Candidates]:
     """Score each query's nearest items, and the nearest linked to concepts active but rare among those.
 
@@ -93,19 +103,21 @@ def gather(
         The `n_near` items nearest to each query.
     vectors
         Shape (q, d).
-    graph_weight
-        Where it is given, linked items are sought only where they could change the best `top_k`.
+    weights
+        Where they are given, linked items are sought only where they could change the best `top_k`.
+    words
+        The best items of each query by words, which are candidates too.
     """
-    pool = nearest(near, activation.graph)
+    pool = nearest(near, activation.graph, words, vectors)
     found: list[Candidates] = []
     links: list[list[str]] = []
     for query in range(len(vectors)):
         # One at a time: it is as long as the graph.
         own_activation = activation.by(query)
         own = _scored(pool, query, own_activation)
-        is_open = len(own.items) >= n_near(top_k) and (
-            graph_weight is None or not is_settled(own, own_activation, graph_weight, top_k)
-        )
+        is_open = len(near.ids[query]) >= n_near(top_k)
+        if is_open and weights is not None:
+            is_open = not is_settled(own, float(near.scores[query][-1]), own_activation, weights, top_k)
         rows = best_links(pool, activation.values, query, _N_LINKS) if is_open else []
         found.append(own)
         links.append([activation.graph.concept_ids[row] for row in rows])
@@ -118,28 +130,42 @@ def gather(
     ]
 
 
-def is_settled(near: Candidates, activation: Floats, graph_weight: float, top_k: int) -> bool:
-    """Whether no item but these, which are the nearest, can come before the last of their best `top_k`.
+def is_settled(found: Candidates, farthest: float, activation: Floats, weights: Weights, top_k: int) -> bool:
+    """Whether no item but these can come before the last of their best `top_k`.
 
-    No other is nearer than the last of them, nor overlaps more with the activation than `highest_overlap`.
+    No other is nearer than the `farthest` of the nearest items, nor overlaps more with the activation than
+    `highest_overlap`, nor is among the best by words.
     """
-    scores = fuse(near.vector, near.graph, graph_weight)
+    scores = fuse(found.vector, found.graph, weights.graph, found.lexical, weights.lexical)
     least = np.partition(scores, -top_k)[-top_k]
-    most = fuse(near.vector[-1], highest_overlap(activation), graph_weight)
+    most = fuse(np.array(farthest), highest_overlap(activation), weights.graph, 0.0, weights.lexical)
     return bool(most < least)
 
 
 def _scored(pool: Pool, query: int, activation: Floats) -> Candidates:
     rows = pool.rows[query]
+    items = [pool.items[row] for row in rows.tolist()]
+    words = pool.lexical[query] if pool.lexical else {}
     return Candidates(
-        items=[pool.items[row] for row in rows.tolist()],
+        items=items,
         vector=pool.similarities[query],
         graph=overlap_scores(activation, pool.concepts, rows),
+        lexical=np.array([words.get(item.id, 0.0) for item in items]) if words else np.zeros(len(items)),
     )
 
 
-def nearest(found: SearchResult[Item], graph: KnowledgeGraph) -> Pool:
-    """Pool what a vector search found."""
+def nearest(
+    found: SearchResult[Item],
+    graph: KnowledgeGraph,
+    words: LexicalResult[Item] | None = None,
+    vectors: Vectors | None = None,
+) -> Pool:
+    """Pool what a vector search found, and behind it what words did for queries of vectors (q, d)."""
+    lexical: list[dict[str, float]] = []
+    if words is not None and vectors is not None:
+        found = _joined(found, words, vectors)
+        scores = (lexical_scores(each).tolist() for each in words.scores)
+        lexical = [dict(zip(ids, row, strict=True)) for ids, row in zip(words.ids, scores, strict=True)]
     by_id = {item.id: item for items in found.records for item in items}
     row_of = {id_: row for row, id_ in enumerate(by_id)}
     return Pool(
@@ -147,7 +173,23 @@ def nearest(found: SearchResult[Item], graph: KnowledgeGraph) -> Pool:
         concepts=_links(graph, list(by_id.values())),
         rows=[np.array([row_of[id_] for id_ in ids], dtype=np.int64) for ids in found.ids],
         similarities=found.scores,
+        lexical=lexical,
     )
+
+
+def _joined(near: SearchResult[Item], words: LexicalResult[Item], vectors: Vectors) -> SearchResult[Item]:
+    """Give each query what it found by words alone too, with the cosine similarities to it."""
+    joined = SearchResult[Item](ids=[], scores=[], records=[])
+    for query, own in enumerate(near.ids):
+        known = set(own)
+        new = [place for place, id_ in enumerate(words.ids[query]) if id_ not in known]
+        ids = [words.ids[query][place] for place in new]
+        rows = np.array([words.vectors[id_] for id_ in ids], dtype=np.float32)
+        cosines = rows.reshape(-1, vectors.shape[1]) @ vectors[query]
+        joined.ids.append([*own, *ids])
+        joined.scores.append(np.concatenate([near.scores[query], cosines]))
+        joined.records.append([*near.records[query], *(words.records[query][place] for place in new)])
+    return joined
 
 
 def best_links(pool: Pool, spread: sparse.csr_matrix, query: int, n_links: int) -> list[int]:
@@ -196,6 +238,7 @@ def add_linked(pool: Pool, linked: SearchResult[Item], graph: KnowledgeGraph) ->
         concepts=pool.concepts if more_concepts is None else more_concepts,
         rows=rows,
         similarities=similarities,
+        lexical=pool.lexical,
     )
 
 

@@ -1,4 +1,4 @@
-"""How much the graph counts, learned from queries whose right items are known."""
+"""How much the graph and the words count, learned from queries whose right items are known."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["LearnedFusion", "learn_fusion"]
 
 _GRAPH_WEIGHTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+_LEXICAL_WEIGHTS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
 _FEWEST_QUERIES = 10
 
 
@@ -30,7 +31,9 @@ class LearnedFusion:
     Parameters
     ----------
     graph_weight
-        In [0, 1]; 0 if the graph didn't clearly help.
+        In [0, 1]; 0 if neither graph nor words clearly helped.
+    lexical_weight
+        In [0, 1]; the same, and 0 where words are not indexed.
     relation_weights
         0 for the relation type that is better not followed, if there is one.
     mrr, mrr_vectors_only
@@ -40,6 +43,7 @@ class LearnedFusion:
     """
 
     graph_weight: float
+    lexical_weight: float = 0.0
     relation_weights: Mapping[str, float] = field(default_factory=dict)
     mrr: float
     mrr_vectors_only: float
@@ -54,17 +58,18 @@ def learn_fusion(
     *,
     random_state: int = 0,
 ) -> LearnedFusion:
-    """Learn `graph_weight`, and whether to leave a relation type out, from queries with known answers.
+    """Learn `graph_weight`, `lexical_weight`, and whether to leave a relation type out.
 
-    Each pair of weights is scored by the mean reciprocal rank of the first right item among the retriever's
-    `top_k`; a query that is itself an item of the index does not find itself. Half of the queries choose
-    weights for the other half: if those gain less than two standard errors over the vectors alone, the graph
-    weight is 0, with which the ranking is exactly that of the vectors.
+    They are learned from queries with known answers. Each choice of weights is scored by the mean reciprocal
+    rank of the first right item among the retriever's `top_k`; a query that is itself an item of the index
+    does not find itself. Half of the queries choose weights for the other half: if those gain less than two
+    standard errors over the vectors alone, both weights are 0, with which the ranking is exactly that of the
+    vectors.
 
     Parameters
     ----------
     retriever
-        With a graph in memory; its own weights do not matter.
+        With a graph in memory, or over a version that indexes words; its own weights do not matter.
     relevant_ids
         For each query the ids of its right items, at least one.
     random_state
@@ -73,7 +78,8 @@ def learn_fusion(
     Raises
     ------
     InvalidInputError
-        If the retriever has no graph in memory, there are fewer than ten queries, or not as many answers.
+        If the retriever has neither a graph in memory nor words, there are fewer than ten queries, or not as
+        many answers.
     """
     queries = list(queries)
     _check(retriever, queries, relevant_ids)
@@ -82,12 +88,13 @@ def learn_fusion(
     gains = _held_out_gains(table, random_state)
     error = float(gains.std() / np.sqrt(len(gains)))
     helps = gains.mean() > 2 * error
-    setting, place = _best(table) if helps else (0, 0)
+    setting, words, place = _best(table) if helps else (0, 0, 0)
     return LearnedFusion(
         graph_weight=_GRAPH_WEIGHTS[place],
+        lexical_weight=_LEXICAL_WEIGHTS[words],
         relation_weights=settings[setting],
-        mrr=float(table[setting, place].mean()),
-        mrr_vectors_only=float(table[0, 0].mean()),
+        mrr=float(table[setting, words, place].mean()),
+        mrr_vectors_only=float(table[0, 0, 0].mean()),
         gain=float(gains.mean()),
         gain_error=error,
     )
@@ -96,7 +103,7 @@ def learn_fusion(
 def _check(
     retriever: Retriever, queries: Sequence[str | Item], relevant_ids: Sequence[Collection[str]]
 ) -> None:
-    if len(retriever.graph) == 0:
+    if len(retriever.graph) == 0 and not retriever.has_words:
         raise InvalidInputError("expected a retriever with a graph in memory, got none; give it graph=...")
     if len(queries) < _FEWEST_QUERIES or len(relevant_ids) != len(queries):
         raise InvalidInputError(
@@ -123,40 +130,47 @@ def _reciprocal_ranks(
     queries: Sequence[str | Item],
     relevant_ids: Sequence[Collection[str]],
 ) -> Floats:
-    """1 / rank of the first right item by graph weight and query, 0 beyond `top_k`, shape (weights, q)."""
+    """1 / rank of the first right item, 0 beyond `top_k`, shape (lexical weights, graph weights, q)."""
     found = retriever.weighted(relation_weights=relation_weights).candidates(
         queries, top_k=retriever.top_k + 1
     )
-    table = np.zeros((len(_GRAPH_WEIGHTS), len(queries)))
+    lexical_weights = _LEXICAL_WEIGHTS if retriever.has_words else (0.0,)
+    table = np.zeros((len(lexical_weights), len(_GRAPH_WEIGHTS), len(queries)))
     for row, (query, each, right) in enumerate(zip(queries, found, relevant_ids, strict=True)):
-        table[:, row] = _ranked(each, query.id if isinstance(query, Item) else None, right, retriever.top_k)
+        own_id = query.id if isinstance(query, Item) else None
+        for words, weight in enumerate(lexical_weights):
+            table[words, :, row] = _ranked(each, own_id, right, retriever.top_k, weight)
     return table
 
 
-def _ranked(found: Candidates, own_id: str | None, right: Collection[str], top_k: int) -> list[float]:
+def _ranked(
+    found: Candidates, own_id: str | None, right: Collection[str], top_k: int, lexical_weight: float
+) -> list[float]:
     """1 / rank of the first right item by graph weight, ties by id as in the ranking."""
     places = sorted(range(len(found.items)), key=lambda place: found.items[place].id)
     kept = np.array([place for place in places if found.items[place].id != own_id], dtype=np.int64)
     is_right = np.array([found.items[place].id in right for place in kept], dtype=bool)
     if not is_right.any():
         return [0.0] * len(_GRAPH_WEIGHTS)
-    scores = (np.round(fuse(found.vector, found.graph, weight)[kept], 6) for weight in _GRAPH_WEIGHTS)
+    fused = (
+        fuse(found.vector, found.graph, weight, found.lexical, lexical_weight) for weight in _GRAPH_WEIGHTS
+    )
+    scores = (np.round(each[kept], 6) for each in fused)
     ranks = [1 + int(is_right[np.argsort(-each, kind="stable")].argmax()) for each in scores]
     return [1.0 / rank if rank <= top_k else 0.0 for rank in ranks]
 
 
-def _best(table: Floats) -> tuple[int, int]:
-    """Find the setting and the place of the graph weight with the best mean, the first of equal ones."""
-    setting, place = np.unravel_index(int(table.mean(axis=2).argmax()), table.shape[:2])
-    return int(setting), int(place)
+def _best(table: Floats) -> tuple[int, int, int]:
+    """Find the setting and the places of both weights with the best mean, the first of equal ones."""
+    setting, words, place = np.unravel_index(int(table.mean(axis=3).argmax()), table.shape[:3])
+    return int(setting), int(words), int(place)
 
 
 def _held_out_gains(table: Floats, random_state: int) -> Floats:
     """For each query what the weights chosen on the other half gain over the vectors alone."""
-    n_queries = table.shape[2]
+    n_queries = table.shape[3]
     halves = np.array_split(np.random.default_rng(random_state).permutation(n_queries), 2)
     gains = np.zeros(n_queries)
     for chosen_on, tried_on in (halves, halves[::-1]):
-        setting, place = _best(table[:, :, chosen_on])
-        gains[tried_on] = table[setting, place, tried_on] - table[0, 0, tried_on]
+        gains[tried_on] = table[_best(table[..., chosen_on])][tried_on] - table[0, 0, 0, tried_on]
     return gains

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from zeroshot_core.index import SearchResult
     from zeroshot_core.retrieval.activation import ActivatedGraph, Activation
     from zeroshot_core.retrieval.candidates import Candidates
+    from zeroshot_core.retrieval.scoring import Weights
     from zeroshot_core.types import Floats
 
 __all__ = ["best_concepts", "best_items", "item_hit", "vector_hits"]
@@ -37,13 +38,16 @@ def best_items(
     found: Candidates,
     query: int,
     activation: Activation,
-    graph_weight: float,
+    weights: Weights,
     top_k: int,
     *,
     with_paths: bool = True,
 ) -> list[Hit]:
-    """Fuse both parts of the candidates of one query, rank them, ties by id, and explain the best."""
-    items, scores = found.items, fuse(found.vector, found.graph, graph_weight)
+    """Fuse all parts of the candidates of one query, rank them, ties by id, and explain the best."""
+    items = found.items
+    scores = fuse(found.vector, found.graph, weights.graph, found.lexical, weights.lexical)
+    parts = {"vector": found.vector, "graph": found.graph}
+    parts |= {"lexical": found.lexical} if weights.lexical else {}
     kept = _best(scores, [item.id for item in items], top_k)
     concepts = (id_ for place in kept for id_ in items[place].concepts)
     paths = activation.paths(query, concepts) if with_paths else {}
@@ -51,7 +55,7 @@ def best_items(
         item_hit(
             items[place],
             float(scores[place]),
-            parts={"vector": float(found.vector[place]), "graph": float(found.graph[place])},
+            parts={name: float(part[place]) for name, part in parts.items()},
             path=_item_path(items[place], activation.seeds[query], paths, activation.over),
         )
         for place in kept

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from zeroshot_core import checks
 from zeroshot_core.types import Content, Item, repaired_items
 
-__all__ = ["check_queries", "content_of"]
+__all__ = ["check_queries", "content_of", "words_of"]
 
 
 def check_queries(queries: Sequence[str | Item]) -> list[str | Item]:
@@ -22,3 +22,8 @@ def check_queries(queries: Sequence[str | Item]) -> list[str | Item]:
 def content_of(query: str | Item) -> Content:
     """Give what the encoder takes."""
     return query.content if isinstance(query, Item) else query
+
+
+def words_of(query: str | Item) -> str:
+    """Give what is searched by words; empty for an image."""
+    return query.text or "" if isinstance(query, Item) else query

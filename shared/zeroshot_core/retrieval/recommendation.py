@@ -132,6 +132,7 @@ def recommend(
     found = retriever.retrieve(
         [_query(profile, known) for profile in profiles],
         top_k=n_wanted + max(len(profile.members) for profile in profiles),
+        lexical_weight=0.0,  # a profile has no words
         filter=filter,
         vectors=_profile_vectors(profiles, known, dislike_weight),
     )

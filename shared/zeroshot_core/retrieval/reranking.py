@@ -14,7 +14,7 @@ from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.retrieval.candidates import Candidates
 from zeroshot_core.retrieval.hits import best_items, item_hit
 from zeroshot_core.retrieval.queries import check_queries, content_of
-from zeroshot_core.retrieval.scoring import check_graph_weight, overlap_scores, seed_weights
+from zeroshot_core.retrieval.scoring import Weights, check_graph_weight, overlap_scores, seed_weights
 
 if TYPE_CHECKING:
     from zeroshot_core.retrieval.retriever import Retriever
@@ -33,7 +33,7 @@ def rerank(
     top_k: int | None = None,
     graph_weight: float | None = None,
 ) -> list[Hit]:
-    """Rank items by the score that `retriever` gives its own hits, whoever found them.
+    """Rank items by the score that `retriever` gives its own hits by vectors and graph, whoever found them.
 
     An item that is indexed with the same text has the vector of the index, and its concepts unless it brings
     its own; another one without concepts has the five nearest ones of its text, as a query has, weighted by
@@ -76,8 +76,9 @@ def rerank(
     activation = retriever.reach(queries, wanted)
     rows = _unit_rows(activation.graph, links)
     linked = [replace(item, concepts=_telling(link)) for item, link in zip(items, links, strict=True)]
-    found = Candidates(items=linked, vector=cosines, graph=overlap_scores(activation.by(0), rows))
-    return best_items(found, 0, activation, weight, top_k)
+    graph = overlap_scores(activation.by(0), rows)
+    found = Candidates(items=linked, vector=cosines, graph=graph, lexical=np.zeros(len(items)))
+    return best_items(found, 0, activation, Weights(weight, 0.0), top_k)
 
 
 def _looked_up(retriever: Retriever, items: Sequence[Item]) -> tuple[list[Item], Vectors]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property
@@ -14,15 +14,17 @@ from zeroshot_core.encoders import Encoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph, check_relation_weights
 from zeroshot_core.index.collection import CollectionInfo, require_graph
-from zeroshot_core.retrieval.activation import ActivatedGraph, Activation, Spread, Spreading
+from zeroshot_core.index.open_version import OpenVersion, require_lexical
+from zeroshot_core.retrieval.activation import ActivatedGraph, Activation, Spread, Spreading, unmoved
 from zeroshot_core.retrieval.candidates import Candidates, gather, n_near
 from zeroshot_core.retrieval.hits import best_concepts, best_items, vector_hits
-from zeroshot_core.retrieval.queries import check_queries, content_of
-from zeroshot_core.retrieval.scoring import check_graph_weight, seed_weights
+from zeroshot_core.retrieval.queries import check_queries, content_of, words_of
+from zeroshot_core.retrieval.scoring import Weights, check_graph_weight, check_lexical_weight, seed_weights
 from zeroshot_core.types import Concept, Evidence, Hit, Item
 
 if TYPE_CHECKING:
-    from zeroshot_core.index import Collection, Filter, GraphCollection, OpenVersion
+    from zeroshot_core.index import Collection, Filter, GraphCollection
+    from zeroshot_core.index.collection import LexicalResult
     from zeroshot_core.types import Vectors
 
 __all__ = ["Retriever"]
@@ -38,7 +40,9 @@ class Retriever:
     are the items nearest to the query, and the nearest of those linked to three concepts that are active but
     rare among the first (`candidates.best_links`), where such an item could be among the hits. Each gets
     ``score = (1 - graph_weight) * vector + graph_weight * graph`` from its cosine similarity and
-    `scoring.overlap_scores`.
+    `scoring.overlap_scores`. With a `lexical_weight` the items best by words are candidates too, and
+    ``(1 - lexical_weight) * vector + lexical_weight * lexical`` takes the place of ``vector``
+    (`scoring.lexical_scores`).
 
     Parameters
     ----------
@@ -53,6 +57,9 @@ class Retriever:
         Hits for each query.
     graph_weight
         Share of the graph in the score, from 0 (vectors only) to 1.
+    lexical_weight
+        Share of words, by Milvus's BM25, in what the text says: from 0 (vectors only) to 1. Above 0 it needs
+        a version that indexes words (`IndexParams(lexical=True)`).
     n_hops
         Relations that an activation may cross.
     decay
@@ -67,8 +74,8 @@ class Retriever:
     Raises
     ------
     InvalidInputError
-        If a parameter is out of range, a relation type is not in the graph, or the graph is not that of the
-        version.
+        If a parameter is out of range, a relation type is not in the graph, the graph is not that of the
+        version, or words shall count that are not indexed.
     FingerprintMismatchError
         If the encoder is not that of the version.
     """
@@ -81,6 +88,7 @@ class Retriever:
         *,
         top_k: int = 10,
         graph_weight: float = 0.3,
+        lexical_weight: float = 0.0,
         n_hops: int = 2,
         decay: float = 0.5,
         spread: Spread = "hops",
@@ -102,6 +110,7 @@ class Retriever:
         self.graph = KnowledgeGraph() if graph is None else graph
         self.top_k = checks.whole("top_k", top_k, least=1)
         self.graph_weight = check_graph_weight(graph_weight)
+        self.lexical_weight = self._checked_words(lexical_weight)
         self.spreading = Spreading(
             spread=spread,
             n_hops=n_hops,
@@ -115,6 +124,7 @@ class Retriever:
         *,
         top_k: int | None = None,
         graph_weight: float | None = None,
+        lexical_weight: float | None = None,
         filter: Filter | None = None,
         vectors: Vectors | None = None,
         with_paths: bool = True,
@@ -137,7 +147,7 @@ class Retriever:
         -------
         list of list of Hit
             For each query `top_k` hits (or all that the filter leaves, if fewer), best first, ties by id.
-            With a `graph_weight` of 0 these are ranking and scores of the vector search alone.
+            With weights of 0 these are ranking and scores of the vector search alone.
 
         Raises
         ------
@@ -149,41 +159,37 @@ class Retriever:
         """
         with_paths = checks.flag("with_paths", with_paths)
         top_k = self.top_k if top_k is None else checks.whole("top_k", top_k, least=1)
-        weight = self.graph_weight if graph_weight is None else check_graph_weight(graph_weight)
+        weights = self._weights(graph_weight, lexical_weight)
         checked = check_queries(queries)
         if not checked:
             return []
         vectors = self._vectors(checked, vectors)
-        if weight == 0 or not self.has_graph:
-            return vector_hits(self.version.search_items(vectors, top_k, filter))
+        begun = self._begin(checked, vectors, top_k, filter, weights)
         # A server searches while the activation spreads.
-        nearest = self.version.begin_search(vectors, n_near(top_k), filter)
-        activation = self.reach(checked, vectors)
-        candidates = gather(self.version, nearest(), vectors, activation, top_k, filter, weight)
-        return [
-            best_items(each, query, activation, weight, top_k, with_paths=with_paths)
-            for query, each in enumerate(candidates)
-        ]
+        activation = self.reach(checked, vectors) if weights.graph else None
+        return begun(activation, with_paths)
 
     def candidates(
         self, queries: Sequence[str | Item], *, top_k: int | None = None, filter: Filter | None = None
     ) -> list[Candidates]:
-        """Find all that may become one of the `top_k` hits of each query, with both parts of its score.
+        """Find all that may become one of the `top_k` hits of each query, with all parts of its score.
 
         Raises
         ------
         InvalidInputError
-            If a query or `top_k` is wrong, or there is no graph.
+            If a query or `top_k` is wrong, or there is neither a graph nor an index of words.
         """
         top_k = self.top_k if top_k is None else checks.whole("top_k", top_k, least=1)
         checked = check_queries(queries)
-        self._require_graph()
+        if not self.has_words:
+            self._require_graph()
         if not checked:
             return []
         vectors = self._vectors(checked, None)
         nearest = self.version.begin_search(vectors, n_near(top_k), filter)
-        activation = self.reach(checked, vectors)
-        return gather(self.version, nearest(), vectors, activation, top_k, filter)
+        words = self._begin_words(checked, top_k, filter)() if self.has_words else None
+        activation = self.reach(checked, vectors) if self.has_graph else unmoved(len(checked))
+        return gather(self.version, nearest(), vectors, activation, top_k, filter, words=words)
 
     def related_concepts(
         self,
@@ -235,6 +241,7 @@ class Retriever:
         top_k: int | None = None,
         n_concepts: int = 5,
         graph_weight: float | None = None,
+        lexical_weight: float | None = None,
         filter: Filter | None = None,
         vectors: Vectors | None = None,
     ) -> list[Evidence]:
@@ -242,7 +249,7 @@ class Retriever:
 
         Parameters
         ----------
-        top_k, graph_weight, filter, vectors
+        top_k, graph_weight, lexical_weight, filter, vectors
             As in `retrieve`.
         n_concepts
             Concepts for each query; none are given without a graph.
@@ -259,25 +266,17 @@ class Retriever:
         """
         top_k = self.top_k if top_k is None else checks.whole("top_k", top_k, least=1)
         n_concepts = checks.whole("n_concepts", n_concepts, least=1)
-        weight = self.graph_weight if graph_weight is None else check_graph_weight(graph_weight)
+        weights = self._weights(graph_weight, lexical_weight)
         checked = check_queries(queries)
         if not checked:
             return []
         vectors = self._vectors(checked, vectors)
+        begun = self._begin(checked, vectors, top_k, filter, weights)
         if not self.has_graph:
-            found = vector_hits(self.version.search_items(vectors, top_k, filter))
-            return [Evidence(items=tuple(hits)) for hits in found]
-        if weight:
-            nearest = self.version.begin_search(vectors, n_near(top_k), filter)
+            return [Evidence(items=tuple(hits)) for hits in begun(None, True)]
         near = self._near_concepts(vectors, range(len(checked)), max(n_concepts, _N_SEEDS))
         activation = self._activate(self._seeds(checked, near))
-        if weight:
-            candidates = gather(self.version, nearest(), vectors, activation, top_k, filter, weight)
-            items = [
-                best_items(each, query, activation, weight, top_k) for query, each in enumerate(candidates)
-            ]
-        else:
-            items = vector_hits(self.version.search_items(vectors, top_k, filter))
+        items = begun(activation if weights.graph else None, True)
         return [
             Evidence(items=tuple(hits), concepts=tuple(best_concepts(each, query, activation, n_concepts)))
             for query, (hits, each) in enumerate(zip(items, near, strict=True))
@@ -289,12 +288,18 @@ class Retriever:
         return self._activate(self._seeds(queries, self._near_concepts(vectors, bare, _N_SEEDS)))
 
     def weighted(
-        self, *, graph_weight: float | None = None, relation_weights: Mapping[str, float] | None = None
+        self,
+        *,
+        graph_weight: float | None = None,
+        lexical_weight: float | None = None,
+        relation_weights: Mapping[str, float] | None = None,
     ) -> Retriever:
         """Copy the retriever with other weights, such as those of `learn_fusion`; None keeps them."""
         other = copy(self)
         if graph_weight is not None:
             other.graph_weight = check_graph_weight(graph_weight)
+        if lexical_weight is not None:
+            other.lexical_weight = self._checked_words(lexical_weight)
         if relation_weights is not None:
             checked = check_relation_weights(self.graph, relation_weights)
             other.spreading = replace(self.spreading, relation_weights=checked)
@@ -312,6 +317,54 @@ class Retriever:
         """Whether there are concepts over which to go."""
         is_stored = self._stored is not None and self._stored.info.counts["concepts"] > 0
         return is_stored or len(self.graph) > 0
+
+    @property
+    def has_words(self) -> bool:
+        """Whether the words of the items are indexed."""
+        return isinstance(self.version, OpenVersion) and self.version.info.params.lexical
+
+    def _weights(self, graph_weight: float | None, lexical_weight: float | None) -> Weights:
+        """Weights of the graph, 0 without one, and of words: those of a call, or the retriever's own."""
+        graph = self.graph_weight if graph_weight is None else check_graph_weight(graph_weight)
+        lexical = self.lexical_weight if lexical_weight is None else self._checked_words(lexical_weight)
+        return Weights(graph if self.has_graph else 0.0, lexical)
+
+    def _checked_words(self, lexical_weight: float) -> float:
+        """Check the weight of words, which must be indexed to have any."""
+        if check_lexical_weight(lexical_weight) > 0:
+            require_lexical(self.version, f"lexical_weight={lexical_weight:g}")
+        return float(lexical_weight)
+
+    def _begin(
+        self,
+        queries: Sequence[str | Item],
+        vectors: Vectors,
+        top_k: int,
+        filter: Filter | None,
+        weights: Weights,
+    ) -> Callable[[Activation | None, bool], list[list[Hit]]]:
+        """Begin to search for the items; what is returned waits for them, and takes what is activated."""
+        if not any(weights):
+            return lambda *_: vector_hits(self.version.search_items(vectors, top_k, filter))
+        nearest = self.version.begin_search(vectors, n_near(top_k), filter)
+        words = self._begin_words(queries, top_k, filter) if weights.lexical else lambda: None
+
+        def finish(activation: Activation | None, with_paths: bool) -> list[list[Hit]]:
+            activation = unmoved(len(queries)) if activation is None else activation
+            near, found = nearest(), words()
+            candidates = gather(self.version, near, vectors, activation, top_k, filter, weights, words=found)
+            return [
+                best_items(each, query, activation, weights, top_k, with_paths=with_paths)
+                for query, each in enumerate(candidates)
+            ]
+
+        return finish
+
+    def _begin_words(
+        self, queries: Sequence[str | Item], top_k: int, filter: Filter | None
+    ) -> Callable[[], LexicalResult[Item]]:
+        version = require_lexical(self.version, "a search by words")
+        return version.begin_lexical_search([words_of(query) for query in queries], n_near(top_k), filter)
 
     @cached_property
     def _activated(self) -> ActivatedGraph:

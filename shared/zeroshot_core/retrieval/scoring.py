@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -15,16 +15,26 @@ if TYPE_CHECKING:
     from zeroshot_core.types import Floats, Ints
 
 __all__ = [
+    "Weights",
     "activation_length",
     "check_graph_weight",
+    "check_lexical_weight",
     "fuse",
     "highest_overlap",
+    "lexical_scores",
     "overlap_scores",
     "seed_weights",
 ]
 
 # The spread of sentence similarities among near concepts; a tenth of it apart is then a clear preference.
 _TEMPERATURE = 0.05
+
+
+class Weights(NamedTuple):
+    """Share of the graph in a score, and of words in what the text says; each from 0 to 1."""
+
+    graph: float
+    lexical: float
 
 
 def seed_weights(similarities: Mapping[str, float]) -> dict[str, float]:
@@ -89,6 +99,33 @@ def check_graph_weight(graph_weight: float) -> float:
     return checks.real("graph_weight", graph_weight, least=0, most=1, remedy=remedy)
 
 
-def fuse(vector: Floats, graph: Floats | float, graph_weight: float) -> Floats:
-    """Weigh both parts: ``(1 - graph_weight) * vector + graph_weight * graph``, each of shape (m,)."""
-    return (1.0 - graph_weight) * vector + graph_weight * graph
+def check_lexical_weight(lexical_weight: float) -> float:
+    """Check the share of words in what a text says."""
+    remedy = "0 counts vectors alone, 1 words alone"
+    return checks.real("lexical_weight", lexical_weight, least=0, most=1, remedy=remedy)
+
+
+def lexical_scores(bm25: Floats) -> Floats:
+    """Bring the BM25 scores of one query, shape (m,), into [0, 1]: divided by the best of them [1]_.
+
+    References
+    ----------
+    .. [1] Bruch, Gai & Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval", ACM TOIS 42, 2023.
+    """
+    best = bm25.max(initial=0.0)
+    return bm25 / best if best > 0 else np.zeros(len(bm25))
+
+
+def fuse(
+    vector: Floats,
+    graph: Floats | float,
+    graph_weight: float,
+    lexical: Floats | float = 0.0,
+    lexical_weight: float = 0.0,
+) -> Floats:
+    """Weigh all parts, each of shape (m,): what the text says, by vectors and words, against the graph.
+
+    ``(1 - graph_weight) * ((1 - lexical_weight) * vector + lexical_weight * lexical) + graph_weight * graph``
+    """
+    text = (1.0 - lexical_weight) * vector + lexical_weight * lexical
+    return (1.0 - graph_weight) * text + graph_weight * graph

@@ -27,6 +27,8 @@ class SearchSettings:
         Number of known items.
     graph_weight
         0 is pure vector search, 1 pure graph; None is the model's own.
+    lexical_weight
+        0 leaves words out, 1 counts them in place of vectors; None is the model's own.
     filter
         Which items may be found.
     score_threshold
@@ -40,6 +42,7 @@ class SearchSettings:
 
     k: int
     graph_weight: float | None = None
+    lexical_weight: float | None = None
     filter: Filter | None = None
     score_threshold: float | None = None
 
@@ -47,6 +50,8 @@ class SearchSettings:
         whole("k", self.k, least=1)
         if self.graph_weight is not None:
             real("graph_weight", self.graph_weight, least=0, most=1)
+        if self.lexical_weight is not None:
+            real("lexical_weight", self.lexical_weight, least=0, most=1)
         if self.score_threshold is not None:
             real("score_threshold", self.score_threshold, least=-1, most=1)
 
@@ -63,6 +68,7 @@ def search(
         queries,
         top_k=settings.k,
         graph_weight=settings.graph_weight,
+        lexical_weight=settings.lexical_weight,
         filter=settings.filter,
         vectors=vectors,
     )
