@@ -7,32 +7,19 @@ LangGraph's checkpoints hold them where its serialiser is told so:
 from __future__ import annotations
 
 from langchain_core.documents import Document
-from pydantic import BaseModel, Field
+from pydantic import Field
 from zeroshot_core.serving.tool_inputs import PredictionInput
+from zeroshot_core.serving.tool_outputs import PredictedValues
 
 __all__ = ["PredictionInput", "PredictionOutput"]
 
 
-class PredictionOutput(BaseModel):
+class PredictionOutput(PredictedValues):
     """A prediction with its uncertainty and its reasons; as a string, the reasons in words."""
 
-    id: str
-    value: float | list[float] | str = Field(description="Expected number, curve, or label.")
-    interval: list[float] | list[list[float]] | None = Field(description="Ends that hold it with `coverage`.")
-    coverage: float | None
-    probabilities: dict[str, float] = Field(description="Probability by label.")
-    quantiles: dict[str, float | list[float]] = Field(
-        default={}, description="Values that the truth stays below, by probability, where asked for."
-    )
     documents: list[Document] = Field(
         default=[], description="Known items behind it, best first; none where no evidence is wanted."
     )
     concepts: list[Document] = Field(
         default=[], description="Concepts behind it, best first; none where no evidence is wanted."
     )
-    reason: str = Field(description="What the language model that chose the label wrote in support of it.")
-    fallback: str = Field(description="Why a language model that should have chosen the label did not.")
-    explanation: str
-
-    def __str__(self) -> str:
-        return self.explanation

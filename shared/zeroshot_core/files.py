@@ -21,6 +21,7 @@ __all__ = [
     "cause_of",
     "digest",
     "file_digest",
+    "follow_umask",
     "lock_file",
     "new_folder",
     "refuse_links",
@@ -85,7 +86,23 @@ def new_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as beside:
         draft = Path(beside, "draft")
         yield draft
+        follow_umask(draft)
         draft.replace(target)
+
+
+def follow_umask(folder: Path) -> None:
+    """Give the files in a folder the permissions of the user's umask, whatever the libraries that wrote them.
+
+    Safetensors lets nobody but the user read what it writes.
+    """
+    # To ask for the umask is to change it, for all threads.
+    probe = folder / f".{secrets.token_hex(8)}.tmp"
+    os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    mode = probe.stat().st_mode
+    probe.unlink()
+    for place, _, files in os.walk(folder):
+        for name in files:
+            Path(place, name).chmod(mode)
 
 
 def write_text(path: Path, content: str) -> None:

@@ -87,7 +87,7 @@ def _text_column(table: TextTable, text: str | None) -> str:
 def _saved(model: Path) -> ZeroShotClassifier:
     from zeroshot_core.prediction import ZeroShotClassifier, load_model
 
-    opened = load_model(model)
+    opened = load_model(model, read_only=True)
     if not isinstance(opened, ZeroShotClassifier):
         opened.close()
         raise ArtifactError(

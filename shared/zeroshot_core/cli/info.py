@@ -27,7 +27,7 @@ def info(
     """Say what a model was fitted on, with which encoder and graph, and where its index lies."""
     from zeroshot_core.prediction import load_model
 
-    with closing(load_model(model, uri=uri, token=token)) as opened:
+    with closing(load_model(model, uri=uri, token=token, read_only=True)) as opened:
         facts = _facts(model, opened)
     if json:
         write_json(facts)
@@ -58,7 +58,11 @@ def _facts(folder: Path, model: Model) -> dict[str, Any]:
             "types": list(graph.types),
             "digest": graph.digest,
         },
-        "index": {"uri": index.uri, "name": index.name, "version": version.id},
+        "index": {
+            "uri": str(model.model_index_.original or index.uri),
+            "name": index.name,
+            "version": version.id,
+        },
     }
 
 

@@ -15,7 +15,9 @@ from zeroshot_core.cli.evaluate import app as evaluate
 from zeroshot_core.cli.fit import fit
 from zeroshot_core.cli.group import FailingPolitelyGroup
 from zeroshot_core.cli.info import info
+from zeroshot_core.cli.mcp import mcp
 from zeroshot_core.cli.predict import predict
+from zeroshot_core.cli.serve import serve
 
 __all__ = ["app"]
 
@@ -47,6 +49,6 @@ def _zeroshot(
     """Predict for things without a history, from text, a Milvus index and a knowledge graph."""
 
 
-for command in (demo, fit, predict, classify, info):
+for command in (demo, fit, predict, classify, info, serve, mcp):
     app.command()(command)
 app.add_typer(evaluate, name="evaluate")

@@ -118,7 +118,7 @@ def predict(
     if not 0 < coverage < 1:
         raise typer.BadParameter(f"expected a coverage between 0 and 1, got {coverage}")
     table = table_of(file, Dialect(delimiter=delimiter, decimal=decimal, encoding=encoding), quiet=quiet)
-    with closing(load_model(model, uri=uri, token=token)) as opened:
+    with closing(load_model(model, uri=uri, token=token, read_only=True)) as opened:
         named = {"text": names_of(text, table.columns), "concepts": names_of(concepts, table.columns)}
         schema = schema_of(table, opened, **named)
         items = _items(table, schema, opened, quiet=quiet)

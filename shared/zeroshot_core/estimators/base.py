@@ -203,6 +203,7 @@ class SavedModel:
         uri: str | None = None,
         token: str | None = None,
         trust_uri: bool = False,
+        read_only: bool = False,
     ) -> Model:
         """Open a saved model.
 
@@ -216,6 +217,9 @@ class SavedModel:
         trust_uri
             Whether to connect, with the credentials, to a server that the folder alone names: only for a
             folder that nobody else could have written.
+        read_only
+            Whether to read a local index from a temporary copy, so that others may hold it meanwhile, as a
+            service does. A folder that can't be written is opened so anyway.
 
         Raises
         ------
@@ -226,12 +230,15 @@ class SavedModel:
             If the encoder is not the one that the model was fitted with.
         """
         path, trust_uri = checks.path("folder", folder), checks.flag("trust_uri", trust_uri)
+        read_only = checks.flag("read_only", read_only)
         with _told_as_damage(path):
             state = load_state(path)
         if state.kind != cls._kind:
             raise ArtifactError(f"expected a saved {cls._kind}, got a {state.kind}; open it with load_model")
         with _told_as_damage(path):
-            parts = open_parts(path, encoder=encoder, uri=uri, token=token, trust_uri=trust_uri)
+            parts = open_parts(
+                path, encoder=encoder, uri=uri, token=token, trust_uri=trust_uri, read_only=read_only
+            )
             try:
                 model = cls._restored(state, parts)
                 if "schema" in state.config:

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from zeroshot_core import checks
-from zeroshot_core.errors import InvalidInputError, VectorIndexError
+from zeroshot_core.errors import InvalidInputError, VectorIndexError, ZeroShotError
 from zeroshot_core.files import cause_of
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import OpenVersion, VectorIndex
 from zeroshot_core.index.connection import is_locked
+from zeroshot_core.index.lite_folder import copy_collections
 from zeroshot_core.types import Item, repaired_items
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class ModelIndex:
     def __init__(self, index: VectorIndex | str | Path | None) -> None:
         self._open.close_abandoned()
         self.is_temporary = index is None
+        self.original: Path | None = None
         self._number: int | None = None
         if index is None:
             folder = _temporary_folder()
@@ -107,6 +109,35 @@ class ModelIndex:
         """Wrap an index that nobody else will close."""
         owner = cls(index)
         owner._own(index.close)
+        return owner
+
+    @classmethod
+    def copied(cls, original: Path, *, name: str, version: str, db_name: str | None) -> ModelIndex:
+        """Open a version of a Milvus Lite folder as a copy, whoever holds the folder, which stays as it is.
+
+        Parameters
+        ----------
+        original
+            Absolute path of the folder.
+
+        Raises
+        ------
+        VectorIndexError
+            If the system refuses.
+        """
+        folder = _temporary_folder()
+        try:
+            copy_collections(original, folder / "index.db", f"{name}_{version}_")
+            index = VectorIndex.connect(folder / "index.db", name=name, db_name=db_name)
+        except BaseException as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            cause = cause_of(error)
+            if cause is None or isinstance(error, ZeroShotError):
+                raise
+            raise VectorIndexError(f"the index {original} cannot be copied to be read: {cause}") from error
+        owner = cls(index)
+        owner._own(partial(_discard, index, folder))
+        owner.is_temporary, owner.original = True, original
         return owner
 
     def build(

@@ -38,7 +38,7 @@ from zeroshot_core.errors import ArtifactError, InvalidInputError, VersionNotFou
 from zeroshot_core.estimators.indexing import ModelIndex
 from zeroshot_core.estimators.model_state import ModelState
 from zeroshot_core.estimators.skops_files import skops_arrays
-from zeroshot_core.files import cause_of, file_digest, lock_file, refuse_links, write_json
+from zeroshot_core.files import cause_of, file_digest, follow_umask, lock_file, refuse_links, write_json
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import OpenVersion, VectorIndex
 from zeroshot_core.index.lite_folder import check_lite_folder
@@ -151,6 +151,12 @@ def write_model(folder: Path, state: ModelState, parts: ModelParts, *, overwrite
         If the caller's notes are not JSON-able.
     """
     _check_notes(parts.extra)
+    original = parts.model_index.original
+    if original is not None and original.parent == folder.resolve():
+        raise ArtifactError(
+            f"expected another folder for a model that was opened to be read, got its own, {folder}, which "
+            "others may have open; open it without read_only"
+        )
     uri = Path(parts.model_index.index.uri)
     index = uri.name if uri.parent == folder.resolve() else None
     # A folder of other things is left as it is: no lock file is made there.
@@ -252,6 +258,7 @@ def _make_current(
     made: set[str] = set()
     try:
         manifest = _write_draft(draft, folder, state, parts)
+        follow_umask(draft)
         made = {path.name for path in draft.iterdir()} - {MANIFEST}
         _note(lock, made | _names(before))
         for name in made:
@@ -585,6 +592,7 @@ def open_parts(
     uri: str | None = None,
     token: str | None = None,
     trust_uri: bool = False,
+    read_only: bool = False,
     graph_of: Callable[[Path], KnowledgeGraph] = KnowledgeGraph.from_jsonl,
 ) -> ModelParts:
     """Open encoder, graph and index of a saved model.
@@ -601,7 +609,9 @@ def open_parts(
     graph_file = folder / manifest["state"] / _GRAPH
     # Milvus Lite reads its file while the encoder and the graph are read.
     with ThreadPoolExecutor(max_workers=1) as beside:
-        connecting = beside.submit(_connect, folder, manifest["index"], uri, token, trust_uri=trust_uri)
+        connecting = beside.submit(
+            _connect, folder, manifest["index"], uri, token, trust_uri=trust_uri, read_only=read_only
+        )
         try:
             opened = encoder_from_config(_encoder_config(folder, manifest), encoder=encoder)
             graph = graph_of(graph_file) if graph_file.is_file() else None
@@ -609,9 +619,8 @@ def open_parts(
             if connecting.exception() is None:
                 connecting.result().close()
             raise
-        index = connecting.result()
-    reference = manifest["index"]
-    model_index = ModelIndex.owning(index)
+        model_index = connecting.result()
+    reference, index = manifest["index"], model_index.index
     try:
         version = index.open(reference["version"], fingerprint=opened.document_fingerprint)
     except VersionNotFoundError as error:
@@ -643,11 +652,18 @@ def _encoder_config(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _connect(
-    folder: Path, reference: Mapping[str, Any], uri: str | None, token: str | None, *, trust_uri: bool
-) -> VectorIndex:
+    folder: Path,
+    reference: Mapping[str, Any],
+    uri: str | None,
+    token: str | None,
+    *,
+    trust_uri: bool,
+    read_only: bool,
+) -> ModelIndex:
     """Connect to a model's index, where the caller says that it is, or where its folder does.
 
-    A folder may come from anyone: its word opens a local index that is there, and no server.
+    A folder may come from anyone: its word opens a local index that is there, and no server. A local one
+    that is only read, or can't be written, is opened as a copy, which takes no lock from anybody.
     """
     address = uri or reference["uri"]
     if not uri and _is_server(address):
@@ -662,7 +678,12 @@ def _connect(
             raise ArtifactError(f"expected {path}, which is missing; save the model again")
         check_lite_folder(path)
         address = str(path)
-    return VectorIndex.connect(address, name=reference["name"], token=token, db_name=reference["db_name"])
+    place: dict[str, Any] = {"name": reference["name"], "db_name": reference["db_name"]}
+    if not _is_server(address):
+        local = Path(address).resolve()
+        if (local / "collections").is_dir() and (read_only or not os.access(local, os.W_OK)):
+            return ModelIndex.copied(local, version=reference["version"], **place)
+    return ModelIndex.owning(VectorIndex.connect(address, token=token, **place))
 
 
 def _checksum(path: Path) -> str:

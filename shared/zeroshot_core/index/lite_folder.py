@@ -8,6 +8,8 @@ service under the address that a schema has. So these names are checked before i
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,9 @@ from zeroshot_core.checks import shown
 from zeroshot_core.errors import ArtifactError
 from zeroshot_core.files import refuse_links
 
-__all__ = ["check_lite_folder"]
+__all__ = ["check_lite_folder", "copy_collections"]
 
+_TRIES = 5
 # In Milvus's numbers, the function that counts words; others ask services on the network.
 _BM25 = 1
 
@@ -38,6 +41,46 @@ def check_lite_folder(folder: Path) -> None:
         for collection in database.glob("collections/*"):
             if collection.is_dir():
                 _check_collection(collection)
+
+
+def copy_collections(source: Path, target: Path, prefix: str) -> None:
+    """Copy some collections of a Milvus Lite folder, while another process may hold it and compact them.
+
+    Files that hold rows never change, and what a collection consists of is said by one file that is replaced
+    as a whole. So that one is copied first, and all is copied again if a file has gone meanwhile.
+
+    Parameters
+    ----------
+    target
+        A folder to be made.
+    prefix
+        What the names of the collections begin with.
+
+    Raises
+    ------
+    OSError
+        If the system refuses.
+    """
+    for number in range(_TRIES):
+        try:
+            for file in _files_of(source, prefix):
+                copy = target / file.relative_to(source)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, copy)
+            return
+        except FileNotFoundError:
+            shutil.rmtree(target, ignore_errors=True)
+            if number == _TRIES - 1:
+                raise
+
+
+def _files_of(source: Path, prefix: str) -> Iterator[Path]:
+    """Files of collections, of each what says which others it consists of first."""
+    for place in (source, *source.glob("databases/*")):
+        for collection in place.glob(f"collections/{prefix}*"):
+            first = [path for path in collection.glob("manifest.json*") if not path.name.endswith(".tmp")]
+            yield from first
+            yield from (path for path in collection.rglob("*") if path.is_file() and path not in first)
 
 
 def _check_collection(collection: Path) -> None:

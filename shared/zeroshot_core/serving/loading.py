@@ -52,6 +52,7 @@ def load_model(
     uri: str | None = None,
     token: str | None = None,
     trust_uri: bool = False,
+    read_only: bool = False,
 ) -> Model:
     """Open the model that a folder holds; the arguments are those of its `load`.
 
@@ -74,12 +75,16 @@ def load_model(
         known = ", ".join({**_MODULES, **SavedModel.kinds})
         raise ArtifactError(f"{folder / MANIFEST}: expected kind {known}, got {checks.shown(kind)}")
     return SavedModel.kinds[kind].load(  # type: ignore[return-value]
-        folder, encoder=encoder, uri=uri, token=token, trust_uri=trust_uri
+        folder, encoder=encoder, uri=uri, token=token, trust_uri=trust_uri, read_only=read_only
     )
 
 
 def open_model(
-    model: ModelLike | Retriever | Encoder, *, uri: str | None = None, token: str | None = None
+    model: ModelLike | Retriever | Encoder,
+    *,
+    uri: str | None = None,
+    token: str | None = None,
+    read_only: bool = False,
 ) -> ServedModel:
     """Open the model saved in a folder; a loaded one comes back as it is.
 
@@ -95,7 +100,7 @@ def open_model(
     if isinstance(model, str | Path):
         folder = Path(model).resolve()
         with _LOCK:
-            return _load(folder, _stamp(folder), uri, token)
+            return _load(folder, _stamp(folder), uri, token, read_only)
     if not _is_model(model):
         raise InvalidInputError(
             "expected the folder of a saved model, a ZeroShotRegressor, ZeroShotClassifier, ZeroShotRanker "
@@ -105,21 +110,29 @@ def open_model(
 
 
 def open_retriever(
-    model: ModelLike | Retriever | Encoder, *, uri: str | None = None, token: str | None = None
+    model: ModelLike | Retriever | Encoder,
+    *,
+    uri: str | None = None,
+    token: str | None = None,
+    read_only: bool = False,
 ) -> Retriever:
     """Open the retriever of a saved or fitted model; a retriever comes back as it is."""
     from zeroshot_core.retrieval import Retriever
 
     if isinstance(model, Retriever):
         return model
-    opened = open_model(model, uri=uri, token=token)
+    opened = open_model(model, uri=uri, token=token, read_only=read_only)
     if not hasattr(opened, "retriever_"):
         raise NotFittedError(f"expected a fitted {type(opened).__name__}, got one before fit; call fit first")
     return opened.retriever_
 
 
 def open_encoder(
-    model: ModelLike | Retriever | Encoder, *, uri: str | None = None, token: str | None = None
+    model: ModelLike | Retriever | Encoder,
+    *,
+    uri: str | None = None,
+    token: str | None = None,
+    read_only: bool = False,
 ) -> Encoder:
     """Open an encoder by its name, or that of a saved or fitted model; an encoder comes back as it is."""
     from zeroshot_core.encoders import Encoder
@@ -130,7 +143,7 @@ def open_encoder(
     if isinstance(model, str | Path) and not (Path(model) / MANIFEST).is_file():
         with _LOCK:
             return _load_encoder(str(model))
-    return open_retriever(model, uri=uri, token=token).encoder
+    return open_retriever(model, uri=uri, token=token, read_only=read_only).encoder
 
 
 def _is_model(value: object) -> TypeGuard[ServedModel]:
@@ -142,8 +155,8 @@ def _is_model(value: object) -> TypeGuard[ServedModel]:
 
 # Strong references: frameworks make many short-lived objects over a folder, and none may pay the load again.
 @lru_cache(maxsize=4)
-def _load(folder: Path, stamp: int, uri: str | None, token: str | None) -> Model:
-    return load_model(folder, uri=uri, token=token)
+def _load(folder: Path, stamp: int, uri: str | None, token: str | None, read_only: bool) -> Model:
+    return load_model(folder, uri=uri, token=token, read_only=read_only)
 
 
 @lru_cache(maxsize=4)

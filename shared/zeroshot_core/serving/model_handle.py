@@ -33,6 +33,7 @@ class Address(TypedDict):
 
     uri: str | None
     token: str | None
+    read_only: bool
 
 
 class ModelHandle:
@@ -47,12 +48,19 @@ class ModelHandle:
     uri, token
         Milvus address, where it is a server or not the saved one, and its credentials. User and password
         of the address become the token.
+    read_only
+        Whether a folder's local index is read from a copy, so that others may hold it.
     """
 
     def __init__(
-        self, model: ModelLike | Retriever | Encoder, uri: str | None = None, token: Token = None
+        self,
+        model: ModelLike | Retriever | Encoder,
+        uri: str | None = None,
+        token: Token = None,
+        *,
+        read_only: bool = False,
     ) -> None:
-        self.source = model
+        self.source, self._read_only = model, read_only
         given: Token = token
         if uri is not None:
             uri, given = uri_and_token(uri, token)
@@ -116,11 +124,11 @@ class ModelHandle:
     def _address(self) -> Address:
         # A pickle holds no secret: where it is opened, the environment does.
         shown = None if self._token is None else self._token.get_secret_value() or os.getenv("MILVUS_TOKEN")
-        return {"uri": self._uri, "token": shown}
+        return {"uri": self._uri, "token": shown, "read_only": self._read_only}
 
     def __getstate__(self) -> dict[str, object]:
         lost = None if self._token is None else HiddenText(None)
-        return {"source": self.source, "_uri": self._uri, "_token": lost}
+        return {"source": self.source, "_uri": self._uri, "_token": lost, "_read_only": self._read_only}
 
     def __deepcopy__(self, memo: object) -> ModelHandle:
-        return ModelHandle(self.source, self._uri, self._token)
+        return ModelHandle(self.source, self._uri, self._token, read_only=self._read_only)

@@ -1,0 +1,89 @@
+"""A saved model read beside a process that holds its index, and from a folder that nobody may write."""
+
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from aisle_samples import saved_aisles
+from zeroshot_core import ZeroShotClassifier
+from zeroshot_core.errors import ArtifactError, IndexLockedError
+from zeroshot_core.prediction import load_model
+
+HOLDER = """
+import sys
+from zeroshot_core.prediction import load_model
+model = load_model(sys.argv[1])
+print(model.predict(["red wine 9"]).tolist(), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A saved classifier that another process has open."""
+    folder = saved_aisles(tmp_path_factory.mktemp("held") / "aisles")
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout.readline() == "['drinks']\n"
+    yield folder
+    holder.communicate(timeout=60)
+
+
+def test_a_held_model_is_read_from_a_copy_that_goes_with_it(held: Path) -> None:
+    with pytest.raises(IndexLockedError):
+        load_model(held)
+    first, second = (load_model(held, read_only=True) for _ in range(2))
+    copies = {Path(each.model_index_.index.uri) for each in (first, second)}
+
+    assert first.predict(["red wine 9"]).tolist() == ["drinks"]
+    hits, same = (each.retriever_.retrieve(["dog food"], top_k=3)[0] for each in (first, second))
+    assert hits == same
+    for each in (first, second):
+        each.close()
+    assert len(copies) == 2
+    assert not any(copy.parent.exists() for copy in copies)
+
+
+def test_what_is_learned_by_a_reader_is_saved_elsewhere_alone(held: Path, tmp_path: Path) -> None:
+    model = load_model(held, read_only=True)
+    model.partial_fit(["lawn mower"], ["garden"])
+    with pytest.raises(ArtifactError, match="opened to be read"):
+        model.save(held, overwrite=True)
+    model.save(tmp_path / "own")
+    model.close()
+    own = load_model(tmp_path / "own")
+
+    assert own.predict(["lawn mower"]).tolist() == ["garden"]
+    own.close()
+
+
+def test_a_folder_that_cannot_be_written_is_read_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = saved_aisles(tmp_path / "aisles")
+    before = sorted(path.name for path in folder.rglob("*"))
+    # Whoever runs the tests as root may write everything.
+    monkeypatch.setattr(os, "access", lambda path, mode: folder not in Path(path).parents)
+    model = ZeroShotClassifier.load(folder)
+
+    assert model.model_index_.original == next(folder.glob("index*.db"))
+    assert model.predict(["red wine 9"]).tolist() == ["drinks"]
+    model.close()
+    assert sorted(path.name for path in folder.rglob("*")) == before
+
+
+def test_files_have_the_permissions_of_the_users_umask(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        folder = saved_aisles(tmp_path / "aisles")
+    finally:
+        os.umask(before)
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*")}
+
+    assert {mode for path, mode in modes.items() if path.is_file()} == {0o640}
+    assert {mode for path, mode in modes.items() if path.is_dir()} == {0o750}
