@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from zeroshot_core.encoders.onnx import Runtime
 
-__all__ = ["fingerprint_of", "model_fingerprint", "runtime_fingerprint"]
+__all__ = ["PROBES", "fingerprint_of", "model_fingerprint", "runtime_fingerprint"]
 
-_PROBES = (
+PROBES = (
     "The QUICK brown-fox: 3.14% of $12, isn't it?",
     "Crème brûlée, naïve Straße; ŁÓDŹ",
     "日本語のテキスト と 한국어 и русский 🙂",
@@ -46,7 +46,7 @@ def model_fingerprint(
             "kind": "transformer",
             "weights": _weights_digest(model),
             "vocabulary": _vocabulary_digest(model),
-            "tokens": [_token_ids(model, text) for text in _PROBES],
+            "tokens": [_token_ids(model, text) for text in PROBES],
             "modules": _module_configs(model),
             "prompts": dict(prompts),
             "max_length": max_length,

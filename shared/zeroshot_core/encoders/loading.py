@@ -22,7 +22,7 @@ from zeroshot_core.encoders.hub import cached_folder, fetched_folder, nearest_mo
 from zeroshot_core.encoders.model_folder import check_model_folder
 from zeroshot_core.encoders.onnx import Runtime
 from zeroshot_core.encoders.packaged_encoder import PackagedEncoder
-from zeroshot_core.encoders.runtimes import check_runtime, in_runtime
+from zeroshot_core.encoders.runtimes import check_runtime, in_runtime, opened_graph
 from zeroshot_core.encoders.settings import (
     check_settings,
     is_causal,
@@ -374,6 +374,20 @@ def _open_transformer(config: Mapping[str, Any]) -> TransformerEncoder:
     settings = {key: config[key] for key in ("pooling", "max_length", "prompts")}
     check_settings(**settings)
     check_runtime(runtime)
+
+    def open_model(name: str) -> SentenceTransformer:
+        return _open_from_config({**config, "name_or_path": name}, settings).model
+
+    if runtime != "torch":
+        graph = opened_graph(name, str(config["fingerprint"]), runtime, open_model)
+        if graph is not None:
+            return graph
+    return in_runtime(_open_from_config(config, settings), runtime)
+
+
+def _open_from_config(config: Mapping[str, Any], settings: Mapping[str, Any]) -> TransformerEncoder:
+    """Open a model in torch, and check that it is the one of the config."""
+    name, runtime = str(config["name_or_path"]), config["runtime"]
     found = _found_here(name, trust=False)
     if found is None:
         raise ArtifactError(
@@ -385,7 +399,7 @@ def _open_transformer(config: Mapping[str, Any]) -> TransformerEncoder:
     def check(opened: TransformerEncoder) -> None:
         _check_fingerprint(config, opened, runtime_fingerprint(opened.fingerprint, runtime))
 
-    return in_runtime(_open_folder(*found, **settings, check=check), runtime)
+    return _open_folder(*found, **settings, check=check)
 
 
 def _open_head(config: Mapping[str, Any], encoder: Encoder | None) -> HeadEncoder:

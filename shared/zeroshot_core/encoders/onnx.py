@@ -9,6 +9,8 @@ import contextlib
 import copy
 import json
 import logging
+import os
+import sys
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -167,11 +169,15 @@ class OnnxSession:
 def n_at_once() -> int:
     """Batches that are run side by side: one on each thread of torch.
 
-    So it follows OMP_NUM_THREADS and `torch.set_num_threads`, like the torch model.
+    So it follows OMP_NUM_THREADS and `torch.set_num_threads`, like the torch model; where torch is not there
+    or not needed, the former, or the processors that this process may use.
     """
-    import torch
-
-    return torch.get_num_threads()
+    if "torch" in sys.modules:
+        return int(sys.modules["torch"].get_num_threads())
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    if threads.isdigit() and int(threads) > 0:
+        return int(threads)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _open(path: Path, n_threads: int) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -12,6 +13,7 @@ import platformdirs
 from zeroshot_core import checks
 from zeroshot_core.encoders.batching import feature_batches, plain_tokenizer
 from zeroshot_core.encoders.fingerprint import runtime_fingerprint
+from zeroshot_core.encoders.graph_encoder import FACTS, GraphEncoder, write_facts
 from zeroshot_core.encoders.onnx import (
     GRAPH,
     Agreement,
@@ -26,8 +28,9 @@ from zeroshot_core.files import new_folder
 
 if TYPE_CHECKING:
     import torch
+    from sentence_transformers import SentenceTransformer
 
-__all__ = ["check_runtime", "in_runtime"]
+__all__ = ["check_runtime", "in_runtime", "opened_graph"]
 
 # Cosine to the torch model that each text of the sample must reach.
 _LEAST_COSINE = {"onnx": 0.9999, "onnx-int8": 0.9}
@@ -89,7 +92,23 @@ def _session(encoder: TransformerEncoder, runtime: Runtime) -> OnnxSession:
     key = runtime_fingerprint(encoder.fingerprint, runtime)
     places = [place / key for place in _places(encoder.name)]
     made = next((place for place in places if (place / GRAPH).exists()), None)
+    if made is not None and not (made / FACTS).exists() and os.access(made, os.W_OK):
+        write_facts(encoder, made)
     return OnnxSession(made or _make(encoder, runtime, places), runtime)
+
+
+def opened_graph(
+    name: str, key: str, runtime: Runtime, open_model: Callable[[str], SentenceTransformer]
+) -> GraphEncoder | None:
+    """Open the graph of a model by its name and fingerprint in that runtime, where one was exported.
+
+    Parameters
+    ----------
+    open_model
+        Opens the model itself, if it is asked for.
+    """
+    made = next((place / key for place in _places(name) if (place / key / FACTS).exists()), None)
+    return None if made is None else GraphEncoder(made, name=name, runtime=runtime, open_model=open_model)
 
 
 def _places(name: str) -> list[Path]:
@@ -110,6 +129,7 @@ def _make(encoder: TransformerEncoder, runtime: Runtime, places: list[Path]) -> 
             else:
                 export_graph(encoder.model, _sample_features(encoder), draft / GRAPH)
             _agreement(encoder, OnnxSession(draft, runtime)).write(draft)
+            write_facts(encoder, draft)
     except OSError:
         # Another process may have made it in the meantime.
         if not (place / GRAPH).exists():

@@ -7,6 +7,7 @@ import shutil
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -28,10 +29,10 @@ if TYPE_CHECKING:
 
     from zeroshot_core.types import Ints, Vectors
 
-__all__ = ["TransformerEncoder", "no_library_bars"]
+__all__ = ["GRAPH_TOKENS", "TransformerEncoder", "no_library_bars"]
 
 # What was fastest with MiniLM: a graph computes side by side what fits into the cache of each core.
-_TORCH_TOKENS, _GRAPH_TOKENS = 1024, 256
+_TORCH_TOKENS, GRAPH_TOKENS = 1024, 256
 # Models whose authors say that they read English, without the organisation.
 _ENGLISH = frozenset(
     (
@@ -85,6 +86,10 @@ class TransformerEncoder(Encoder):
         if dimension is None:
             raise InvalidInputError(f"expected a model that tells the dimension of its vectors, got {model}")
         self._model = model
+        self._take(name, dimension, batch_tokens, session)
+
+    def _take(self, name: str, dimension: int, batch_tokens: int | None, session: OnnxSession | None) -> None:
+        """Keep what there is beside the model."""
         self._name = name
         self._batch_tokens = batch_tokens
         self._dimension = dimension
@@ -218,8 +223,12 @@ class TransformerEncoder(Encoder):
         """
         with new_folder(folder) as draft, self._lock, no_library_bars():
             self._model.save(str(draft), create_model_card=False)
-            if self._session:
-                shutil.copytree(self._session.folder, draft / "onnx" / self._session.folder.name)
+            self.save_graph(draft)
+
+    def save_graph(self, folder: Path) -> None:
+        """Write the graph of the encoder's runtime, if it has one, where `load_encoder` looks for it."""
+        if self._session:
+            shutil.copytree(self._session.folder, folder / "onnx" / self._session.folder.name)
 
     def __reduce__(self) -> NoReturn:
         raise InvalidInputError(
@@ -245,7 +254,7 @@ class TransformerEncoder(Encoder):
             self._model,
             texts,
             prompt=prompt,
-            budget=self._batch_tokens or (_GRAPH_TOKENS if self._session else _TORCH_TOKENS),
+            budget=self._batch_tokens or (GRAPH_TOKENS if self._session else _TORCH_TOKENS),
             n_at_once=n_at_once() if self._session else 1,
         )
         while True:
