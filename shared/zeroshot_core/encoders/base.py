@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from zeroshot_core import checks
+from zeroshot_core.spans import traced
 from zeroshot_core.types import Content
 
 if TYPE_CHECKING:
@@ -20,6 +21,11 @@ Role: TypeAlias = Literal["document", "query"]
 
 class Encoder(ABC):
     """Turns texts or images into unit vectors; immutable, safe to share between threads."""
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if "encode" in vars(cls):
+            cls.encode = traced("encode", "contents")(cls.encode)  # type: ignore[method-assign]
 
     @property
     @abstractmethod

@@ -25,6 +25,7 @@ from zeroshot_core.estimators.saving import (
 from zeroshot_core.files import cause_of
 from zeroshot_core.frames.table_schema import TableSchema
 from zeroshot_core.index.uri import Uri
+from zeroshot_core.spans import traced
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
@@ -35,9 +36,11 @@ if TYPE_CHECKING:
     from zeroshot_core.index import OpenVersion
     from zeroshot_core.types import Item
 
-__all__ = ["FittedState", "SavedModel", "snapshot"]
+__all__ = ["FittedState", "SavedModel", "snapshot", "told_as_damage"]
 
 Model = TypeVar("Model", bound="SavedModel")
+# Methods that are traced.
+_ANSWERS = ("predict", "predict_proba", "explain")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -114,6 +117,8 @@ class SavedModel:
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
+        for name in {*_ANSWERS} & vars(cls).keys():
+            setattr(cls, name, traced("predict", "queries")(getattr(cls, name)))
         if "_kind" in vars(cls):
             SavedModel.kinds[cls._kind] = cls
 
@@ -231,11 +236,11 @@ class SavedModel:
         """
         path, trust_uri = checks.path("folder", folder), checks.flag("trust_uri", trust_uri)
         read_only = checks.flag("read_only", read_only)
-        with _told_as_damage(path):
+        with told_as_damage(path):
             state = load_state(path)
         if state.kind != cls._kind:
             raise ArtifactError(f"expected a saved {cls._kind}, got a {state.kind}; open it with load_model")
-        with _told_as_damage(path):
+        with told_as_damage(path):
             parts = open_parts(
                 path, encoder=encoder, uri=uri, token=token, trust_uri=trust_uri, read_only=read_only
             )
@@ -309,7 +314,7 @@ def snapshot(model: Model) -> Model:
 
 
 @contextmanager
-def _told_as_damage(folder: Path) -> Iterator[None]:
+def told_as_damage(folder: Path) -> Iterator[None]:
     """Say in one sentence that a folder is damaged, whatever its content brings the code to do."""
     try:
         yield

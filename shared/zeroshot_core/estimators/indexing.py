@@ -140,6 +140,13 @@ class ModelIndex:
         owner.is_temporary, owner.original = True, original
         return owner
 
+    @classmethod
+    def of(cls, version: OpenVersion) -> ModelIndex:
+        """Wrap the index of an open version, which whoever opened it closes."""
+        owner = cls(VectorIndex.of(version))
+        owner.is_temporary = Path(owner.index.uri).parent.name.startswith(_PREFIX)
+        return owner
+
     def build(
         self, items: Sequence[Item], encoder: Encoder, graph: KnowledgeGraph | None, *, show_progress: bool
     ) -> OpenVersion:

@@ -71,6 +71,11 @@ class OpenVersion:
         self._items, self._concepts, self._relations, self._names = catalog.tables(info)
 
     @property
+    def catalog(self) -> VersionCatalog:
+        """The catalog of its index."""
+        return self._catalog
+
+    @property
     def address(self) -> ItemsAddress:
         """Where another library finds the items."""
         connection = self._catalog.connection

@@ -71,6 +71,12 @@ class VectorIndex:
         params.check_target(is_lite=not re.match(r"https?://", uri))
         return cls(Connection.open(uri, token=token, db_name=db_name), name=name, params=params)
 
+    @classmethod
+    def of(cls, version: OpenVersion) -> VectorIndex:
+        """Give the index that holds an open version, over the connection by which that reads."""
+        catalog = version.catalog
+        return cls(catalog.connection, name=catalog.name, params=version.info.params)
+
     def build(
         self,
         items: Iterable[Item],

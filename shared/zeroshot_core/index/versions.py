@@ -151,6 +151,11 @@ class VersionCatalog:
         self.connection = connection
         self._name = name
 
+    @property
+    def name(self) -> str:
+        """Name of the index: the prefix of its collections."""
+        return self._name
+
     def collection(self, version: str, kind: str) -> str:
         """Name of one collection of a version."""
         return f"{self._name}_{version}_{kind}"

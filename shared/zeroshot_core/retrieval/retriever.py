@@ -7,7 +7,8 @@ from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from zeroshot_core import checks
 from zeroshot_core.encoders import Encoder
@@ -19,10 +20,13 @@ from zeroshot_core.retrieval.activation import ActivatedGraph, Activation, Sprea
 from zeroshot_core.retrieval.candidates import Candidates, gather, n_near
 from zeroshot_core.retrieval.hits import best_concepts, best_items, vector_hits
 from zeroshot_core.retrieval.queries import check_queries, content_of, words_of
+from zeroshot_core.retrieval.saved_retriever import read_retriever, write_retriever
 from zeroshot_core.retrieval.scoring import Weights, check_graph_weight, check_lexical_weight, seed_weights
+from zeroshot_core.spans import span, traced
 from zeroshot_core.types import Concept, Evidence, Hit, Item
 
 if TYPE_CHECKING:
+    from zeroshot_core.estimators.indexing import ModelIndex
     from zeroshot_core.index import Collection, Filter, GraphCollection
     from zeroshot_core.index.collection import LexicalResult
     from zeroshot_core.types import Vectors
@@ -94,6 +98,8 @@ class Retriever:
         spread: Spread = "hops",
         relation_weights: Mapping[str, float] | None = None,
     ) -> None:
+        # Keeps an index open that `load` opened.
+        self._owner: ModelIndex | None = None
         remedy = "VectorIndex.open gives a version"
         checks.instance("version.info", getattr(version, "info", None), CollectionInfo, remedy=remedy)
         self._stored: GraphCollection | None = None
@@ -118,6 +124,7 @@ class Retriever:
             relation_weights=check_relation_weights(self.graph, relation_weights),
         )
 
+    @traced("search", "queries")
     def retrieve(
         self,
         queries: Sequence[str | Item],
@@ -191,6 +198,7 @@ class Retriever:
         activation = self.reach(checked, vectors) if self.has_graph else unmoved(len(checked))
         return gather(self.version, nearest(), vectors, activation, top_k, filter, words=words)
 
+    @traced("search", "queries")
     def related_concepts(
         self,
         queries: Sequence[str | Item],
@@ -234,6 +242,7 @@ class Retriever:
             for query, each in enumerate(near)
         ]
 
+    @traced("search", "queries")
     def evidence(
         self,
         queries: Sequence[str | Item],
@@ -286,6 +295,81 @@ class Retriever:
         """Activate the concepts that checked queries mention; their vectors have shape (q, d)."""
         bare = [row for row, query in enumerate(queries) if not (isinstance(query, Item) and query.concepts)]
         return self._activate(self._seeds(queries, self._near_concepts(vectors, bare, _N_SEEDS)))
+
+    def save(
+        self, folder: str | Path, *, overwrite: bool = False, extra: dict[str, Any] | None = None
+    ) -> None:
+        """Write the retriever into a folder of plain files, as every model is saved; `load` opens it.
+
+        Parameters
+        ----------
+        overwrite
+            Whether to replace the model that the folder holds.
+        extra
+            JSON-able notes to keep with it.
+
+        Raises
+        ------
+        InvalidInputError
+            If it searches another library's collection, or `extra` is not JSON-able.
+        ArtifactError
+            If the folder holds a model and `overwrite` is False, or anything that is not that model's;
+            another process is saving into it; or the system refuses to write.
+        """
+        weights = self.spreading.relation_weights
+        settings = {
+            "top_k": self.top_k,
+            "graph_weight": self.graph_weight,
+            "lexical_weight": self.lexical_weight,
+            **vars(self.spreading),
+            "relation_weights": None if weights is None else dict(weights),
+            **({} if self._stored is None else {"graph": "stored"}),
+        }
+        graph = self.graph if len(self.graph) else None
+        write_retriever(folder, self.version, self.encoder, graph, settings, overwrite=overwrite, extra=extra)
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path,
+        *,
+        encoder: Encoder | None = None,
+        uri: str | None = None,
+        token: str | None = None,
+        trust_uri: bool = False,
+        read_only: bool = False,
+    ) -> Retriever:
+        """Open a saved retriever.
+
+        Parameters
+        ----------
+        encoder
+            The encoder, where it wraps a function that no file can hold.
+        uri, token
+            Where the index is now, if it moved or is on a server, and its credentials.
+        trust_uri
+            Whether to connect to a server that the folder alone names: only for a folder that nobody else
+            could have written.
+        read_only
+            Whether to leave the folder to whoever holds it, as in `load` of the models.
+
+        Raises
+        ------
+        ArtifactError
+            If the folder holds no retriever, or a damaged one, or its index is on a server that neither `uri`
+            nor `trust_uri` allows.
+        FingerprintMismatchError
+            If the encoder is not that of the index.
+        """
+        retriever, retriever._owner = read_retriever(
+            cls, folder, encoder=encoder, uri=uri, token=token, trust_uri=trust_uri, read_only=read_only
+        )
+        return retriever
+
+    def close(self) -> None:
+        """Close the index if `load` opened it."""
+        if self._owner is not None:
+            self._owner.close()
 
     def weighted(
         self,
@@ -385,12 +469,13 @@ class Retriever:
         return checks.vectors("query vectors", known, shape, remedy=remedy)
 
     def _activate(self, seeds: Sequence[Mapping[str, float]]) -> Activation:
-        if self._stored is None:
-            self.graph.require(id_ for weights in seeds for id_ in weights)
-            return self._activated.reach(seeds)
         ids = list(dict.fromkeys(id_ for weights in seeds for id_ in weights))
-        part = self._stored.neighbourhood(ids, self.spreading.n_hops)
-        return ActivatedGraph(part, self.spreading).reach(seeds)
+        with span("expand", queries=len(seeds), concepts=len(ids)):
+            if self._stored is None:
+                self.graph.require(ids)
+                return self._activated.reach(seeds)
+            part = self._stored.neighbourhood(ids, self.spreading.n_hops)
+            return ActivatedGraph(part, self.spreading).reach(seeds)
 
     def _near_concepts(
         self, vectors: Vectors, rows: Sequence[int], n_concepts: int

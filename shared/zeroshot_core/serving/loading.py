@@ -66,13 +66,16 @@ def load_model(
     """
     from zeroshot_core.estimators.base import SavedModel
     from zeroshot_core.estimators.saving import MANIFEST, read_manifest
+    from zeroshot_core.retrieval.saved_retriever import KIND
 
     folder = checks.path("folder", folder)
     kind = read_manifest(folder)["kind"]
+    if kind == KIND:
+        raise ArtifactError(f"expected a saved model, got a retriever in {folder}; open it by Retriever.load")
     if kind in _MODULES:
         importlib.import_module(_MODULES[kind])
     if kind not in SavedModel.kinds:
-        known = ", ".join({**_MODULES, **SavedModel.kinds})
+        known = ", ".join(dict.fromkeys([*_MODULES, KIND, *SavedModel.kinds]))
         raise ArtifactError(f"{folder / MANIFEST}: expected kind {known}, got {checks.shown(kind)}")
     return SavedModel.kinds[kind].load(  # type: ignore[return-value]
         folder, encoder=encoder, uri=uri, token=token, trust_uri=trust_uri, read_only=read_only
@@ -97,10 +100,15 @@ def open_model(
     InvalidInputError
         If `model` is neither a folder nor a fitted model.
     """
+    from zeroshot_core.retrieval import Retriever
+
     if isinstance(model, str | Path):
-        folder = Path(model).resolve()
-        with _LOCK:
-            return _load(folder, _stamp(folder), uri, token, read_only)
+        opened = _open(model, uri, token, read_only)
+        if isinstance(opened, Retriever):
+            raise InvalidInputError(
+                f"expected a model that predicts, got the retriever in {model}; give it to a retriever"
+            )
+        return opened
     if not _is_model(model):
         raise InvalidInputError(
             "expected the folder of a saved model, a ZeroShotRegressor, ZeroShotClassifier, ZeroShotRanker "
@@ -121,6 +129,10 @@ def open_retriever(
 
     if isinstance(model, Retriever):
         return model
+    if isinstance(model, str | Path):
+        saved = _open(model, uri, token, read_only)
+        if isinstance(saved, Retriever):
+            return saved
     opened = open_model(model, uri=uri, token=token, read_only=read_only)
     if not hasattr(opened, "retriever_"):
         raise NotFittedError(f"expected a fitted {type(opened).__name__}, got one before fit; call fit first")
@@ -146,6 +158,13 @@ def open_encoder(
     return open_retriever(model, uri=uri, token=token, read_only=read_only).encoder
 
 
+def _open(model: str | Path, uri: str | None, token: str | None, read_only: bool) -> Model | Retriever:
+    """Open what a folder holds, once a process."""
+    folder = Path(model).resolve()
+    with _LOCK:
+        return _load(folder, _stamp(folder), uri, token, read_only)
+
+
 def _is_model(value: object) -> TypeGuard[ServedModel]:
     from zeroshot_core.estimators.base import SavedModel
 
@@ -155,7 +174,13 @@ def _is_model(value: object) -> TypeGuard[ServedModel]:
 
 # Strong references: frameworks make many short-lived objects over a folder, and none may pay the load again.
 @lru_cache(maxsize=4)
-def _load(folder: Path, stamp: int, uri: str | None, token: str | None, read_only: bool) -> Model:
+def _load(folder: Path, stamp: int, uri: str | None, token: str | None, read_only: bool) -> Model | Retriever:
+    from zeroshot_core.estimators.saving import read_manifest
+    from zeroshot_core.retrieval import Retriever
+    from zeroshot_core.retrieval.saved_retriever import KIND
+
+    if read_manifest(folder)["kind"] == KIND:
+        return Retriever.load(folder, uri=uri, token=token, read_only=read_only)
     return load_model(folder, uri=uri, token=token, read_only=read_only)
 
 

@@ -74,7 +74,7 @@ def test_another_kind_is_refused(tmp_path: Path) -> None:
     manifest = tmp_path / "model" / "model.json"
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "kind": "oracle"}))
     with pytest.raises(
-        ArtifactError, match="expected kind regressor, classifier, ranker, detector, got 'oracle'"
+        ArtifactError, match="expected kind regressor, classifier, ranker, detector, retriever, got"
     ):
         load_model(tmp_path / "model")
 
