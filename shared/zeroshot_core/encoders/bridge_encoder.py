@@ -12,8 +12,9 @@ from zeroshot_core.encoders.base import Encoder, Role
 from zeroshot_core.encoders.config_arrays import arrays_digest, arrays_to_text
 from zeroshot_core.encoders.contents import check_role, unit_rows
 from zeroshot_core.encoders.fingerprint import fingerprint_of
+from zeroshot_core.encoders.modalities import content_name, parts_of
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.types import Content
+from zeroshot_core.types import Content, Item
 
 if TYPE_CHECKING:
     from zeroshot_core.types import Vectors
@@ -21,28 +22,35 @@ if TYPE_CHECKING:
 __all__ = ["BRIDGE_ARRAYS", "BridgeEncoder", "BridgeSpace", "apply_bridge"]
 
 BridgeSpace: TypeAlias = Literal["joint", "right"]
-# Axes of the arrays by kind of map: one of queries to the right space, or one for each side.
+# Axes of the arrays by kind of map: one of the left side to the right space, or one for each side.
 BRIDGE_ARRAYS: Mapping[str, Mapping[str, int]] = {
     "linear": {"left.mean": 1, "left.weight": 2, "left.bias": 1},
     "net": {"left.mean": 1, "left.hidden": 2, "left.hidden_bias": 1, "left.weight": 2, "left.bias": 1},
+    "classes": {"left.classes": 2, "left.names": 2},
     "joint": {"left.mean": 1, "left.weight": 2, "right.mean": 1, "right.weight": 2},
+    "relative": {"left.mean": 1, "left.anchors": 2, "right.mean": 1, "right.anchors": 2},
 }
+_JOINT = ("joint", "relative")
+# Of relative vectors: anchors that count, and the power of their cosines; of mixtures: classes that count.
+_NEAREST, _POWER, _MIXED = 100, 4, 10
 
 
 class BridgeEncoder(Encoder):
-    """Queries by one encoder, documents by another; `fit_bridge` learns what lies between.
+    """Two encoders as one; `fit_bridge` learns what lies between.
 
-    In the space ``"right"`` documents have the vectors of the right encoder, so that an index made with it is
+    Of two encoders of texts the left one encodes queries, the right one documents. What only one of them
+    reads, images or texts, is always encoded by that one; a text with an image has the unit mean of both.
+
+    In the space ``"right"`` the right encoder's vectors stay as they are, so that an index made with it is
     searched as it is: open it with `document_fingerprint`.
 
     Parameters
     ----------
-    left
-        Encodes what has the role ``"query"``.
-    right
-        Encodes what has the role ``"document"``.
+    left, right
+        The encoders.
     kind
-        ``"linear"`` or ``"net"`` into the space of `right`, ``"joint"`` into one of its own.
+        ``"linear"``, ``"net"`` or ``"classes"`` into the space of `right`, ``"joint"`` or ``"relative"`` into
+        one of their own.
     arrays
         float32, by name, as `fit_bridge` learns them; weights have a row for each number that goes in.
 
@@ -59,7 +67,9 @@ class BridgeEncoder(Encoder):
         self._left, self._right, self._kind = left, right, kind
         self._arrays = {name: np.array(rows, dtype=np.float32) for name, rows in arrays.items()}
         found = {name: rows.ndim for name, rows in self._arrays.items()}
-        if found != dict(BRIDGE_ARRAYS[kind]) or not _fit(self._arrays, left, right, kind):
+        if found != dict(BRIDGE_ARRAYS[kind]) or not _fit(
+            self._arrays, left.dimension, right.dimension, kind
+        ):
             shapes = {name: rows.shape for name, rows in self._arrays.items()}
             raise InvalidInputError(
                 f"expected finite arrays of a {kind} bridge from {left.dimension} to {right.dimension} "
@@ -73,28 +83,37 @@ class BridgeEncoder(Encoder):
 
     @property
     def left(self) -> Encoder:
-        """What encodes queries."""
+        """What encodes queries, or what `right` does not read."""
         return self._left
 
     @property
     def right(self) -> Encoder:
-        """What encodes documents."""
+        """What encodes documents, or what `left` does not read."""
         return self._right
 
     @property
     def space(self) -> BridgeSpace:
         """``"right"`` or ``"joint"``."""
-        return "joint" if self._kind == "joint" else "right"
+        return "joint" if self._kind in _JOINT else "right"
 
     @property
     def dimension(self) -> int:
         """Length of the vectors."""
+        if self.space == "right":
+            return self._right.dimension
+        if self._kind == "relative":
+            return len(self._arrays["left.anchors"])
         return int(self._arrays["left.weight"].shape[1])
 
     @property
+    def modalities(self) -> tuple[str, ...]:
+        """What either of them reads."""
+        return tuple(dict.fromkeys((*self._left.modalities, *self._right.modalities)))
+
+    @property
     def languages(self) -> frozenset[str] | None:
-        """The left encoder's: those of queries."""
-        return self._left.languages
+        """Those of queries that are texts."""
+        return self._encoder_of("text", "query").languages
 
     @property
     def repeatability(self) -> float:
@@ -122,7 +141,7 @@ class BridgeEncoder(Encoder):
     def encode(
         self, contents: Sequence[Content], *, role: Role = "document", show_progress: bool = False
     ) -> Vectors:
-        """Encode queries with the left encoder and documents with the right one, and map them.
+        """Encode each content with the encoder that reads it, or that of the role, and map it.
 
         Raises
         ------
@@ -130,12 +149,25 @@ class BridgeEncoder(Encoder):
             If the encoder refuses a content.
         """
         check_role(role)
-        contents = checks.sequence("contents", contents, of="texts or images")
-        side, encoder = ("left", self._left) if role == "query" else ("right", self._right)
-        rows = encoder.encode(contents, role=role, show_progress=show_progress)
-        if side == "right" and self.space == "right":
-            return rows
-        return unit_rows(apply_bridge(self._arrays, rows, side), [str(content) for content in contents])
+        parts = parts_of(contents)
+        rows = np.zeros((len(parts), self.dimension), dtype=np.float32)
+        # An item, since the path of an image would be read as a text.
+        of_images = [
+            part.image if part.image is None else Item(id="image", image=part.image) for part in parts
+        ]
+        for modality, given in (("text", [part.text for part in parts]), ("image", of_images)):
+            places = [place for place, content in enumerate(given) if content is not None]
+            if places:
+                encoder = self._encoder_of(modality, role)
+                own = encoder.encode([given[i] for i in places], role=role, show_progress=show_progress)
+                side = "left" if encoder is self._left else "right"
+                rows[places] += unit_rows(apply_bridge(self._arrays, own, side), [modality] * len(places))
+        return unit_rows(rows, [content_name(content) for content in contents]) if len(rows) else rows
+
+    def _encoder_of(self, modality: str, role: Role) -> Encoder:
+        """Choose the only one that reads it, or the one of the role."""
+        first, second = (self._left, self._right) if role == "query" else (self._right, self._left)
+        return first if modality in first.modalities or modality not in second.modalities else second
 
     def to_config(self) -> dict[str, Any]:
         """JSON-able: the configs of both, and what was learned."""
@@ -152,11 +184,25 @@ class BridgeEncoder(Encoder):
 
 
 def apply_bridge(arrays: Mapping[str, Vectors], rows: Vectors, side: str = "left") -> Vectors:
-    """Map vectors of one side, shape (n, d): centre them, one hidden layer of SiLU if there is one, multiply.
+    """Map unit vectors of one side, shape (n, d); those of a side without a map stay as they are.
 
-    They are not scaled to length 1.
+    ``"linear"``, ``"joint"`` and ``"net"`` centre them, apply one hidden layer of SiLU if there is one, and
+    multiply. ``"relative"`` gives powers of their cosines with the nearest anchors, about their mean.
+    ``"classes"`` mixes the vectors of the names of the likeliest classes, by the softmax of their logits;
+    unit vectors have lost the scale of these, which are standardised. The rows are not scaled to length 1.
     """
+    if f"{side}.classes" in arrays:
+        logits = rows @ arrays[f"{side}.classes"].T
+        logits = (logits - logits.mean(axis=1, keepdims=True)) / (logits.std(axis=1, keepdims=True) + 1e-12)
+        return _largest(np.exp(logits), _MIXED) @ arrays[f"{side}.names"]
+    if f"{side}.mean" not in arrays:
+        return rows
     x = rows - arrays[f"{side}.mean"]
+    if f"{side}.anchors" in arrays:
+        cosines = (
+            x @ arrays[f"{side}.anchors"].T / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+        )
+        return _largest(np.maximum(cosines, 1e-4) ** _POWER, _NEAREST)
     if f"{side}.hidden" in arrays:
         x = x @ arrays[f"{side}.hidden"] + arrays[f"{side}.hidden_bias"]
         x = x / (1.0 + np.exp(-np.clip(x, -60.0, 60.0)))
@@ -164,20 +210,33 @@ def apply_bridge(arrays: Mapping[str, Vectors], rows: Vectors, side: str = "left
     return np.asarray(y + arrays[f"{side}.bias"] if f"{side}.bias" in arrays else y, dtype=np.float32)
 
 
-def _fit(arrays: Mapping[str, Vectors], left: Encoder, right: Encoder, kind: str) -> bool:
-    """Whether the arrays fit each other and both encoders, and are finite."""
-    d, (n_in, n_out) = left.dimension, arrays["left.weight"].shape
-    wanted = {"left.mean": (d,), "left.weight": (n_in, n_out)}
-    if kind == "net":
-        wanted |= {"left.hidden": (d, n_in), "left.hidden_bias": (n_in,)}
-    elif n_in != d:
-        return False
-    if kind == "joint":
-        wanted |= {"right.mean": (right.dimension,), "right.weight": (right.dimension, n_out)}
+def _largest(rows: Vectors, n: int) -> Vectors:
+    """Keep the n largest numbers of each row, and make the others 0."""
+    if rows.shape[1] <= n:
+        return rows
+    least = np.partition(rows, -n, axis=1)[:, -n]
+    return np.asarray(np.where(rows >= least[:, None], rows, 0.0), dtype=np.float32)
+
+
+def _fit(arrays: Mapping[str, Vectors], d: int, k: int, kind: str) -> bool:
+    """Whether the arrays fit each other and encoders of `d` and `k` dimensions, and are finite."""
+    if kind in {"classes", "relative"}:
+        name = "left.classes" if kind == "classes" else "left.anchors"
+        n = len(arrays[name])
+        wanted: dict[str, tuple[int, ...]] = {name: (n, d)}
+        if kind == "classes":
+            wanted["left.names"] = (n, k)
+        else:
+            wanted |= {"left.mean": (d,), "right.mean": (k,), "right.anchors": (n, k)}
     else:
-        wanted["left.bias"] = (right.dimension,)
-        if n_out != right.dimension:
-            return False
+        n_in, n_out = arrays["left.weight"].shape
+        wanted = {"left.mean": (d,), "left.weight": (n_in if kind == "net" else d, n_out)}
+        if kind == "net":
+            wanted |= {"left.hidden": (d, n_in), "left.hidden_bias": (n_in,)}
+        if kind == "joint":
+            wanted |= {"right.mean": (k,), "right.weight": (k, n_out)}
+        else:
+            wanted |= {"left.bias": (k,), "left.weight": (wanted["left.weight"][0], k)}
     return all(arrays[name].shape == shape for name, shape in wanted.items()) and all(
-        bool(np.isfinite(rows).all()) for rows in arrays.values()
+        rows.size and bool(np.isfinite(rows).all()) for rows in arrays.values()
     )

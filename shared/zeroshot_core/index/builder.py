@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, deque
 from collections.abc import Container, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -354,7 +355,7 @@ def _chunks(items: Sequence[Item], rows: Sequence[Row]) -> Iterator[_Chunk]:
     places: dict[tuple[bool, Any], list[int]] = {}
     for place, item in enumerate(items):
         content = item.content
-        key = content if isinstance(content, str) else id(content)
+        key = content if isinstance(content, str | os.PathLike) else id(content)
         places.setdefault((item.image is None, key), []).append(place)
     groups = sorted(places.values(), key=lambda group: -len(items[group[0]].text or ""))
     for start in range(0, len(groups), _CONTENTS_PER_CHUNK):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from zeroshot_core.encoders import BridgeEncoder, FunctionEncoder, HashEncoder, encoder_from_config
 from zeroshot_core.errors import InvalidInputError, TooLittleError
-from zeroshot_core.training import bridge_fitting, fit_bridge
+from zeroshot_core.training import bridge_fitting, bridge_maps, fit_bridge
 
 COLOURS = [
     "red",
@@ -65,29 +65,56 @@ def test_unseen_queries_find_their_documents_through_the_bridge(space):
 
 
 def test_many_pairs_have_a_network_tried_too(monkeypatch):
-    monkeypatch.setattr(bridge_fitting, "_NET_PAIRS", 50)
-    monkeypatch.setattr(bridge_fitting, "_EPOCHS", 30)
-    monkeypatch.setattr(bridge_fitting, "_HIDDEN", 128)
-    monkeypatch.setattr(bridge_fitting, "_PENALTIES", ())
+    monkeypatch.setattr(bridge_maps, "_NET_PAIRS", 50)
+    monkeypatch.setattr(bridge_maps, "_EPOCHS", 30)
+    monkeypatch.setattr(bridge_maps, "_HIDDEN", 128)
+    monkeypatch.setattr(bridge_maps, "_RIDGE_PENALTIES", ())
+    monkeypatch.setattr(bridge_maps, "_CANONICAL_PENALTIES", ())
     _, report = fit_bridge(LEFT, RIGHT, TEXTS)
     assert set(report.scores) == {"procrustes", "net"}
     assert report.scores["net"] > 0.5
-    arrays = bridge_fitting._fitted("net", LEFT.encode(TEXTS), RIGHT.encode(TEXTS), 0)
+    arrays = bridge_maps.fitted_map("net", "right", LEFT.encode(TEXTS), RIGHT.encode(TEXTS), 0)
     found = BridgeEncoder(LEFT, RIGHT, "net", arrays).encode(TEXTS, role="query") @ RIGHT.encode(TEXTS).T
     assert (found.argmax(axis=1) == np.arange(len(TEXTS))).mean() > 0.9
 
 
 def test_whole_groups_are_held_out_and_free_pairs_never():
     groups = [text.split()[1] for text in TEXTS]
-    _, report = fit_bridge(LEFT, RIGHT, [(t, t) for t in TEXTS], groups=groups, free_pairs=["a spare text"])
-    assert report.n_held_out == 2 * len(COLOURS)
-    assert report.n_pairs == len(TEXTS) + 1
+    pairs = [(text, text) for text in TEXTS]
+    _, report = fit_bridge(LEFT, RIGHT, pairs, groups=groups, free_pairs=["a spare text"])
+    assert (report.n_held_out, report.n_pairs) == (len(TEXTS), len(TEXTS) + 1)
+    _, single = fit_bridge(LEFT, RIGHT, pairs)
+    assert report.scores["ridge 0.3"] < single.scores["ridge 0.3"]
+
+
+def test_of_many_pairs_a_fifth_is_held_out_once(monkeypatch):
+    monkeypatch.setattr(bridge_fitting, "_MOST_COMPARED", 100)
+    _, report = fit_bridge(LEFT, RIGHT, TEXTS)
+    assert report.n_held_out == 29
+
+
+def test_rows_of_a_classifier_help_few_pairs_and_make_a_bridge_without_any():
+    few = [text for text in TEXTS if text.split()[0] in COLOURS[:3] and text.split()[1] in THINGS[:8]]
+    named, unseen = TEXTS[:60], [text for text in TEXTS[60:] if text not in few]
+    rows = [(50.0 * row, text) for row, text in zip(LEFT.encode(named), named, strict=True)]
+
+    def found(bridge):
+        nearest = (bridge.encode(unseen, role="query") @ bridge.encode(unseen).T).argmax(axis=1)
+        return float((nearest == np.arange(len(unseen))).mean())
+
+    with_rows, report = fit_bridge(LEFT, RIGHT, few, free_pairs=rows, space="joint")
+    assert (report.n_held_out, report.n_pairs) == (24, 84)
+    assert found(with_rows) > found(fit_bridge(LEFT, RIGHT, few, space="joint")[0]) + 0.1
+    without, report = fit_bridge(LEFT, RIGHT, [], free_pairs=rows)
+    assert (report.method, report.scores, report.is_better, report.n_held_out) == ("classes", {}, False, 0)
+    assert found(without) > 0.25
+    assert without.document_fingerprint == RIGHT.fingerprint
 
 
 def test_a_bridge_between_what_has_nothing_in_common_is_told():
     rng = np.random.default_rng(1)
     noise = FunctionEncoder(lambda t: rng.normal(size=(len(t), 32)).tolist(), name="n", dimension=32)
-    with pytest.warns(UserWarning, match="no better than the nearest known pair: -0.* on 28 pairs held out"):
+    with pytest.warns(UserWarning, match="no better than the nearest known pair: .* on 144 pairs held out"):
         _, report = fit_bridge(noise, RIGHT, TEXTS)
     assert not report.is_better
 
@@ -104,7 +131,15 @@ def test_the_guard_is_the_same_for_the_same_seed():
     ("pairs", "options", "error", "message"),
     [
         (TEXTS[:5], {}, TooLittleError, "expected at least 20 distinct pairs, got 5"),
-        ([*TEXTS, 3], {}, InvalidInputError, "expected pairs as texts or pairs of texts, got 3 in row 144"),
+        ([*TEXTS, 3], {}, InvalidInputError, "expected pairs as texts or pairs of texts or images, got 3"),
+        ([], {}, TooLittleError, "expected at least 20 distinct pairs, got 0"),
+        ([], {"free_pairs": TEXTS}, TooLittleError, "give free_pairs of vectors and names"),
+        (
+            TEXTS,
+            {"free_pairs": [(np.ones(3), "a")]},
+            InvalidInputError,
+            r"the vectors of free_pairs as finite numbers of shape \(any, 64\)",
+        ),
         (TEXTS, {"groups": ["a"] * 144}, TooLittleError, "expected at least 2 groups"),
         (TEXTS, {"space": "left"}, InvalidInputError, "expected space to be one of 'joint', 'right'"),
     ],
