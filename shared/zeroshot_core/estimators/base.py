@@ -158,7 +158,12 @@ class SavedModel:
         return as_items(self._fitted.read(X), prefix="query-")
 
     def save(
-        self, folder: str | Path, *, overwrite: bool = False, extra: dict[str, Any] | None = None
+        self,
+        folder: str | Path,
+        *,
+        overwrite: bool = False,
+        extra: dict[str, Any] | None = None,
+        portable: bool = False,
     ) -> None:
         """Write the model into a folder of plain files; see `zeroshot_core.estimators.saving`.
 
@@ -168,6 +173,9 @@ class SavedModel:
             Whether to replace the model that the folder holds; it serves until the new one is complete.
         extra
             JSON-able notes to keep with the model, `saved_extra_` after loading.
+        portable
+            Whether the graph of an encoder that runs in ONNX goes along, so that the folder opens where
+            neither the encoder nor torch is installed.
 
         Raises
         ------
@@ -193,6 +201,7 @@ class SavedModel:
             model_index=model.model_index_,
             version=model.version_,
             extra=extra or {},
+            is_portable=checks.flag("portable", portable),
         )
         state, schema = model._state(), model._fitted.schema
         if schema is not None:

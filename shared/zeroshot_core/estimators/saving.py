@@ -79,6 +79,8 @@ class ModelParts:
         Of the index: the one that the model was fitted on.
     extra
         JSON-able notes of the caller.
+    is_portable
+        Whether the encoder's graph is to lie in the model's folder too.
     """
 
     encoder: Encoder
@@ -87,6 +89,7 @@ class ModelParts:
     model_index: ModelIndex
     version: OpenVersion
     extra: Mapping[str, Any]
+    is_portable: bool = False
 
 
 def check_overwrite(folder: Path, *, overwrite: bool, index: str | None = None) -> dict[str, Any] | None:
@@ -275,7 +278,9 @@ def _make_current(
 
 def _write_draft(draft: Path, folder: Path, state: ModelState, parts: ModelParts) -> dict[str, Any]:
     """Write what the folder does not hold yet, and the manifest of all."""
-    own = _write_encoder(draft, folder, parts.encoder) if parts.holds_encoder else {}
+    own = {}
+    if parts.holds_encoder or parts.is_portable:
+        own = _write_encoder(draft, folder, parts.encoder, graph_alone=not parts.holds_encoder)
     # A name of its own: the current state stays as it is, even where it holds the same.
     name = f"state-{secrets.token_hex(6)}"
     checksums = _write_state(draft / name, state, parts.graph)
@@ -292,13 +297,21 @@ def _write_draft(draft: Path, folder: Path, state: ModelState, parts: ModelParts
     return manifest
 
 
-def _write_encoder(draft: Path, folder: Path, encoder: Encoder) -> dict[str, str]:
+def _write_encoder(draft: Path, folder: Path, encoder: Encoder, *, graph_alone: bool) -> dict[str, str]:
     """Write the encoder, by its fingerprint, unless the folder holds it; where it is then."""
+    if graph_alone and getattr(encoder, "runtime", "torch") == "torch":
+        raise ArtifactError(
+            f"expected an encoder with a graph to be portable, got {encoder.name}; fit with "
+            'load_encoder(..., runtime="onnx")'
+        )
     if not isinstance(encoder, TransformerEncoder | HeadEncoder):
         raise ArtifactError(f"expected an encoder with weights to save, got {type(encoder).__name__}")
     name = f"encoder-{encoder.fingerprint}"
     if not (folder / name).exists():
-        encoder.save(draft / name)
+        if graph_alone and isinstance(encoder, TransformerEncoder):
+            encoder.save_graph(draft / name)
+        else:
+            encoder.save(draft / name)
     return {"inside": name}
 
 

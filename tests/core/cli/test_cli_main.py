@@ -27,7 +27,7 @@ def app_that_raises(error: Exception) -> typer.Typer:
 def test_all_commands_are_listed(run: Run) -> None:
     told = run("--help").stdout
 
-    assert all(name in told for name in ("demo", "fit", "predict", "evaluate", "info"))
+    assert all(name in told for name in ("demo", "fit", "predict", "evaluate", "info", "serve", "mcp"))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,9 @@ import time
 import numpy as np
 import pytest
 import torch
+from zeroshot_core import ZeroShotClassifier
 from zeroshot_core.encoders import encoder_from_config, in_runtime, load_encoder
+from zeroshot_core.encoders.graph_encoder import GraphEncoder
 from zeroshot_core.encoders.onnx import OnnxSession
 from zeroshot_core.errors import ArtifactError, FingerprintMismatchError, InvalidInputError, MissingExtraError
 from zeroshot_core.index import VectorIndex
@@ -249,3 +251,75 @@ def test_damaged_agreement_is_refused(text, folder, tmp_path):
     (moved / "onnx" / encoder.fingerprint / "agreement.json").write_text(text)
     with pytest.raises(ArtifactError, match="expected a model's graph and its agreement in"):
         _ = load_encoder(moved, runtime="onnx").agreement
+
+
+WITHOUT_TORCH = """
+import sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "transformers", "sentence_transformers"):
+            raise ModuleNotFoundError(f"No module named {name!r}")
+
+sys.meta_path.insert(0, Blocker())
+from zeroshot_core.prediction import load_model
+from fastapi.testclient import TestClient
+from zeroshot_core.serving.service import ServiceSettings, service_of
+
+folder = sys.argv[1]
+model = load_model(folder, read_only=True)
+print(model.predict(["red bicycle"]).tolist(), model.retriever_.retrieve(["tinned soup"], top_k=1)[0][0].text)
+model.close()
+with TestClient(service_of(ServiceSettings(model=folder))) as client:
+    while client.get("/ready").status_code == 503:
+        pass
+    print(client.post("/explain", json={"inputs": ["red bicycle"]}).json()["predictions"][0]["value"])
+"""
+
+
+def saved_labels(encoder, folder, **options):
+    model = ZeroShotClassifier(encoder).fit(TEXTS[1:4], ["toys", "food", "food"])
+    model.save(folder, **options)
+    label = model.predict(["red bicycle"]).tolist()
+    model.close()
+    return label
+
+
+def test_a_portable_model_is_served_where_torch_is_not_installed(folder, tmp_path):
+    expected = saved_labels(load_encoder(folder, runtime="onnx"), tmp_path / "model", portable=True)
+    # It opens with neither the encoder's folder nor the cache.
+    program = [sys.executable, "-W", "error", "-c", WITHOUT_TORCH, str(tmp_path / "model")]
+    told = subprocess.run(program, capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    assert told.stdout.split("\n")[:2] == [f"{expected} tinned soup", expected[0]], told.stderr
+
+
+def test_a_saved_model_opens_its_graph_and_the_model_when_asked(folder, tmp_path):
+    plain = load_encoder(folder, runtime="onnx", batch_tokens=20)
+    opened = encoder_from_config(plain.to_config())
+
+    assert isinstance(opened, GraphEncoder)
+    assert "_model" not in vars(opened)
+    assert opened.to_config() == plain.to_config()
+    assert (cosines(opened.encode(TEXTS), plain.encode(TEXTS)) > 0.9999).all()
+    assert "_model" not in vars(opened)
+    assert in_runtime(opened, "torch").fingerprint == load_encoder(folder).fingerprint
+    opened.save(tmp_path / "copy")
+    assert load_encoder(tmp_path / "copy").fingerprint == load_encoder(folder).fingerprint
+
+
+def test_only_an_encoder_with_a_graph_is_portable(folder, tmp_path):
+    with pytest.raises(ArtifactError, match=r"expected an encoder with a graph .* runtime=\"onnx\""):
+        saved_labels(load_encoder(folder), tmp_path / "model", portable=True)
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"model": 1}'])
+def test_damaged_facts_beside_a_graph_are_refused(folder, tmp_path, content):
+    plain = load_encoder(folder, runtime="onnx")
+    moved = tmp_path / "bert"
+    shutil.copytree(folder, moved)
+    (moved / "onnx" / plain.fingerprint / "encoder.json").write_text(content)
+
+    with pytest.raises(ArtifactError, match="expected a graph with its tokenizer"):
+        encoder_from_config({**plain.to_config(), "name_or_path": str(moved)})
