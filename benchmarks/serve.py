@@ -85,7 +85,7 @@ async def _ask(texts: list[str], port: int, pid: int, options: object) -> None:
     n, rate, n_clients = options.requests, options.rate, options.clients  # type: ignore[attr-defined]
     due = asyncio.get_running_loop().time() + 0.5
     took, errors = np.zeros(n), [0]
-    memory = [_memory(pid)]
+    memory, cpu = [_memory(pid)], _cpu_seconds(pid)
 
     async def client(number: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -113,9 +113,10 @@ async def _ask(texts: list[str], port: int, pid: int, options: object) -> None:
     start = time.perf_counter()
     await asyncio.gather(*map(client, range(n_clients)), watch())
     seconds = time.perf_counter() - start
-    print_header("requests", "a second", "errors", "p50", "p95", "p99", "most")
+    cpu = 1e3 * (_cpu_seconds(pid) - cpu) / n
+    print_header("requests", "a second", "errors", "p50", "p95", "p99", "most", "processor a request")
     shown = [f"{1e3 * each:.1f} ms" for each in (*np.percentile(took, [50, 95, 99]), took.max())]
-    print(f"| {n:,} | {n / seconds:.0f} | {errors[0]} | {' | '.join(shown)} |\n")
+    print(f"| {n:,} | {n / seconds:.0f} | {errors[0]} | {' | '.join(shown)} | {cpu:.1f} ms |\n")
     print(
         "MiB of each process over time:", "; ".join(" + ".join(f"{m:.0f}" for m in each) for each in memory)
     )
@@ -129,6 +130,15 @@ def _memory(pid: int) -> list[float]:
         lines = Path(f"/proc/{process}/smaps_rollup").read_text("ascii").splitlines()
         found.append(sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024)
     return found
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Seconds of the processor that a process and those that it started have taken."""
+    stats = [
+        Path(f"/proc/{each}/stat").read_text("ascii").rpartition(")")[2] for each in (pid, *_children(pid))
+    ]
+    ticks = sum(int(ticks) for stat in stats for ticks in stat.split()[11:13])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _children(pid: int) -> list[int]:
