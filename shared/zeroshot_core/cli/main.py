@@ -18,6 +18,7 @@ from zeroshot_core.cli.info import info
 from zeroshot_core.cli.mcp import mcp
 from zeroshot_core.cli.predict import predict
 from zeroshot_core.cli.serve import serve
+from zeroshot_core.cli.transfer import export, import_
 
 __all__ = ["app"]
 
@@ -51,4 +52,6 @@ def _zeroshot(
 
 for command in (demo, fit, predict, classify, info, serve, mcp):
     app.command()(command)
+app.command()(export)
+app.command("import")(import_)
 app.add_typer(evaluate, name="evaluate")

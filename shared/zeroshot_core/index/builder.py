@@ -16,17 +16,9 @@ from zeroshot_core.encoders.wrappers import RememberingEncoder
 from zeroshot_core.errors import InvalidInputError, UnknownConceptError, VectorIndexError
 from zeroshot_core.graph import check_smoothing, concept_vectors, relation_vectors, smooth_vectors
 from zeroshot_core.graph.vectors import concept_texts
-from zeroshot_core.index.schema import (
-    KINDS,
-    Row,
-    concept_row,
-    create_collection,
-    create_indexes,
-    item_row,
-    name_rows,
-    relation_row,
-)
-from zeroshot_core.index.versions import describe_version
+from zeroshot_core.index.schema import Row, concept_row, item_row, name_rows, relation_row
+from zeroshot_core.index.version_writer import VersionWriter, unfinished
+from zeroshot_core.index.versions import describe_version, item_key
 from zeroshot_core.types import Content, Item, repaired_items
 
 if TYPE_CHECKING:
@@ -34,7 +26,6 @@ if TYPE_CHECKING:
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.index.params import IndexParams
     from zeroshot_core.index.record_table import RecordTable
-    from zeroshot_core.index.schema import RecordKind
     from zeroshot_core.index.versions import VersionCatalog, VersionInfo
     from zeroshot_core.types import Vectors
 
@@ -115,7 +106,7 @@ class VersionBuilder:
             check_concepts(kept, self._graph)
         graph_rows = self._graph_rows()
         info = self._describe(rows, graph_rows)
-        is_resumed = self._create(info)
+        is_resumed = VersionWriter(self._catalog, info).create()
         if is_resumed and self._catalog.get(info.id).state == "ready":
             return info.id
         self._write_graph(info, graph_rows, is_resumed=is_resumed)
@@ -143,50 +134,11 @@ class VersionBuilder:
 
     def _describe(self, rows: Sequence[Row], graph_rows: _GraphRows) -> VersionInfo:
         counts = {"items": len(rows)} | {kind: len(kept) for kind, kept in graph_rows._asdict().items()}
-        keys = (f"{row['id']}\0{row['content_hash']}" for row in rows)
+        keys = map(item_key, rows)
         graph_digest = "" if self._graph is None else self._graph.digest
         return describe_version(
             self._encoder, graph_digest, self._params, counts, keys, smoothing=self._smoothing
         )
-
-    def _create(self, info: VersionInfo) -> bool:
-        """Make the collections that are missing; whether the items collection was there already."""
-        connection = self._catalog.connection
-        names = {kind.name: self._catalog.collection(info.id, kind.name) for kind in KINDS}
-        there = {kind: bool(connection.call("has_collection", name)) for kind, name in names.items()}
-        for kind in KINDS:
-            if not there[kind.name]:
-                self._create_one(info, kind)
-        # To resume is to read what is there, and a server reads only what is indexed and loaded.
-        if there["items"] and not connection.is_lite:
-            self._index_all(info)
-        elif there["items"]:
-            for kind in KINDS:
-                self._load_or_empty(info, kind)
-        return there["items"]
-
-    def _create_one(self, info: VersionInfo, kind: RecordKind[Any]) -> None:
-        properties = info.to_properties() if kind.name == "items" else {}
-        name = self._catalog.collection(info.id, kind.name)
-        create_collection(self._catalog.connection, name, kind, info.dimension, properties, info.params)
-
-    def _load_or_empty(self, info: VersionInfo, kind: RecordKind[Any]) -> None:
-        """Load a collection of a local file; one whose files a kill has left damaged begins anew.
-
-        Raises
-        ------
-        VectorIndexError
-            If the version has been finished, and so is not this build's to empty.
-        """
-        connection, name = self._catalog.connection, self._catalog.collection(info.id, kind.name)
-        try:
-            connection.call("load_collection", name)
-        except VectorIndexError:
-            if self._catalog.get(info.id).state != "building":
-                raise
-            connection.call("drop_collection", name)
-            self._create_one(info, kind)
-            connection.call("load_collection", name)
 
     def _write_graph(self, info: VersionInfo, rows: _GraphRows, *, is_resumed: bool) -> None:
         """Write the concepts, relations and names that are missing or changed."""
@@ -195,7 +147,7 @@ class VersionBuilder:
         tables = self._catalog.tables(info)
         targets = (tables.concepts, tables.relations, tables.names)
         stored = [table.hashes() if is_resumed else {} for table in targets]
-        concepts, relations, names = map(_unfinished, rows, stored)
+        concepts, relations, names = map(unfinished, rows, stored)
         # The vector of a concept is made of those of its names.
         once = RememberingEncoder(self._encoder)
         if concepts or relations:
@@ -220,7 +172,7 @@ class VersionBuilder:
 
         table = self._catalog.tables(info).items
         stored = table.hashes() if is_resumed else {}
-        places = _unfinished(rows, stored)
+        places = unfinished(rows, stored)
         waiting: deque[Future[int]] = deque()
 
         def write(chunk: _Chunk, vectors: Vectors) -> int:
@@ -248,23 +200,7 @@ class VersionBuilder:
         table.delete(sorted(stored.keys() - {row["id"] for row in rows}))
 
     def _finish(self, info: VersionInfo) -> None:
-        """Flush once, index, and count."""
-        names = [self._catalog.collection(info.id, kind.name) for kind in KINDS]
-        with ThreadPoolExecutor(len(names)) as pool:
-            list(pool.map(lambda name: self._catalog.connection.call("flush", name), names))
-        self._index_all(info)
-        self._catalog.check_counts(info)
-
-    def _index_all(self, info: VersionInfo) -> None:
-        """Index and load the collections side by side: a server takes seconds for each."""
-
-        def index(kind: RecordKind[Any]) -> None:
-            name = self._catalog.collection(info.id, kind.name)
-            n_rows = info.counts[kind.name]
-            create_indexes(self._catalog.connection, name, kind, info.dimension, n_rows, info.params)
-
-        with ThreadPoolExecutor(len(KINDS)) as pool:
-            list(pool.map(index, KINDS))
+        VersionWriter(self._catalog, info).finish()
 
     def _probe(self, info: VersionInfo, items: Sequence[Item]) -> None:
         """Read a sample of vectors back and compare them with the encoder's."""
@@ -336,11 +272,6 @@ def encode_checked(encoder: Encoder, contents: Sequence[Content]) -> Vectors:
     return np.ascontiguousarray(
         checks.vectors(f"vectors of the encoder {encoder.name!r}", encoder.encode(contents), shape)
     )
-
-
-def _unfinished(rows: Sequence[Row], stored: dict[str, str]) -> list[int]:
-    """Positions of the rows that are missing or changed, given the stored content hashes by id."""
-    return [place for place, row in enumerate(rows) if stored.get(row["id"]) != row["content_hash"]]
 
 
 def _write_some(

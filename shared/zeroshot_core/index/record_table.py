@@ -109,6 +109,14 @@ class RecordTable(Generic[Record]):
         rows = self._scan("", ("id", "content_hash"), consistency_level="Strong")
         return {row["id"]: row["content_hash"] for row in rows}
 
+    def stored_pages(self) -> Iterator[tuple[list[Row], Vectors]]:
+        """Read all rows as they were written, and their vectors, shape (n, d), by pages in order of ids."""
+        fields = (*self._kind.stored, "vector")
+        for page in self._pages("", fields, consistency_level="Strong"):
+            vectors = np.asarray([row["vector"] for row in page], dtype=np.float32)
+            rows = [{name: _plain(row[name]) for name in self._kind.stored} for row in page]
+            yield rows, vectors.reshape(-1, self._dimension)
+
     def count(self) -> int:
         """Count the rows, all writes included."""
         answer = self._call("query", filter="", output_fields=["count(*)"], consistency_level="Strong")
@@ -445,6 +453,11 @@ class RecordTable(Generic[Record]):
 def _scores(answer: Any, metric: str) -> list[Floats]:
     distances = [np.asarray(hits.distances, dtype=np.float64) for hits in answer]
     return [to_scores(each, metric) for each in distances]
+
+
+def _plain(value: Any) -> Any:
+    """Make a list of the client's own kind of array."""
+    return value if isinstance(value, str | int | float | dict) else list(value)
 
 
 def _largest_text(rows: Sequence[Row]) -> int:

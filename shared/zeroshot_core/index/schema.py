@@ -49,6 +49,7 @@ __all__ = [
     "TEXT_BYTES",
     "RecordKind",
     "Row",
+    "check_row",
     "concept_row",
     "create_collection",
     "create_indexes",
@@ -68,6 +69,7 @@ TEXT_BYTES = 65535
 MAX_STRINGS = 4096
 _JSON_BYTES = 65536
 _TEXT_FIELDS = ("text", "name", "description")
+_NUMBER_FIELDS = {"weight": float, "position": int}
 _ARRAY_FIELDS = ("concepts", "sources", "synonyms")
 
 
@@ -94,6 +96,11 @@ class RecordKind(Generic[Record]):
     record: Callable[[Mapping[str, Any]], Record]
     is_placed: bool = False
     indexed: tuple[str, ...] = ()
+
+    @property
+    def stored(self) -> tuple[str, ...]:
+        """All fields of a row but its vector."""
+        return (*self.fields, "content_hash", *(("position",) if self.is_placed else ()))
 
 
 def item_row(item: Item) -> Row:
@@ -176,6 +183,33 @@ def name_rows(concepts: Iterable[Concept]) -> list[Row]:
             hash_ = _hash(concept.id, text)
             rows.append({"id": key, "concept": concept.id, "text": text, "content_hash": hash_})
     return rows
+
+
+def check_row(kind: RecordKind[Any], row: Row) -> None:
+    """Refuse a row that was read from a file and does not fit the collection.
+
+    Raises
+    ------
+    InvalidInputError
+        If a field is missing, of another type, or over its limit in bytes.
+    """
+    where = f"{kind.name} {shown(row.get('id'))}"
+    for name in kind.stored:
+        value = row.get(name)
+        if name in _ARRAY_FIELDS and isinstance(value, list) and all(isinstance(v, str) for v in value):
+            _check_strings(where, name, value)
+        elif name == "metadata" and isinstance(value, dict):
+            _checked_json(where, _checked_metadata(where, value))
+        elif name in _TEXT_FIELDS and isinstance(value, str):
+            _check_bytes(where, name, value, TEXT_BYTES)
+        elif name in _NUMBER_FIELDS and isinstance(value, _NUMBER_FIELDS[name]):
+            continue
+        elif name not in (*_ARRAY_FIELDS, *_NUMBER_FIELDS, "metadata") and isinstance(value, str):
+            _check_id(where, name, value)
+        else:
+            raise InvalidInputError(
+                f"{where}: expected {name} as `VectorIndex.export` writes it, got {shown(value)}"
+            )
 
 
 def name_id(text: str, n_concepts: int = 0, n_texts: int = 0) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from types import TracebackType
 
 from zeroshot_core import checks
@@ -15,6 +16,9 @@ from zeroshot_core.index.builder import VersionBuilder
 from zeroshot_core.index.connection import Connection
 from zeroshot_core.index.open_version import OpenVersion
 from zeroshot_core.index.params import IndexParams
+from zeroshot_core.index.version_files import VersionFiles, write_version_files
+from zeroshot_core.index.version_update import VersionUpdate
+from zeroshot_core.index.version_writer import VersionWriter
 from zeroshot_core.index.versions import VersionCatalog, VersionInfo
 from zeroshot_core.types import Item
 
@@ -113,6 +117,95 @@ class VectorIndex:
         )
         return builder.build(items)
 
+    def update(
+        self,
+        items: Iterable[Item],
+        encoder: Encoder,
+        *,
+        deleted: Iterable[str] = (),
+        version: str | None = None,
+        show_progress: bool = False,
+    ) -> str:
+        """Write a version that differs from another one by some items; it is not live before `activate`.
+
+        It is the version that `build` would write of the whole: the same id, the same vectors. Only these
+        items are encoded, the rest is copied with its vectors, by pages. For another encoder than the
+        version's all is encoded anew.
+
+        Parameters
+        ----------
+        items
+            That are new or changed; those with the same ids are replaced.
+        deleted
+            Ids to leave out; unknown ids are passed over.
+        version
+            Which version to begin with; None is the live one.
+
+        Raises
+        ------
+        VersionNotFoundError
+            If it is not there.
+        InvalidInputError
+            If an item is wrong, or is to be deleted too; nothing has been written then.
+        """
+        checks.instance("encoder", encoder, Encoder, remedy="load_encoder opens one")
+        update = VersionUpdate(self._catalog, self._finished(version), items, deleted)
+        if encoder.document_fingerprint == update.base.fingerprint:
+            return update.write(encoder)
+        whole, graph = update.whole()
+        return self.build(whole, encoder, graph, smoothing=update.base.smoothing, show_progress=show_progress)
+
+    def export(self, folder: str | os.PathLike[str], version: str | None = None) -> VersionInfo:
+        """Write a version into a new folder, as Parquet files with vectors and a manifest.
+
+        It is read and written by pages, in constant memory.
+
+        Parameters
+        ----------
+        version
+            None is the live one.
+
+        Raises
+        ------
+        VersionNotFoundError
+            If it is not there.
+        InvalidInputError
+            If the folder exists and is not empty.
+        MissingExtraError
+            If pyarrow is not installed.
+        """
+        checks.path("folder", folder)
+        info = self._finished(version)
+        write_version_files(self._catalog, info, Path(folder), name=self.name)
+        return info
+
+    def import_version(self, folder: str | os.PathLike[str]) -> str:
+        """Write the version that `export` wrote into a folder; it is not live before `activate`.
+
+        Nothing is encoded, and what is stored equals what was exported to the last digit. An import that was
+        killed is resumed by importing again.
+
+        Returns
+        -------
+        str
+            Id of the version: that which it had.
+
+        Raises
+        ------
+        ArtifactError
+            If the folder is no export, is damaged, or holds other items than it says.
+        UnsupportedIndexError
+            If this Milvus does not build its type of index.
+        MissingExtraError
+            If pyarrow is not installed.
+        """
+        checks.path("folder", folder)
+        files = VersionFiles.open(Path(folder))
+        files.info.params.check_target(is_lite=self.is_lite)
+        if files.info.params.lexical:
+            self._connection.check_bm25()
+        return VersionWriter(self._catalog, files.info).write_all(files.pages())
+
     def activate(self, version: str) -> None:
         """Check a version's row counts and a sample of its vectors, then swap the aliases to it.
 
@@ -158,6 +251,17 @@ class VectorIndex:
             If it was built with another encoder than the one with this fingerprint.
         """
         checks.text("fingerprint", fingerprint, remedy="give that of the encoder")
+        info = self._finished(version)
+        if info.fingerprint != fingerprint:
+            raise FingerprintMismatchError(
+                f"expected version {info.id} to be built with encoder {fingerprint}, got {info.fingerprint} "
+                f"({info.encoder}): built with another encoder; index again, or load that encoder"
+            )
+        self._catalog.load(info)
+        return OpenVersion(info, self._catalog)
+
+    def _finished(self, version: str | None) -> VersionInfo:
+        """Find a version whose build has ended; None is the live one."""
         info = self._catalog.get(version) if version is not None else self.live
         if info is None:
             known = ", ".join(found.id for found in self.versions()) or "none"
@@ -165,14 +269,8 @@ class VectorIndex:
                 f"expected a live version of the index {self.name!r}, got none (versions: {known}); "
                 "build one and activate it"
             )
-        if info.fingerprint != fingerprint:
-            raise FingerprintMismatchError(
-                f"expected version {info.id} to be built with encoder {fingerprint}, got {info.fingerprint} "
-                f"({info.encoder}): built with another encoder; index again, or load that encoder"
-            )
         info.check_finished()
-        self._catalog.load(info)
-        return OpenVersion(info, self._catalog)
+        return info
 
     @property
     def uri(self) -> str:

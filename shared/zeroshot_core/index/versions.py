@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from zeroshot_core.index.connection import Connection
     from zeroshot_core.index.schema import RecordKind
 
-__all__ = ["Tables", "VersionCatalog", "VersionInfo", "describe_version"]
+__all__ = ["State", "Tables", "VersionCatalog", "VersionInfo", "describe_version", "item_key"]
 
 State = Literal["building", "ready", "edited"]
 
@@ -85,6 +85,25 @@ class VersionInfo(CollectionInfo):
         checks.real("smoothing of the version", info.smoothing, least=0)
         return info
 
+    def of_keys(self, keys: Iterable[str], counts: Mapping[str, int]) -> VersionInfo:
+        """Describe the version of the same encoder, graph and parameters that holds other items.
+
+        Parameters
+        ----------
+        keys
+            Id and content hash of each item, as `item_key` joins them, in any order.
+        """
+        parts = (
+            self.fingerprint,
+            self.graph_digest,
+            str(self.schema_version),
+            json.dumps(self.params.to_dict()),
+            repr(self.smoothing),
+            *sorted(keys),
+        )
+        id_ = "v" + digest(*(part + "\0" for part in parts), n=12)
+        return replace(self, id=id_, counts=counts, state="building", is_live=False)
+
     def check_finished(self) -> None:
         """Refuse a version whose build has not ended.
 
@@ -97,6 +116,11 @@ class VersionInfo(CollectionInfo):
             raise VectorIndexError(
                 f"expected a finished version, got {self.id} half built; run build again with the same items"
             )
+
+
+def item_key(row: Mapping[str, Any]) -> str:
+    """Join id and content hash of an item's row: what a version's id is made of."""
+    return f"{row['id']}\0{row['content_hash']}"
 
 
 def describe_version(
@@ -113,18 +137,10 @@ def describe_version(
     Parameters
     ----------
     keys
-        Id and content hash of each item, in any order.
+        Id and content hash of each item, as `item_key` joins them, in any order.
     """
-    parts = (
-        encoder.document_fingerprint,
-        graph_digest,
-        str(SCHEMA_VERSION),
-        json.dumps(params.to_dict()),
-        repr(smoothing),
-        *sorted(keys),
-    )
-    return VersionInfo(
-        id="v" + digest(*(part + "\0" for part in parts), n=12),
+    described = VersionInfo(
+        id="",
         fingerprint=encoder.document_fingerprint,
         encoder=encoder.name,
         dimension=encoder.dimension,
@@ -133,6 +149,7 @@ def describe_version(
         params=params,
         smoothing=smoothing,
     )
+    return described.of_keys(keys, counts)
 
 
 class Tables(NamedTuple):
