@@ -7,6 +7,7 @@ from .function import FunctionEncoder
 from .hashing import HashEncoder
 from .head import HeadEncoder
 from .loading import encoder_from_config, load_encoder
+from .multimodal_encoder import MultimodalEncoder
 from .packaged_encoder import PackagedEncoder
 from .runtimes import in_runtime
 from .side_by_side_encoder import SideBySideEncoder
@@ -23,6 +24,7 @@ __all__ = [
     "HashEncoder",
     "HeadEncoder",
     "KnownVectors",
+    "MultimodalEncoder",
     "PackagedEncoder",
     "Role",
     "SideBySideEncoder",

@@ -18,11 +18,16 @@ __all__ = [
     "Padding",
     "even_budget",
     "feature_batches",
+    "input_modules",
     "length_sorted_batches",
     "padding_of",
     "plain_tokenizer",
+    "preprocessed",
     "token_batches",
 ]
+
+# Models whose texts must be filled up to the length that they were trained at.
+_FILLED = ("siglip", "siglip2")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +88,45 @@ def _n_batches(lengths: Sequence[int], budget: int) -> int:
     return sum(1 for _ in length_sorted_batches(lengths, budget))
 
 
+def input_modules(model: SentenceTransformer) -> list[Any]:
+    """Modules that read what is given: the first one, or the first of each route of a router."""
+    from sentence_transformers.base.modules import Router
+
+    first: Any = model[0]
+    routes = list(first.sub_modules.values()) if isinstance(first, Router) else [[first]]
+    return list({id(route[0]): route[0] for route in routes}.values())
+
+
+def preprocessed(
+    model: SentenceTransformer, inputs: Sequence[Mapping[str, Any]], *, prompt: str, role: str
+) -> dict[str, Any]:
+    """Features that the model's own preprocessing makes of inputs of one modality.
+
+    Parameters
+    ----------
+    inputs
+        By modality, such as ``{"text": ...}``: to a model that takes images, a bare text that looks like the
+        path or URL of one is one, and is opened.
+    """
+    from sentence_transformers.base.modules import Router
+
+    readers = input_modules(model)
+    options: dict[str, Any] = {}
+    if isinstance(model[0], Router):
+        tasks = {*model[0].sub_modules, *(task for task, _ in model[0].route_mappings)}
+        options["task"] = role if role in tasks else None
+        options["modality"] = tuple(sorted(inputs[0])) if len(inputs[0]) > 1 else next(iter(inputs[0]))
+    if any(getattr(getattr(each, "config", None), "model_type", "") in _FILLED for each in readers):
+        options["processing_kwargs"] = {"text": {"padding": "max_length"}}
+    given: list[Any] = list(inputs)
+    kinds = [getattr(each, "modalities", ["text"]) for each in readers]
+    if set(inputs[0]) == {"text"} and all(kind == ["text"] for kind in kinds if "text" in kind):
+        # What reads texts only opens none, and need not know of dicts.
+        given = [each["text"] for each in inputs]
+    features: dict[str, Any] = model.preprocess(given, prompt=prompt or None, **options)
+    return features
+
+
 def plain_tokenizer(model: SentenceTransformer) -> PreTrainedTokenizerBase | None:
     """Tokenizer of a model that takes its padded output as it is.
 
@@ -102,7 +146,13 @@ def plain_tokenizer(model: SentenceTransformer) -> PreTrainedTokenizerBase | Non
 
 
 def feature_batches(
-    model: SentenceTransformer, texts: Sequence[str], *, prompt: str, budget: int, n_at_once: int = 1
+    model: SentenceTransformer,
+    texts: Sequence[str],
+    *,
+    prompt: str,
+    budget: int,
+    role: str = "document",
+    n_at_once: int = 1,
 ) -> Iterator[tuple[Ints, dict[str, Any]]]:
     """Turn texts into the padded features of `model`, in batches of at most `budget` tokens.
 
@@ -122,7 +172,8 @@ def feature_batches(
     if tokenizer is None:
         sizes = [len(prompt + text) for text in texts]
         for batch in length_sorted_batches(sizes, even_budget(sizes, budget, n_at_once)):
-            yield batch, model.preprocess([texts[i] for i in batch], prompt=prompt or None)
+            inputs = [{"text": texts[i]} for i in batch]
+            yield batch, preprocessed(model, inputs, prompt=prompt, role=role)
         return
     tokens = tokenizer([prompt + text for text in texts], truncation=True, return_attention_mask=True).data
     yield from token_batches(tokens, padding_of(tokenizer), budget=budget, n_at_once=n_at_once)

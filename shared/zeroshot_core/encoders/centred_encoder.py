@@ -1,4 +1,4 @@
-"""An encoder whose vectors say less of the language that a text is in."""
+"""An encoder whose vectors say less of the language of a text, or of whether it is a text or an image."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from zeroshot_core.encoders.base import Encoder, Role
 from zeroshot_core.encoders.config_arrays import arrays_digest, arrays_to_text
 from zeroshot_core.encoders.contents import unit_rows
 from zeroshot_core.encoders.fingerprint import fingerprint_of
+from zeroshot_core.encoders.modalities import content_keys, content_name
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.types import Content
 
@@ -27,7 +28,10 @@ _MOST_DIRECTIONS = 8
 
 
 class CentredEncoder(Encoder):
-    """Unit vectors of another encoder, without the directions in which the means of languages differ.
+    """Unit vectors of another encoder, without the directions in which the means of groups differ.
+
+    Groups are languages, or the modalities of an encoder of texts and images, whose vectors lie apart (Liang
+    et al. 2022, "Mind the Gap", arXiv:2203.02053), so that a text would find all texts before any image.
 
     A multilingual encoder puts texts of one language nearer to each other than their meaning would, and all
     texts into a narrow cone. Subtracting the mean of each language mends that, but needs the language of each
@@ -55,30 +59,32 @@ class CentredEncoder(Encoder):
         self._mean = checks.vectors("mean", np.reshape(mean, (1, -1)), (1, base.dimension))[0]
 
     @classmethod
-    def fit(cls, base: Encoder, texts: Mapping[str, Sequence[str]] | Sequence[str]) -> CentredEncoder:
-        """Learn from texts without labels, of the kind that will be encoded.
+    def fit(cls, base: Encoder, texts: Mapping[str, Sequence[Content]] | Sequence[Content]) -> CentredEncoder:
+        """Learn from texts or images without labels, of the kind that will be encoded.
 
         Parameters
         ----------
         texts
-            By language, such as ``{"en": [...], "de": [...]}``, at least 10 of each; they need not mean the
-            same. A plain list has the common mean subtracted and nothing else.
+            By language or modality, such as ``{"en": [...], "de": [...]}`` or ``{"text": [...], "image":
+            [...]}``, at least 10 of each; they need not mean the same. A plain list has the common mean
+            subtracted and nothing else.
 
         Raises
         ------
         InvalidInputError
-            If a language has too few texts, or something is no text.
+            If a group has too few, or something is neither a text nor an image.
         """
         by_language = texts if isinstance(texts, Mapping) else {"all": texts}
         if not by_language:
             raise InvalidInputError("expected texts by language, got none; give some of each language")
         means = []
         for language, given in by_language.items():
-            own = list(dict.fromkeys(checks.sequence("texts", given, of="texts")))
+            every = checks.sequence("texts", given, of="texts or images")
+            own = list(dict(zip(content_keys(every), every, strict=True)).values())
             if len(own) < _FEWEST_TEXTS:
                 raise InvalidInputError(
-                    f"expected at least {_FEWEST_TEXTS} distinct texts of each language, got {len(own)} of "
-                    f"{checks.shown(language)}; give more, or leave it out"
+                    f"expected at least {_FEWEST_TEXTS} distinct texts or images of each group, got "
+                    f"{len(own)} of {checks.shown(language)}; give more, or leave it out"
                 )
             sample = own[:: -(-len(own) // _MOST_TEXTS)]
             roles: tuple[Role, Role] = ("document", "query")
@@ -86,7 +92,11 @@ class CentredEncoder(Encoder):
         rows = np.array(means).reshape(-1, base.dimension)
         mean = rows.mean(axis=0)
         _, sizes, directions = np.linalg.svd(rows - mean, full_matrices=False)
-        n = min(int((sizes > 1e-6).sum()), base.dimension // _MOST_DIRECTIONS) if len(means) > 1 else 0
+        n = (
+            min(int((sizes > 1e-6).sum()), max(1, base.dimension // _MOST_DIRECTIONS))
+            if len(means) > 1
+            else 0
+        )
         return cls(base, mean.astype(np.float32), directions[:n].astype(np.float32))
 
     @property
@@ -133,7 +143,7 @@ class CentredEncoder(Encoder):
         contents = checks.sequence("contents", contents, of="texts or images")
         rows = self._base.encode(contents, role=role, show_progress=show_progress) - self._mean
         rows -= rows @ self._directions.T @ self._directions
-        return unit_rows(rows, [str(content) for content in contents])
+        return unit_rows(rows, [content_name(content) for content in contents])
 
     def to_config(self) -> dict[str, Any]:
         """JSON-able: the base's config, and what was learned."""

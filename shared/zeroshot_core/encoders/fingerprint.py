@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zeroshot_core.encoders.batching import input_modules, preprocessed
 from zeroshot_core.files import digest
 
 if TYPE_CHECKING:
@@ -41,18 +42,43 @@ def model_fingerprint(
     tokenizer counts by its vocabulary and by what it makes of a few telling texts, since its files differ
     between library versions that tokenise alike.
     """
-    return fingerprint_of(
-        {
-            "kind": "transformer",
-            "weights": _weights_digest(model),
-            "vocabulary": _vocabulary_digest(model),
-            "tokens": [_token_ids(model, text) for text in PROBES],
-            "modules": _module_configs(model),
-            "prompts": dict(prompts),
-            "max_length": max_length,
-            "dimension": dimension,
-        }
-    )
+    readers = input_modules(model)
+    parts: dict[str, Any] = {
+        "kind": "transformer",
+        "weights": _weights_digest(model),
+        "vocabulary": _vocabulary_digest(readers[0]),
+        "tokens": [_token_ids(model, text, "document") for text in PROBES],
+        "modules": _module_configs(list(model)[1:]),
+        "prompts": dict(prompts),
+        "max_length": max_length,
+        "dimension": dimension,
+    }
+    if readers[0] is not model[0]:
+        parts["routes"] = _routes(model)
+    if settings := [found for found in map(_image_settings, readers) if found]:
+        parts["images"] = settings
+    return fingerprint_of(parts)
+
+
+def _routes(model: SentenceTransformer) -> dict[str, Any]:
+    """Describe what a router chooses between, by what, and how each part reads."""
+    router: Any = model[0]
+    return {
+        "settings": str(sorted(router.get_config_dict().items(), key=str)),
+        "routes": [[name, _module_configs(route[1:])] for name, route in router.sub_modules.items()],
+        "vocabularies": [_vocabulary_digest(module) for module in input_modules(model)],
+        "tokens": [_token_ids(model, text, "query") for text in PROBES],
+    }
+
+
+def _image_settings(module: Any) -> dict[str, str]:
+    """How images are made ready: size, crop, mean and deviation, whichever library does it."""
+    processor: Any = getattr(module, "processor", None)
+    processor = getattr(processor, "image_processor", processor)
+    if "image" not in getattr(module, "modalities", ()) or not hasattr(processor, "to_dict"):
+        return {}
+    told = processor.to_dict()
+    return {key: str(told[key]) for key in sorted(told) if not key.endswith(("_type", "_class", "_version"))}
 
 
 def runtime_fingerprint(fingerprint: str, runtime: Runtime) -> str:
@@ -74,7 +100,7 @@ def _weights_digest(model: SentenceTransformer) -> str:
 
 
 def _tensors(model: SentenceTransformer) -> Iterator[torch.Tensor]:
-    for module in model:
+    for module in _flat(model):
         reads_tokens = getattr(module, "module_output_name", None) == "token_embeddings"
         for name, tensor in module.state_dict().items():
             # A checkpoint without the pooler head gets a random one at each load; token vectors don't use it.
@@ -82,19 +108,28 @@ def _tensors(model: SentenceTransformer) -> Iterator[torch.Tensor]:
                 yield tensor
 
 
-def _vocabulary_digest(model: SentenceTransformer) -> str:
-    vocabulary: dict[str, int] = getattr(model.tokenizer, "get_vocab", dict)()
+def _flat(modules: Iterable[Any]) -> Iterator[Any]:
+    """Give the modules, of a router those of its routes."""
+    for module in modules:
+        routes = getattr(module, "sub_modules", None)
+        yield from (part for route in routes.values() for part in route) if routes else (module,)
+
+
+def _vocabulary_digest(module: Any) -> str:
+    vocabulary: dict[str, int] = getattr(getattr(module, "tokenizer", None), "get_vocab", dict)()
     return fingerprint_of({str(position): token for token, position in vocabulary.items()})
 
 
-def _token_ids(model: SentenceTransformer, text: str) -> list[int]:
-    features: Mapping[str, Any] = model.preprocess([text])
+def _token_ids(model: SentenceTransformer, text: str, role: str) -> list[int]:
+    if "text" not in model.modalities:
+        return []
+    features = preprocessed(model, [{"text": text}], prompt="", role=role)
     return [int(i) for i in np.ravel(features.get("input_ids", ()))]
 
 
-def _module_configs(model: SentenceTransformer) -> list[tuple[str, dict[str, Any]]]:
-    """Class and settings of each module after the first, but for the normalisation."""
-    rest: list[Any] = [module for module in list(model)[1:] if type(module).__name__ != "Normalize"]
+def _module_configs(modules: Iterable[Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Class and settings of each module after those that read, but for the normalisation."""
+    rest: list[Any] = [module for module in modules if type(module).__name__ != "Normalize"]
     return [
         (type(module).__name__, {key: str(value) for key, value in module.get_config_dict().items()})
         for module in rest

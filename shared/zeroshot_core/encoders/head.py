@@ -14,6 +14,7 @@ from zeroshot_core import checks
 from zeroshot_core.encoders.base import Encoder, Role
 from zeroshot_core.encoders.contents import unit_rows
 from zeroshot_core.encoders.fingerprint import fingerprint_of
+from zeroshot_core.encoders.modalities import content_name
 from zeroshot_core.errors import ArtifactError, InvalidInputError
 from zeroshot_core.files import digest, new_folder
 from zeroshot_core.types import Content
@@ -137,7 +138,7 @@ class HeadEncoder(Encoder):
         """
         contents = checks.sequence("contents", contents, of="texts or images")
         rows = self._base.encode(contents, role=role, show_progress=show_progress)
-        return unit_rows(self._changed(rows), [str(content) for content in contents])
+        return unit_rows(self._changed(rows), [content_name(content) for content in contents])
 
     def to_config(self) -> dict[str, Any]:
         """Refer to the base and to the head; the weights themselves are written by `save`."""

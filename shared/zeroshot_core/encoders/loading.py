@@ -20,6 +20,7 @@ from zeroshot_core.encoders.hashing import HashEncoder
 from zeroshot_core.encoders.head import HeadEncoder
 from zeroshot_core.encoders.hub import cached_folder, fetched_folder, nearest_model
 from zeroshot_core.encoders.model_folder import check_model_folder
+from zeroshot_core.encoders.multimodal_encoder import MultimodalEncoder
 from zeroshot_core.encoders.onnx import Runtime
 from zeroshot_core.encoders.packaged_encoder import PackagedEncoder
 from zeroshot_core.encoders.runtimes import check_runtime, in_runtime, opened_graph
@@ -59,6 +60,9 @@ def load_encoder(  # type: ignore[overload-overlap]
 @overload
 def load_encoder(  # type: ignore[overload-overlap]
     name_or_path: Literal["efficientnet-lite0"],
+    *,
+    image_batch: int = ...,
+    allow_urls: bool = ...,
 ) -> EfficientNetEncoder: ...
 
 
@@ -71,6 +75,8 @@ def load_encoder(
     prompts: Mapping[str, str] | None = ...,
     device: str | None = ...,
     batch_tokens: int | None = ...,
+    image_batch: int = ...,
+    allow_urls: bool = ...,
     runtime: Runtime = ...,
     trust: bool = ...,
 ) -> TransformerEncoder: ...
@@ -84,18 +90,21 @@ def load_encoder(
     prompts: Mapping[str, str] | None = None,
     device: str | None = None,
     batch_tokens: int | None = None,
+    image_batch: int = 16,
+    allow_urls: bool = False,
     runtime: Runtime = "torch",
     trust: bool = False,
 ) -> TransformerEncoder | PackagedEncoder | EfficientNetEncoder:
     """Open an encoder: a folder, an installed model package, or a model of the Hugging Face hub.
 
     ``"use-multilingual"`` and ``"multilingual-e5-small"`` come with the extra ``multilingual``; they are as
-    they are, and take no settings (see `PackagedEncoder`). Nor does ``"efficientnet-lite0"``, which encodes
+    they are, and take no settings (see `PackagedEncoder`). So is ``"efficientnet-lite0"``, which encodes
     images and comes with the extra ``images`` (see `EfficientNetEncoder`).
 
     A sentence-transformers model is taken as it is. A plain transformers model gets its pooling from what it
     is: the last token where tokens see only what is before them (GPT), the mean otherwise (BERT, the encoder
-    of T5). A model of the hub is fetched once, and opened without a network from then on.
+    of T5). One that takes images (CLIP, SigLIP, a router of texts and images, a vision transformer) is a
+    `MultimodalEncoder`. A model of the hub is fetched once, and opened without a network from then on.
 
     Parameters
     ----------
@@ -110,6 +119,10 @@ def load_encoder(
         ``"cpu"``, ``"cuda"``, ...; by default the fastest there is.
     batch_tokens
         Most tokens in one forward pass, padding included; by default 1,024 in torch and 256 in ONNX.
+    image_batch
+        Images in one forward pass.
+    allow_urls
+        Whether an image may be a URL, which is fetched; never one of a private network.
     runtime
         ``"torch"``; ``"onnx"``, the same vectors faster on a processor; or ``"onnx-int8"``, faster still and
         slightly off (see `TransformerEncoder.agreement`), with a fingerprint of its own. The graph is
@@ -133,7 +146,9 @@ def load_encoder(
     if isinstance(name_or_path, str) and name_or_path in (*PACKAGED_LANGUAGES, _IMAGES):
         given = {"pooling": pooling, "max_length": max_length, "prompts": prompts, "device": device}
         _refuse_settings(name_or_path, given | {"batch_tokens": batch_tokens, "runtime": runtime})
-        return _packaged(name_or_path)
+        if name_or_path == _IMAGES:
+            return EfficientNetEncoder(batch_size=image_batch, allow_urls=allow_urls)
+        return PackagedEncoder(name_or_path)
     folder, name = _locate(name_or_path, trust=checks.flag("trust", trust))
     encoder = _open_folder(
         folder,
@@ -143,13 +158,10 @@ def load_encoder(
         prompts=prompts,
         device=device,
         batch_tokens=batch_tokens,
+        images={"image_batch": image_batch, "allow_urls": allow_urls},
         trust=trust,
     )
     return in_runtime(encoder, runtime)
-
-
-def _packaged(name: str) -> PackagedEncoder | EfficientNetEncoder:
-    return EfficientNetEncoder() if name == _IMAGES else PackagedEncoder(name)
 
 
 def _refuse_settings(name: str, settings: Mapping[str, object]) -> None:
@@ -207,6 +219,7 @@ def _open_folder(
     prompts: Mapping[str, str] | None,
     device: str | None = None,
     batch_tokens: int | None = None,
+    images: Mapping[str, Any] | None = None,
     trust: bool = False,
     check: Callable[[TransformerEncoder], None] = lambda encoder: None,
 ) -> TransformerEncoder:
@@ -214,6 +227,8 @@ def _open_folder(
 
     Parameters
     ----------
+    images
+        Settings of a model that takes images.
     check
         Called before the model computes anything, where the pooling is given.
     """
@@ -228,7 +243,12 @@ def _open_folder(
             set_pooling(model, str(pooling or suited))
         set_max_length(model, max_length)
         set_prompts(model, prompts)
-        encoder = TransformerEncoder(model, name=name, batch_tokens=batch_tokens)
+        if model.supports("image"):
+            encoder: TransformerEncoder = MultimodalEncoder(
+                model, name=name, batch_tokens=batch_tokens, **(images or {})
+            )
+        else:
+            encoder = TransformerEncoder(model, name=name, batch_tokens=batch_tokens)
         check(encoder)
         if suited == "lasttoken" or (is_plain and pooling is not None and is_causal(model)):
             pad_at_the_end(model)
@@ -334,7 +354,7 @@ def _open_config(config: Mapping[str, Any]) -> Encoder:
     if kind == "hash":
         return HashEncoder(config["dimension"])
     if kind == "package":
-        return _packaged(config["name"])
+        return EfficientNetEncoder() if config["name"] == _IMAGES else PackagedEncoder(config["name"])
     if kind == "function":
         raise ArtifactError(
             f"encoder {config['name']!r} is a function, which a config cannot hold; give it as "

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from zeroshot_core.types import Vectors
 
-__all__ = ["Parts", "Towers", "content_name", "parts_of"]
+__all__ = ["Parts", "Towers", "content_keys", "content_name", "parts_of"]
 
 _READERS = min(4, os.cpu_count() or 1)
 
@@ -68,6 +68,21 @@ def _parts(i: int, content: Content) -> Parts:
         f"content {i}: expected a text, an image (a Path, bytes or a PIL image) or an Item, got "
         f"{checks.shown(content)} of type {type(content).__name__}"
     )
+
+
+def content_keys(contents: Sequence[Content]) -> list[str | tuple[str | None, str]]:
+    """Tell contents apart: a text by itself, what has an image by its text and the digest of its image.
+
+    Raises
+    ------
+    InvalidInputError
+        If a content is empty, or neither a text, an image nor an item, or an image that cannot be read.
+    """
+    parts = parts_of(contents)
+    digests = _digests([part.image for part in parts if part.image is not None])
+    return [
+        part.text or "" if part.image is None else (part.text, digests[_key(part.image)]) for part in parts
+    ]
 
 
 def content_name(content: Content) -> str:

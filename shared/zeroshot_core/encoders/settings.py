@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from zeroshot_core import checks
+from zeroshot_core.encoders.batching import input_modules
 from zeroshot_core.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -53,15 +54,20 @@ def check_settings(pooling: str | None, max_length: int | None, prompts: Mapping
 
 def set_padding(model: SentenceTransformer) -> None:
     """Give a tokenizer without a padding token one; masked out, it may be any token."""
-    tokenizer = model.tokenizer
-    if hasattr(tokenizer, "pad_token") and tokenizer.pad_token is None:
-        known = [tokenizer.eos_token, tokenizer.bos_token, tokenizer.unk_token]
-        tokenizer.pad_token = next((t for t in known if t is not None), tokenizer.convert_ids_to_tokens(0))
+    for tokenizer in _tokenizers(model):
+        if hasattr(tokenizer, "pad_token") and tokenizer.pad_token is None:
+            known = [tokenizer.eos_token, tokenizer.bos_token, tokenizer.unk_token]
+            first = tokenizer.convert_ids_to_tokens(0)
+            tokenizer.pad_token = next((token for token in known if token is not None), first)
+
+
+def _tokenizers(model: SentenceTransformer) -> list[Any]:
+    return [module.tokenizer for module in input_modules(model) if getattr(module, "tokenizer", None)]
 
 
 def suited_pooling(model: SentenceTransformer) -> str | None:
     """Pooling for a plain transformers model, by what it is; None for one without a single pooling."""
-    if _pooling(model) is None:
+    if _pooling(model) is None or model.tokenizer is None:
         return None
     return "lasttoken" if is_causal(model) else "mean"
 
@@ -91,7 +97,7 @@ def is_causal(model: SentenceTransformer) -> bool:
     """Whether the first token's vector is blind to the last token: asked of the model, not of its name."""
     import torch
 
-    if _pooling(model) is None:
+    if _pooling(model) is None or model.tokenizer is None:
         return False
     # By the tokenizer itself, for a maximal length that is set already would cut the text.
     features = model.tokenizer(["a short text of several words"], return_tensors="pt")
@@ -118,25 +124,40 @@ def set_max_length(model: SentenceTransformer, max_length: int | None) -> None:
     InvalidInputError
         If the length is more than the model's positions, or leaves no room beside the special tokens.
     """
-    if not hasattr(model.tokenizer, "model_max_length"):
+    readers = [each for each in input_modules(model) if _tells_length(each)]
+    if not readers:
         if max_length is not None:
             raise InvalidInputError(
                 f"expected no max_length for a model that reads whole texts, got {max_length}"
             )
         return
-    positions = getattr(model[0].config, "max_position_embeddings", None) or max(
-        max_length or 0, _LENGTH_IF_UNLIMITED
-    )
-    if max_length is None:
-        unlimited = model.max_seq_length is None or model.max_seq_length > 10**6
-        model.max_seq_length = _LENGTH_IF_UNLIMITED if unlimited else model.max_seq_length
-        return
-    least = model.tokenizer.num_special_tokens_to_add() + 1
-    if not least <= max_length <= positions:
-        raise InvalidInputError(
-            f"expected a max_length from {least} to {positions} for this model, got {max_length}"
-        )
-    model.max_seq_length = max_length
+    for reader in readers:
+        known = _positions(reader)
+        positions = known or max(max_length or 0, _LENGTH_IF_UNLIMITED)
+        if max_length is None:
+            given = reader.max_seq_length
+            unlimited = given is None or given > 10**6
+            # Of a model of images too, transformers doesn't tell the tokenizer how many positions it has.
+            bound = known if known and "image" in reader.modalities else _LENGTH_IF_UNLIMITED
+            reader.max_seq_length = bound if unlimited else given
+            continue
+        least = reader.tokenizer.num_special_tokens_to_add() + 1
+        if not least <= max_length <= positions:
+            raise InvalidInputError(
+                f"expected a max_length from {least} to {positions} for this model, got {max_length}"
+            )
+        reader.max_seq_length = max_length
+
+
+def _tells_length(module: Any) -> bool:
+    return hasattr(getattr(module, "tokenizer", None), "model_max_length")
+
+
+def _positions(module: Any) -> int | None:
+    """Tokens that a transformer has positions for; of one of texts and images, its part for texts."""
+    config = module.config
+    own = getattr(config, "max_position_embeddings", None)
+    return own or getattr(config.get_text_config(), "max_position_embeddings", None)
 
 
 def set_prompts(model: SentenceTransformer, prompts: Mapping[str, str] | None) -> None:

@@ -66,6 +66,13 @@ class SideBySideEncoder(Encoder):
         return sum(encoder.dimension for encoder in self.encoders)
 
     @property
+    def modalities(self) -> tuple[str, ...]:
+        """What all of them take."""
+        return tuple(
+            kind for kind in self._encoders[0].modalities if all(kind in e.modalities for e in self._encoders)
+        )
+
+    @property
     def languages(self) -> frozenset[str] | None:
         """The languages that all read, as far as they are known."""
         known = [encoder.languages for encoder in self._encoders if encoder.languages is not None]
@@ -92,7 +99,7 @@ class SideBySideEncoder(Encoder):
         InvalidInputError
             If one refuses a content.
         """
-        contents = checks.sequence("contents", contents, of="texts")
+        contents = checks.sequence("contents", contents, of="texts or images")
         rows = [
             np.sqrt(weight) * encoder.encode(contents, role=role, show_progress=show_progress)
             for encoder, weight in zip(self._encoders, self._weights, strict=True)

@@ -186,17 +186,9 @@ class TransformerEncoder(Encoder):
         ArtifactError
             If the model or its graph is damaged, so that it fails or gives vectors of another length.
         """
-        from tqdm import tqdm
-
         check_role(role)
         texts, where = unique_texts(contents, self._name)
-        self._check_languages(texts)
-        rows = np.empty((len(texts), self.dimension), np.float32)
-        with tqdm(total=len(texts), unit="text", disable=not show_progress) as bar:
-            for positions, vectors in self._encode_unique(texts, self.prompts[role]):
-                rows[positions] = vectors
-                bar.update(len(positions))
-        return rows[where]
+        return self._text_rows(texts, role, show_progress)[where]
 
     def to_config(self) -> dict[str, Any]:
         """JSON-able reference from which `encoder_from_config` opens the same encoder."""
@@ -236,10 +228,21 @@ class TransformerEncoder(Encoder):
             "open it where it is needed with load_encoder(folder)"
         )
 
-    def _encode_unique(self, texts: list[str], prompt: str) -> Iterator[tuple[Ints, Vectors]]:
+    def _text_rows(self, texts: list[str], role: Role, show_progress: bool) -> Vectors:
+        from tqdm import tqdm
+
+        self._check_languages(texts)
+        rows = np.empty((len(texts), self.dimension), np.float32)
+        with tqdm(total=len(texts), unit="text", disable=not show_progress) as bar:
+            for positions, vectors in self._encode_unique(texts, role):
+                rows[positions] = vectors
+                bar.update(len(positions))
+        return rows
+
+    def _encode_unique(self, texts: list[str], role: Role) -> Iterator[tuple[Ints, Vectors]]:
         for start in range(0, len(texts), _SHARD):
             shard = texts[start : start + _SHARD]
-            batches = self._batches(shard, prompt)
+            batches = self._batches(shard, role)
             run = self._session.run_each(batches) if self._session else self._forward_each(batches)
             for positions, vectors in run:
                 if vectors.shape != (len(positions), self.dimension):
@@ -249,11 +252,12 @@ class TransformerEncoder(Encoder):
                     )
                 yield positions + start, unit_rows(vectors, [shard[i] for i in positions])
 
-    def _batches(self, texts: list[str], prompt: str) -> Iterator[tuple[Ints, dict[str, Any]]]:
+    def _batches(self, texts: list[str], role: Role) -> Iterator[tuple[Ints, dict[str, Any]]]:
         batches = feature_batches(
             self._model,
             texts,
-            prompt=prompt,
+            prompt=self.prompts[role],
+            role=role,
             budget=self._batch_tokens or (GRAPH_TOKENS if self._session else _TORCH_TOKENS),
             n_at_once=n_at_once() if self._session else 1,
         )

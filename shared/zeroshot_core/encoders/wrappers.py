@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import closing
 from hashlib import blake2b
 from pathlib import Path
@@ -14,13 +14,14 @@ import numpy as np
 from zeroshot_core import checks
 from zeroshot_core.encoders.base import Encoder, Role
 from zeroshot_core.encoders.contents import check_role, unique_texts, unit_rows
+from zeroshot_core.encoders.modalities import content_keys
 from zeroshot_core.errors import ArtifactError, InvalidInputError
 from zeroshot_core.types import Content
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from zeroshot_core.types import Vectors
+    from zeroshot_core.types import Ints, Vectors
 
 __all__ = ["CachedEncoder", "KnownVectors", "RememberingEncoder", "WrappingEncoder"]
 
@@ -67,6 +68,11 @@ class WrappingEncoder(Encoder):
         return self._encoder.document_fingerprint
 
     @property
+    def modalities(self) -> tuple[str, ...]:
+        """The inner encoder's."""
+        return self._encoder.modalities
+
+    @property
     def languages(self) -> frozenset[str] | None:
         """The inner encoder's."""
         return self._encoder.languages
@@ -92,18 +98,19 @@ class RememberingEncoder(WrappingEncoder):
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__(encoder)
-        self._known: dict[tuple[Role, str], Vectors] = {}
+        self._known: dict[tuple[Role, Hashable], Vectors] = {}
 
     def encode(
         self, contents: Sequence[Content], *, role: Role = "document", show_progress: bool = False
     ) -> Vectors:
-        """Encode the texts not met before, and look up the others."""
+        """Encode the contents not met before, and look up the others."""
         given = checks.repaired_texts(checks.sequence("contents", contents, of="texts"))
-        new = list(dict.fromkeys(text for text in given if (role, text) not in self._known))
+        keys = [(role, key) for key in _keys(self._encoder, given)]
+        new = {key: content for key, content in zip(keys, given, strict=True) if key not in self._known}
         if new:
-            vectors = self._encoder.encode(new, role=role, show_progress=show_progress)
-            self._known.update(zip([(role, text) for text in new], vectors, strict=True))
-        rows = [self._known[role, text] for text in given]
+            vectors = self._encoder.encode(list(new.values()), role=role, show_progress=show_progress)
+            self._known.update(zip(new, vectors, strict=True))
+        rows = [self._known[key] for key in keys]
         return np.stack(rows) if rows else np.empty((0, self.dimension), dtype=np.float32)
 
 
@@ -141,9 +148,13 @@ class KnownVectors(WrappingEncoder):
         check_role(role)
         if role == "query":
             return self._encoder.encode(contents, role=role, show_progress=show_progress)
-        texts, where = unique_texts(contents, self.name)
+        if self._encoder.modalities == ("text",):
+            texts, where = unique_texts(contents, self.name)
+        else:
+            texts = checks.sequence("contents", contents, of="texts or images")
+            where = np.arange(len(texts))
         rows = np.empty((len(texts), self.dimension), dtype=np.float32)
-        new = [place for place, text in enumerate(texts) if text not in self._known]
+        new = [i for i, text in enumerate(texts) if not isinstance(text, str) or text not in self._known]
         for place in set(range(len(texts))).difference(new):
             rows[place] = self._known[texts[place]]
         if new:
@@ -153,7 +164,7 @@ class KnownVectors(WrappingEncoder):
 
 
 class CachedEncoder(WrappingEncoder):
-    """Another encoder with the same vectors, kept in an SQLite file by text, role and fingerprint.
+    """Another encoder with the same vectors, kept in an SQLite file by content, role and fingerprint.
 
     Several encoders, and several processes, may share a file.
 
@@ -182,20 +193,20 @@ class CachedEncoder(WrappingEncoder):
     def encode(
         self, contents: Sequence[Content], *, role: Role = "document", show_progress: bool = False
     ) -> Vectors:
-        """Look up the texts met before, encode and keep the others; a damaged row is made anew.
+        """Look up the contents met before, encode and keep the others; a damaged row is made anew.
 
         Raises
         ------
         InvalidInputError
-            If a content is not a non-empty text.
+            If a content is empty, or of a kind that the inner encoder does not take.
         ArtifactError
             If the file is no cache of vectors.
         """
         import sqlite3
 
         check_role(role)
-        texts, where = unique_texts(contents, self.name)
-        keys = [self._key(text, role) for text in texts]
+        texts, where = self._distinct(contents)
+        keys = [self._key(key, role) for key in _keys(self._encoder, texts)]
         rows = np.empty((len(texts), self.dimension), dtype=np.float32)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -228,9 +239,28 @@ class CachedEncoder(WrappingEncoder):
             ) from error
         return rows[where]
 
-    def _key(self, text: str, role: Role) -> bytes:
-        whole = f"{self.fingerprint}\0{role}\0{text}".encode("utf-8", "surrogatepass")
-        return blake2b(whole, digest_size=16).digest()
+    def _distinct(self, contents: Sequence[Content]) -> tuple[list[Any], Ints]:
+        """Give the distinct contents, and for each content the position of its own."""
+        if self._encoder.modalities == ("text",):
+            return unique_texts(contents, self.name)
+        given = checks.repaired_texts(checks.sequence("contents", contents, of="texts or images"))
+        places: dict[Hashable, int] = {}
+        kept, where = [], np.empty(len(given), np.int64)
+        for i, (key, content) in enumerate(zip(content_keys(given), given, strict=True)):
+            if key not in places:
+                kept.append(content)
+            where[i] = places.setdefault(key, len(places))
+        return kept, where
+
+    def _key(self, key: Hashable, role: Role) -> bytes:
+        whole = f"{self.fingerprint}\0{role}\0{key}".encode("utf-8", "surrogatepass")
+        kind = b"" if isinstance(key, str) else b"image"
+        return blake2b(whole, digest_size=16, person=kind).digest()
+
+
+def _keys(encoder: Encoder, contents: Sequence[Content]) -> Sequence[Hashable]:
+    """Tell contents apart; an encoder of texts refuses what is none in its own words."""
+    return contents if encoder.modalities == ("text",) else content_keys(contents)
 
 
 def _read(file: sqlite3.Connection, keys: Sequence[bytes], dimension: int) -> dict[bytes, Vectors]:

@@ -82,7 +82,7 @@ def test_centring_takes_the_language_out_and_keeps_the_meaning():
     )
     assert after >= before
     with pytest.raises(
-        InvalidInputError, match="expected at least 10 distinct texts of each language, got 1"
+        InvalidInputError, match="expected at least 10 distinct texts or images of each group, got 1"
     ):
         CentredEncoder.fit(base, {"xx": ["apple"] * 20})
 
