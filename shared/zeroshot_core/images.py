@@ -26,7 +26,16 @@ from zeroshot_core.files import digest
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["ImageSource", "ReadImage", "image_digest", "is_image", "is_uri", "is_url", "read_image"]
+__all__ = [
+    "ImageSource",
+    "ReadImage",
+    "image_digest",
+    "is_image",
+    "is_uri",
+    "is_url",
+    "kept_image",
+    "read_image",
+]
 
 ImageSource: TypeAlias = Any
 """A path, bytes of a file, a data URI, a URL, or a PIL image."""
@@ -34,6 +43,9 @@ ImageSource: TypeAlias = Any
 _MOST_BYTES = 256 * 2**20
 _MOST_FETCHED = 32 * 2**20
 _MOST_REDIRECTS = 3
+# Characters of a data URI that is kept in place of an image without a path.
+_MOST_KEPT = 40_000
+_DIGEST = "sha256:"
 _SECONDS = 10.0
 # Of Pillow's formats, those of pictures: others run programs (EPS) or follow files to others (FLI, WMF).
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "ICO", "TGA")
@@ -57,8 +69,8 @@ class ReadImage:
 
 
 def is_uri(source: object) -> bool:
-    """Whether a text is a data URI or a URL, and not the path of a file."""
-    return is_url(source) or (isinstance(source, str) and source[:5].lower() == "data:")
+    """Whether a text is a data URI, a URL, or the digest of an image, and not the path of a file."""
+    return is_url(source) or (isinstance(source, str) and source.lower().startswith(("data:", _DIGEST)))
 
 
 def is_url(source: object) -> bool:
@@ -114,9 +126,39 @@ def image_digest(source: ImageSource) -> str:
     InvalidInputError
         If it is no image, or a file that is not there.
     """
-    if is_url(source):
+    if is_url(source) or (isinstance(source, str) and source.startswith(_DIGEST)):
         return digest(source, n=64)
     return _pixel_digest(source) if _is_pil(source) else digest(_bytes_of(source, allow_urls=False)[0], n=64)
+
+
+def kept_image(source: ImageSource) -> str:
+    """Write down what an image is: its path or URI; of bytes and pixels a data URI, of large ones the digest.
+
+    Raises
+    ------
+    InvalidInputError
+        If bytes or pixels are no image that can be read.
+    """
+    if isinstance(source, str | os.PathLike):
+        return os.fspath(source)
+    read = read_image(source)
+    forms = [("png", {}), ("jpeg", {"quality": 95})]
+    if isinstance(source, bytes):
+        library = require("PIL.Image", extra="images")
+        uri = _data_uri(str(library.open(io.BytesIO(source)).get_format_mimetype()), source)
+        if len(uri) <= _MOST_KEPT:
+            return uri
+    for kind, options in forms:
+        file = io.BytesIO()
+        read.pixels.save(file, kind, **options)
+        uri = _data_uri(f"image/{kind}", file.getvalue())
+        if len(uri) <= _MOST_KEPT:
+            return uri
+    return _DIGEST + read.digest
+
+
+def _data_uri(mime: str, content: bytes) -> str:
+    return f"data:{mime};base64,{base64.b64encode(content).decode()}"
 
 
 def _is_pil(source: object) -> bool:
@@ -181,6 +223,11 @@ def _bytes_of(source: ImageSource, *, allow_urls: bool) -> tuple[bytes, str]:
     if isinstance(source, bytes):
         return source, f"the {len(source):,} bytes given"
     if isinstance(source, str) and is_uri(source):
+        if source.startswith(_DIGEST):
+            raise InvalidInputError(
+                f"expected an image, got the digest {shown(source)} of one that was indexed as bytes or "
+                "pixels and is too large to be kept; give items the paths of their images"
+            )
         if not is_url(source):
             return _data_of(source), f"the data URI {shown(source[:40])}"
         if not allow_urls:

@@ -92,8 +92,8 @@ def input_modules(model: SentenceTransformer) -> list[Any]:
     """Modules that read what is given: the first one, or the first of each route of a router."""
     from sentence_transformers.base.modules import Router
 
-    first: Any = model[0]
-    routes = list(first.sub_modules.values()) if isinstance(first, Router) else [[first]]
+    first = model[0]
+    routes: list[Any] = list(first.sub_modules.values()) if isinstance(first, Router) else [[first]]
     return list({id(route[0]): route[0] for route in routes}.values())
 
 

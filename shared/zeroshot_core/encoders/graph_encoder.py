@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zeroshot_core import checks
+from zeroshot_core.encoders.base import Role
 from zeroshot_core.encoders.batching import Padding, padding_of, plain_tokenizer, token_batches
 from zeroshot_core.encoders.fingerprint import PROBES
 from zeroshot_core.encoders.onnx import OnnxSession, Runtime, n_at_once
@@ -186,7 +187,8 @@ class GraphEncoder(TransformerEncoder):
             else:
                 self.save_graph(draft)
 
-    def _batches(self, texts: list[str], prompt: str) -> Iterator[tuple[Ints, dict[str, Any]]]:
+    def _batches(self, texts: list[str], role: Role) -> Iterator[tuple[Ints, dict[str, Any]]]:
+        prompt = self.prompts[role]
         tokens = _tokens(self._tokenizer, [prompt + text for text in texts])
         budget = self._batch_tokens or GRAPH_TOKENS
         return token_batches(tokens, self._facts.padding, budget=budget, n_at_once=n_at_once())
