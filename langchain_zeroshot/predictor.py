@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.output_parsers import StrOutputParser
-from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel, BeforeValidator, Field
-from zeroshot_core.checks import choice, known_names, real, whole
+from zeroshot_core.checks import choice, known_names, real, text, whole
 from zeroshot_core.prompting.label_question import LabelQuestion
 from zeroshot_core.prompting.prompt_settings import Prompting
 from zeroshot_core.serving.language_model import Call, LanguageModel
@@ -126,6 +126,15 @@ class ZeroShotPredictor(Batched[PredictorInput, PredictionOutput]):
         if args_schema is None and not options.get("arg_types"):
             args_schema = PredictionInput
         return super().as_tool(args_schema, **options)
+
+    def as_node(self, output_key: str) -> Runnable[PredictorInput, dict[str, Any]]:
+        """Make a node of LangGraph: the prediction goes under a key of the state.
+
+        There it is the fields of `PredictionOutput` as plain values, which every checkpoint keeps without
+        being told of a class. `input_key` says where in the state the input is.
+        """
+        key = text("output_key", output_key)
+        return self | RunnableLambda(lambda output: {key: output.model_dump()})
 
     # LangChain gives a function the configuration of its children if it has a parameter of that name.
     def _predict(self, value: PredictorInput, config: Any, **options: Any) -> PredictionOutput:

@@ -1,7 +1,7 @@
 """What a predictor and the tools are given and answer, as schemas of pydantic.
 
-LangGraph's checkpoints hold them where its serialiser is told so:
-``JsonPlusSerializer(allowed_msgpack_modules=[PredictionInput, PredictionOutput])``.
+LangGraph's checkpoints hold what `ZeroShotPredictor.as_node` gives as it is, and these classes where its
+serialiser is told so: ``JsonPlusSerializer(allowed_msgpack_modules=[PredictionInput, PredictionOutput])``.
 """
 
 from __future__ import annotations

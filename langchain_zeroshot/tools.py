@@ -36,7 +36,8 @@ def zero_shot_tools(
     Parameters
     ----------
     model
-        Folder of a saved model, or a fitted model.
+        Folder of a saved model, or a fitted model. Its labels and target are told to the agent, and of its
+        notes the unit and examples: ``save(folder, extra={"unit": "bottles a week", "examples": [...]})``.
     prefix
         What the names begin with, so that the tools of several models have several names.
     descriptions

@@ -18,6 +18,8 @@ try:
     from llama_index_zeroshot.predictor import ZeroShotQueryEngine
     from llama_index_zeroshot.rerank import ZeroShotRerank
     from llama_index_zeroshot.retriever import ZeroShotRetriever
+    from llama_index_zeroshot.selector import ZeroShotSelector
+    from llama_index_zeroshot.tool_retriever import ZeroShotToolRetriever
     from llama_index_zeroshot.tools import zero_shot_tools
 except ModuleNotFoundError:
     require("llama_index.core", extra="llama-index")
@@ -30,6 +32,8 @@ __all__ = [
     "ZeroShotQueryEngine",
     "ZeroShotRerank",
     "ZeroShotRetriever",
+    "ZeroShotSelector",
+    "ZeroShotToolRetriever",
     "from_entities",
     "from_nodes",
     "from_property_graph",

@@ -10,7 +10,7 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.graph import START, StateGraph
-from zeroshot_core import InvalidInputError, ZeroShotClassifier
+from zeroshot_core import InvalidInputError, ZeroShotClassifier, ZeroShotRegressor
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.serving.loading import open_model
 
@@ -49,6 +49,19 @@ def test_a_description_says_which_labels_there_are_or_what_its_owner_says(
         predict, retrieve, *_ = make(model, descriptions={"retrieve": "Find products of our shop."})
         assert "The labels are cat food, dog treats, lemonade" in told(predict)[1]
         assert told(retrieve)[1] == "Find products of our shop."
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_a_description_says_target_unit_and_examples(make: Any, tmp_path: Path) -> None:
+    rows = [{"name": f"wine {n}", "sales": float(n)} for n in range(12)]
+    model = ZeroShotRegressor(HashEncoder(32)).fit(rows, text="name", target="sales")
+    notes = {"unit": "bottles a week", "examples": ["dry red wine from Sicily", "olive oil"]}
+    model.save(tmp_path / "model", extra=notes)
+    model.close()
+    for source in (tmp_path / "model", open_model(tmp_path / "model")):
+        said = told(make(source)[0])[1]
+        assert "The value is sales. Its unit is bottles a week." in said
+        assert "Descriptions are such as: dry red wine from Sicily, olive oil." in said
 
 
 @pytest.mark.parametrize("make", MAKERS)

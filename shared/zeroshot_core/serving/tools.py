@@ -67,7 +67,8 @@ def described_tools(
     Parameters
     ----------
     source
-        Folder of a saved model, which is not opened, or a fitted one.
+        Folder of a saved model, which is not opened, or a fitted one. Of its notes, ``extra`` of `save`,
+        ``unit`` and ``examples`` are told.
     prefix
         What the names begin with, so that the tools of several models have several names.
     descriptions
@@ -92,24 +93,33 @@ def described_tools(
 
 
 def _subject(source: object) -> str:
-    """Say what a model predicts, as far as that is known without opening it."""
+    """Say what a model predicts, as far as that is known without opening it.
+
+    The unit, and examples of what is asked, are those of the notes that it was saved with.
+    """
     labels: Sequence[object] = ()
     target: Sequence[str] = ()
+    notes: Mapping[str, Any] = {}
     with suppress(ZeroShotError, OSError, ValueError):
         if isinstance(source, str | Path):
             from zeroshot_core.estimators.saving import read_manifest
 
             manifest = read_manifest(Path(source))
             config = json.loads((Path(source) / manifest["state"] / "config.json").read_text("utf-8"))
-            labels = config.get("classes") or ()
+            labels, notes = config.get("classes") or (), manifest["extra"]
             target = (config.get("schema") or {}).get("target") or ()
         else:
             model: Any = getattr(source, "classifier", source)
-            labels = getattr(model, "classes_", ())
+            labels, notes = getattr(model, "classes_", ()), getattr(model, "saved_extra_", {})
             target = getattr(getattr(model, "schema_", None), "target", ())
-    if len(labels):
-        return f"The labels are {listed(map(str, labels))}."
-    return f"The value is {listed(map(str, target))}." if target else ""
+    unit, examples = notes.get("unit"), notes.get("examples")
+    said = [
+        f"The labels are {listed(map(str, labels))}." if len(labels) else "",
+        f"The value is {listed(map(str, target))}." if len(target) and not len(labels) else "",
+        f"Its unit is {listed([unit])}." if isinstance(unit, str) and unit else "",
+        f"Descriptions are such as: {listed(map(str, examples))}." if isinstance(examples, list) else "",
+    ]
+    return " ".join(filter(None, said))
 
 
 @dataclass(frozen=True, kw_only=True)
