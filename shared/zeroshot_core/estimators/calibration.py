@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from zeroshot_core.estimators.model_state import ModelState
     from zeroshot_core.types import Floats, Ints
 
-__all__ = ["ConformalCalibration", "calibrate", "conformal_rank"]
+__all__ = ["ConformalCalibration", "calibrate", "conformal_rank", "group_weights"]
 
 _ROWS_PER_BIN = 400
+_GROUPS_PER_BIN = 20
 _MAX_BINS = 12
 _N_ATOMS = 50
 # Of saved factors; none that was learned comes near.
@@ -111,18 +112,50 @@ class ConformalCalibration:
         return np.asarray(self.residuals[starts[bins] + conformal_rank(np.diff(starts)[bins], q)])
 
 
-def calibrate(levels: Floats, residuals: Floats) -> ConformalCalibration:
-    """Sort scaled residuals (n, horizon) into bins of about equally many forecasts by level (n,)."""
-    n_bins = int(np.clip(len(levels) // _ROWS_PER_BIN, 1, _MAX_BINS))
+def calibrate(levels: Floats, residuals: Floats, groups: Ints | None = None) -> ConformalCalibration:
+    """Sort scaled residuals (n, horizon) into bins of about equally many forecasts by level (n,).
+
+    Parameters
+    ----------
+    groups
+        Shape (n,), where whole groups will be new: each is one draw of what may come, and counts alike in its
+        bin however many items it has (Dunn, Wasserman and Ramdas, "Distribution-free prediction sets for
+        two-layer hierarchical models", JASA 118, 2023). Few groups have few bins.
+    """
+    n_bins = len(levels) // _ROWS_PER_BIN
+    if groups is not None:
+        n_bins = min(n_bins, len(np.unique(groups)) // _GROUPS_PER_BIN)
+    n_bins = int(np.clip(n_bins, 1, _MAX_BINS))
     edges = np.quantile(levels, np.arange(1, n_bins) / n_bins)
     bins = np.searchsorted(edges, levels, side="right")
-    parts = [np.sort(residuals[bins == b], axis=0) for b in range(n_bins)]
-    if any(len(part) == 0 for part in parts):  # ties swallow a bin: one bin is honest then
-        edges, parts = edges[:0], [np.sort(residuals, axis=0)]
+    if len(np.unique(bins)) < n_bins:  # ties swallow a bin: one bin is honest then
+        edges, bins, n_bins = edges[:0], np.zeros_like(bins), 1
+    rows = [np.flatnonzero(bins == b) for b in range(n_bins)]
+    if groups is None:
+        parts = [np.sort(residuals[each], axis=0) for each in rows]
+    else:
+        parts = [_counted(residuals[each], group_weights(groups[each])) for each in rows]
     starts = np.cumsum([0, *map(len, parts)]).astype(np.float64)
     return ConformalCalibration(
         edges=edges, residuals=np.concatenate(parts), starts=starts, factors=np.ones(len(parts))
     )
+
+
+def group_weights(groups: Ints) -> Floats:
+    """How much each item counts, shape (n,), so that groups (n,) count alike; 1 on average."""
+    _, places, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    return np.asarray(len(places) / len(sizes) / sizes[places])
+
+
+def _counted(residuals: Floats, weights: Floats) -> Floats:
+    """Sorted residuals (n, horizon) that count alike and spread as those given do by their weights (n,)."""
+    middles = (np.arange(len(residuals)) + 0.5) / len(residuals)
+    spread = np.empty_like(residuals)
+    for step, column in enumerate(residuals.T):
+        order = np.argsort(column)
+        ends = np.cumsum(weights[order])
+        spread[:, step] = np.interp(middles, (ends - weights[order] / 2.0) / ends[-1], column[order])
+    return spread
 
 
 def conformal_rank(n: int | Ints, q: float | Floats) -> Ints:

@@ -73,6 +73,7 @@ class Ensemble:
         config |= {
             "kind": self.targets.kind,
             "is_curve": self.targets.is_curve,
+            "is_bounded": self.targets.is_bounded,
             "names": list(self.names),
             "n_models": [len(head.models) for head in self.heads],
             "errors": [head.error for head in self.heads],
@@ -216,7 +217,8 @@ def fit_ensemble(
     scenarios = choose_scenarios(training.linked.links, groups, len(items), rng)
     # The first scenario is that of most queries; for the others a sample is enough, and quick.
     samples = [np.arange(len(items)), *(_sample(len(items), rng) for _ in scenarios[1:])]
-    ends = np.cumsum([n_steps(len(sample)) for sample in samples])
+    steps = [n_steps(len(rows), each.groups) for rows, each in zip(samples, scenarios, strict=True)]
+    ends = np.cumsum(steps)
     fitted = []
     with tqdm(desc="learning", total=int(ends[-1]), unit="step", disable=not show_progress) as bar:
         for scenario, sample, end in zip(scenarios, samples, ends.tolist(), strict=True):
@@ -297,6 +299,7 @@ def _fit_scenario(
     )
     found = Neighbours(rows=places, scores=np.asarray(scores, dtype=np.float64))
     values, profile = targets.transform(targets.values[sample]), _profile(found, targets)
+    groups = None if scenario.groups is None else scenario.groups[sample]
     head, out_of_fold = fit_head(
         features,
         vectors,
@@ -305,9 +308,10 @@ def _fit_scenario(
         lambda levels: values - targets.curves(levels, profile),
         random_state,
         on_step,
+        groups,
     )
     forecast = _head_forecast(head, out_of_fold.levels, out_of_fold.scales, profile, targets)
-    factors = expectation_factors(forecast, targets.values[sample])
+    factors = expectation_factors(forecast, targets.values[sample], groups)
     errors = (targets.levels[sample] - out_of_fold.levels) / out_of_fold.scales
     shared = shared_variances(
         normal_scores(errors, head.calibration.bins(out_of_fold.levels)),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.estimators.calibration import group_weights
 
 if TYPE_CHECKING:
     from zeroshot_core.estimators.calibration import ConformalCalibration
@@ -128,12 +129,15 @@ class MixedForecast:
     def quantile(self, q: Probability) -> Floats:
         """Give the value that the truth stays below with probability `q`, shape (q, horizon).
 
+        It lies where known targets do, or a little beyond; see `Targets.bounds`.
+
         Parameters
         ----------
         q
             One for all items, or one for each, shape (q,).
         """
-        return self.targets.restore(self._mixed(lambda head, rows: head.quantile(_part(q, rows))))
+        mixed = self._mixed(lambda head, rows: head.quantile(_part(q, rows)))
+        return self.targets.restore(np.clip(mixed, *self.targets.bounds))
 
     def interval(self, coverage: float) -> tuple[Floats, Floats]:
         """Give the ends between which the truth lies with a probability, each of shape (q, horizon)."""
@@ -153,7 +157,7 @@ class MixedForecast:
         return mixed
 
 
-def expectation_factors(forecast: HeadForecast, truth: Floats) -> Floats:
+def expectation_factors(forecast: HeadForecast, truth: Floats, groups: Ints | None = None) -> Floats:
     """Find what to multiply expectations by, shape (b,), a factor a bin of level, so that sums are right.
 
     The ratio of the sums of truth and expectation over the items of a bin is shrunk to that of all items, and
@@ -167,11 +171,16 @@ def expectation_factors(forecast: HeadForecast, truth: Floats) -> Floats:
         Of items out of fold, with factors of 1.
     truth
         What came of them, shape (n, horizon).
+    groups
+        Shape (n,), where whole groups will be new and count alike; see `calibrate`.
     """
     n_bins = len(forecast.calibration.factors)
     if forecast.targets.kind == "real":
         return np.ones(n_bins)
     expected, happened = forecast.expectation.sum(axis=1), truth.sum(axis=1)
+    if groups is not None:
+        weights = group_weights(groups)
+        expected, happened = weights * expected, weights * happened
     bins = forecast.calibration.bins(forecast.levels)
     if not np.bincount(bins, expected, n_bins).all():
         return np.ones(n_bins)

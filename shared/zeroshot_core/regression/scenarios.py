@@ -42,11 +42,14 @@ class Scenario:
         Shape (n,), numbered from 0; evidence for an item comes from other folds.
     keeps_links
         Whether the items keep their concepts, or are bare texts.
+    groups
+        Shape (n,), of the items whose groups are new as a whole; None where single items are, or concepts.
     """
 
     name: str
     folds: Ints
     keeps_links: bool = True
+    groups: Ints | None = None
 
 
 def choose_scenarios(
@@ -64,7 +67,7 @@ def choose_scenarios(
     at_random = _folds_of(np.arange(n_items), rng)
     if groups is not None:
         codes = _codes(groups)
-        scenarios = [Scenario(name="groups", folds=_folds_of(codes, rng))]
+        scenarios = [Scenario(name="groups", folds=_folds_of(codes, rng), groups=codes)]
     else:
         scenarios = [Scenario(name="items", folds=at_random)]
     if links is None:

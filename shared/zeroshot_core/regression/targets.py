@@ -25,6 +25,8 @@ __all__ = ["MISSING", "TARGETS", "TargetKind", "Targets", "check_targets", "know
 TargetKind: TypeAlias = Literal["count", "nonnegative", "real"]
 TARGETS = ("auto", "count", "nonnegative", "real")
 MISSING = ("raise", "drop")
+# Rule of three: what is met by none of n in a sample is at most 3/n of all, 19 times of 20.
+_BEYOND = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +39,14 @@ class Targets:
         Shape (n, horizon), in the unit of the target.
     is_curve
         Whether they were given with a horizon.
+    is_bounded
+        Whether forecasts stay within `bounds`; not those of models saved before there were any.
     """
 
     values: Floats
     kind: TargetKind
     is_curve: bool
+    is_bounded: bool = True
 
     @classmethod
     def restored(cls, state: ModelState, n_items: int) -> Targets:
@@ -57,7 +62,8 @@ class Targets:
         if not isinstance(is_curve, bool) or not values.size or (values.shape[1] > 1 and not is_curve):
             raise InvalidInputError(f"expected targets of items, got shape {values.shape}, {is_curve=}")
         _check_values(values, kind)
-        return cls(values=values, kind=kind, is_curve=is_curve)  # type: ignore[arg-type]
+        is_bounded = state.config.get("is_bounded", False) is True
+        return cls(values=values, kind=kind, is_curve=is_curve, is_bounded=is_bounded)  # type: ignore[arg-type]
 
     @property
     def horizon(self) -> int:
@@ -81,6 +87,20 @@ class Targets:
         if self.kind == "real":
             return np.full(self.horizon, np.inf)
         return np.asarray(np.log1p(self.values.max(axis=0)))
+
+    @cached_property
+    def bounds(self) -> tuple[Floats, Floats]:
+        """Least and largest transformed value to be reckoned with at each step, shape (horizon,) each.
+
+        Known ones of n items span nearly all that may come: beyond either end there is more than 3/n of
+        their span once in twenty times, were they spread evenly, so that much is added.
+        """
+        if not self.is_bounded:
+            return np.full(self.horizon, -np.inf), np.full(self.horizon, np.inf)
+        known = self.transform(self.values)
+        low, high = known.min(axis=0), known.max(axis=0)
+        beyond = _BEYOND / len(known) * (high - low)
+        return low - beyond, high + beyond
 
     def curves(self, levels: Floats, profile: Floats) -> Floats:
         """Make transformed values (q, horizon) from levels (q,) and a profile (q, horizon) of like items.

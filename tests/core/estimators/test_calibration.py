@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import numpy as np
-from zeroshot_core.estimators.calibration import calibrate
+import pytest
+from zeroshot_core.estimators.calibration import calibrate, group_weights
 
 
 def test_quantiles_take_the_wide_rank() -> None:
@@ -54,3 +55,28 @@ def test_equal_levels_share_one_bin() -> None:
 
     assert len(calibration.edges) == 0
     assert calibration.quantile(np.array([-5.0, 1.0, 5.0]), 0.5).tolist() == [[500.0]] * 3
+
+
+def test_groups_that_are_new_as_a_whole_count_alike_however_many_items_they_have() -> None:
+    groups = np.repeat([0, 1, 2], [900, 90, 10])
+    residuals = np.where(groups == 0, -1.0, np.where(groups == 1, 0.0, 1.0))[:, None]
+
+    by_item = calibrate(np.zeros(1000), residuals).quantile(np.zeros(1), 0.5)
+    by_group = [
+        calibrate(np.zeros(1000), residuals, groups).quantile(np.zeros(1), q) for q in (0.3, 0.5, 0.7)
+    ]
+
+    assert by_item.tolist() == [[-1.0]]
+    np.testing.assert_allclose(np.ravel(by_group), [-1.0, 0.0, 1.0], atol=0.05)
+    weights = group_weights(groups)
+    assert weights.mean() == pytest.approx(1)
+    np.testing.assert_allclose(np.bincount(groups, weights), 1000 / 3)
+
+
+def test_few_groups_have_few_bins() -> None:
+    rng = np.random.default_rng(0)
+    levels, residuals = rng.normal(size=2000), rng.normal(size=(2000, 1))
+
+    n_bins = [len(calibrate(levels, residuals, np.arange(2000) % n).starts) - 1 for n in (15, 60, 2000)]
+
+    assert n_bins == [1, 3, 5]

@@ -75,6 +75,17 @@ def test_a_wider_coverage_gives_a_wider_interval(shop: ZeroShotRegressor) -> Non
     assert narrow < wide
 
 
+def test_intervals_of_few_items_do_not_end_far_beyond_what_any_sold() -> None:
+    y = np.array([3, 5, 4, 900, 2, 6, 5, 700, 3, 4, 800, 2, 5, 3, 4, 6])
+    model = ZeroShotRegressor(HashEncoder(16), top_k=3).fit([f"thing {n}" for n in range(16)], y)
+
+    low, high = model.predict_interval(["thing 77", "wine"], 0.99).T
+
+    assert (low >= 0).all()
+    assert (high <= 900 * (901 / 3) ** (3 / 16)).all()
+    model.close()
+
+
 def test_intervals_hold_about_what_they_promise(shop: ZeroShotRegressor) -> None:
     another_year = shop_sales(seed=1)
 

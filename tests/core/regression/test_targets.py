@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -120,3 +121,13 @@ def test_what_is_no_number_is_refused_by_name_missing_or_not(strange: object, sh
     for ask in (check_targets, known_targets):
         with pytest.raises(InvalidInputError, match=f"expected targets that are numbers, got .*{shown}"):
             ask(strange, 1, "auto")  # type: ignore[operator]
+
+
+def test_what_is_to_be_reckoned_with_lies_a_little_beyond_what_few_items_had() -> None:
+    few, many = (check_targets(np.linspace(0, 99, n).round(), n, "auto") for n in (16, 3000))
+
+    (low,), (high,) = few.bounds
+    assert low == pytest.approx(-3 / 16 * np.log(100))
+    assert np.expm1(high) == pytest.approx(100 * 100 ** (3 / 16) - 1)
+    assert np.expm1(many.bounds[1]) == pytest.approx(99, rel=0.01)
+    assert np.isinf(replace(few, is_bounded=False).bounds).all()
