@@ -118,9 +118,9 @@ def calibrate(levels: Floats, residuals: Floats, groups: Ints | None = None) -> 
     Parameters
     ----------
     groups
-        Shape (n,), where whole groups will be new: each is one draw of what may come, and counts alike in its
-        bin however many items it has (Dunn, Wasserman and Ramdas, "Distribution-free prediction sets for
-        two-layer hierarchical models", JASA 118, 2023). Few groups have few bins.
+        Shape (n,), where some few groups will be new as a whole: each is one draw of what may come, and
+        counts alike in its bin however many items it has (Dunn, Wasserman and Ramdas, "Distribution-free
+        prediction sets for two-layer hierarchical models", JASA 118, 2023).
     """
     n_bins = len(levels) // _ROWS_PER_BIN
     if groups is not None:

@@ -217,7 +217,10 @@ def fit_ensemble(
     scenarios = choose_scenarios(training.linked.links, groups, len(items), rng)
     # The first scenario is that of most queries; for the others a sample is enough, and quick.
     samples = [np.arange(len(items)), *(_sample(len(items), rng) for _ in scenarios[1:])]
-    steps = [n_steps(len(rows), each.groups) for rows, each in zip(samples, scenarios, strict=True)]
+    steps = [
+        n_steps(len(rows), of_few_groups=scenario.groups is not None)
+        for rows, scenario in zip(samples, scenarios, strict=True)
+    ]
     ends = np.cumsum(steps)
     fitted = []
     with tqdm(desc="learning", total=int(ends[-1]), unit="step", disable=not show_progress) as bar:

@@ -27,7 +27,6 @@ __all__ = ["Head", "OutOfFold", "fit_head", "n_steps"]
 
 _N_CROSS = 3
 _N_CROSS_OF_FEW = 10
-_FEWEST_GROUPS_FOR_THIRDS = 100
 _LEAST_SCALE = 0.05
 # Of fewer rows networks learn less than trees do.
 _FEWEST_FOR_NETWORKS = 5000
@@ -148,25 +147,17 @@ def fit_head(
     on_step
         Called as often as `n_steps` says, or less often where there are few folds.
     groups
-        Shape (n,), where whole groups will be new: what `calibrate` counts alike.
+        Shape (n,), where some few groups will be new as a whole: what `calibrate` counts alike.
     """
     with _threads_for(len(targets)):
         return _fit_head(features, vectors, targets, folds, residuals_of, random_state, on_step, groups)
 
 
-def n_steps(n_rows: int, groups: Ints | None = None) -> int:
+def n_steps(n_rows: int, *, of_few_groups: bool = False) -> int:
     """How many models, and epochs of networks, make up a head of so many rows."""
     n_cross_fitted = 3 if _takes_small_steps(n_rows) else 2
-    return n_cross_fitted * _n_parts(groups) + 1 + (N_EPOCHS if n_rows >= _FEWEST_FOR_NETWORKS else 0)
-
-
-def _n_parts(groups: Ints | None) -> int:
-    """In how many parts models are fitted for forecasts out of fold.
-
-    Where few groups are known, to hold a third of them out leaves much less to learn from than all of them.
-    """
-    is_few = groups is not None and len(np.unique(groups)) < _FEWEST_GROUPS_FOR_THIRDS
-    return _N_CROSS_OF_FEW if is_few else _N_CROSS
+    n_parts = _N_CROSS_OF_FEW if of_few_groups else _N_CROSS
+    return n_cross_fitted * n_parts + 1 + (N_EPOCHS if n_rows >= _FEWEST_FOR_NETWORKS else 0)
 
 
 def _takes_small_steps(n_rows: int) -> bool:
@@ -183,7 +174,8 @@ def _fit_head(
     on_step: Callable[[], object],
     groups: Ints | None,
 ) -> tuple[Head, OutOfFold]:
-    parts = folds % min(_n_parts(groups), int(folds.max()) + 1)
+    # To hold a third of few groups out leaves much less to learn from than all of them.
+    parts = folds % min(_N_CROSS if groups is None else _N_CROSS_OF_FEW, int(folds.max()) + 1)
     level = _cross_fit(lambda: _boosted(len(targets), random_state), features, targets, parts, on_step)
     if _takes_small_steps(len(targets)):
         beside = _cross_fit(

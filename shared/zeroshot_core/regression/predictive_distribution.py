@@ -172,7 +172,7 @@ def expectation_factors(forecast: HeadForecast, truth: Floats, groups: Ints | No
     truth
         What came of them, shape (n, horizon).
     groups
-        Shape (n,), where whole groups will be new and count alike; see `calibrate`.
+        Shape (n,), where some few groups will be new as a whole and count alike; see `calibrate`.
     """
     n_bins = len(forecast.calibration.factors)
     if forecast.targets.kind == "real":

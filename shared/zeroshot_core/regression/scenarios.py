@@ -24,6 +24,7 @@ __all__ = ["Scenario", "choose_scenarios", "deal_folds", "posterior", "prior_wei
 
 _N_FOLDS = 10
 _FEWEST_GROUPS = 5
+_MOST_FEW_GROUPS = 100
 _LEAST_RATE = 1e-3
 _NEGLIGIBLE = 0.02
 # How often a query is of the first scenario. Many a newcomer among known concepts has a maker of its own.
@@ -43,7 +44,8 @@ class Scenario:
     keeps_links
         Whether the items keep their concepts, or are bare texts.
     groups
-        Shape (n,), of the items whose groups are new as a whole; None where single items are, or concepts.
+        Shape (n,), where some few groups are given that will be new as a whole, the group of each item. Of
+        many, most new items are of large ones as most known items are, and nothing needs to be known of them.
     """
 
     name: str
@@ -67,7 +69,8 @@ def choose_scenarios(
     at_random = _folds_of(np.arange(n_items), rng)
     if groups is not None:
         codes = _codes(groups)
-        scenarios = [Scenario(name="groups", folds=_folds_of(codes, rng), groups=codes)]
+        few = codes if codes.max(initial=0) < _MOST_FEW_GROUPS else None
+        scenarios = [Scenario(name="groups", folds=_folds_of(codes, rng), groups=few)]
     else:
         scenarios = [Scenario(name="items", folds=at_random)]
     if links is None:

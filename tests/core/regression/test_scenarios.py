@@ -30,6 +30,15 @@ def test_given_groups_are_held_out_whole() -> None:
     assert groups.name == "groups"
     for kind in set(KINDS):
         assert len({fold for fold, own in zip(groups.folds, KINDS, strict=True) if own == kind}) == 1
+    assert groups.groups is not None
+    assert len(np.unique(groups.groups)) == len(set(KINDS))
+
+
+def test_many_groups_need_not_be_told_apart() -> None:
+    (groups,) = choose_scenarios(None, list(range(300)), 300, rng())
+
+    assert groups.name == "groups"
+    assert groups.groups is None
 
 
 def test_without_a_graph_items_are_held_out_at_random() -> None:
