@@ -28,7 +28,7 @@ _LONGEST = 60
 # What rounds to 0 where it is shown: scores have two digits, changes whole percents.
 _NOTHING = 0.005
 _MOST_PERCENT = 2.0
-_PARTS = {"vector": "similarity of the texts", "graph": "overlap in the graph"}
+_PARTS = {"vector": "similarity of the texts", "lexical": "words shared", "graph": "overlap in the graph"}
 
 
 class NamedConcepts(Protocol):

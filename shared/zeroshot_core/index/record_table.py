@@ -22,7 +22,8 @@ from zeroshot_core.index.filters import (
 )
 from zeroshot_core.index.mirror import Mirror
 from zeroshot_core.index.params import to_scores
-from zeroshot_core.index.schema import LEXICAL, TEXT_BYTES
+from zeroshot_core.index.schema import ITEMS, LEXICAL, TEXT_BYTES, WORDS
+from zeroshot_core.index.word_text import word_text
 from zeroshot_core.types import Item
 
 if TYPE_CHECKING:
@@ -210,7 +211,8 @@ class RecordTable(Generic[Record]):
         Milvus Lite counts words by segment: what was written since the last flush has statistics of its own.
         """
         expression, fields = render(filter, self._columns), (*self._kind.fields, "vector")
-        asked = [row for row, text in enumerate(texts) if text.strip()]
+        texts = [word_text(text) for text in texts]
+        asked = [row for row, text in enumerate(texts) if text]
         step = max(1, self._rows_per_read(fields) // top_k)
         parts = ([texts[row] for row in asked[at : at + step]] for at in range(0, len(asked), step))
 
@@ -283,9 +285,13 @@ class RecordTable(Generic[Record]):
         step = max(1, _PAGE_BYTES // (4 * self._dimension + _largest_text(rows)))
         for start in range(0, len(rows), step):
             part = zip(rows[start : start + step], vectors[start : start + step], strict=True)
-            self._call(method, [{**row, "vector": vector} for row, vector in part])
+            self._call(method, [self._whole_row(row, vector) for row, vector in part])
         self._n_unsealed += len(rows)
         self._connection.note_write()
+
+    def _whole_row(self, row: Row, vector: Any) -> Row:
+        is_lexical = self._params.lexical and self._kind is ITEMS
+        return {**row, "vector": vector, **({WORDS: word_text(row["text"])} if is_lexical else {})}
 
     def delete(self, ids: Sequence[str]) -> None:
         """Delete rows by id; unknown ids are passed over."""

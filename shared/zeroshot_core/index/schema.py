@@ -1,8 +1,8 @@
 """The four collections of a version: their fields, limits and indexes, and their rows.
 
 ========== ============================================================================================
-items      id, vector, text, concepts (array of strings), metadata (JSON); where words are indexed, lexical:
-           a sparse vector, which Milvus's BM25 function makes of the text
+items      id, vector, text, concepts (array of strings), metadata (JSON); where words are indexed, words
+           (`word_text`) and lexical (a sparse vector, which Milvus's BM25 function makes of them)
 concepts   id, vector, name, type, description, synonyms (array of strings), position in the graph
 relations  id (a hash), vector, head, type, tail, weight, sources (array of strings), position
 names      id (`name_id`), vector, concept, text: each name and synonym; empty if the vectors of the
@@ -47,6 +47,7 @@ __all__ = [
     "RELATIONS",
     "SCHEMA_VERSION",
     "TEXT_BYTES",
+    "WORDS",
     "RecordKind",
     "Row",
     "check_row",
@@ -63,7 +64,7 @@ Row: TypeAlias = dict[str, Any]
 """What the client of Milvus takes and returns for one row."""
 
 SCHEMA_VERSION = 4
-LEXICAL = "lexical"
+WORDS, LEXICAL = "words", "lexical"
 KEY_BYTES = 512
 TEXT_BYTES = 65535
 MAX_STRINGS = 4096
@@ -289,17 +290,16 @@ def create_collection(
     """Make an empty collection without indexes."""
     from pymilvus import DataType, Function, FunctionType, MilvusClient
 
-    is_lexical = params.lexical and kind is ITEMS
-
     schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
     schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=KEY_BYTES)
     schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
     for name in (*kind.fields[1:], "content_hash"):
-        _add_field(schema, name, **({"enable_analyzer": True} if is_lexical and name == "text" else {}))
-    if is_lexical:
+        _add_field(schema, name)
+    if params.lexical and kind is ITEMS:
+        schema.add_field(WORDS, DataType.VARCHAR, max_length=TEXT_BYTES, enable_analyzer=True)
         schema.add_field(LEXICAL, DataType.SPARSE_FLOAT_VECTOR)
         schema.add_function(
-            Function("bm25", FunctionType.BM25, input_field_names=["text"], output_field_names=[LEXICAL])
+            Function("bm25", FunctionType.BM25, input_field_names=[WORDS], output_field_names=[LEXICAL])
         )
     if kind.is_placed:
         schema.add_field("position", DataType.INT64)
@@ -339,7 +339,7 @@ def create_indexes(
     connection.call("load_collection", collection)
 
 
-def _add_field(schema: Any, name: str, **options: Any) -> None:
+def _add_field(schema: Any, name: str) -> None:
     from pymilvus import DataType
 
     if name in _ARRAY_FIELDS:
@@ -355,8 +355,7 @@ def _add_field(schema: Any, name: str, **options: Any) -> None:
     elif name == "weight":
         schema.add_field(name, DataType.DOUBLE)
     else:
-        length = TEXT_BYTES if name in _TEXT_FIELDS else KEY_BYTES
-        schema.add_field(name, DataType.VARCHAR, max_length=length, **options)
+        schema.add_field(name, DataType.VARCHAR, max_length=TEXT_BYTES if name in _TEXT_FIELDS else KEY_BYTES)
 
 
 def _hash(*parts: str) -> str:

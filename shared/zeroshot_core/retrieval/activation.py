@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
@@ -23,7 +23,7 @@ from zeroshot_core.graph import (
 )
 
 if TYPE_CHECKING:
-    from zeroshot_core.types import Floats, Ints
+    from zeroshot_core.types import Floats, Ints, Relation
 
 __all__ = ["ActivatedGraph", "Activation", "Spread", "Spreading", "unmoved"]
 
@@ -74,6 +74,7 @@ class ActivatedGraph:
     def __init__(self, graph: KnowledgeGraph, spreading: Spreading) -> None:
         self.graph = graph
         self._spreading = spreading
+        self._reduced: tuple[frozenset[str], ActivatedGraph] | None = None
 
     def reach(self, seeds: Sequence[Mapping[str, float]]) -> Activation:
         """Spread from the weighted seeds of each query."""
@@ -87,6 +88,45 @@ class ActivatedGraph:
         else:
             values = expand(self._finder.adjacency, start, way.n_hops, way.decay)
         return Activation(over=self, seeds=seeds, values=values)
+
+    def sources_near(self, activation: Activation) -> set[str]:
+        """Collect the sources of the relations that begin or end at a concept active for any query."""
+        rows, heads, tails = self._cited
+        is_active = np.zeros(len(self.graph), dtype=np.bool_)
+        is_active[activation.values.indices] = True
+        relations = self.graph.relations
+        near = rows[is_active[heads] | is_active[tails]].tolist()
+        return {source for row in near for source in relations[row].sources}
+
+    def without_sources(self, hidden: frozenset[str]) -> ActivatedGraph:
+        """Give the graph as it is without some sources: a relation weighs by the share of those it keeps.
+
+        One without any left is gone. The last such graph is kept, for filters mostly repeat.
+        """
+        known = self._reduced
+        if known is None or known[0] != hidden:
+            cited = (_without(relation, hidden) for relation in self.graph.relations)
+            graph = self.graph.replace(relations=[relation for relation in cited if relation is not None])
+            self._reduced = known = hidden, ActivatedGraph(graph, self._spreading_over(graph))
+        return known[1]
+
+    def _spreading_over(self, graph: KnowledgeGraph) -> Spreading:
+        """Leave out weights of relation types that are gone."""
+        weights = self._spreading.relation_weights or {}
+        kept = {type_: weight for type_, weight in weights.items() if type_ in graph.relation_types}
+        return replace(self._spreading, relation_weights=kept)
+
+    @cached_property
+    def _cited(self) -> tuple[Ints, Ints, Ints]:
+        """Rows, heads and tails of the relations that have sources, each (n,)."""
+        positions = self.graph.positions
+        found = [
+            (row, positions[relation.head], positions[relation.tail])
+            for row, relation in enumerate(self.graph.relations)
+            if relation.sources
+        ]
+        rows, heads, tails = np.array(found, dtype=np.int64).reshape(-1, 3).T
+        return rows, heads, tails
 
     def paths(
         self, seeds: Mapping[str, float], targets: Iterable[str], activation: Floats
@@ -180,6 +220,14 @@ class Activation:
     def paths(self, query: int, targets: Iterable[str]) -> dict[str, Path]:
         """Find the strongest path from one query's seeds to each target that it activates."""
         return self.over.paths(self.seeds[query], targets, self.by(query))
+
+
+def _without(relation: Relation, hidden: frozenset[str]) -> Relation | None:
+    kept = tuple(source for source in relation.sources if source not in hidden)
+    if len(kept) == len(relation.sources):
+        return relation
+    share = len(kept) / len(relation.sources)
+    return replace(relation, sources=kept, weight=relation.weight * share) if kept else None
 
 
 def unmoved(n_queries: int) -> Activation:

@@ -15,6 +15,7 @@ from zeroshot_core.encoders import Encoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph, check_relation_weights
 from zeroshot_core.index.collection import CollectionInfo, require_graph
+from zeroshot_core.index.filters import holds
 from zeroshot_core.index.open_version import OpenVersion, require_lexical
 from zeroshot_core.retrieval.activation import ActivatedGraph, Activation, Spread, Spreading, unmoved
 from zeroshot_core.retrieval.candidates import Candidates, gather, n_near
@@ -143,7 +144,8 @@ class Retriever:
         queries
             Texts or items; an item's own concepts take the place of the nearest ones.
         filter
-            Which items may be found.
+            Which items may be found. What it leaves out lends nothing to what is found: a relation of the
+            graph whose sources are items counts by the share of those that the filter leaves.
         vectors
             Shape (q, d), unit rows: what the encoder gives for the queries in the role ``query``, if that is
             known already.
@@ -173,7 +175,7 @@ class Retriever:
         vectors = self._vectors(checked, vectors)
         begun = self._begin(checked, vectors, top_k, filter, weights)
         # A server searches while the activation spreads.
-        activation = self.reach(checked, vectors) if weights.graph else None
+        activation = self.reach(checked, vectors, filter) if weights.graph else None
         return begun(activation, with_paths)
 
     def candidates(
@@ -195,7 +197,7 @@ class Retriever:
         vectors = self._vectors(checked, None)
         nearest = self.version.begin_search(vectors, n_near(top_k), filter)
         words = self._begin_words(checked, top_k, filter)() if self.has_words else None
-        activation = self.reach(checked, vectors) if self.has_graph else unmoved(len(checked))
+        activation = self.reach(checked, vectors, filter) if self.has_graph else unmoved(len(checked))
         return gather(self.version, nearest(), vectors, activation, top_k, filter, words=words)
 
     @traced("search", "queries")
@@ -284,17 +286,19 @@ class Retriever:
         if not self.has_graph:
             return [Evidence(items=tuple(hits)) for hits in begun(None, True)]
         near = self._near_concepts(vectors, range(len(checked)), max(n_concepts, _N_SEEDS))
-        activation = self._activate(self._seeds(checked, near))
+        activation = self._activate(self._seeds(checked, near), filter)
         items = begun(activation if weights.graph else None, True)
         return [
             Evidence(items=tuple(hits), concepts=tuple(best_concepts(each, query, activation, n_concepts)))
             for query, (hits, each) in enumerate(zip(items, near, strict=True))
         ]
 
-    def reach(self, queries: Sequence[str | Item], vectors: Vectors) -> Activation:
+    def reach(
+        self, queries: Sequence[str | Item], vectors: Vectors, filter: Filter | None = None
+    ) -> Activation:
         """Activate the concepts that checked queries mention; their vectors have shape (q, d)."""
         bare = [row for row, query in enumerate(queries) if not (isinstance(query, Item) and query.concepts)]
-        return self._activate(self._seeds(queries, self._near_concepts(vectors, bare, _N_SEEDS)))
+        return self._activate(self._seeds(queries, self._near_concepts(vectors, bare, _N_SEEDS)), filter)
 
     def save(
         self, folder: str | Path, *, overwrite: bool = False, extra: dict[str, Any] | None = None
@@ -468,14 +472,21 @@ class Retriever:
         remedy = "give one row for each query, of the encoder that the index was built with"
         return checks.vectors("query vectors", known, shape, remedy=remedy)
 
-    def _activate(self, seeds: Sequence[Mapping[str, float]]) -> Activation:
+    def _activate(self, seeds: Sequence[Mapping[str, float]], filter: Filter | None = None) -> Activation:
         ids = list(dict.fromkeys(id_ for weights in seeds for id_ in weights))
         with span("expand", queries=len(seeds), concepts=len(ids)):
             if self._stored is None:
                 self.graph.require(ids)
-                return self._activated.reach(seeds)
-            part = self._stored.neighbourhood(ids, self.spreading.n_hops)
-            return ActivatedGraph(part, self.spreading).reach(seeds)
+                over = self._activated
+            else:
+                over = ActivatedGraph(self._stored.neighbourhood(ids, self.spreading.n_hops), self.spreading)
+            activation = over.reach(seeds)
+            sources = over.sources_near(activation) if filter is not None else set()
+            if filter is None or not sources:
+                return activation
+            known = self.version.known_items(sources)
+            hidden = frozenset(id_ for id_, item in known.items() if not holds(filter, item))
+            return over.without_sources(hidden).reach(seeds) if hidden else activation
 
     def _near_concepts(
         self, vectors: Vectors, rows: Sequence[int], n_concepts: int
