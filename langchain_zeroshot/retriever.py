@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from zeroshot_core.checks import instance, known_names, real, whole
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.index.filters import filter_of
+from zeroshot_core.retrieval import hits_to_graph
 from zeroshot_core.serving.argument_names import own_names
 from zeroshot_core.serving.searches import SearchSettings, search
 from zeroshot_core.serving.threads import run_in_thread
@@ -22,8 +23,10 @@ from langchain_zeroshot._source import Batched
 from langchain_zeroshot.embeddings import to_encoder
 
 if TYPE_CHECKING:
+    import networkx as nx
     from langchain_milvus import Milvus
     from zeroshot_core.graph import KnowledgeGraph
+    from zeroshot_core.types import Hit
 
 
 _SEARCH = ("k", "graph_weight", "lexical_weight", "filter", "score_threshold")
@@ -126,6 +129,15 @@ class ZeroShotRetriever(Batched[str, list[Document]], BaseRetriever):
         )
         return cls(model=core, **settings)
 
+    def evidence_graph(self, query: str, **options: Any) -> nx.MultiDiGraph:
+        """Search, and give what was found with the relations that led there as a graph of networkx.
+
+        `options` are those of a call. `zeroshot_core.retrieval.graph_to_html` draws the graph,
+        `networkx.write_graphml` keeps it; see `hits_to_graph`.
+        """
+        (hits,) = self._hits([query], options)
+        return hits_to_graph(hits, self._handle.retriever.graph)
+
     def _get_ls_params(self, **kwargs: Any) -> RunParams:
         inner = kwargs.get("search_kwargs")
         given = kwargs | (inner if isinstance(inner, dict) else {})
@@ -148,10 +160,12 @@ class ZeroShotRetriever(Batched[str, list[Document]], BaseRetriever):
         return await run_in_thread(self._get_relevant_documents)(query, **options)
 
     def _look_up(self, inputs: list[str], **options: Any) -> list[list[Document]]:
+        return [[to_document(hit) for hit in row] for row in self._hits(inputs, options)]
+
+    def _hits(self, inputs: list[str], options: dict[str, Any]) -> list[list[Hit]]:
         given = {**{name: getattr(self, name) for name in _SEARCH}, **_asked(options)}
         settings = SearchSettings(**{**given, "filter": filter_of(given["filter"])})
-        rows = search(self._handle.retriever, inputs, settings)
-        return [[to_document(hit) for hit in row] for row in rows]
+        return search(self._handle.retriever, inputs, settings)
 
 
 def _asked(options: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from llama_index.core import Settings
 from llama_index.core.base.base_retriever import BaseRetriever
@@ -17,7 +17,7 @@ from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import Filter
 from zeroshot_core.index.existing_collection import CollectionFields
-from zeroshot_core.retrieval import Retriever
+from zeroshot_core.retrieval import Retriever, hits_to_graph
 from zeroshot_core.retrieval.existing_retriever import existing_retriever
 from zeroshot_core.serving.argument_names import named_arguments
 from zeroshot_core.serving.loading import ModelLike
@@ -27,6 +27,10 @@ from zeroshot_core.serving.threads import method_in_thread
 
 from llama_index_zeroshot._convert import to_filter, to_node
 from llama_index_zeroshot.embeddings import to_encoder
+
+if TYPE_CHECKING:
+    import networkx as nx
+    from zeroshot_core.types import Hit
 
 
 @runtime_checkable
@@ -141,11 +145,23 @@ class ZeroShotRetriever(BaseRetriever):
         core = existing_retriever(store.client, store.collection_name, encoder, graph, fields=fields)
         return cls(core, **settings)
 
+    def evidence_graph(self, query: str | QueryBundle) -> nx.MultiDiGraph:
+        """Search, and give what was found with the relations that led there as a graph of networkx.
+
+        `zeroshot_core.retrieval.graph_to_html` draws it, `networkx.write_graphml` keeps it; see
+        `hits_to_graph`.
+        """
+        bundle = QueryBundle(query) if isinstance(query, str) else query
+        return hits_to_graph(self._hits(bundle), self._handle.retriever.graph)
+
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        return [*map(to_node, self._hits(query_bundle))]
+
+    def _hits(self, query_bundle: QueryBundle) -> list[Hit]:
         retriever, texts = self._handle.retriever, query_bundle.custom_embedding_strs or ()
         vectors = joint_vector(retriever.encoder, texts, vector=query_bundle.embedding)
         (hits,) = search(retriever, [query_bundle.query_str], self._settings(), vectors=vectors)
-        return [*map(to_node, hits)]
+        return hits
 
     def _settings(self) -> SearchSettings:
         return SearchSettings(

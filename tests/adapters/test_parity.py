@@ -35,6 +35,17 @@ def test_both_retrievers_give_the_same_ids_scores_and_reasons(saved_model: Path)
         assert [d.page_content for d in documents] == [n.text for n in nodes]
 
 
+def test_both_give_what_was_found_as_a_graph(saved_model: Path) -> None:
+    langchain = langchain_zeroshot.ZeroShotRetriever(model=saved_model, k=3)
+    llama_index = llama_index_zeroshot.ZeroShotRetriever(model=saved_model, k=3)
+    drawn, other = langchain.evidence_graph(QUERIES[0]), llama_index.evidence_graph(QUERIES[0])
+    assert dict(drawn.nodes(data=True)) == dict(other.nodes(data=True))
+    assert list(drawn.edges(keys=True)) == list(other.edges(keys=True))
+    found = {node["id"] for _, node in drawn.nodes(data=True) if node["kind"] == "item"}
+    assert found == {document.id for document in langchain.invoke(QUERIES[0])}
+    assert len(langchain.evidence_graph(QUERIES[0], k=1)) < len(drawn)
+
+
 def test_both_search_by_words_where_these_are_indexed(tmp_path: Path, hash_encoder: Encoder) -> None:
     items = [Item(id=f"i{i}", text=f"spare part SKU {4700 + i}") for i in range(40)]
     with VectorIndex.connect(tmp_path / "words.db", params=IndexParams(lexical=True)) as index:

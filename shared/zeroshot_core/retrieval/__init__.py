@@ -1,5 +1,6 @@
 """Retrieval: vector search, expansion over the graph, and their fusion into hits with paths."""
 
+from zeroshot_core.explain.hit_graph import graph_to_html, hits_to_graph
 from zeroshot_core.explain.wording import hit_in_words
 from zeroshot_core.retrieval.completion import propose_tails
 from zeroshot_core.retrieval.fusion import LearnedFusion, learn_fusion
@@ -17,7 +18,9 @@ __all__ = [
     "Retriever",
     "diversify",
     "fold_neighbours",
+    "graph_to_html",
     "hit_in_words",
+    "hits_to_graph",
     "learn_fusion",
     "propose_tails",
     "recommend",
