@@ -16,6 +16,7 @@ import numpy as np
 
 from zeroshot_core.index.collection import Record
 from zeroshot_core.index.knn import nearest_rows
+from zeroshot_core.index.word_index import WordIndex
 
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats, Ints, Vectors
@@ -53,6 +54,21 @@ class Mirror(Generic[Record]):
             for concept in getattr(record, "concepts", ()):
                 found.setdefault(concept, []).append(row)
         return {concept: np.array(rows, dtype=np.int64) for concept, rows in found.items()}
+
+    @cached_property
+    def words(self) -> WordIndex:
+        """What the words of the items count."""
+        return WordIndex.of(getattr(record, "text", None) or "" for record in self.records)
+
+    def search_words(
+        self, texts: Sequence[str], top_k: int, allowed: Iterable[str] | None
+    ) -> tuple[list[list[str]], list[Floats]]:
+        """Ids and BM25 scores of the best rows for each text, best first, among `allowed` ids if given."""
+        is_allowed = None if allowed is None else np.zeros(len(self.ids), dtype=np.bool_)
+        if is_allowed is not None:
+            is_allowed[[self.rows[key] for key in allowed or ()]] = True
+        found = [self.words.best(text, top_k, is_allowed) for text in texts]
+        return [[self.ids[row] for row in rows.tolist()] for rows, _ in found], [each for _, each in found]
 
     def search(
         self, queries: Vectors, top_k: int, allowed: Iterable[str] | None

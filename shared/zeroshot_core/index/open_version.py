@@ -112,8 +112,7 @@ class OpenVersion:
         Returns
         -------
         Callable
-            Waits for the answer. Milvus Lite weighs words by their frequency in a segment, so that scores of
-            items written after the build, which lie in another segment, are not quite of the same measure.
+            Waits for the answer.
         """
         limit = checks.whole("top_k", top_k, least=1, most=MAX_TOP_K)
         return self._items.begin_lexical_search(texts, limit, filter)

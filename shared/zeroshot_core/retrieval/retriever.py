@@ -365,9 +365,10 @@ class Retriever:
         FingerprintMismatchError
             If the encoder is not that of the index.
         """
-        retriever, retriever._owner = read_retriever(
+        retriever, owner = read_retriever(
             cls, folder, encoder=encoder, uri=uri, token=token, trust_uri=trust_uri, read_only=read_only
         )
+        retriever._owner = owner
         return retriever
 
     def close(self) -> None:

@@ -98,6 +98,31 @@ def test_weights_of_zero_are_the_search_of_an_index_without_words(retriever, fla
             assert hits == without.retrieve(CODES[:9], graph_weight=weight)
 
 
+def test_a_copy_in_memory_counts_words_as_milvus_does(index, flat_encoder):
+    asked = [*CODES[:5], "spare part", "SKU SKU 4003", "nothing of it", ""]
+    for filter in (None, Condition("shelf", "==", 0)):
+        fresh = index.open(fingerprint=flat_encoder.fingerprint)
+        by_milvus = fresh.begin_lexical_search(asked, len(ITEMS), filter)()
+        fresh.begin_search(flat_encoder.encode(["any"]), 5)()
+        by_copy = fresh.begin_lexical_search(asked, len(ITEMS), filter)()
+        for one, other, scores, same in zip(
+            by_milvus.ids, by_copy.ids, by_milvus.scores, by_copy.scores, strict=True
+        ):
+            assert dict(zip(one, scores, strict=True)) == pytest.approx(dict(zip(other, same, strict=True)))
+            assert list(same) == sorted(same, reverse=True)
+        assert by_copy.records[0][0].text.endswith(CODES[0])
+        assert by_copy.vectors[by_copy.ids[0][0]] == pytest.approx(by_milvus.vectors[by_copy.ids[0][0]])
+
+
+def test_words_written_later_count_like_those_before(flat_encoder, tmp_path):
+    with VectorIndex.connect(tmp_path / "later.db", params=IndexParams(lexical=True)) as index:
+        index.activate(index.build(ITEMS[:100], flat_encoder, GRAPH))
+        version = index.open(fingerprint=flat_encoder.fingerprint)
+        version.upsert(ITEMS[100:], flat_encoder)
+        found = Retriever(version, flat_encoder, top_k=1, lexical_weight=1).retrieve(CODES)
+    assert [hits[0].id for hits in found] == [item.id for item in ITEMS]
+
+
 def test_words_keep_to_a_filter(retriever):
     (hits,) = retriever.retrieve(CODES[:1], filter=Condition("shelf", "==", 1))
     assert {hit.metadata["shelf"] for hit in hits} == {1}
