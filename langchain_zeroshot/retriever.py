@@ -12,8 +12,8 @@ from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from zeroshot_core.checks import instance, known_names, real, whole
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.explain.hit_graph import hits_to_graph
 from zeroshot_core.index.filters import filter_of
-from zeroshot_core.retrieval import hits_to_graph
 from zeroshot_core.serving.argument_names import own_names
 from zeroshot_core.serving.searches import SearchSettings, search
 from zeroshot_core.serving.threads import run_in_thread

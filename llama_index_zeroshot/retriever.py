@@ -14,10 +14,11 @@ from llama_index.core.vector_stores import MetadataFilters
 from pydantic import SecretStr
 from zeroshot_core.encoders import joint_vector
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.explain.hit_graph import hits_to_graph
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import Filter
 from zeroshot_core.index.existing_collection import CollectionFields
-from zeroshot_core.retrieval import Retriever, hits_to_graph
+from zeroshot_core.retrieval import Retriever
 from zeroshot_core.retrieval.existing_retriever import existing_retriever
 from zeroshot_core.serving.argument_names import named_arguments
 from zeroshot_core.serving.loading import ModelLike
