@@ -21,6 +21,7 @@ PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 # The versions at the lower ends of the ranges in pyproject.toml, and what tests them.
 OLDEST = ("langchain-core==1.2.5", "llama-index-core==0.14.23", "pymilvus==2.6.1")
 OLDEST_TESTS = (
+    "httpx>=0.27",
     "hypothesis>=6.100",
     "langchain-tests==1.1.0",
     "pytest>=8",
@@ -44,7 +45,7 @@ def newest(session: nox.Session) -> None:
 @nox.session(python="3.11")
 def oldest(session: nox.Session) -> None:
     """Run on the oldest frameworks and client of Milvus; their own warnings are not errors here."""
-    extras = ".[langchain,llama-index,lora,onnx,ontology,tables,demo]"
+    extras = ".[langchain,llama-index,lora,mcp,onnx,ontology,serve,tables,demo]"
     session.install("torch==2.13.0", "-e", extras, *OLDEST, *OLDEST_TESTS)
     session.run("pytest", *FAST, "-W", "default", *(session.posargs or ["tests"]), env=ONE_THREAD)
 

@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 import uvicorn
 from aisle_samples import saved_aisles
-from langchain_mcp_adapters.client import MultiServerMCPClient
-from llama_index.tools.mcp import BasicMCPClient, McpToolSpec
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamablehttp_client
@@ -94,7 +92,10 @@ async def test_the_own_client_over_stdio(folder: Path) -> None:
 
 
 async def test_langchains_client(url: str) -> None:
-    client = MultiServerMCPClient({"aisles": {"transport": "streamable_http", "url": url, "headers": TOKEN}})
+    adapters = pytest.importorskip("langchain_mcp_adapters.client")
+    client = adapters.MultiServerMCPClient(
+        {"aisles": {"transport": "streamable_http", "url": url, "headers": TOKEN}}
+    )
     tools = {tool.name: tool for tool in await client.get_tools()}
 
     assert tools.keys() == TOOLS.keys()
@@ -102,7 +103,10 @@ async def test_langchains_client(url: str) -> None:
 
 
 async def test_llama_indexs_client(url: str) -> None:
-    tools = await McpToolSpec(client=BasicMCPClient(url, headers=TOKEN)).to_tool_list_async()
+    adapters = pytest.importorskip("llama_index.tools.mcp")
+    tools = await adapters.McpToolSpec(
+        client=adapters.BasicMCPClient(url, headers=TOKEN)
+    ).to_tool_list_async()
     predict = next(tool for tool in tools if tool.metadata.name == "zero_shot_predict")
 
     assert {tool.metadata.name for tool in tools} == TOOLS.keys()

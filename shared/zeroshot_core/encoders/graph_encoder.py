@@ -159,6 +159,10 @@ class GraphEncoder(TransformerEncoder):
         return self._open_model(self._name if has_weights else self._facts.model)
 
     @property
+    def _model_name(self) -> str:
+        return self._facts.model
+
+    @property
     def max_length(self) -> int | None:
         """Most tokens of a text that count, the rest is cut off; None for models that read whole texts."""
         return self._facts.max_length

@@ -128,7 +128,12 @@ class TransformerEncoder(Encoder):
     @property
     def languages(self) -> frozenset[str] | None:
         """English for widely used models that read nothing else, by their names; None for all others."""
-        return frozenset({"en"}) if self._name.rpartition("/")[2] in _ENGLISH else None
+        return frozenset({"en"}) if self._model_name.rpartition("/")[2] in _ENGLISH else None
+
+    @property
+    def _model_name(self) -> str:
+        """Name of the model, wherever it lies."""
+        return self._name
 
     @property
     def prompts(self) -> dict[str, str]:

@@ -230,7 +230,8 @@ def _key(request: ToolInput, *inputs: str) -> Hashable:
     return type(request), json.dumps(request.model_dump(exclude={*inputs}), sort_keys=True)
 
 
-def _service(request: Request) -> ModelService:
+# Async, since FastAPI runs what is not in a thread, which takes longer than the rest of a request.
+async def _service(request: Request) -> ModelService:
     service: ModelService = request.app.state.service
     return service
 
