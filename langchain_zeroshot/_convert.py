@@ -12,6 +12,7 @@ from zeroshot_core.checks import shown
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.explain.attributes import hit_reasons, own_attributes, prediction_attributes
 from zeroshot_core.explain.wording import prediction_in_words
+from zeroshot_core.serving.argument_names import known_keywords
 from zeroshot_core.serving.inputs import item_from_attributes, to_item
 from zeroshot_core.types import Hit, Item, Prediction
 
@@ -22,6 +23,7 @@ PredictorInput: TypeAlias = (
 )
 
 
+@known_keywords
 def from_documents(documents: Iterable[Document], *, concept_fields: Sequence[str] = ()) -> list[Item]:
     """Items of Documents, such as those of a loader; the Documents stay as they are.
 

@@ -9,6 +9,7 @@ import numpy as np
 from zeroshot_core.checks import choice, shown, text
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.evaluation.metrics import coverage, interval_score, interval_width
+from zeroshot_core.serving.argument_names import known_keywords
 
 from langchain_zeroshot.schemas import PredictionOutput
 
@@ -19,6 +20,7 @@ Evaluator: TypeAlias = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]
 _OF = ("labels", "intervals")
 
 
+@known_keywords
 def prediction_evaluators(of: str = "labels", *, reference_key: str = "value") -> list[Evaluator]:
     """Give evaluators of what `ZeroShotPredictor` answers, for ``langsmith.evaluate(evaluators=...)``.
 

@@ -24,7 +24,7 @@ class ZeroShotReranker(ModelSource, BaseDocumentCompressor):
     Parameters
     ----------
     model
-        Folder of a saved model, a fitted model, or a `Retriever`.
+        Folder of a saved model or retriever, a fitted model, or a `Retriever`.
     top_n
         Number of Documents that are kept; also as ``k`` or ``top_k``.
     graph_weight

@@ -49,7 +49,7 @@ class ZeroShotRetriever(Batched[str, list[Document]], BaseRetriever):
     Parameters
     ----------
     model
-        Folder of a saved model, a fitted model, or a `Retriever`.
+        Folder of a saved model or retriever, a fitted model, or a `Retriever`.
     k
         Number of documents.
     graph_weight

@@ -9,6 +9,7 @@ from langchain_core.documents import Document
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from pydantic import SecretStr
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.serving.argument_names import known_keywords
 from zeroshot_core.serving.loading import ModelLike
 from zeroshot_core.serving.model_handle import ModelHandle
 from zeroshot_core.serving.threads import run_in_thread
@@ -20,6 +21,7 @@ from langchain_zeroshot._convert import to_document, to_output
 from langchain_zeroshot.schemas import PredictionOutput
 
 
+@known_keywords
 def zero_shot_tools(
     model: ModelLike,
     *,

@@ -62,7 +62,7 @@ class ZeroShotVectorStore(Milvus):
     Parameters
     ----------
     model
-        Folder of a saved model, a fitted model, or a `Retriever`.
+        Folder of a saved model or retriever, a fitted model, or a `Retriever`.
     uri, token
         Milvus address, where it is a server or not the saved one, and its credentials.
     """

@@ -21,6 +21,7 @@ from zeroshot_core.graph.records import concept_attributes, concept_of, relation
 from zeroshot_core.index import Filter
 from zeroshot_core.index.filters import filter_of
 from zeroshot_core.retrieval import Fact
+from zeroshot_core.serving.argument_names import known_keywords
 from zeroshot_core.serving.inputs import item_from_attributes
 from zeroshot_core.serving.language_model import stream_words, stream_words_async
 from zeroshot_core.types import Concept, Evidence, Hit, Item, Prediction, Relation
@@ -31,6 +32,7 @@ def to_item(query: QueryBundle) -> Item:
     return Item(id="query-0", text=query.query_str)
 
 
+@known_keywords
 def from_nodes(nodes: Iterable[BaseNode], *, concept_fields: Sequence[str] = ()) -> list[Item]:
     """Items of nodes, such as those of an `IngestionPipeline`; the nodes stay as they are.
 

@@ -33,7 +33,7 @@ class ZeroShotPropertyGraphStore(graphs.PropertyGraphStore):
     Parameters
     ----------
     model
-        Folder of a saved model, a fitted model, or a `Retriever`.
+        Folder of a saved model or retriever, a fitted model, or a `Retriever`.
     uri, token
         Milvus address, where it is a server or not the saved one, and its credentials.
     """

@@ -25,7 +25,7 @@ class ZeroShotRerank(ModelSource, BaseNodePostprocessor):
     Parameters
     ----------
     model
-        Folder of a saved model, a fitted model, or a `Retriever`.
+        Folder of a saved model or retriever, a fitted model, or a `Retriever`.
     top_n
         Number of nodes that are kept.
     graph_weight

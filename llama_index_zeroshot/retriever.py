@@ -59,7 +59,7 @@ class ZeroShotRetriever(BaseRetriever):
     Parameters
     ----------
     model
-        Folder of a saved model, a fitted model, or a `Retriever`.
+        Folder of a saved model or retriever, a fitted model, or a `Retriever`.
     k
         Number of nodes; also as ``similarity_top_k`` or ``top_k``.
     graph_weight

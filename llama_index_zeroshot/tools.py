@@ -10,6 +10,7 @@ from llama_index.core.tools import QueryEngineTool, RetrieverTool, ToolMetadata,
 from pydantic import SecretStr
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.explain.wording import evidence_in_words
+from zeroshot_core.serving.argument_names import known_keywords
 from zeroshot_core.serving.loading import ModelLike
 from zeroshot_core.serving.model_handle import ModelHandle
 from zeroshot_core.serving.threads import method_in_thread
@@ -22,6 +23,7 @@ from llama_index_zeroshot.predictor import ZeroShotQueryEngine
 from llama_index_zeroshot.retriever import ZeroShotRetriever
 
 
+@known_keywords
 def zero_shot_tools(
     model: ModelLike,
     *,

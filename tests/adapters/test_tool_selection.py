@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import runpy
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from langchain_core.messages import HumanMessage
 from langchain_core.tools import BaseTool, StructuredTool
@@ -14,8 +17,10 @@ from llama_index.core.llms import MockLLM
 from llama_index.core.query_engine import CustomQueryEngine, RouterQueryEngine
 from llama_index.core.tools import FunctionTool, QueryEngineTool, ToolMetadata
 from test_langchain_agent import ScriptedChatModel
-from zeroshot_core import InvalidInputError
+from zeroshot_core import InvalidInputError, load_encoder
 from zeroshot_core.encoders import HashEncoder
+from zeroshot_core.serving.model_handle import ModelHandle
+from zeroshot_core.serving.option_ranker import OptionRanker, options_of
 
 from llama_index_zeroshot import ZeroShotSelector, ZeroShotToolRetriever
 
@@ -30,6 +35,7 @@ SAID = {
     "playMusic": "Play music from a playlist.",
 }
 ENCODER = HashEncoder(512)
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 def tools(names: Sequence[str] = tuple(SAID)) -> list[BaseTool]:
@@ -156,3 +162,26 @@ def test_two_hundred_tools_cost_less_than_thirty_milliseconds() -> None:
         times.append(time.perf_counter() - start)
     assert len(chosen.tools) == 8
     assert min(times) < 0.03
+
+
+@pytest.mark.slow
+def test_of_two_hundred_tools_those_that_other_words_want_are_found() -> None:
+    made = runpy.run_path(str(BENCHMARKS / "tool_requests.py"))
+    tools, requests = made["toolbox"](5)
+    known = {one.text for one in requests}
+    logged: dict[str, list[str]] = {tool.name: [] for tool in tools}
+    for text, name in made["toolbox"](5, n_requests=2000)[1]:
+        if text not in (*known, *logged[name]) and len(logged[name]) < 2:
+            logged[name].append(text)
+    encoder = load_encoder("all-MiniLM-L6-v2")
+    texts = [f"{tool.name}: {tool.description}" for tool in tools]
+    cosines = encoder.encode([one.text for one in requests], role="query") @ encoder.encode(texts).T
+    plain = [{tools[place].name for place in row} for row in np.argsort(-cosines)[:, :8]]
+    ranker, options = OptionRanker(ModelHandle(encoder)), options_of([*map(tuple, tools)], logged)
+    ranked = [{options[at].name for at, _ in ranker.rank(one.text, options, top_k=8)} for one in requests]
+    by_cosine, by_us = (
+        np.mean([one.tool in row for one, row in zip(requests, rows, strict=True)])
+        for rows in (plain, ranked)
+    )
+    assert by_cosine < 0.92
+    assert by_us >= 0.95

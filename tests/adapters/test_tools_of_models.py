@@ -72,6 +72,8 @@ def test_wrong_names_and_descriptions_are_told(make: Any, saved_model: Path) -> 
         InvalidInputError, match="descriptions does not know 'predicts'; did you mean 'predict'"
     ):
         make(saved_model, descriptions={"predicts": "x"})
+    with pytest.raises(InvalidInputError, match="does not know 'prefx'; did you mean 'prefix'"):
+        make(saved_model, prefx="shop")
     with pytest.raises(InvalidInputError, match="expected description of predict as a text"):
         make(saved_model, descriptions={"predict": 3})
 

@@ -19,6 +19,7 @@ PROMISED = {
         "careers",
         "returns: The shoes are to go back",
     ],
+    "many_tools": ["offered: ", "wine_predict", "remembered: That depends on the grape."],
     "demand": ["orangeade from Liguria: ", "80% between ", "nearest known: red wine"],
 }
 

@@ -7,11 +7,15 @@ from collections.abc import Callable, Collection, Mapping
 from functools import wraps
 from typing import Any, TypeVar
 
+from typing_extensions import ParamSpec
+
 from zeroshot_core.checks import known_names
 from zeroshot_core.errors import InvalidInputError
 
-__all__ = ["named_arguments", "own_names"]
+__all__ = ["known_keywords", "named_arguments", "own_names"]
 
+P = ParamSpec("P")
+T = TypeVar("T")
 Class = TypeVar("Class", bound=type)
 
 
@@ -61,3 +65,15 @@ def named_arguments(synonyms: Mapping[str, str]) -> Callable[[Class], Class]:
         return cls
 
     return decorated
+
+
+def known_keywords(function: Callable[P, T]) -> Callable[P, T]:
+    """Decorate a function so that it refuses unknown keyword arguments, with the nearest known name."""
+    known = [*inspect.signature(function).parameters]
+
+    @wraps(function)
+    def named(*args: P.args, **kwargs: P.kwargs) -> T:
+        known_names(function.__name__, kwargs, known)
+        return function(*args, **kwargs)
+
+    return named

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from zeroshot_core import (
     ArtifactError,
+    IndexParams,
     InvalidInputError,
     Item,
     KnowledgeGraph,
@@ -16,7 +18,7 @@ from zeroshot_core import (
     ZeroShotClassifier,
     load_model,
 )
-from zeroshot_core.encoders import HashEncoder
+from zeroshot_core.encoders import HashEncoder, HeadEncoder
 from zeroshot_core.serving.loading import open_retriever
 
 GRAPH = KnowledgeGraph.from_table(
@@ -88,3 +90,18 @@ def test_what_is_no_retriever_or_a_damaged_one_is_told(retriever: Retriever, tmp
         load_model(tmp_path / "saved")
     with pytest.raises(InvalidInputError, match="expected extra"):
         retriever.save(tmp_path / "other", extra=[])
+
+
+def test_a_head_and_an_index_of_words_go_with_their_retriever(tmp_path: Path) -> None:
+    turned = np.roll(np.eye(64, dtype=np.float32), 1, axis=0)
+    encoder = HeadEncoder(HashEncoder(64), "linear", {"weight": turned})
+    with VectorIndex.connect(tmp_path / "own.db", params=IndexParams(lexical=True)) as index:
+        index.activate(index.build(ITEMS, encoder))
+        retriever = Retriever(index.open(fingerprint=encoder.fingerprint), encoder, lexical_weight=0.5)
+        retriever.save(tmp_path / "saved")
+        found = retriever.retrieve(QUERIES[:1])
+    assert len([*(tmp_path / "saved").glob("encoder-*")]) == 1
+    loaded = Retriever.load(tmp_path / "saved")
+    assert loaded.lexical_weight == 0.5
+    assert loaded.retrieve(QUERIES[:1]) == found
+    loaded.close()
