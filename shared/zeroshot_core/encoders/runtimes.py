@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -107,6 +108,9 @@ def opened_graph(
     open_model
         Opens the model itself, if it is asked for.
     """
+    # A config from elsewhere may have a path for a fingerprint.
+    if not re.fullmatch("[0-9a-f]{16}", key):
+        return None
     made = next((place / key for place in _places(name) if (place / key / FACTS).exists()), None)
     return None if made is None else GraphEncoder(made, name=name, runtime=runtime, open_model=open_model)
 

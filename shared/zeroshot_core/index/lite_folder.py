@@ -77,7 +77,10 @@ def copy_collections(source: Path, target: Path, prefix: str) -> None:
 def _files_of(source: Path, prefix: str) -> Iterator[Path]:
     """Files of collections, of each what says which others it consists of first."""
     for place in (source, *source.glob("databases/*")):
-        for collection in place.glob(f"collections/{prefix}*"):
+        # No pattern with the prefix, which may come from a stranger and lead elsewhere.
+        for collection in place.glob("collections/*"):
+            if not collection.name.startswith(prefix):
+                continue
             first = [path for path in collection.glob("manifest.json*") if not path.name.endswith(".tmp")]
             yield from first
             yield from (path for path in collection.rglob("*") if path.is_file() and path not in first)

@@ -323,3 +323,11 @@ def test_damaged_facts_beside_a_graph_are_refused(folder, tmp_path, content):
 
     with pytest.raises(ArtifactError, match="expected a graph with its tokenizer"):
         encoder_from_config({**plain.to_config(), "name_or_path": str(moved)})
+
+
+def test_a_fingerprint_that_is_a_path_leads_nowhere(folder):
+    plain = load_encoder(folder, runtime="onnx")
+    config = {**plain.to_config(), "fingerprint": f"../onnx/{plain.fingerprint}"}
+
+    with pytest.raises(FingerprintMismatchError):
+        encoder_from_config(config)

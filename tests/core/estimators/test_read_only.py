@@ -1,6 +1,8 @@
 """A saved model read beside a process that holds its index, and from a folder that nobody may write."""
 
+import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 from aisle_samples import saved_aisles
 from zeroshot_core import ZeroShotClassifier
-from zeroshot_core.errors import ArtifactError, IndexLockedError
+from zeroshot_core.errors import ArtifactError, IndexLockedError, InvalidInputError
 from zeroshot_core.prediction import load_model
 
 HOLDER = """
@@ -75,6 +77,34 @@ def test_a_folder_that_cannot_be_written_is_read_by_itself(
     assert model.predict(["red wine 9"]).tolist() == ["drinks"]
     model.close()
     assert sorted(path.name for path in folder.rglob("*")) == before
+
+
+def test_a_name_that_is_a_path_has_nothing_copied(tmp_path: Path) -> None:
+    folder = saved_aisles(tmp_path / "aisles")
+    manifest = json.loads((folder / "model.json").read_text())
+    manifest["index"]["name"] = "../../state"
+    (folder / "model.json").write_text(json.dumps(manifest))
+
+    with pytest.raises(InvalidInputError, match="expected a name of letters"):
+        load_model(folder, read_only=True)
+
+
+def test_what_goes_while_it_is_copied_is_copied_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = saved_aisles(tmp_path / "aisles")
+    copy, gone = shutil.copyfile, []
+
+    def compacted(source: Path, target: Path) -> object:
+        if source.suffix == ".parquet" and not gone:
+            gone.append(source)
+            raise FileNotFoundError(source)
+        return copy(source, target)
+
+    monkeypatch.setattr(shutil, "copyfile", compacted)
+    model = load_model(folder, read_only=True)
+
+    assert gone
+    assert len(model.retriever_.retrieve(["dog food"], top_k=12)[0]) == 12
+    model.close()
 
 
 def test_files_have_the_permissions_of_the_users_umask(tmp_path: Path) -> None:
