@@ -8,10 +8,16 @@ CAMPAIGN := --kills 200 --fuzz 10000 --injection 1000 --threads 2000 --leaks 500
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help browser demo test coverage check bench docs milvus test-server test-matrix stability
+.PHONY: help browser data demo test coverage check bench docs milvus test-server test-matrix stability
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+NPM_DATA := cldr-annotations-full@48.2.0 cldr-annotations-derived-full@48.2.0 emojibase-data@17.0.0 \
+	emoji-datasource-google@16.0.0 emoji-datasource-twitter@16.0.0
+
+data: $(INSTALLED)  ## fetch names and pictures of emoji into data, for `zeroshot evaluate languages` and `images`
+	npm install --prefix data --no-save --no-audit --no-fund $(NPM_DATA)
 
 demo: $(INSTALLED)  ## learn from a year of sales, predict products never sold, write report.html
 	$(BIN)/zeroshot demo

@@ -11,6 +11,7 @@ from zeroshot_core.checks import shown
 from zeroshot_core.cli.classification import classification
 from zeroshot_core.cli.console import shows_progress, write_json, write_line
 from zeroshot_core.cli.evaluate_table import evaluate_table
+from zeroshot_core.cli.images import images
 from zeroshot_core.cli.languages import languages
 from zeroshot_core.cli.metrics import write_metrics
 from zeroshot_core.cli.novelty import novelty
@@ -23,6 +24,7 @@ app.command("rare-disease")(rare_disease)
 app.command("novelty")(novelty)
 app.command("classification")(classification)
 app.command("table")(evaluate_table)
+app.command("images")(images)
 app.command("languages")(languages)
 
 

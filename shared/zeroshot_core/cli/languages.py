@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
     from zeroshot_core.evaluation.cross_lingual import LanguagesReport
 
-__all__ = ["languages"]
+__all__ = ["languages", "opened_encoder"]
 
 _LANGUAGES = "ar,de,es,fr,it,ja,ko,pt,ru,tr,zh"
 
@@ -50,7 +50,7 @@ def languages(
     data = load_emoji_names([code.strip() for code in languages.split(",") if code.strip()], folder=folder)
     note(f"reading {len(data.names['en']):,} names in {len(data.names)} languages")
     report = evaluate_languages(
-        _opened(encoder or ["use-multilingual"], weight),
+        opened_encoder(encoder or ["use-multilingual"], weight),
         data,
         baseline=load_encoder(baseline) if baseline else None,
         is_live=live,
@@ -63,7 +63,8 @@ def languages(
         _write(report)
 
 
-def _opened(names: list[str], weights: list[float] | None) -> Encoder:
+def opened_encoder(names: list[str], weights: list[float] | None) -> Encoder:
+    """Open one encoder, or several side by side."""
     from zeroshot_core.encoders import SideBySideEncoder, load_encoder
 
     opened = [load_encoder(name) for name in names]

@@ -17,10 +17,11 @@ from typing import Any
 from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError, require
 
-__all__ = ["EmojiNames", "load_emoji_names"]
+__all__ = ["EmojiNames", "load_emoji_names", "read_json"]
 
 _FLAGS = ("country-flag", "subdivision-flag")
 _COMPONENTS = 2
+_PACKAGES = "cldr-annotations-full cldr-annotations-derived-full emojibase-data"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +34,16 @@ class EmojiNames:
         English among them.
     keywords
         Joined by commas, without the name itself; empty without the npm packages.
+    signs
+        The emoji, without variation selectors.
+    groups
+        Of Unicode, such as ``"animal-bird"``; empty without the npm packages.
     """
 
     names: Mapping[str, tuple[str, ...]]
     keywords: Mapping[str, tuple[str, ...]]
+    signs: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
 
 def load_emoji_names(languages: Sequence[str], *, folder: str | os.PathLike[str] | None = None) -> EmojiNames:
@@ -65,16 +72,16 @@ def _of_packages(languages: list[str]) -> EmojiNames:
     for language in languages:
         checks.choice("language", language, emoji.LANGUAGES)
     emoji.config.load_language(languages)
-    rows = [
-        row
+    rows = {
+        sign: row
         for sign, row in emoji.EMOJI_DATA.items()
         if row["status"] == emoji.STATUS["fully_qualified"] and not _is_variant(sign)
-    ]
+    }
     names = {
-        language: tuple(row.get(language, "").strip(":").replace("_", " ") for row in rows)
+        language: tuple(row.get(language, "").strip(":").replace("_", " ") for row in rows.values())
         for language in languages
     }
-    return EmojiNames(names=names, keywords={})
+    return EmojiNames(names=names, keywords={}, signs=tuple(sign.replace("\ufe0f", "") for sign in rows))
 
 
 def _is_variant(sign: str) -> bool:
@@ -84,17 +91,19 @@ def _is_variant(sign: str) -> bool:
 
 def _of_npm(languages: list[str], folder: Path) -> EmojiNames:
     known = {language: _annotations(folder, language) for language in languages}
-    groups = _json(folder / "emojibase-data" / "meta" / "groups.json")["subgroups"]
-    signs = [
-        row["emoji"].replace("\ufe0f", "")
-        for row in _json(folder / "emojibase-data" / "en" / "data.json")
+    groups = read_json(folder / "emojibase-data" / "meta" / "groups.json")["subgroups"]
+    group_of = {
+        row["emoji"].replace("\ufe0f", ""): groups[str(row["subgroup"])]
+        for row in read_json(folder / "emojibase-data" / "en" / "data.json")
         if row.get("group") not in (None, _COMPONENTS) and groups[str(row["subgroup"])] not in _FLAGS
-    ]
-    signs = [sign for sign in signs if known["en"].get(sign, {}).get("tts")]
+    }
+    signs = tuple(sign for sign in group_of if known["en"].get(sign, {}).get("tts"))
     entries = {language: [known[language].get(sign, {}) for sign in signs] for language in languages}
     return EmojiNames(
         names={code: tuple((row.get("tts") or [""])[0] for row in rows) for code, rows in entries.items()},
         keywords={code: tuple(map(_keywords, rows)) for code, rows in entries.items()},
+        signs=signs,
+        groups=tuple(group_of[sign] for sign in signs),
     )
 
 
@@ -107,15 +116,22 @@ def _keywords(row: Mapping[str, list[str]]) -> str:
 def _annotations(folder: Path, language: str) -> dict[str, Any]:
     own = folder / "cldr-annotations-full" / "annotations" / language / "annotations.json"
     derived = folder / "cldr-annotations-derived-full" / "annotationsDerived" / language / "annotations.json"
-    joined = _json(derived)["annotationsDerived"]["annotations"] if derived.is_file() else {}
-    return {**joined, **_json(own)["annotations"]["annotations"]}
+    joined = read_json(derived)["annotationsDerived"]["annotations"] if derived.is_file() else {}
+    return {**joined, **read_json(own)["annotations"]["annotations"]}
 
 
-def _json(path: Path) -> Any:
+def read_json(path: Path, packages: str = _PACKAGES) -> Any:
+    """Read a file of npm packages.
+
+    Raises
+    ------
+    InvalidInputError
+        If it cannot be read.
+    """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InvalidInputError(
-            f"expected names of emoji in {path}, which cannot be read ({error}); npm install "
-            "cldr-annotations-full cldr-annotations-derived-full emojibase-data, and give node_modules"
+            f"expected data of emoji in {path}, which cannot be read ({error}); npm install {packages}, and "
+            "give node_modules"
         ) from error

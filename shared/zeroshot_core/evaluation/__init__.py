@@ -1,6 +1,7 @@
 """Metrics, baselines and the protocols that measure predictions for new things."""
 
 from zeroshot_core.evaluation.cross_lingual import LanguagesReport, Recall, evaluate_languages
+from zeroshot_core.evaluation.cross_modal import ImagesReport, evaluate_images
 from zeroshot_core.evaluation.demand import DATA_SETS, DemandReport, evaluate_catalogue, evaluate_demand
 from zeroshot_core.evaluation.patients import Patient, read_patients, simulate_patients, told_in_words
 from zeroshot_core.evaluation.rare_disease import RareDiseaseReport, evaluate_rare_diseases
@@ -10,6 +11,7 @@ __all__ = [
     "DATA_SETS",
     "SPLITS",
     "DemandReport",
+    "ImagesReport",
     "LanguagesReport",
     "Patient",
     "RareDiseaseReport",
@@ -17,6 +19,7 @@ __all__ = [
     "Split",
     "evaluate_catalogue",
     "evaluate_demand",
+    "evaluate_images",
     "evaluate_languages",
     "evaluate_rare_diseases",
     "read_patients",

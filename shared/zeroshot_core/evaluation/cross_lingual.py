@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from zeroshot_core.training import BridgeReport
     from zeroshot_core.types import Vectors
 
-__all__ = ["LanguagesReport", "Recall", "evaluate_languages", "mean_recall"]
+__all__ = ["LanguagesReport", "Recall", "evaluate_languages", "mean_recall", "recall_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,12 +152,18 @@ def _recalls(
         if not kept:
             raise InvalidInputError(f"expected names in {checks.shown(language)}, got none; leave it out")
         queries = encoder.encode([names[language][row] for row in kept], role="query")
-        found[language] = _recall(queries, rows, place[kept])
+        found[language] = recall_of(queries, rows, place[kept])
     return found
 
 
-def _recall(queries: Vectors, documents: Vectors, own: npt.NDArray[np.int64]) -> Recall:
-    """Rank of each query's own document by cosine; one as near as it counts as before it."""
+def recall_of(queries: Vectors, documents: Vectors, own: npt.NDArray[np.int64]) -> Recall:
+    """Rank each query's own document by cosine; one as near as it counts as before it.
+
+    Parameters
+    ----------
+    own
+        Shape (n_queries,): which document is each query's.
+    """
     cosines = queries @ documents.T
     ranks = (cosines >= cosines[np.arange(len(own)), own][:, None]).sum(axis=1)
     return Recall(at_1=float((ranks <= 1).mean()), at_10=float((ranks <= 10).mean()))

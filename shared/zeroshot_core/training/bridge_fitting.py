@@ -26,7 +26,7 @@ __all__ = ["BridgeReport", "Pair", "fit_bridge"]
 
 Pair: TypeAlias = "str | tuple[Content, Content]"
 # Each pair is held out once, in so many folds; of many pairs one fold is held out, and so many are compared.
-_FOLDS, _MOST_COMPARED = 5, 2000
+_FOLDS, _MOST_COMPARED = 5, 1000
 _FEWEST_PAIRS = 20
 # How far rows that are given as vectors lie from their mean, beside what is encoded.
 _SPREAD = 0.5
@@ -175,7 +175,7 @@ def _repaired(content: Content) -> Content:
 def _key(content: Content) -> Hashable:
     """Tell contents apart by what they are, or by which they are where that cannot be."""
     if isinstance(content, os.PathLike):
-        return os.fspath(content)
+        return str(os.fspath(content))
     return content if isinstance(content, str | bytes) else id(content)
 
 
