@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.tools import BaseTool, StructuredTool
 from llama_index.core.llms import MockLLM
 from llama_index.core.query_engine import CustomQueryEngine, RouterQueryEngine
@@ -143,6 +143,17 @@ async def test_llama_index_agents_get_the_tools_that_fit() -> None:
     assert [tool.metadata.name for tool in await retriever.aretrieve("an invoice")] == names
     with pytest.raises(InvalidInputError, match="distinct names, got 'playMusic' twice"):
         ZeroShotToolRetriever([*given, given[-1]], ENCODER)
+
+
+def test_what_a_provider_runs_stays_and_without_a_request_so_does_all() -> None:
+    model, search = ScriptedChatModel(answers={}, calls=[]), {"type": "web_search"}
+    selector = ZeroShotToolSelector(ENCODER, max_tools=1)
+    asked = HumanMessage([{"type": "text", "text": "create an invoice"}])
+    request = agents.middleware.ModelRequest(model=model, messages=[asked], tools=[search, *tools()])
+    kept = selector.select(request).tools
+    assert [search, "create_invoice"] == [kept[0], kept[1].name]
+    silent = agents.middleware.ModelRequest(model=model, messages=[AIMessage("hello")], tools=tools())
+    assert selector.select(silent) is silent
 
 
 def test_two_hundred_tools_cost_less_than_thirty_milliseconds() -> None:
