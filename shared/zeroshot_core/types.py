@@ -6,7 +6,7 @@ Scores are *higher is better* everywhere. Vectors are float32 rows of unit lengt
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
@@ -35,6 +35,7 @@ __all__ = [
     "Relation",
     "Scalar",
     "Value",
+    "content_key",
     "predictions_frame",
     "repaired_items",
 ]
@@ -125,6 +126,12 @@ class Item:
         return Path(self.image) if isinstance(self.image, str) else self.image
 
 
+def content_key(item: Item) -> Hashable:
+    """Tell contents of items apart by what they are given as; an image in memory by which object it is."""
+    image = item.image
+    return item.text, image if image is None or isinstance(image, str | bytes) else id(image)
+
+
 def repaired_items(items: Iterable[Query]) -> list[Query]:
     """Read each lone surrogate in ids, texts, concepts and metadata of items as U+FFFD, told in one warning.
 
@@ -201,6 +208,8 @@ class Hit:
         Relations from the query (head ``"query"``) to this hit; empty when only its vector led here. The
         first ``mentions`` a concept: with weight 1 one that the query is linked to, with less one that its
         text is near.
+    image
+        Of an item that has an image: its path, URI, or what `images.kept_image` writes down of it.
     """
 
     id: str
@@ -211,6 +220,14 @@ class Hit:
     path: tuple[Relation, ...] = ()
     concepts: tuple[str, ...] = ()
     metadata: Mapping[str, Scalar] = field(default_factory=dict)
+    image: str = ""
+
+    @property
+    def modality(self) -> Literal["text", "image", "text+image"]:
+        """What it is said by."""
+        if not self.image:
+            return "text"
+        return "text+image" if self.text else "image"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,7 +50,7 @@ from zeroshot_core.frames.table_columns import is_table, table_columns
 from zeroshot_core.novelty.scorer import check_false_alarm_rate, nearest_similarities
 from zeroshot_core.retrieval import Retriever
 from zeroshot_core.training.assignment import TEMPERATURE
-from zeroshot_core.types import Concept, Evidence, Item, Prediction
+from zeroshot_core.types import Concept, Evidence, Item, Prediction, content_key
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -897,11 +897,12 @@ def _distinct(unlabelled: Any, examples: Sequence[Item], n_labels: int) -> list[
     """
     if unlabelled is None:
         return []
-    known = {item.text for item in examples}
+    known = {content_key(item) for item in examples}
     found: dict[Any, Item] = {}
     for item in as_items(unlabelled, prefix="unlabelled-"):
-        if item.text is None or item.text not in known:
-            found.setdefault(item.text or item.id, item)
+        key = content_key(item)
+        if key not in known:
+            found.setdefault(key, item)
     if len(found) + len(examples) < n_labels:
         raise InvalidInputError(
             f"expected at least as many distinct texts in unlabelled as the {n_labels} labels, got "

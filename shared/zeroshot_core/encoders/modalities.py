@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from zeroshot_core.types import Vectors
 
-__all__ = ["Parts", "Towers", "content_keys", "content_name", "parts_of"]
+__all__ = ["Parts", "Towers", "content_keys", "content_name", "named_contents", "parts_of"]
 
 _READERS = min(4, os.cpu_count() or 1)
 
@@ -83,6 +83,16 @@ def content_keys(contents: Sequence[Content]) -> list[str | tuple[str | None, st
     return [
         part.text or "" if part.image is None else (part.text, digests[_key(part.image)]) for part in parts
     ]
+
+
+def named_contents(contents: Sequence[Content]) -> tuple[Sequence[str], dict[str, Content]]:
+    """Give each content a text to tell it by, and beside, what is no text by that name."""
+    if all(isinstance(content, str) for content in contents):
+        return contents, {}
+    keys = content_keys(contents)
+    names = [key if isinstance(key, str) else f"image {key[1]} {key[0] or ''}" for key in keys]
+    pairs = zip(names, contents, strict=True)
+    return names, {name: content for name, content in pairs if not isinstance(content, str)}
 
 
 def content_name(content: Content) -> str:

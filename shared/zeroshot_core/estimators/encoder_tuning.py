@@ -99,10 +99,10 @@ class Tuning:
 
 
 def _trainable(encoder: Encoder, method: str) -> TransformerEncoder:
-    if not isinstance(encoder, TransformerEncoder):
+    if not isinstance(encoder, TransformerEncoder) or encoder.modalities != ("text",):
         raise InvalidInputError(
-            f"expected a TransformerEncoder for tune={method!r}, got {type(encoder).__name__}, whose weights "
-            'cannot be trained; use tune="head"'
+            f"expected a TransformerEncoder of texts for tune={method!r}, got {type(encoder).__name__}, "
+            'whose weights cannot be trained; use tune="head"'
         )
     return encoder
 
@@ -182,7 +182,7 @@ def _tuned_jointly(
     A fit of the same data goes on from the checkpoint of one that was killed. That of another fit is removed
     with the versions that it left, the live one excepted.
     """
-    is_open = isinstance(encoder, TransformerEncoder)
+    is_open = isinstance(encoder, TransformerEncoder) and encoder.modalities == ("text",)
     root = _checkpoint_root(tuning.checkpoints, model_index)
     # What the key of the checkpoint depends on, so that other data begin in a folder of their own.
     name = run_digest(

@@ -19,6 +19,7 @@ from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError, VectorIndexError, ZeroShotError
 from zeroshot_core.files import cause_of
 from zeroshot_core.graph import KnowledgeGraph
+from zeroshot_core.images import is_image
 from zeroshot_core.index import OpenVersion, VectorIndex
 from zeroshot_core.index.connection import is_locked
 from zeroshot_core.index.lite_folder import copy_collections
@@ -236,15 +237,18 @@ def check_graph(graph: KnowledgeGraph | None) -> KnowledgeGraph | None:
 
 
 def as_items(X: Any, *, prefix: str) -> list[Item]:
-    """Take items as they are and texts as items with numbered ids.
+    """Take items as they are, and texts and images (paths, bytes, PIL images) as items with numbered ids.
 
     Raises
     ------
     InvalidInputError
-        If `X` is a single text, a table or a mapping, or holds something that is neither a text nor an item.
+        If `X` is a single text, a table or a mapping, or holds something else.
     """
     items = []
     for row, entry in enumerate(checks.sequence("X", X, of="items or texts")):
+        if is_image(entry):
+            items.append(Item(id=f"{prefix}{row}", image=entry))
+            continue
         if not isinstance(entry, str | Item):
             raise InvalidInputError(
                 f"expected items or texts, got {type(entry).__name__} in row {row}: {checks.shown(entry)}"

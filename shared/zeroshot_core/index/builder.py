@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter, deque
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,7 +18,7 @@ from zeroshot_core.graph.vectors import concept_texts
 from zeroshot_core.index.schema import Row, concept_row, item_row, name_rows, relation_row
 from zeroshot_core.index.version_writer import VersionWriter, unfinished
 from zeroshot_core.index.versions import describe_version, item_key
-from zeroshot_core.types import Content, Item, repaired_items
+from zeroshot_core.types import Content, Item, content_key, repaired_items
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders.base import Encoder
@@ -283,11 +282,9 @@ def _write_some(
 
 def _chunks(items: Sequence[Item], rows: Sequence[Row]) -> Iterator[_Chunk]:
     """Chunks of unique contents, longest first, with all rows that share them."""
-    places: dict[tuple[bool, Any], list[int]] = {}
+    places: dict[Hashable, list[int]] = {}
     for place, item in enumerate(items):
-        content = item.content
-        key = content if isinstance(content, str | os.PathLike) else id(content)
-        places.setdefault((item.image is None, key), []).append(place)
+        places.setdefault(content_key(item), []).append(place)
     groups = sorted(places.values(), key=lambda group: -len(items[group[0]].text or ""))
     for start in range(0, len(groups), _CONTENTS_PER_CHUNK):
         part = groups[start : start + _CONTENTS_PER_CHUNK]

@@ -79,7 +79,8 @@ class Condition:
     Parameters
     ----------
     field
-        ``id``, ``text``, ``concepts``, or a metadata key.
+        ``id``, ``text``, ``concepts``, or a metadata key; ``zeroshot.modality`` is ``"image"`` or
+        ``"text+image"`` for items with an image.
     op
         ``==``, ``!=``, ``<``, ``<=``, ``>``, ``>=`` with a scalar; ``in``, ``not in`` with a sequence of
         scalars of one type; ``contains`` for ``concepts``, with one concept id or several (any of them).
@@ -311,6 +312,8 @@ def holds(filter: Filter, item: Item) -> bool:
 
 def _value_of(item: Item, field: str) -> object:
     """Find what a condition looks at; None where the item has no such key."""
+    if field == "zeroshot.modality" and item.image is not None:
+        return item.modality
     return getattr(item, field) if field in _ITEM_FIELDS else item.metadata.get(field)
 
 

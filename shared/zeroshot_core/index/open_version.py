@@ -27,7 +27,7 @@ from zeroshot_core.index.collection import (
 )
 from zeroshot_core.index.filters import Filter, id_literals
 from zeroshot_core.index.overlay import Overlay
-from zeroshot_core.index.schema import ITEMS, name_id
+from zeroshot_core.index.schema import ITEMS, kept_metadata, name_id
 from zeroshot_core.types import Concept, Item, Relation
 
 if TYPE_CHECKING:
@@ -411,7 +411,7 @@ class OpenVersion:
                 "id": item.id,
                 "text": item.text or "",
                 "concepts": list(item.concepts),
-                "metadata": dict(item.metadata),
+                "metadata": kept_metadata(item, item.metadata),
             }
             for item in items
         ]

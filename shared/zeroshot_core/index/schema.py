@@ -2,7 +2,8 @@
 
 ========== ============================================================================================
 items      id, vector, text, concepts (array of strings), metadata (JSON); where words are indexed, words
-           (`word_text`) and lexical (a sparse vector, which Milvus's BM25 function makes of them)
+           (`word_text`) and lexical (a sparse vector, which Milvus's BM25 function makes of them). What the
+           image of an item is stands in the metadata, under `IMAGE` and `MODALITY`; its path is no text
 concepts   id, vector, name, type, description, synonyms (array of strings), position in the graph
 relations  id (a hash), vector, head, type, tail, weight, sources (array of strings), position
 names      id (`name_id`), vector, concept, text: each name and synonym; empty if the vectors of the
@@ -17,19 +18,18 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias
 
 import numpy as np
 
 from zeroshot_core.checks import has_control_character, shown
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.files import digest, file_digest
+from zeroshot_core.files import digest
 from zeroshot_core.graph.names import case_key
+from zeroshot_core.images import image_digest, kept_image
 from zeroshot_core.index.collection import ConceptName, Record
 from zeroshot_core.index.filters import LARGEST, SMALLEST, check_key
 from zeroshot_core.types import Concept, Item, Relation, Scalar
@@ -55,6 +55,7 @@ __all__ = [
     "create_collection",
     "create_indexes",
     "item_row",
+    "kept_metadata",
     "name_id",
     "name_rows",
     "relation_row",
@@ -65,6 +66,8 @@ Row: TypeAlias = dict[str, Any]
 
 SCHEMA_VERSION = 4
 WORDS, LEXICAL = "words", "lexical"
+# Keys of metadata that say what an item with an image is; items of texts have none.
+IMAGE, MODALITY = "zeroshot.image", "zeroshot.modality"
 KEY_BYTES = 512
 TEXT_BYTES = 65535
 MAX_STRINGS = 4096
@@ -114,18 +117,39 @@ def item_row(item: Item) -> Row:
         character, or the metadata hold a key or a value that no filter can express.
     """
     where = f"item {shown(item.id)}"
-    text = item.text if item.text is not None else _path_of(item.image)
+    text = item.text or ""
     _check_id(where, "id", item.id)
     _check_bytes(where, "text", text, TEXT_BYTES)
     _check_strings(where, "concepts", item.concepts)
-    metadata = _checked_metadata(where, item.metadata)
+    metadata = kept_metadata(item, _checked_metadata(where, item.metadata))
     return {
         "id": item.id,
         "text": text,
         "concepts": list(item.concepts),
         "metadata": metadata,
-        "content_hash": _hash(_checked_json(where, metadata), text, *item.concepts, _pixels(item)),
+        "content_hash": _hash(_checked_json(where, metadata), text, *item.concepts, _image_digest(item)),
     }
+
+
+def kept_metadata(item: Item, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata as they are stored: with what the image of the item is, if it has one.
+
+    Raises
+    ------
+    InvalidInputError
+        If a key of the metadata is one of ours, or an image cannot be read.
+    """
+    if ours := {IMAGE, MODALITY}.intersection(metadata):
+        raise InvalidInputError(
+            f"item {shown(item.id)}: expected metadata without the key {ours.pop()!r}, which says what an "
+            "image is; rename it"
+        )
+    if item.image is None:
+        return dict(metadata)
+    try:
+        return {**metadata, IMAGE: kept_image(item.image), MODALITY: item.modality}
+    except InvalidInputError as error:
+        raise InvalidInputError(f"item {shown(item.id)}: {error}") from error
 
 
 def concept_row(concept: Concept, position: int) -> Row:
@@ -227,13 +251,18 @@ def name_id(text: str, n_concepts: int = 0, n_texts: int = 0) -> str:
 
 
 def _item(row: Mapping[str, Any]) -> Item:
-    # An image that has no path comes back as an empty image.
+    metadata, image = row["metadata"], None
+    if MODALITY in metadata:
+        image = metadata[IMAGE]
+        metadata = {key: value for key, value in metadata.items() if key not in {IMAGE, MODALITY}}
+    elif not row["text"]:
+        image = ""  # of an index made before images were kept
     return Item(
         id=row["id"],
         text=row["text"] or None,
-        image=None if row["text"] else "",
+        image=image,
         concepts=tuple(row["concepts"]),
-        metadata=row["metadata"],
+        metadata=metadata,
     )
 
 
@@ -363,22 +392,12 @@ def _hash(*parts: str) -> str:
     return digest(*(len(part).to_bytes(8, "little") + part for part in encoded), n=32)
 
 
-def _path_of(image: Any) -> str:
-    return os.fspath(image) if isinstance(image, (str, os.PathLike)) else ""
-
-
-def _pixels(item: Item) -> str:
+def _image_digest(item: Item) -> str:
     """Digest of an image's bytes; empty for a text."""
-    if item.image is None:
-        return ""
-    path = _path_of(item.image)
     try:
-        return file_digest(Path(path)) if path else digest(item.image.tobytes(), n=64)
-    except (OSError, AttributeError) as error:
-        raise InvalidInputError(
-            f"item {shown(item.id)}: expected an image that is a readable path or a PIL image, got "
-            f"{shown(item.image)}"
-        ) from error
+        return "" if item.image is None else image_digest(item.image)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"item {shown(item.id)}: {error}") from error
 
 
 def _checked_metadata(where: str, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -94,6 +94,12 @@ def as_findings(
                 f"expected findings, items or texts, got {type(case).__name__} in row {row}: "
                 f"{checks.shown(case)}"
             )
+    for case in cases:
+        if isinstance(case, Item) and case.text is None and not case.concepts:
+            raise InvalidInputError(
+                f"item {checks.shown(case.id)}: expected findings, or a text that names some, got an image; "
+                "give its concepts, or see what is near it by Retriever.related_concepts"
+            )
     texts = {row: _text(case) for row, case in enumerate(cases) if not _is_stated(case)}
     found = dict(zip(texts, mentions(list(texts.values())), strict=True)) if texts else {}
     return [_findings_of(case, row, found.get(row, ())) for row, case in enumerate(cases)]

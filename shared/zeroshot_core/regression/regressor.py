@@ -40,7 +40,7 @@ from zeroshot_core.regression.predictive_distribution import STATISTICS
 from zeroshot_core.regression.targets import MISSING, TARGETS, Targets, check_targets, known_targets
 from zeroshot_core.regression.totals import GroupTotal, group_totals, numbered
 from zeroshot_core.retrieval import Retriever
-from zeroshot_core.types import Evidence, Item, Prediction
+from zeroshot_core.types import Evidence, Item, Prediction, content_key
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -583,12 +583,12 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
 
     def _repeated(self, fitted: _RegressorState, items: Sequence[Item]) -> tuple[Vectors, Neighbours]:
         """Vectors of items and what is near them, each content encoded and searched but once."""
-        contents = {_content_key(item): item.content for item in items}
+        contents = {content_key(item): item.content for item in items}
         encoded = fitted.encoder.encode(list(contents.values()), show_progress=self.show_progress)
         row_of = {key: row for row, key in enumerate(contents)}
-        vectors = encoded[[row_of[_content_key(item)] for item in items]]
+        vectors = encoded[[row_of[content_key(item)] for item in items]]
         # What is near depends on content and id alone.
-        keys = [(item.id, _content_key(item)) for item in items]
+        keys = [(item.id, content_key(item)) for item in items]
         firsts = {key: place for place, key in reversed(list(enumerate(keys)))}
         asked = list(firsts.values())
         near = self._neighbours(fitted, [items[place] for place in asked], vectors[asked])
@@ -760,11 +760,6 @@ def _probabilities(name: str, given: Any) -> list[float]:
     if len(set(found)) < len(found):
         raise InvalidInputError(f"expected distinct {name}, got {checks.shown(found)}")
     return found
-
-
-def _content_key(item: Item) -> Hashable:
-    """Tell contents apart; images cannot be compared."""
-    return item.text if item.image is None else id(item.image)
 
 
 def _plain(value: Floats) -> Value:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zeroshot_core.graph import Path
+from zeroshot_core.images import kept_image
 from zeroshot_core.retrieval.scoring import activation_length, fuse
 from zeroshot_core.types import Concept, Hit, Item, Relation
 
@@ -103,6 +104,7 @@ def item_hit(item: Item, score: float, *, parts: Mapping[str, float], path: tupl
         path=path,
         concepts=item.concepts,
         metadata=item.metadata,
+        image="" if item.image is None else kept_image(item.image),
     )
 
 

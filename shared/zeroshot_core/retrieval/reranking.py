@@ -11,6 +11,7 @@ from scipy import sparse
 
 from zeroshot_core import checks
 from zeroshot_core.graph import KnowledgeGraph
+from zeroshot_core.images import kept_image
 from zeroshot_core.retrieval.candidates import Candidates
 from zeroshot_core.retrieval.hits import best_items, item_hit
 from zeroshot_core.retrieval.queries import check_queries, content_of
@@ -81,10 +82,16 @@ def rerank(
     return best_items(found, 0, activation, Weights(weight, 0.0), top_k)
 
 
+def _is_said_alike(known: Item | None, item: Item) -> bool:
+    if known is None or known.text != item.text or known.modality != item.modality:
+        return False
+    return item.image is None or known.image == kept_image(item.image)
+
+
 def _looked_up(retriever: Retriever, items: Sequence[Item]) -> tuple[list[Item], Vectors]:
     """Items with what the index knows of them, and their vectors, shape (m, d)."""
     known = retriever.version.known_items({item.id for item in items})
-    same = [row for row, item in enumerate(items) if item.id in known and known[item.id].text == item.text]
+    same = [row for row, item in enumerate(items) if _is_said_alike(known.get(item.id), item)]
     new = sorted(set(range(len(items))).difference(same))
     vectors = np.empty((len(items), retriever.encoder.dimension), dtype=np.float32)
     if same:

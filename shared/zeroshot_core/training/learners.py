@@ -15,6 +15,7 @@ from zeroshot_core.encoders.batching import length_sorted_batches, plain_tokeniz
 from zeroshot_core.encoders.head import HeadEncoder, HeadKind
 from zeroshot_core.errors import require
 from zeroshot_core.training.lower_layers import LowerLayers, layer_stack
+from zeroshot_core.types import Content
 
 if TYPE_CHECKING:
     import torch
@@ -313,7 +314,7 @@ class HeadLearner:
         Seed of the first weights.
     """
 
-    def __init__(self, base: Encoder, texts: Sequence[str], kind: HeadKind, random_state: int) -> None:
+    def __init__(self, base: Encoder, texts: Sequence[Content], kind: HeadKind, random_state: int) -> None:
         import torch
 
         self._base, self._kind = base, kind

@@ -13,6 +13,7 @@ import numpy as np
 from zeroshot_core import checks
 from zeroshot_core.encoders import Encoder, TransformerEncoder
 from zeroshot_core.encoders.head import HeadKind
+from zeroshot_core.encoders.modalities import named_contents
 from zeroshot_core.encoders.wrappers import CachedEncoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.training.checkpoints import Checkpoints, run_digest
@@ -32,6 +33,7 @@ from zeroshot_core.training.learners import (
 from zeroshot_core.training.plan import TrainingPlan
 from zeroshot_core.training.steps import SideTask, Step, example_steps, mixed_steps, side_texts
 from zeroshot_core.training.training_loop import Progress, fit_learner
+from zeroshot_core.types import Content
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -174,7 +176,7 @@ def tune_encoder(
 
 def tune_head(
     encoder: Encoder,
-    texts: Sequence[str],
+    texts: Sequence[Content],
     labels_or_targets: Sequence[str] | Any,
     *,
     kind: HeadKind = "residual",
@@ -192,6 +194,8 @@ def tune_head(
 
     Parameters
     ----------
+    texts
+        Texts, or what else the encoder takes: images, and Items of both.
     kind
         ``"linear"`` maps (d, d), ``"residual"`` adds a map of rank 64, ``"mlp"`` one with 64 hidden units.
     cache
@@ -213,8 +217,9 @@ def tune_head(
             f"expected an encoder, got {type(encoder).__name__}; wrap a function in FunctionEncoder"
         )
     base = encoder if cache is None else CachedEncoder(encoder, cache)
+    names, contents = named_contents(texts)
     task = TuningTask.of(
-        texts,
+        names,
         labels_or_targets,
         label_texts=label_texts,
         side_tasks=side_tasks,
@@ -224,7 +229,8 @@ def tune_head(
     )
 
     def learner(all_texts: Sequence[str]) -> HeadLearner:
-        return HeadLearner(base, all_texts, kind, plan.random_state)
+        given = [contents.get(text, text) for text in all_texts]
+        return HeadLearner(base, given, kind, plan.random_state)
 
     tuner = Tuner(task, learner, {"encoder": base.fingerprint, "head": kind})
     values, report = tuner.run()

@@ -36,7 +36,7 @@ from zeroshot_core.types import Concept, Item, Relation
             Item(id="a", text="x", metadata={"k": None}),
             "got 'k': None; write it as a string, or leave it out",
         ),
-        (Item(id="a", image="no/such/file.png"), "item 'a': expected an image that is a readable path"),
+        (Item(id="a", image="no/such/file.png"), "item 'a': expected the file of an image"),
     ],
 )
 def test_value_over_a_limit_names_the_item_the_size_and_the_limit(item, message):
@@ -117,5 +117,6 @@ def test_image_is_known_by_its_bytes(tmp_path):
     path.write_bytes(b"one")
     before = item_row(Item(id="a", image=path))
     path.write_bytes(b"two")
-    assert before["text"] == str(path)
+    assert before["text"] == ""
+    assert before["metadata"] == {"zeroshot.image": str(path), "zeroshot.modality": "image"}
     assert item_row(Item(id="a", image=path))["content_hash"] != before["content_hash"]

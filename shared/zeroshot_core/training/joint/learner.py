@@ -71,7 +71,8 @@ def trainable(encoder: Encoder) -> Encoder:
             f"expected an encoder, got {type(encoder).__name__}; open one with load_encoder, or wrap a "
             "function in FunctionEncoder"
         )
-    return encoder if isinstance(encoder, TransformerEncoder) else RememberingEncoder(encoder)
+    is_open = isinstance(encoder, TransformerEncoder) and encoder.modalities == ("text",)
+    return encoder if is_open else RememberingEncoder(encoder)
 
 
 def settled(tuned: Encoder, given: Encoder) -> Encoder:
