@@ -47,6 +47,7 @@ __all__ = [
     "warn",
     "warn_of_repairs",
     "whole",
+    "without_control_characters",
 ]
 
 Class = TypeVar("Class", bound=type)
@@ -295,6 +296,11 @@ def numbers(name: str, value: object) -> npt.NDArray[np.float64]:
 def has_control_character(value: str) -> bool:
     """Whether a name holds NUL, a line break or another control character, which no filter can express."""
     return _CONTROL.search(value) is not None
+
+
+def without_control_characters(value: str) -> str:
+    """Put blanks in the place of what `has_control_character` finds."""
+    return _CONTROL.sub(" ", value)
 
 
 def vectors(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Ints: TypeAlias = npt.NDArray[np.int64]
 
 __all__ = [
+    "KEY_BYTES",
     "Concept",
     "Content",
     "Contribution",
@@ -43,6 +44,8 @@ __all__ = [
 Query = TypeVar("Query")
 _N_SHOWN = 3
 _LONGEST_NAME = 60
+KEY_BYTES = 512
+"""Length of the longest id that Milvus keeps, in UTF-8."""
 Scalar: TypeAlias = "str | int | float | bool"
 Content: TypeAlias = Any
 """What an encoder takes: a text, an image (a path-like, bytes or a PIL image), or an Item with either."""

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zeroshot_core.checks import shown, warn
 from zeroshot_core.errors import ArtifactError, InvalidInputError
 from zeroshot_core.frames import TableSchema
-from zeroshot_core.frames.frame_items import items_from_columns
-from zeroshot_core.index.schema import KEY_BYTES
+from zeroshot_core.frames.frame_items import concept_words, is_long_concept, items_from_columns
 
 if TYPE_CHECKING:
     from zeroshot_core.cli.tables import TextTable
@@ -27,7 +26,7 @@ __all__ = [
     "there",
     "to_items",
     "typed_rows",
-    "without_long_concepts",
+    "with_concept_words",
 ]
 
 # Columns of a table for a model that was saved from Python, where nothing else is named.
@@ -153,8 +152,8 @@ def linked_columns(table: TextTable, graph: KnowledgeGraph, other: Sequence[str 
     return found
 
 
-def without_long_concepts(table: TextTable, columns: Sequence[str]) -> TextTable:
-    """Leave out the cells that are too long for the name of a concept, which catalogues have by mistake.
+def with_concept_words(table: TextTable, columns: Sequence[str]) -> TextTable:
+    """Write cells as concepts are named: in one line; what is too long, by mistake, is left out.
 
     Raises
     ------
@@ -164,26 +163,18 @@ def without_long_concepts(table: TextTable, columns: Sequence[str]) -> TextTable
     Warns
     -----
     UserWarning
-        If there are any.
+        If a cell is left out.
     """
-    counts = {
-        column: sum(_is_long(column, cell) for cell in table.column(column))
-        for column in dict.fromkeys(columns)
-    }
-    long = {column: count for column, count in counts.items() if count}
-    if not long:
-        return table
-    told = ", ".join(f"{count} of {shown(column)}" for column, count in long.items())
-    warn(f"left out: cells too long for the name of a concept, {told}")
-    rows = [
-        {name: "" if name in long and _is_long(name, cell) else cell for name, cell in row.items()}
-        for row in table.rows
-    ]
+    words = {column: concept_words(column, table.column(column)) for column in dict.fromkeys(columns)}
+    long = {column: sum(is_long_concept(column, word) for word in cells) for column, cells in words.items()}
+    told = ", ".join(f"{count} of {shown(column)}" for column, count in long.items() if count)
+    if told:
+        warn(f"left out: cells too long for the name of a concept, {told}")
+    rows = [dict(row) for row in table.rows]
+    for column, cells in words.items():
+        for row, word in zip(rows, cells, strict=True):
+            row[column] = "" if is_long_concept(column, word) else word
     return replace(table, rows=tuple(rows))
-
-
-def _is_long(column: str, cell: str) -> bool:
-    return len(f"{column}:{cell}".encode()) > KEY_BYTES
 
 
 def nested_columns(table: TextTable, columns: Sequence[str]) -> tuple[tuple[str, str], ...]:

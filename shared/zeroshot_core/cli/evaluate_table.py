@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zeroshot_core.checks import listed, shown
-from zeroshot_core.cli.columns import names_of, nested_columns, to_items, without_long_concepts
+from zeroshot_core.cli.columns import names_of, nested_columns, to_items, with_concept_words
 from zeroshot_core.cli.console import notes_for_warnings, shows_progress, write_json, write_line
 from zeroshot_core.cli.fit import with_targets
 from zeroshot_core.cli.metrics import write_metrics
@@ -118,7 +118,7 @@ def catalogue_of(table: TextTable, schema: TableSchema, hold_out: str | None) ->
             f"{len(table.rows)}; give more"
         )
     targets = table.numbers(schema.target)
-    table = without_long_concepts(table, schema.concepts)
+    table = with_concept_words(table, schema.concepts)
     edges = nested_columns(table, schema.concepts)
     found = to_items(table, replace(schema, concepts=()), None)
     return Catalogue(

@@ -18,7 +18,7 @@ from zeroshot_core.cli.columns import (
     names_of,
     nested_columns,
     to_items,
-    without_long_concepts,
+    with_concept_words,
 )
 from zeroshot_core.cli.console import note, notes_for_warnings, shows_progress, write_line
 from zeroshot_core.cli.table_options import (
@@ -123,7 +123,7 @@ def fit(
     if unused and graph is None and not quiet:
         note(f"note: columns of {table.name} that are not used: {listed(unused)}")
     with notes_for_warnings(quiet=quiet):
-        table = without_long_concepts(table, schema.concepts)
+        table = with_concept_words(table, schema.concepts)
         known = _known(table, schema, kind=kind, edges=graph, unseen=unseen, missing=missing)
     with _connect(model, uri, token) as index, notes_for_warnings(quiet=quiet):
         predictor = _predictor(kind)(

@@ -12,13 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zeroshot_core.checks import instance, is_missing, numbers, shown, warn
+from zeroshot_core.checks import (
+    has_control_character,
+    instance,
+    is_missing,
+    numbers,
+    shown,
+    warn,
+    without_control_characters,
+)
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.frames.date_features import date_features
 from zeroshot_core.frames.table_columns import table_columns
 from zeroshot_core.frames.table_schema import TableSchema
 from zeroshot_core.graph import KnowledgeGraph
-from zeroshot_core.types import Item, Scalar
+from zeroshot_core.types import KEY_BYTES, Item, Scalar
 
 if TYPE_CHECKING:
     from zeroshot_core.dataframes import Frame
@@ -26,7 +34,9 @@ if TYPE_CHECKING:
 __all__ = [
     "cell_words",
     "column_numbers",
+    "concept_words",
     "graph_from_frame",
+    "is_long_concept",
     "items_from_columns",
     "items_from_frame",
     "row_ids",
@@ -44,8 +54,8 @@ def items_from_frame(
       ``"name. description"``.
     - ``concepts`` are those that the cells name: as ``column:cell``, as an id of the graph, or by the name
       that one concept of the type ``column``, or one concept alone, has. Whole numbers are written without
-      a point, and blanks around a cell do not count. Missing values, and those that the graph does not hold,
-      are left out, and counted in one warning.
+      a point, blanks around a cell do not count, and line breaks in it are blanks. Missing values, those that
+      the graph does not hold, and those too long for a concept's id are left out, and counted in one warning.
     - ``metadata`` has the cells of concepts as texts, numbers as floats under their column's name, and dates
       as `date_features` says; what is missing is left out. Booleans count as 0 and 1.
     - ``id`` is that of the column, or ``item-<row>``.
@@ -82,7 +92,10 @@ def graph_from_frame(frame: Frame | Sequence[Mapping[str, Any]], schema: TableSc
 
 def graph_from_columns(columns: Mapping[str, Sequence[Any]], schema: TableSchema) -> KnowledgeGraph:
     """Make the graph of columns that are lists; see `graph_from_frame`."""
-    words = {name: cell_words(name, columns[name]) for name in schema.concepts}
+    words = {
+        name: ["" if is_long_concept(name, word) else word for word in concept_words(name, columns[name])]
+        for name in schema.concepts
+    }
     rows: list[dict[str, Scalar]] = [
         dict(zip(words, cells, strict=True)) for cells in zip(*words.values(), strict=True)
     ]
@@ -109,7 +122,7 @@ def items_from_columns(
         Whether they will be indexed, so that ids must be distinct.
     """
     texts = _texts(columns, schema.text)
-    words = {name: cell_words(name, columns[name]) for name in schema.concepts}
+    words = {name: concept_words(name, columns[name]) for name in schema.concepts}
     links = _links(words, columns, graph) if words else [()] * len(texts)
     metadata = _metadata(columns, schema, words)
     ids = row_ids(columns, schema, prefix=prefix, is_known=is_known)
@@ -158,6 +171,19 @@ def column_numbers(column: str, values: Sequence[Any]) -> list[float]:
             f"{infinite[0]} ({len(infinite)} such rows); leave them empty, or fill them in"
         )
     return [float(value) for value in found]
+
+
+def concept_words(column: str, values: Sequence[Any]) -> list[str]:
+    """Write cells as `cell_words`, each in one line: ids of concepts hold no control characters."""
+    return [
+        " ".join(without_control_characters(word).split()) if has_control_character(word) else word
+        for word in cell_words(column, values)
+    ]
+
+
+def is_long_concept(column: str, word: str) -> bool:
+    """Whether ``column:word`` is longer than Milvus takes as a key."""
+    return len(f"{column}:{word}".encode()) > KEY_BYTES
 
 
 def _texts(columns: Mapping[str, Sequence[Any]], names: Sequence[str]) -> list[str]:
@@ -234,12 +260,15 @@ def _links(
         raw = dict(zip(cells, columns[name], strict=True))
         meanings = {word: _meaning(name, word, raw[word], graph) for word in raw if word}
         unseen = [word for word, id_ in meanings.items() if not id_]
-        if unseen:
-            n = sum(word in set(unseen) for word in cells)
-            told.append(
-                f"{_counted(len(unseen), 'value')} of column {shown(name)} not in the graph, such as "
-                f"{shown(unseen[0])} ({_counted(n, 'row')})"
-            )
+        for is_long, why in ((False, "not in the graph"), (True, f"longer than {KEY_BYTES} bytes")):
+            left_out = {word for word in unseen if is_long_concept(name, word) is is_long}
+            if left_out:
+                example = next(word for word in cells if word in left_out)
+                n_rows = sum(word in left_out for word in cells)
+                told.append(
+                    f"{_counted(len(left_out), 'value')} of column {shown(name)} {why}, such as "
+                    f"{shown(example)} ({_counted(n_rows, 'row')})"
+                )
         if "" in raw:
             told.append(f"{_counted(cells.count(''), 'value')} of column {shown(name)} missing")
         by_column.append([meanings.get(word, "") for word in cells])
@@ -255,7 +284,7 @@ def _counted(n: int, noun: str) -> str:
 def _meaning(column: str, word: str, raw: Any, graph: KnowledgeGraph | None) -> str:
     """Id of the concept that a cell names; empty if the graph has none."""
     if graph is None:
-        return f"{column}:{word}"
+        return "" if is_long_concept(column, word) else f"{column}:{word}"
     # `KnowledgeGraph.from_table` writes a cell as Python does: with blanks, and 3.0 for a 3 beside NaN.
     for text in dict.fromkeys((word, str(raw))):
         if f"{column}:{text}" in graph:

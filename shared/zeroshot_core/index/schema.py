@@ -32,7 +32,7 @@ from zeroshot_core.graph.names import case_key
 from zeroshot_core.images import image_digest, kept_image
 from zeroshot_core.index.collection import ConceptName, Record
 from zeroshot_core.index.filters import LARGEST, SMALLEST, check_key
-from zeroshot_core.types import Concept, Item, Relation, Scalar
+from zeroshot_core.types import KEY_BYTES, Concept, Item, Relation, Scalar
 
 if TYPE_CHECKING:
     from zeroshot_core.index.connection import Connection
@@ -68,7 +68,6 @@ SCHEMA_VERSION = 4
 WORDS, LEXICAL = "words", "lexical"
 # Keys of metadata that say what an item with an image is; items of texts have none.
 IMAGE, MODALITY = "zeroshot.image", "zeroshot.modality"
-KEY_BYTES = 512
 TEXT_BYTES = 65535
 MAX_STRINGS = 4096
 _JSON_BYTES = 65536

@@ -7,6 +7,7 @@ from zeroshot_core.cli.columns import (
     there,
     to_items,
     typed_rows,
+    with_concept_words,
 )
 from zeroshot_core.cli.tables import TextTable
 from zeroshot_core.errors import InvalidInputError
@@ -56,6 +57,16 @@ def test_a_name_with_a_comma_is_one_column_where_there_is_one() -> None:
     assert names_of("size, in cm", ["size, in cm", "kind"]) == ("size, in cm",)
     assert names_of("size, kind", ["size", "kind"]) == ("size", "kind")
     assert names_of(None) == ()
+
+
+def test_cells_of_concepts_are_written_in_one_line_or_left_out() -> None:
+    table = table_of("text,kind", "a,red\nwine", f"b,{'x' * 600}", "c,red wine")
+
+    with pytest.warns(UserWarning, match="too long for the name of a concept, 1 of 'kind'"):
+        written = with_concept_words(table, ["kind"])
+
+    assert written.column("kind") == ["red wine", "", "red wine"]
+    assert table.column("kind")[0] == "red\nwine"
 
 
 @pytest.mark.filterwarnings("ignore:left out")

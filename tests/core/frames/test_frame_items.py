@@ -211,3 +211,17 @@ def test_times_of_any_kind_are_dates() -> None:
     items = items_from_frame(rows, TableSchema(text="name", dates="day"))
 
     assert all(item.metadata == items[0].metadata for item in items)
+
+
+def test_cells_that_cannot_be_ids_of_concepts_are_written_in_one_line_or_left_out() -> None:
+    rows = [{"name": f"thing {n}", "kind": kind} for n, kind in enumerate(["a\n b", "é" * 300, "a b"])]
+    schema = TableSchema(text="name", concepts="kind")
+
+    graph = graph_from_frame(rows, schema)
+    with pytest.warns(UserWarning, match=r"1 value of column 'kind' longer than 512 bytes, .* \(1 row\)"):
+        items = items_from_frame(rows, schema, graph)
+
+    assert graph.concept_ids == ("kind:a b",)
+    assert [item.concepts for item in items] == [("kind:a b",), (), ("kind:a b",)]
+    with pytest.warns(UserWarning, match="longer than 512 bytes"):
+        assert items_from_frame(rows, schema) == items
