@@ -66,6 +66,8 @@ class ZeroShotPredictor(Batched[PredictorInput, PredictionOutput]):
         What a regressor forecasts: ``"expectation"``, ``"median"`` or ``"geometric"``.
     quantiles
         Probabilities for which a regressor gives the values that the truth stays below.
+    contributions
+        Whether a regressor says what moved its forecast, which takes longer.
     input_key
         Where in a mapping, such as the state of a graph, the input is.
     """
@@ -83,6 +85,7 @@ class ZeroShotPredictor(Batched[PredictorInput, PredictionOutput]):
     )
     statistic: Annotated[str, BeforeValidator(partial(choice, "statistic", options=STATISTICS))] | None = None
     quantiles: Sequence[Annotated[float, BeforeValidator(partial(real, "quantiles", above=0, below=1))]] = ()
+    contributions: bool = False
     input_key: str | None = None
 
     @property

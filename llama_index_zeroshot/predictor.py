@@ -64,6 +64,9 @@ class ZeroShotQueryEngine(BaseQueryEngine):
         What a regressor forecasts: ``"expectation"``, ``"median"`` or ``"geometric"``.
     quantiles
         Probabilities for which a regressor gives the values that the truth stays below.
+    contributions
+        Whether a regressor says what moved its forecast, as metadata `contributions` and `typical`; it takes
+        longer.
     uri, token
         Milvus address, where it is a server or not the saved one, and its credentials.
     streaming
@@ -86,6 +89,7 @@ class ZeroShotQueryEngine(BaseQueryEngine):
         confidence: float | None = None,
         statistic: str | None = None,
         quantiles: Sequence[float] = (),
+        contributions: bool = False,
         uri: str | None = None,
         token: SecretStr | str | None = None,
         callback_manager: CallbackManager | None = None,
@@ -102,6 +106,7 @@ class ZeroShotQueryEngine(BaseQueryEngine):
         self.confidence = confidence
         self.statistic = statistic
         self.quantiles = quantiles
+        self.contributions = contributions
         self._handle = ModelHandle(model, uri, token)
         self._settings()
         self._template: BasePromptTemplate = PromptTemplate("{question}")
@@ -132,6 +137,7 @@ class ZeroShotQueryEngine(BaseQueryEngine):
             confidence=self.confidence,
             statistic=self.statistic,
             quantiles=self.quantiles,
+            contributions=self.contributions,
             prompting=self.prompting,
             evidence=self.evidence,
         )

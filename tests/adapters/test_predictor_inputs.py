@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from zeroshot_core import InvalidInputError, ZeroShotClassifier
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.serving.loading import open_model
 
-from langchain_zeroshot import ZeroShotPredictor
+from langchain_zeroshot import ZeroShotPredictor, zero_shot_tools
 from llama_index_zeroshot import ZeroShotQueryEngine
 
 WINE = "dry red wine from Calabria, small bottle"
@@ -96,6 +98,29 @@ def test_a_forecast_is_what_is_asked_for(saved_model: Path, predictor: ZeroShotP
     assert predictor.invoke(WINE).quantiles == {}
 
 
+def test_what_moved_a_forecast_is_told_where_it_is_asked_for(
+    saved_model: Path, predictor: ZeroShotPredictor
+) -> None:
+    moved = open_model(saved_model).explain([WINE], evidence=False, contributions=True)[0]
+    expected = [asdict(each) for each in moved.contributions]
+
+    output = predictor.invoke(WINE, contributions=True)
+    engine = ZeroShotQueryEngine(saved_model, contributions=True)
+    tools = {tool.name: tool for tool in zero_shot_tools(saved_model)}
+    call = {"name": "zero_shot_explain", "type": "tool_call", "id": "1"}
+    told = tools["zero_shot_explain"].invoke({**call, "args": {"text": WINE, "contributions": True}})
+
+    assert json.loads(output.model_dump_json())["contributions"] == expected
+    assert output.typical == moved.typical
+    assert told.artifact.contributions == output.contributions
+    assert "Set against a typical known item" in str(output)
+    assert "Set against a typical known item" in told.content
+    metadata = engine.query(WINE).metadata
+    assert (metadata["contributions"], metadata["typical"]) == (expected, moved.typical)
+    assert predictor.invoke(WINE).contributions == []
+    assert "contributions" not in ZeroShotQueryEngine(saved_model).query(WINE).metadata
+
+
 def test_a_classifier_may_be_asked_to_be_sure_or_to_answer_nothing(saved_classifier: Path) -> None:
     model, strange = open_model(saved_classifier), "quarterly report of the tax office"
     predictor = ZeroShotPredictor(saved_classifier, evidence=False)
@@ -128,7 +153,7 @@ def test_a_regressor_is_not_asked_what_a_classifier_is(
 
 
 def test_a_classifier_is_not_asked_what_a_regressor_is(saved_classifier: Path) -> None:
-    for option in ({"statistic": "median"}, {"quantiles": [0.5]}):
+    for option in ({"statistic": "median"}, {"quantiles": [0.5]}, {"contributions": True}):
         with pytest.raises(InvalidInputError, match="expected a ZeroShotRegressor, which forecasts numbers"):
             ZeroShotPredictor(saved_classifier, **option).invoke(WINE)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from zeroshot_core.explain.wording import path_in_words
@@ -38,8 +39,11 @@ def own_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def prediction_attributes(prediction: Prediction) -> dict[str, Any]:
-    """Give value, uncertainty and reasons of a prediction as JSON-able values, without its evidence."""
-    interval = prediction.interval
+    """Give value, uncertainty and reasons of a prediction as JSON-able values, without its evidence.
+
+    What moved a forecast is there where it was asked for.
+    """
+    interval, moved = prediction.interval, [asdict(each) for each in prediction.contributions]
     return {
         "value": _json_value(prediction.value),
         "interval": None if interval is None else [_json_value(end) for end in interval],
@@ -48,6 +52,7 @@ def prediction_attributes(prediction: Prediction) -> dict[str, Any]:
         "quantiles": {str(level): _json_value(value) for level, value in prediction.quantiles.items()},
         "reason": prediction.reason,
         "fallback": prediction.fallback,
+        **({"contributions": moved, "typical": prediction.typical} if moved else {}),
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, runtime_checkable
 
-from zeroshot_core.checks import choice, real, sequence, whole
+from zeroshot_core.checks import choice, flag, real, sequence, whole
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.prompting.answers import Answer
 from zeroshot_core.prompting.label_question import LabelQuestion
@@ -35,6 +35,7 @@ _ONLY: Final = {
     "confidence": "a ZeroShotClassifier, whose labels may have a concept above them",
     "statistic": "a ZeroShotRegressor, which forecasts numbers",
     "quantiles": "a ZeroShotRegressor, which forecasts numbers",
+    "contributions": "a ZeroShotRegressor, which forecasts numbers",
 }
 """What may be asked of some kinds of model only, by the name of the option."""
 
@@ -58,6 +59,8 @@ class PredictionSettings:
         What a regressor forecasts, of `STATISTICS`; None is its own choice.
     quantiles
         Probabilities in (0, 1) for which a regressor gives the values that the truth stays below.
+    contributions
+        Whether a regressor says what moved its forecast.
     prompting
         What goes into the prompts of a language model that chooses the label.
     evidence
@@ -67,7 +70,7 @@ class PredictionSettings:
     Raises
     ------
     InvalidInputError
-        If a number is out of range.
+        If a number is out of range, or a yes or no is neither.
     """
 
     coverage: float
@@ -76,6 +79,7 @@ class PredictionSettings:
     confidence: float | None = None
     statistic: str | None = None
     quantiles: Sequence[float] = ()
+    contributions: bool = False
     prompting: Prompting | None = None
     evidence: bool = True
 
@@ -88,6 +92,8 @@ class PredictionSettings:
             choice("statistic", self.statistic, STATISTICS)
         for each in sequence("quantiles", self.quantiles, of="probabilities"):
             real("quantiles", each, above=0, below=1)
+        for name in ("reject", "contributions", "evidence"):
+            flag(name, getattr(self, name))
 
     @property
     def options(self) -> dict[str, Any]:

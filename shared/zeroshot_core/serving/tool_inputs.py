@@ -38,6 +38,7 @@ class ExplainInput(PredictionInput):
     """What is asked, and how much of what is behind the answer."""
 
     top_k: int = Field(default=10, ge=1, description=ARGUMENTS["top_k"])
+    contributions: bool = Field(default=False, description=ARGUMENTS["contributions"])
 
 
 class RelatedInput(ToolInput):

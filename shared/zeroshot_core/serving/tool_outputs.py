@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from zeroshot_core.explain.attributes import prediction_attributes
 from zeroshot_core.explain.wording import evidence_in_words, path_in_words, prediction_in_words
-from zeroshot_core.types import Hit, Prediction
+from zeroshot_core.types import Contribution, Hit, Prediction
 
 __all__ = ["FoundHit", "PredictedValues", "ReasonedPrediction", "found_hit", "reasoned_prediction"]
 
@@ -23,6 +23,12 @@ class PredictedValues(BaseModel):
     probabilities: dict[str, float] = Field(description="Probability by label.")
     quantiles: dict[str, float | list[float]] = Field(
         default={}, description="Values that the truth stays below, by probability, where asked for."
+    )
+    contributions: list[Contribution] = Field(
+        default=[], description="What moved a forecast, the strongest first, where asked for."
+    )
+    typical: float | None = Field(
+        default=None, description="Forecast for a typical known item, from which the contributions lead here."
     )
     reason: str = Field(description="What the language model that chose the label wrote in support of it.")
     fallback: str = Field(description="Why a language model that should have chosen the label did not.")

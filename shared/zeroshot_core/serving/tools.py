@@ -55,6 +55,7 @@ ARGUMENTS: Final[Mapping[str, str]] = {
     "k": "How many to return.",
     "filter": _FILTER,
     "top_k": "How many known things to list.",
+    "contributions": "Whether to say how far each thing known of it moved a number; it takes longer.",
 }
 """Description by name of an argument."""
 
@@ -139,9 +140,9 @@ class ModelTools:
         prediction = self._predict(thing, _N_KNOWN)
         return prediction_in_words(prediction), prediction
 
-    def explain(self, *, top_k: int, **thing: Any) -> tuple[str, Prediction]:
+    def explain(self, *, top_k: int, contributions: bool = False, **thing: Any) -> tuple[str, Prediction]:
         """Predict for one thing, and list all that is behind it."""
-        prediction = self._predict(thing, top_k)
+        prediction = self._predict(thing, top_k, contributions=contributions)
         return evidence_in_words(prediction), prediction
 
     def retrieve(
@@ -162,6 +163,6 @@ class ModelTools:
         (hits,) = self.handle.retriever.related_concepts([query], top_k=k)
         return hits_in_words(hits), hits
 
-    def _predict(self, thing: Mapping[str, Any], top_k: int) -> Prediction:
-        settings = PredictionSettings(coverage=_COVERAGE, top_k=top_k)
+    def _predict(self, thing: Mapping[str, Any], top_k: int, *, contributions: bool = False) -> Prediction:
+        settings = PredictionSettings(coverage=_COVERAGE, top_k=top_k, contributions=contributions)
         return predictions(self.handle.model, [to_item(thing, "query-0")], settings)[0]
