@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
-from zeroshot_core.checks import repaired_text, sequence, shown, warn_of_repairs
+from zeroshot_core.checks import instance, repaired_text, sequence, shown, warn_of_repairs
 from zeroshot_core.dataframes import frame_of_columns
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.images import ImageSource, is_uri
@@ -336,7 +336,10 @@ def predictions_frame(predictions: Sequence[Prediction], like: object = None) ->
         ``coverage``; ``p_<label>`` for the probabilities; ``nearest`` and ``concepts``, the evidence with its
         scores; ``reason`` and ``fallback``. Columns of what none of the predictions has are left out.
     """
-    rows = [_row_of(each) for each in sequence("predictions", predictions, of="predictions")]
+    given = sequence("predictions", predictions, of="predictions")
+    for each in given:
+        instance("predictions", each, Prediction, remedy="explain gives them")
+    rows = [_row_of(each) for each in given]
     names = dict.fromkeys(["id", *(name for row in rows for name in row)])
     return frame_of_columns({name: [row.get(name) for row in rows] for name in names}, like)
 

@@ -64,3 +64,9 @@ def test_a_prediction_shows_itself_on_one_screen() -> None:
     )
     assert len(repr(long)) < 1000
     assert "value=0.0" in repr(Prediction(id="a", value=0.0))
+
+
+@pytest.mark.parametrize("given", [[None], ["wine"], [NUMBER, 3.0]])
+def test_what_is_no_prediction_is_refused(given: list[object]) -> None:
+    with pytest.raises(InvalidInputError, match="expected predictions to be of class Prediction"):
+        predictions_frame(given)

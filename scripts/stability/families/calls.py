@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -31,18 +31,12 @@ from zeroshot_core.evaluation import metrics
 from zeroshot_core.graph import adjacency, expand, personalized_pagerank, smooth_vectors
 from zeroshot_core.index import AllOf, AnyOf, Condition, Not
 
+from scripts.stability.families.frame_calls import Call, frame_calls
 from scripts.stability.families.oddities import ODD, shown
 from scripts.stability.fuzz import Attempts
 from scripts.stability.samples import ENCODER, GRAPH, QUERIES, Place, fitted_classifier, stock
 
 __all__ = ["case", "opened"]
-
-
-class Call(NamedTuple):
-    """A call that is right as it stands."""
-
-    function: Callable[..., Any]
-    arguments: Mapping[str, Any]
 
 
 @contextlib.contextmanager
@@ -54,7 +48,7 @@ def opened(place: Place) -> Iterator[dict[str, Call]]:
     with place.connect() as index:
         index.activate(index.build(items, ENCODER, GRAPH))
         try:
-            yield dict(sorted({**_values(), **_of_index(index), **_models(place)}.items()))
+            yield dict(sorted({**_values(), **_of_index(index), **_models(place), **frame_calls()}.items()))
         finally:
             os.chdir(before)
 
@@ -335,6 +329,6 @@ def case(case: Attempts, calls: dict[str, Call]) -> None:
     if (
         is_done
         and isinstance(given, ZeroShotClassifier | ZeroShotRegressor | NoveltyDetector)
-        and name.endswith(".fit")
+        and name.endswith("fit")
     ):
         case.attempt(f"close after {what}", given.close)

@@ -23,7 +23,7 @@ from zeroshot_core.checks import (
 )
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.frames.date_features import date_features
-from zeroshot_core.frames.table_columns import table_columns
+from zeroshot_core.frames.table_columns import is_table, table_columns
 from zeroshot_core.frames.table_schema import TableSchema
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.types import KEY_BYTES, Item, Scalar
@@ -78,7 +78,9 @@ def items_from_frame(
     UserWarning
         If values of concepts are left out.
     """
-    instance("schema", schema, TableSchema, remedy="say TableSchema(text=['name'], ...)")
+    _check_table(frame, schema)
+    if graph is not None:
+        instance("graph", graph, KnowledgeGraph)
     columns = table_columns(frame, schema.columns, optional=[schema.id])
     if schema.id is not None and schema.id not in columns:
         table_columns(frame, [schema.id])
@@ -87,7 +89,17 @@ def items_from_frame(
 
 def graph_from_frame(frame: Frame | Sequence[Mapping[str, Any]], schema: TableSchema) -> KnowledgeGraph:
     """Make the graph of the columns of concepts, as `KnowledgeGraph.from_table` does of their words."""
+    _check_table(frame, schema)
     return graph_from_columns(table_columns(frame, schema.concepts), schema)
+
+
+def _check_table(frame: object, schema: object) -> None:
+    instance("schema", schema, TableSchema, remedy="say TableSchema(text=['name'], ...)")
+    if not is_table(frame):
+        raise InvalidInputError(
+            f"expected frame as a table of pandas or polars, or as a list of mappings, got {shown(frame)}; "
+            "pandas.DataFrame makes one"
+        )
 
 
 def graph_from_columns(columns: Mapping[str, Sequence[Any]], schema: TableSchema) -> KnowledgeGraph:

@@ -225,3 +225,15 @@ def test_cells_that_cannot_be_ids_of_concepts_are_written_in_one_line_or_left_ou
     assert [item.concepts for item in items] == [("kind:a b",), (), ("kind:a b",)]
     with pytest.warns(UserWarning, match="longer than 512 bytes"):
         assert items_from_frame(rows, schema) == items
+
+
+@pytest.mark.parametrize("frame", [3, "a path", {"name": ["a"]}, ["a", 1], np.ones((2, 2)), []])
+def test_what_is_no_table_is_refused(frame: Any) -> None:
+    for read in (items_from_frame, graph_from_frame):
+        with pytest.raises(InvalidInputError, match="expected frame as a table of pandas or polars"):
+            read(frame, TableSchema(text="name", concepts="name"))
+
+
+def test_what_is_no_graph_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="expected graph to be of class KnowledgeGraph, got 'wine'"):
+        items_from_frame(TABLES[0], SCHEMA, "wine")  # type: ignore[arg-type]
