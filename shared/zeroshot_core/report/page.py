@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.resources import files
@@ -91,9 +92,16 @@ def _forecasts(examples: Sequence[Example], unit: str) -> str:
         return ""
     heads = ["new item", f"forecast {unit}", "interval", "truth", "nearest known", "because"]
     rows = (_forecast_row(heads, example) for example in examples)
+    because = (
+        '<p class="soft">Forecasts are means, which add up. The reasons say what moved the geometric mean, '
+        "set against a typical known item.</p>"
+        if any(example.prediction.contributions for example in examples)
+        else ""
+    )
     buttons = "".join(f'<th aria-sort="none"><button>{escape(head)}</button></th>' for head in heads)
     return (
         "<h2>The forecasts</h2>"
+        f"{because}"
         '<p class="find"><label>Search <input type="search" id="search"></label> '
         f'<span id="count" aria-live="polite">{len(examples)} of {len(examples)}</span></p>'
         f'<table id="forecasts"><thead><tr>{buttons}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
@@ -147,12 +155,25 @@ def _example(example: Example, unit: str) -> str:
         evidence_paths(prediction.evidence),
     )
     if bars:
-        parts += ['<p class="soft">What moved it, set against a typical known item:</p>', bars]
+        parts += [f'<p class="soft">{_led(prediction, unit)}</p>', bars]
     if ways:
         parts += ['<p class="soft">Through the graph:</p>', ways]
     if prediction.evidence.items:
         parts += [_neighbours_table(example, unit)]
     return f"<section>{''.join(parts)}</section>"
+
+
+def _led(prediction: Prediction, unit: str) -> str:
+    """Say what contributions lead from and to, which is not the mean that is forecast."""
+    moved = prediction.contributions
+    if prediction.typical is None or not moved[0].is_relative:
+        return "What moved it, set against a typical known item:"
+    factor = math.exp(min(sum(each.amount for each in moved), 700.0))
+    return (
+        f"These lead from the {_amount(prediction.typical)} {escape(unit)} of a typical known item to "
+        f"{_amount((1.0 + prediction.typical) * factor - 1.0)}, the geometric mean of what may come; the "
+        "forecast is the arithmetic mean, which rare large amounts raise:"
+    )
 
 
 def _neighbours_table(example: Example, unit: str) -> str:

@@ -1,10 +1,11 @@
+import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from report_samples import report_data
+from report_samples import contributions, report_data
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.report import write_report
 from zeroshot_core.report.page import render_report
@@ -178,3 +179,12 @@ def test_report_of_two_runs_is_the_same_file(data, tmp_path):
 def test_arrays_that_cannot_be_plotted_are_refused(data, forecast, message):
     with pytest.raises(InvalidInputError, match=message):
         replace(data, forecast=np.array(forecast))
+
+
+def test_reasons_say_what_they_lead_from_and_to() -> None:
+    page = render_report(report_data())
+    moved = sum(each.amount for each in contributions())
+
+    assert "These lead from the 20 units of a typical known item to " in page
+    assert f" to {21 * math.exp(moved) - 1:.0f}, the geometric mean" in page
+    assert "Forecasts are means, which add up." in page
