@@ -205,11 +205,12 @@ def fit_ensemble(
     """
     from tqdm import tqdm
 
-    tables = FeatureTables.learn(items, final.vectors, targets.levels, final.space)
+    tables, linked = FeatureTables.learn(items, final.vectors, targets.levels, final.space)
+    bare = [replace(item, concepts=()) for item in items]
     training = _TrainingRows(
         targets=targets,
-        linked=tables.rows(items, final.vectors, final.space),
-        bare=tables.rows([replace(item, concepts=()) for item in items], final.vectors, final.space),
+        linked=linked,
+        bare=replace(linked, links=final.space.linker.link(bare) if final.space else None),
         views=tuple(views) or (final,),
         groups=() if groups is None else (numbered(groups)[1],),
     )

@@ -158,29 +158,29 @@ class FeatureTables:
     @classmethod
     def learn(
         cls, items: Sequence[Item], vectors: Vectors, targets: Floats, space: ConceptSpace | None
-    ) -> FeatureTables:
-        """Learn from all training items what features of new ones are computed from.
+    ) -> tuple[FeatureTables, FeatureRows]:
+        """Learn from all training items what features of new ones are computed from; their `rows` too.
 
         Parameters
         ----------
         vectors, targets
             Shapes (n, d) and (n,), the targets transformed.
         """
-        centre = vectors.mean(axis=0)
+        centre, (lexical, weighed) = vectors.mean(axis=0), LexicalTable.learn(_texts(items), targets)
         tables = cls(
             prior=float(targets.mean()),
             metadata_keys=_numeric_keys(items),
             centre=centre,
             axes=_principal_axes(vectors - centre),
-            lexical=LexicalTable.learn(_texts(items), targets),
+            lexical=lexical,
         )
-        if space is None:
-            return tables
-        links = space.linker.link(items)
-        groupings = Groupings.choose(links)
+        rows = tables._rows(items, vectors, space, weighed)
+        if rows.links is None:
+            return tables, rows
+        groupings = Groupings.choose(rows.links)
         together = np.zeros(len(targets), dtype=np.int64)
-        sums = tuple(group_sums(members, targets, together) for members in groupings.members(links))
-        return replace(tables, groupings=groupings, sums=sums)
+        sums = tuple(group_sums(members, targets, together) for members in groupings.members(rows.links))
+        return replace(tables, groupings=groupings, sums=sums), rows
 
     def parts(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Take them apart into what is JSON-able and what is an array, by name."""
@@ -266,13 +266,19 @@ class FeatureTables:
 
     def rows(self, items: Sequence[Item], vectors: Vectors, space: ConceptSpace | None) -> FeatureRows:
         """Prepare items with their vectors, shape (n, d)."""
+        weighed = None if self.lexical is None else self.lexical.rows(_texts(items))
+        return self._rows(items, vectors, space, weighed)
+
+    def _rows(
+        self, items: Sequence[Item], vectors: Vectors, space: ConceptSpace | None, lexical: SparseRows | None
+    ) -> FeatureRows:
         return FeatureRows(
             links=space.linker.link(items) if space else None,
             vectors=vectors,
             metadata=_metadata(items, self.metadata_keys),
             space=space,
-            lexical=None if self.lexical is None else self.lexical.rows(_texts(items)),
-            written=None if self.lexical is None else written_numbers(_texts(items)),
+            lexical=lexical,
+            written=None if lexical is None else written_numbers(_texts(items)),
         )
 
     def transform(

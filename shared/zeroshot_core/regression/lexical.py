@@ -67,8 +67,8 @@ class LexicalTable:
     intercepts: Floats
 
     @classmethod
-    def learn(cls, texts: Sequence[str], targets: Floats) -> LexicalTable:
-        """Learn features and weights from texts and their transformed targets (n,)."""
+    def learn(cls, texts: Sequence[str], targets: Floats) -> tuple[LexicalTable, SparseRows]:
+        """Learn features and weights from texts and their transformed targets (n,); their `rows` too."""
         counts = _counts(texts)
         n_with = np.bincount(counts.indices, minlength=counts.shape[1])
         common = np.argsort(-n_with, kind="stable")[:_MOST_KNOWN]
@@ -76,22 +76,26 @@ class LexicalTable:
         rarity = 1.0 + np.log((1.0 + len(texts)) / (1.0 + n_with[known]))
         none = np.zeros((len(_STRENGTHS), len(known), 1))
         table = cls(known=known, rarity=rarity, weights=none, intercepts=none.sum(axis=1))
-        return table._fitted(table.rows(texts), targets, np.zeros((len(texts), 1), dtype=bool))
+        rows = table._weighed(counts)
+        return table._fitted(rows, targets, np.zeros((len(texts), 1), dtype=bool)), rows
 
     def rows(self, texts: Sequence[str]) -> SparseRows:
         """Weigh the features of texts, shape (n, p); words and characters have unit length each."""
-        counts = _counts(texts)
+        return self._weighed(_counts(texts))
+
+    def _weighed(self, counts: sparse.csr_matrix) -> SparseRows:
+        n_texts = counts.shape[0]
         if not len(self.known):
-            return SparseRows.of(sparse.csr_matrix((len(texts), 0)))
+            return SparseRows.of(sparse.csr_matrix((n_texts, 0)))
         # Scipy's own choice of columns takes time for all that there could be.
         columns = np.minimum(np.searchsorted(self.known, counts.indices), len(self.known) - 1)
         is_known = self.known[columns] == counts.indices
-        rows, columns = np.repeat(np.arange(len(texts)), np.diff(counts.indptr))[is_known], columns[is_known]
+        rows, columns = np.repeat(np.arange(n_texts), np.diff(counts.indptr))[is_known], columns[is_known]
         values = (1.0 + np.log(counts.data[is_known])) * self.rarity[columns]
         parts = 2 * rows + (self.known[columns] >= _N_HASHED)
-        lengths = np.sqrt(np.bincount(parts, values**2, 2 * len(texts)))
+        lengths = np.sqrt(np.bincount(parts, values**2, 2 * n_texts))
         return SparseRows(
-            ends=np.append(0, np.cumsum(np.bincount(rows, minlength=len(texts)))),
+            ends=np.append(0, np.cumsum(np.bincount(rows, minlength=n_texts))),
             columns=columns,
             values=values / lengths[parts],
             n_columns=len(self.known),

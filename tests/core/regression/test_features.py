@@ -18,7 +18,7 @@ VECTORS = RNG.standard_normal((40, 5)).astype(np.float32)
 
 
 def columns(items: list[Item]) -> tuple[np.ndarray, FeatureTables]:
-    tables = FeatureTables.learn(ITEMS, VECTORS, SIZES.sum(axis=1), None)
+    tables, _ = FeatureTables.learn(ITEMS, VECTORS, SIZES.sum(axis=1), None)
     found = Neighbours(rows=np.zeros((len(items), 3), dtype=np.int64), scores=np.ones((len(items), 3)))
     rows = tables.rows(items, VECTORS[: len(items)], None)
     return tables.transform(rows, found, SIZES.sum(axis=1))[0], tables
