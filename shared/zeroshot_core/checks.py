@@ -275,6 +275,9 @@ def numbers(name: str, value: object) -> npt.NDArray[np.float64]:
             f"expected {name} that are numbers, in rows of one length, got {shown(value)}"
         ) from error
     strange = None
+    if isinstance(value, list | tuple) and array.dtype.kind in "iuf" and array.ndim == 1:
+        # Beside numbers NumPy makes a number of a boolean.
+        strange = next((part for part in value if isinstance(part, bool | np.bool_)), None)
     if array.dtype.kind == "O":
         parts = array.ravel().tolist()
         strange = next((part for part in parts if not _is_number(part) and not is_missing(part)), None)

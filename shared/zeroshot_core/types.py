@@ -248,11 +248,12 @@ class Contribution:
     Parameters
     ----------
     kind
-        ``"text"``, ``"concepts"`` of one type, ``"neighbours"``, or a numeric ``"column"``.
+        ``"text"``, ``"concepts"`` of one type, ``"neighbours"``, or a ``"column"`` of numbers or dates.
     name
         Type of the concepts or name of the column; ``""`` for the others.
     said
-        What the item has there: names of its concepts, or the number; ``""`` for nothing.
+        What the item has there: names of its concepts, the number, or the month of a date; ``""`` for
+        nothing.
     amount
         What it adds on the scale on which the model learns: ``log(1 + y)`` of the total for counts and
         non-negative targets, the unit of the target otherwise.

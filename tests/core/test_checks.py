@@ -223,3 +223,8 @@ def test_an_unknown_name_is_cut():
     with pytest.raises(InvalidInputError) as refusal:
         checks.known_names("a model", ["x" * 5000], ["top_k"])
     assert len(str(refusal.value)) < 300
+
+
+def test_a_boolean_among_numbers_is_not_made_one_of_them() -> None:
+    with pytest.raises(InvalidInputError, match="expected targets that are numbers, got True of type bool"):
+        checks.numbers("targets", [1.0, True])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from zeroshot_core.checks import repaired_texts, sequence, shown
+from zeroshot_core.checks import is_missing, repaired_texts, sequence, shown
 from zeroshot_core.errors import ArtifactError, InvalidInputError
 from zeroshot_core.types import Concept
 
@@ -169,6 +169,11 @@ def _kind_of(name: str, row: int, label: object) -> str:
         return "i"
     if isinstance(label, float | np.floating) and float(label).is_integer():
         return "f"
+    if is_missing(label):
+        raise InvalidInputError(
+            f"{name}, row {row}: expected a label, got none ({shown(label)}); fill it in, or leave rows "
+            "without one out, as fit does with missing='drop'"
+        )
     raise InvalidInputError(
         f"{name}, row {row}: expected a label that is a text, a whole number or a boolean, got "
         f"{shown(label)}; convert it with str()"

@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,7 +14,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from zeroshot_core import checks
-from zeroshot_core.checks import real, sequence, shown, whole
+from zeroshot_core.checks import choice, is_missing, real, sequence, shown, warn, whole
 from zeroshot_core.classification.class_labels import ClassLabels, Label, read_labels
 from zeroshot_core.classification.label_head import LabelHead, fit_label_head
 from zeroshot_core.classification.label_hierarchy import label_hierarchy
@@ -42,7 +43,7 @@ from zeroshot_core.estimators.encoder_tuning import (
     without_memory,
 )
 from zeroshot_core.estimators.indexing import ModelIndex, as_items, check_graph, resolve_encoder
-from zeroshot_core.estimators.model_inputs import read_fit, read_query, read_schema
+from zeroshot_core.estimators.model_inputs import FitInputs, read_fit, read_query, read_schema
 from zeroshot_core.estimators.model_state import ModelState
 from zeroshot_core.estimators.stacking import Stacking
 from zeroshot_core.estimators.unfitted_error import UnfittedError
@@ -157,6 +158,7 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         labels: Iterable[Label | Concept] | Mapping[Label, str] | None = None,
         *,
         unlabelled: Entries | None = None,
+        missing: str = "raise",
         schema: TableSchema | None = None,
         **columns: Unpack[SchemaColumns],
     ) -> ZeroShotClassifier:
@@ -181,6 +183,9 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
             as the labels, which are taken to be about equally frequent in them. They are indexed too, and
             what is learned from them (`transduction`) serves for all texts. With `tune`, the surest of their
             pseudo-labels are examples for the encoder.
+        missing
+            ``"raise"`` refuses None and NaN among the labels; ``"drop"`` leaves examples without one out, and
+            a warning says how many.
         schema, columns
             What the columns of a table hold: a `TableSchema`, or its parts as keywords such as
             ``text=["name"], target="label"``.
@@ -199,6 +204,8 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
                 f"expected one column of labels as target, got {shown(known.target)}; name one"
             )
         read = read_fit(X, y, schema=known, graph=check_graph(self.graph), prefix="example-")
+        if choice("missing", missing, ("raise", "drop")) == "drop":
+            read = _with_labels(read)
         given, names, dtype = read_labels(labels, read.y)
         examples, y = _labelled(read.X, names, has_labels=given is not None)
         ids, graph = label_graph(given, y, read.graph)
@@ -853,6 +860,19 @@ def _untuned_vectors(task: _LabelTask, tuned: _TunedEncoder) -> tuple[Vectors, V
     """Vectors of labels (c, e) and examples (n, e) by the encoder as it was before tuning."""
     before = encoder_before(tuned.encoder, tuned.base)
     return task.label_vectors(before), before.encode([item.content for item in task.examples])
+
+
+def _with_labels(read: FitInputs) -> FitInputs:
+    """Leave the examples without a label out, told in one warning."""
+    if read.X is None or read.y is None:
+        return read
+    items = as_items(read.X, prefix="example-")
+    labels = sequence("y", read.y, of="labels, one for each example")
+    known = [not is_missing(label) for label in labels]
+    if len(items) != len(labels) or all(known):
+        return replace(read, X=items, y=labels)
+    warn(f"{known.count(False)} of {len(items)} examples have no label and are left out")
+    return replace(read, X=[*compress(items, known)], y=[*compress(labels, known)])
 
 
 def _labelled(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import re
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -11,11 +13,16 @@ import numpy as np
 from zeroshot_core.checks import is_missing, shown
 from zeroshot_core.errors import InvalidInputError
 
-__all__ = ["DATE_CYCLES", "date_features"]
+__all__ = ["DATE_CYCLES", "date_features", "dated_column", "month_in_words"]
 
 DATE_CYCLES = {"season": 4, "month": 12, "week": 53, "weekday": 7}
 """What is read of a date, with the number of its values: the seasons begin in December, March, June and
 September; the week is that of ISO 8601, and the weekday begins on Monday."""
+_FEATURE = re.compile(rf"_(?:{'|'.join(DATE_CYCLES)})_(?:sin|cos)$")
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June", "July"),
+    *("August", "September", "October", "November", "December"),
+)
 
 
 def date_features(column: str, values: Sequence[Any]) -> dict[str, list[float]]:
@@ -48,6 +55,19 @@ def date_features(column: str, values: Sequence[Any]) -> dict[str, list[float]]:
         for place, name in enumerate(DATE_CYCLES)
         for function in (np.sin, np.cos)
     }
+
+
+def dated_column(feature: str) -> str:
+    """Name of the column of dates that a feature is of; another name stays as it is."""
+    return _FEATURE.sub("", feature)
+
+
+def month_in_words(column: str, features: Mapping[str, Any]) -> str:
+    """Name the month of a column's date by its features; ``""`` where there is none."""
+    sine, cosine = (features.get(f"{column}_month_{name}") for name in ("sin", "cos"))
+    if not isinstance(sine, float) or not isinstance(cosine, float):
+        return ""
+    return _MONTHS[round(math.atan2(sine, cosine) / (2 * math.pi) * 12) % 12]
 
 
 def _parts(day: date) -> tuple[float, ...]:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.frames.date_features import month_in_words
 from zeroshot_core.types import Contribution
 
 if TYPE_CHECKING:
@@ -300,7 +301,9 @@ def _said(kind: str, name: str, item: Item, concepts: Mapping[str, Sequence[str]
         known = concepts.get(name, ())
         return ", ".join(known[:_N_NAMES]) + (", ..." if len(known) > _N_NAMES else "")
     value = item.metadata.get(name) if kind == "column" else None
-    return f"{value:g}" if isinstance(value, int | float) else ""
+    if isinstance(value, int | float):
+        return f"{value:g}"
+    return month_in_words(name, item.metadata) if kind == "column" else ""
 
 
 def _concept_names(items: Sequence[Item], space: ConceptSpace | None) -> list[dict[str, list[str]]]:

@@ -13,6 +13,7 @@ from scipy import sparse
 
 from zeroshot_core.checks import known_names, real
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.frames.date_features import dated_column
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.regression.concept_links import SparseRows, TypeLinker, TypeLinks
 from zeroshot_core.regression.lexical import N_WRITTEN_NUMBERS, LexicalTable, written_numbers
@@ -323,7 +324,7 @@ class FeatureTables:
         named = () if space is None else space.named
         neighbours: Source = ("neighbours", "")
         text: Source = ("text", "")
-        columns: list[Source] = [("column", key) for key in self.metadata_keys]
+        columns: list[Source] = [("column", dated_column(key)) for key in self.metadata_keys]
         return (
             *(group for group in groups for _ in ("mean", "size")),
             *((concepts[type_],) for type_ in groupings.types if type_ in named),
@@ -336,7 +337,7 @@ class FeatureTables:
     def _lexical_sources(self, text: Source, columns: Sequence[Source]) -> list[tuple[Source, ...]]:
         """Name the sources of what models saved without lexical evidence don't have."""
         n_ridges = 0 if self.lexical is None else len(self.lexical.weights)
-        product = [tuple(columns)] if len(columns) > 1 else []
+        product = [tuple(dict.fromkeys(columns))] if len(columns) > 1 else []
         return [*[(text,)] * (n_ridges + N_WRITTEN_NUMBERS), *product]
 
     def _group_evidence(self, rows: FeatureRows, places: Ints) -> tuple[Floats, Floats]:

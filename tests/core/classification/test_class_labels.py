@@ -123,3 +123,9 @@ def test_lone_surrogates_in_items_are_repaired_with_a_count(hash_encoder):
     (item,) = model.version_.items(["a\ufffd"])
     assert item.text == "a red\ufffd apple"
     assert item.metadata == {"k\ufffd": "v\ufffd", "n": 1}
+
+
+def test_a_missing_label_is_told_as_one() -> None:
+    for missing in (None, float("nan")):
+        with pytest.raises(InvalidInputError, match=r"y, row 1: expected a label, got none .*missing='drop'"):
+            read_labels(None, ["wine", missing])  # type: ignore[list-item]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from zeroshot_core.classification.classifier import ZeroShotClassifier
-from zeroshot_core.encoders import FunctionEncoder
+from zeroshot_core.encoders import FunctionEncoder, HashEncoder
 from zeroshot_core.errors import ArtifactError, InvalidInputError, NotFittedError, UnknownConceptError
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import VectorIndex
@@ -309,3 +309,20 @@ def test_empty_queries_are_refused(zero_shot):
         zero_shot.predict([" "])
     with pytest.raises(InvalidInputError, match="expected X as a list of items or texts, got one"):
         zero_shot.predict("a text")
+
+
+def test_examples_without_a_label_are_left_out_where_that_is_asked_for() -> None:
+    table = [
+        {"text": f"{kind} {n}", "kind": kind if n else None}
+        for kind in ("red wine", "beer")
+        for n in range(4)
+    ]
+    model = ZeroShotClassifier(HashEncoder(32))
+
+    with pytest.warns(UserWarning, match="2 of 8 examples have no label and are left out"):
+        model.fit(table, text="text", target="kind", missing="drop")
+
+    assert sorted(model.classes_) == ["beer", "red wine"]
+    assert model.version_.info.counts["items"] == 6
+    assert model.predict([{"text": "beer 9"}]).tolist() == ["beer"]
+    model.close()

@@ -144,6 +144,24 @@ def test_the_kind_that_sells_well_raises_the_forecast(shop: ZeroShotRegressor) -
     assert (1 + juice.typical) * factor == pytest.approx(1 + juice.value, rel=1e-9)
 
 
+def test_a_column_of_dates_is_one_source_and_says_its_month() -> None:
+    rows = [
+        {"name": f"skates {n}", "since": f"2024-{1 + n % 12:02}-15", "units": n % 12 * 5} for n in range(36)
+    ]
+    model = ZeroShotRegressor(HashEncoder(16), top_k=5)
+    model.fit(rows, text="name", dates="since", target="units")
+
+    moved = [
+        model.explain([{"name": "skates", "since": day}], contributions=True, evidence=False)[0].contributions
+        for day in ("2025-08-02", None)
+    ]
+
+    said = [next(each.said for each in one if each.name == "since") for one in moved]
+    assert said == ["August", ""]
+    assert {each.name for each in moved[0]} == {"since", ""}
+    model.close()
+
+
 def test_nothing_is_computed_unless_asked(shop: ZeroShotRegressor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zeroshot_core.regression.regressor.contributions_of", None)
 
