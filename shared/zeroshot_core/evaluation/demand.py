@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -62,18 +63,23 @@ class Regressor(Protocol):
         """Give lower and upper ends, shape (n, 2) for targets of shape (n,)."""
         ...
 
-    def predict_quantile(self, X: Sequence[Item], q: Sequence[float]) -> Floats:
-        """Give k quantiles, shape (n, k) for targets of shape (n,)."""
-        ...
-
     def predict_total(
         self, X: Sequence[Item], by: Sequence[Hashable], coverage: float = 0.9
     ) -> list[GroupTotal]:
         """Sum expectations by group, with intervals."""
         ...
 
-    def explain(self, X: Sequence[Item], *, contributions: bool = False) -> list[Prediction]:
-        """Forecast with evidence, and with what moved it."""
+    def explain(
+        self,
+        X: Sequence[Item],
+        *,
+        statistic: str = "expectation",
+        coverage: float = 0.9,
+        quantiles: Sequence[float] = (),
+        evidence: bool = True,
+        contributions: bool = False,
+    ) -> list[Prediction]:
+        """Forecast with interval and quantiles, and if asked with evidence and what moved it."""
         ...
 
 
@@ -149,14 +155,14 @@ class DemandReport:
         launch curve scaled to the median of each line's total, and of the mean launch curve as it is.
     curve_wape_by_step
         The same for each week.
-    total_coverage_90
-        By what items are grouped: share of the groups whose sum lies in the 90% interval of `predict_total`.
     tuned
         The same regressor over a tuned encoder; None where it was not asked for.
     model, items, truth, forecast
         The fitted regressor, the new items, their targets, and what was forecast, for plots.
     known_units
         Targets of the known items, by item id.
+    groups
+        Labels of the new items, by each column that may be held out.
     """
 
     data: str
@@ -171,13 +177,27 @@ class DemandReport:
     difference: metrics.PairedDifference
     curve_wape: Mapping[str, float] = field(default_factory=dict)
     curve_wape_by_step: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    total_coverage_90: Mapping[str, float] = field(default_factory=dict)
     tuned: TunedScores | None = None
     model: Regressor = field(repr=False)
     items: tuple[Item, ...] = field(repr=False)
     truth: Floats = field(repr=False)
     forecast: LineForecast = field(repr=False)
     known_units: Mapping[str, float] = field(repr=False)
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def total_coverage_90(self) -> Mapping[str, float]:
+        """Share of the groups whose sum lies in the 90% interval of `predict_total`, by key of `groups`.
+
+        The model is asked when it is read first.
+        """
+        found = {}
+        for name, labels in self.groups.items():
+            totals = self.model.predict_total(self.items, by=labels, coverage=_NOMINAL)
+            sums = [self.truth[np.asarray(labels) == total.group].sum() for total in totals]
+            held = [t.interval[0] <= y <= t.interval[1] for t, y in zip(totals, sums, strict=True)]
+            found[name] = float(np.mean(held))
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Give the figures as plain JSON types."""
@@ -328,8 +348,7 @@ def evaluate_catalogue(
         tuned = _tuned_scores(trial, tuning(reader if tune == "head" else base, graph), tune, forecast, seed)
     truth = parts.target[parts.test]
     on_stage(STAGES[2])
-    weekly = {} if curves is None else trial.curves(make(reader, graph), curves, model)
-    new_curves = np.empty((0, 0)) if curves is None else curves[parts.test]
+    weekly = {} if curves is None else _curve_errors(trial, make(reader, graph), curves, model)
     return DemandReport(
         data=catalogue.name,
         split=split,
@@ -341,15 +360,14 @@ def evaluate_catalogue(
         baselines=_baseline_scores(LineFeatures.of(catalogue, vectors), parts, with_catboost),
         no_graph=score(truth, no_graph),
         difference=_log_error_difference(truth, forecast, no_graph, seed),
-        curve_wape={name: metrics.wape(new_curves.ravel(), each.ravel()) for name, each in weekly.items()},
-        curve_wape_by_step={name: _wape_by_step(new_curves, each) for name, each in weekly.items()},
-        total_coverage_90=_total_coverage(model, trial, catalogue),
+        groups=trial.new_groups(catalogue),
         tuned=tuned,
         model=model,
         items=trial.new_items,
         truth=truth,
         forecast=forecast,
         known_units={catalogue.items[i].id: float(parts.target[i]) for i in parts.train},
+        **weekly,
     )
 
 
@@ -370,16 +388,27 @@ class _Trial:
         """Items to forecast."""
         return tuple(self.items[i] for i in self.parts.test)
 
+    def new_groups(self, catalogue: Catalogue) -> dict[str, list[str]]:
+        """Labels of the new items, by each column that may be held out."""
+        return {
+            name: [catalogue.rows[row].get(column, "") for row in self.parts.test]
+            for name, column in catalogue.held_out.items()
+        }
+
     def run(self, model: Regressor) -> tuple[Regressor, LineForecast]:
         """Fit on the known items and forecast the new ones; units sold are never below 0."""
         new = self.new_items
         model.fit(self.known_items, self.parts.target[self.parts.train], groups=self.parts.groups)
-        return model, LineForecast(
-            mean=np.maximum(model.predict(new, statistic="geometric"), 0),
-            expectation=np.maximum(model.predict(new), 0),
-            interval=np.maximum(model.predict_interval(new, coverage=_NOMINAL), 0),
-            quantiles=np.maximum(model.predict_quantile(new, LEVELS), 0),
+        # One pass for all but the expectation.
+        told = model.explain(new, statistic="geometric", coverage=_NOMINAL, quantiles=LEVELS, evidence=False)
+        parts: tuple[Any, ...] = (
+            [each.value for each in told],
+            model.predict(new),
+            [each.interval for each in told],
+            [[each.quantiles[level] for level in LEVELS] for each in told],
         )
+        mean, expectation, interval, quantiles = (np.maximum(np.asarray(part), 0) for part in parts)
+        return model, LineForecast(mean=mean, expectation=expectation, interval=interval, quantiles=quantiles)
 
     def curves(self, model: Regressor, curves: Floats, of_totals: Regressor) -> dict[str, Floats]:
         """Fit the curves, shape (n, horizon), instead of their sums; forecasts of the new items, by name.
@@ -397,20 +426,18 @@ class _Trial:
         }
 
 
-def _wape_by_step(truth: Floats, forecast: Floats) -> tuple[float, ...]:
-    return tuple(metrics.wape(*step) for step in zip(truth.T, forecast.T, strict=True))
-
-
-def _total_coverage(model: Regressor, trial: _Trial, catalogue: Catalogue) -> dict[str, float]:
-    """Measure how many sums of the new items the intervals hold, by each column that may be held out."""
-    truth, found = trial.parts.target[trial.parts.test], {}
-    for name, column in catalogue.held_out.items():
-        labels = [catalogue.rows[row].get(column, "") for row in trial.parts.test]
-        totals = model.predict_total(trial.new_items, by=labels, coverage=_NOMINAL)
-        sums = [truth[np.asarray(labels) == total.group].sum() for total in totals]
-        held = [t.interval[0] <= y <= t.interval[1] for t, y in zip(totals, sums, strict=True)]
-        found[name] = float(np.mean(held))
-    return found
+def _curve_errors(
+    trial: _Trial, model: Regressor, curves: Floats, of_totals: Regressor
+) -> dict[str, dict[str, Any]]:
+    """WAPE of the curves (n, horizon) of the new items by method, as a whole and by step."""
+    truth, found = curves[trial.parts.test], trial.curves(model, curves, of_totals)
+    return {
+        "curve_wape": {name: metrics.wape(truth.ravel(), each.ravel()) for name, each in found.items()},
+        "curve_wape_by_step": {
+            name: tuple(metrics.wape(*step) for step in zip(truth.T, each.T, strict=True))
+            for name, each in found.items()
+        },
+    }
 
 
 def linked_items(lines: ProductLines) -> tuple[Item, ...]:

@@ -57,6 +57,7 @@ class ExplainRequest(PredictRequest):
     """Things to predict for with what is behind each prediction."""
 
     top_k: int = Field(default=10, ge=1, le=1000, description="How many known items to list.")
+    contributions: bool = Field(default=False, description="Whether to say what moved a number.")
 
 
 class RetrieveRequest(ToolInput):

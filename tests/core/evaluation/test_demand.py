@@ -77,11 +77,27 @@ class CategoryRegressor:
             for group, own in found.items()
         ]
 
-    def explain(self, X, *, contributions=False):
+    def explain(
+        self,
+        X,
+        *,
+        statistic="expectation",
+        coverage=0.9,
+        quantiles=(),
+        evidence=True,
+        contributions=False,
+    ):
         hit = Hit(id=self.ids[0], kind="item", score=0.5, text="the first one")
+        ends, below = self.predict_interval(X, coverage), self.predict_quantile(X, quantiles)
         return [
-            Prediction(id=item.id, value=float(value), evidence=Evidence(items=(hit,)))
-            for item, value in zip(X, self.predict(X), strict=True)
+            Prediction(
+                id=item.id,
+                value=float(value),
+                interval=tuple(ends[row]),
+                quantiles=dict(zip(quantiles, below[row], strict=True)),
+                evidence=Evidence(items=(hit,)),
+            )
+            for row, (item, value) in enumerate(zip(X, self.predict(X, statistic=statistic), strict=True))
         ]
 
 
