@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 import numpy as np
 from zeroshot_core.checks import choice, shown, text
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.evaluation.metrics import coverage, interval_score, interval_width
 from zeroshot_core.serving.argument_names import known_keywords
 
 from langchain_zeroshot.schemas import PredictionOutput
@@ -84,6 +83,9 @@ def _label_scores(prediction: PredictionOutput, truth: Any) -> dict[str, float]:
 
 
 def _interval_scores(prediction: PredictionOutput, truth: Any) -> dict[str, float]:
+    # The package opens all that measures, which none but these scores needs.
+    from zeroshot_core.evaluation.metrics import coverage, interval_score, interval_width
+
     if prediction.interval is None or prediction.coverage is None:
         raise InvalidInputError("expected a forecast with an interval, got one without; evaluate its labels")
     # A row for each number: one, or the steps of a curve.
