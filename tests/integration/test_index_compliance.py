@@ -19,6 +19,7 @@ from zeroshot_core.errors import (
     FingerprintMismatchError,
     InvalidInputError,
     UnknownConceptError,
+    UnsupportedIndexError,
     VectorIndexError,
     VersionNotFoundError,
 )
@@ -658,6 +659,23 @@ def test_every_index_type_and_metric_gives_cosines(uri, params):
         found = index.open(fingerprint=encoder.fingerprint).search_items(vectors[:50], top_k=10)
     exact = -np.sort(-(vectors[:50] @ vectors.T), axis=1)[:, :10]
     assert np.abs(np.stack(found.scores) - exact).mean() < 0.02
+
+
+def test_words_are_indexed_or_refused_by_name_before_anything_is_written(uri):
+    encoder, items = HashEncoder(32), goods()
+    with fresh_index(uri, params=IndexParams(lexical=True)) as index:
+        if uri == SERVER and index._connection.call("get_server_version").lstrip("v") < "2.5":
+            with pytest.raises(UnsupportedIndexError, match=r"a server of 2\.5 or later"):
+                index.build(items, encoder)
+            assert index.versions() == []
+            return
+        index.activate(index.build(items, encoder))
+        version = index.open(fingerprint=encoder.fingerprint)
+        version.upsert([replace(items[5], text="a unicorn, SKU 4711-B")], encoder)
+        found = version.begin_lexical_search(["SKU 4711-B", "shiny 17", ""], 3)()
+    assert found.ids[0][0] == items[5].id
+    assert {items[17].text, items[217].text} <= {item.text for item in found.records[1]}
+    assert found.ids[2] == []
 
 
 def test_items_over_a_version_are_seen_by_nobody_else_until_they_are_written(uri):
