@@ -209,7 +209,7 @@ class RecordTable(Generic[Record]):
         """Begin to find the best records of each text by its words; an empty text finds nothing.
 
         A local file's rows are searched in their copy: Milvus Lite takes a tenth of a second for each text in
-        26,000 rows, and weighs words by segment, so that a row written since the last flush is hardly found.
+        26,000 rows, and weighs words by segment, so that those of a row written alone count next to nothing.
         """
         if self._connection.is_lite:
             return lambda: self._words_of_copy(texts, top_k, filter)

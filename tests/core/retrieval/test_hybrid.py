@@ -118,9 +118,6 @@ def test_words_written_later_count_like_those_before(flat_encoder, tmp_path):
         version = index.open(fingerprint=flat_encoder.fingerprint)
         version.upsert(ITEMS[100:], flat_encoder)
         found = Retriever(version, flat_encoder, top_k=1, lexical_weight=1).retrieve(CODES)
-        # Milvus Lite weighs what it has not flushed by itself alone.
-        alone = version._items._begin_words(["spare SKU 4039-B"], 1, None)()
-    assert alone.ids != [["i118"]]
     assert [hits[0].id for hits in found] == [item.id for item in ITEMS]
 
 
