@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-import numpy as np
 from zeroshot_core.checks import choice, shown, text
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.serving.argument_names import known_keywords
@@ -75,28 +74,16 @@ def _truth(reference: Any, key: str) -> Any:
 
 
 def _label_scores(prediction: PredictionOutput, truth: Any) -> dict[str, float]:
-    return {
-        "correct": float(str(prediction.value) == str(truth)),
-        "rejected": float(prediction.value == ""),
-        "probability": prediction.probabilities.get(str(truth), 0.0),
-    }
+    from zeroshot_core.evaluation.prediction_scores import label_scores
+
+    return label_scores(str(prediction.value), prediction.probabilities, str(truth))
 
 
 def _interval_scores(prediction: PredictionOutput, truth: Any) -> dict[str, float]:
     # The package opens all that measures, which none but these scores needs.
-    from zeroshot_core.evaluation.metrics import coverage, interval_score, interval_width
+    from zeroshot_core.evaluation.prediction_scores import interval_scores
 
-    if prediction.interval is None or prediction.coverage is None:
+    value, interval, nominal = prediction.value, prediction.interval, prediction.coverage
+    if interval is None or nominal is None or isinstance(value, str):
         raise InvalidInputError("expected a forecast with an interval, got one without; evaluate its labels")
-    # A row for each number: one, or the steps of a curve.
-    ends = np.atleast_2d(np.asarray(prediction.interval, dtype=np.float64).T)
-    true = np.atleast_1d(np.asarray(truth, dtype=np.float64))
-    value = np.atleast_1d(np.asarray(prediction.value, dtype=np.float64))
-    if len(ends) != len(true):
-        raise InvalidInputError(f"expected a truth of {len(ends)} numbers, got {len(true)}")
-    return {
-        "absolute_error": float(np.abs(value - true).mean()),
-        "covered": coverage(true, ends),
-        "interval_width": interval_width(ends),
-        "interval_score": interval_score(true, ends, prediction.coverage),
-    }
+    return interval_scores(value, interval, nominal, truth)

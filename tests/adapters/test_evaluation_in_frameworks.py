@@ -51,6 +51,20 @@ def test_intervals_are_scored(saved_model: Path) -> None:
     assert above["absolute_error"] == pytest.approx(high + 1 - output.value)
 
 
+def test_a_curve_is_scored_over_its_steps(saved_model: Path) -> None:
+    one = ZeroShotPredictor(saved_model, coverage=0.8).invoke(WINE)
+    curve = one.model_copy(update={"value": [1.0, 2.0], "interval": [[0.0, 1.0], [2.0, 3.0]]})
+    found = scores(prediction_evaluators("intervals"), curve, [1.0, 4.0])
+    assert found == {
+        "absolute_error": 1,
+        "covered": 0.5,
+        "interval_width": 2,
+        "interval_score": pytest.approx(7),
+    }
+    with pytest.raises(InvalidInputError, match="expected a truth of 2 numbers"):
+        scores(prediction_evaluators("intervals"), curve, 1.0)
+
+
 @pytest.mark.filterwarnings("ignore:'upload_results' parameter is in beta")
 def test_langsmith_runs_them_offline(saved_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     langsmith = pytest.importorskip("langsmith")

@@ -9,6 +9,7 @@ import logging
 import pickle
 import traceback
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from sklearn.base import clone
 from zeroshot_core import (
     NoveltyDetector,
+    Retriever,
     VectorIndex,
     ZeroShotClassifier,
     ZeroShotRanker,
@@ -43,21 +45,27 @@ ADDRESS = "http://127.0.0.1:9"
 URI = f"http://root:{SECRET}@127.0.0.1:9"
 GIVEN = [{"uri": URI}, {"uri": ADDRESS, "token": f"root:{SECRET}"}]
 
-LAZY = {
+LAZY: dict[str, Callable[..., Any]] = {
     "langchain embeddings": langchain.ZeroShotEmbeddings,
     "langchain reranking": langchain.ZeroShotReranker,
     "langchain retriever": langchain.ZeroShotRetriever,
     "langchain predictor": langchain.ZeroShotPredictor,
+    "langchain router": lambda model, **address: langchain.ZeroShotRouter(model, ["a"], **address),
     "langchain tools": langchain.zero_shot_tools,
     "llama-index embedding": llama_index.ZeroShotEmbedding,
     "llama-index graph store": llama_index.ZeroShotPropertyGraphStore,
     "llama-index query engine": llama_index.ZeroShotQueryEngine,
     "llama-index reranking": llama_index.ZeroShotRerank,
     "llama-index retriever": llama_index.ZeroShotRetriever,
+    "llama-index selector": llama_index.ZeroShotSelector,
+    "llama-index tool retriever": lambda **given: llama_index.ZeroShotToolRetriever([], **given),
     "llama-index tools": llama_index.zero_shot_tools,
 }
+if find_spec("langchain") is not None:  # the oldest LangChain has no agents beside it
+    LAZY["langchain tool selector"] = langchain.ZeroShotToolSelector
 EAGER: dict[str, Callable[..., Any]] = {
     "load_model": load_model,
+    "Retriever": Retriever.load,
     "langchain vector store": ZeroShotVectorStore,
     "langchain vector store of texts": lambda model, **address: ZeroShotVectorStore.from_texts(
         ["a"], **address
@@ -79,6 +87,9 @@ def test_every_public_name_that_takes_an_address_is_among_those_tested() -> None
     tested = {getattr(maker, "__qualname__", "") for maker in (*LAZY.values(), *EAGER.values())}
     tested |= {
         "VectorIndex.connect",
+        "ZeroShotRouter",
+        "ZeroShotToolRetriever",
+        "ZeroShotToolSelector",
         "ZeroShotVectorStore.from_texts",
         *(kind.__qualname__ for kind in (*ESTIMATORS, ZeroShotRanker)),
     }
@@ -273,14 +284,15 @@ def test_unpickled_handle_takes_the_token_of_the_environment(
 ) -> None:
     monkeypatch.setenv("MILVUS_TOKEN", "of the environment")
     handle = pickle.loads(pickle.dumps(ModelHandle(str(saved_model), URI)))
-    assert handle._address == {"uri": ADDRESS, "token": "of the environment"}
+    address = {"uri": ADDRESS, "token": "of the environment", "read_only": False}
+    assert handle._address == address
     for made in (
         langchain.ZeroShotRetriever(model=saved_model, uri=URI),
         llama_index.ZeroShotRerank(model=saved_model, uri=URI),
     ):
         again = pickle.loads(pickle.dumps(made))
-        assert again._handle._address == {"uri": ADDRESS, "token": "of the environment"}
-        assert made._handle._address == {"uri": ADDRESS, "token": f"root:{SECRET}"}
+        assert again._handle._address == address
+        assert made._handle._address == {**address, "token": f"root:{SECRET}"}
     # Where no secret was given, none is sent.
     assert pickle.loads(pickle.dumps(ModelHandle(str(saved_model), ADDRESS)))._address["token"] is None
 

@@ -145,6 +145,10 @@ class OptionRanker:
         least = -np.inf if threshold is None else threshold
         return [(place, float(scores[place])) for place in best if scores[place] >= least]
 
+    def __reduce__(self) -> tuple[type[OptionRanker], tuple[ModelHandle]]:
+        # A copy encodes for itself: a lock is nobody else's.
+        return OptionRanker, (self._handle,)
+
     def _encode(self, options: tuple[Option, ...]) -> _EncodedOptions:
         """Encode what is new of the options."""
         encoded = self._encoded
