@@ -17,8 +17,17 @@ from zeroshot_core.cli.main import app
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
-# Those of a service are run by test_serving_page.py.
-NOT_RUN = ("make ", "pip ", ".ci/run", "docker ", "curl ", "zeroshot serve", "zeroshot mcp")
+# Those of a service are run by test_serving_page.py, those of Ray by test_ray_build.py.
+NOT_RUN = (
+    "make ",
+    "pip ",
+    ".ci/run",
+    "docker ",
+    "curl ",
+    "zeroshot serve",
+    "zeroshot mcp",
+    "zeroshot index --engine ray",
+)
 # Trees and float32 kernels differ a little from one processor to the next.
 TOLERANCE = 0.1
 

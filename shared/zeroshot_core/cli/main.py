@@ -14,6 +14,7 @@ from zeroshot_core.cli.demo import demo
 from zeroshot_core.cli.evaluate import app as evaluate
 from zeroshot_core.cli.fit import fit
 from zeroshot_core.cli.group import FailingPolitelyGroup
+from zeroshot_core.cli.index import index
 from zeroshot_core.cli.info import info
 from zeroshot_core.cli.mcp import mcp
 from zeroshot_core.cli.predict import predict
@@ -50,7 +51,7 @@ def _zeroshot(
     """Predict for things without a history, from text, a Milvus index and a knowledge graph."""
 
 
-for command in (demo, fit, predict, classify, info, serve, mcp):
+for command in (demo, fit, predict, classify, info, index, serve, mcp):
     app.command()(command)
 app.command()(export)
 app.command("import")(import_)

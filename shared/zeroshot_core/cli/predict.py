@@ -23,7 +23,9 @@ from zeroshot_core.cli.cells import (
 )
 from zeroshot_core.cli.columns import names_of, schema_of, there, to_items
 from zeroshot_core.cli.console import note, notes_for_warnings, shows_progress, write_json, write_table
+from zeroshot_core.cli.data_set_forecast import forecast_data_set
 from zeroshot_core.cli.forecast_file import FORMATS, write_columns
+from zeroshot_core.cli.index import Address, Engine, EngineName, Workers, ray_options
 from zeroshot_core.cli.table_options import Decimal, Delimiter, Encoding, Quiet, table_of
 from zeroshot_core.cli.tables import STANDARD_INPUT, Dialect, TextTable
 from zeroshot_core.dataframes import column_names, read_columns
@@ -72,7 +74,8 @@ class Answers:
 
 
 def _known_format(path: Path | None) -> Path | None:
-    if path is not None and path.suffix.lower() not in FORMATS:
+    # A folder of Parquet files is what Ray writes.
+    if path is not None and path.suffix and path.suffix.lower() not in FORMATS:
         raise typer.BadParameter(f"expected a file that ends with {', '.join(FORMATS)}, got {path}")
     return path
 
@@ -110,13 +113,28 @@ def predict(
     delimiter: Delimiter = None,
     decimal: Decimal = None,
     encoding: Encoding = None,
+    files: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input", help="Files of any size (path, folder, glob, URL), forecast into Parquet at --out."
+        ),
+    ] = None,
+    engine: Engine = EngineName.local,
+    address: Address = None,
+    workers: Workers = 2,
     quiet: Quiet = False,
 ) -> None:
     """Predict for items never seen before, with reasons: numbers, labels, rankings or novelty."""
     from zeroshot_core.prediction import ZeroShotRegressor, load_model
 
+    if files:
+        forecast_data_set(model, files, out, uri=uri, token=token, ray=ray_options(engine, address, workers))
+        return
+
     if not 0 < coverage < 1:
         raise typer.BadParameter(f"expected a coverage between 0 and 1, got {coverage}")
+    if out is not None and not out.suffix:
+        raise typer.BadParameter(f"expected a file that ends with {', '.join(FORMATS)}, got {out}")
     table = table_of(file, Dialect(delimiter=delimiter, decimal=decimal, encoding=encoding), quiet=quiet)
     with closing(load_model(model, uri=uri, token=token, read_only=True)) as opened:
         named = {"text": names_of(text, table.columns), "concepts": names_of(concepts, table.columns)}

@@ -1,7 +1,9 @@
 from .collection import Collection, CollectionInfo, ConceptName, GraphCollection, SearchResult
 from .filters import AllOf, AnyOf, Condition, Filter, Not
+from .item_columns import ItemColumns
 from .open_version import OpenVersion
 from .params import INDEX_TYPES, METRICS, IndexParams
+from .ray_items import RayOptions
 from .vector_index import VectorIndex
 from .versions import VersionInfo
 
@@ -17,8 +19,10 @@ __all__ = [
     "Filter",
     "GraphCollection",
     "IndexParams",
+    "ItemColumns",
     "Not",
     "OpenVersion",
+    "RayOptions",
     "SearchResult",
     "VectorIndex",
     "VersionInfo",

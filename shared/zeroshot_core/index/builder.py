@@ -23,6 +23,7 @@ from zeroshot_core.types import Content, Item, content_key, repaired_items
 if TYPE_CHECKING:
     from zeroshot_core.encoders.base import Encoder
     from zeroshot_core.graph import KnowledgeGraph
+    from zeroshot_core.index.item_source import ItemSource
     from zeroshot_core.index.params import IndexParams
     from zeroshot_core.index.record_table import RecordTable
     from zeroshot_core.index.versions import VersionCatalog, VersionInfo
@@ -115,6 +116,35 @@ class VersionBuilder:
         self._catalog.set_state(info.id, "ready")
         return info.id
 
+    def build_from(self, source: ItemSource) -> str:
+        """Write or finish the version of a data set's items; its id. See `VectorIndex.build_from`."""
+        graph_rows = self._graph_rows()
+        total = source.survey(None if self._graph is None else frozenset(self._graph.concepts))
+        counts = {"items": total.n_items} | {kind: len(kept) for kind, kept in graph_rows._asdict().items()}
+        info = describe_version(
+            self._encoder, self._graph_digest, self._params, counts, [total.key], smoothing=self._smoothing
+        )
+        is_resumed = VersionWriter(self._catalog, info).create()
+        if is_resumed and self._catalog.get(info.id).state == "ready":
+            return info.id
+        self._write_graph(info, graph_rows, is_resumed=is_resumed)
+        source.write(self._catalog, info, self._encoder, is_resumed=is_resumed)
+        try:
+            self._finish(info)
+        except VectorIndexError as error:
+            count = self._catalog.tables(info).items.count()
+            if count < total.n_items:
+                raise InvalidInputError(
+                    f"expected unique item ids, got {count} in {total.n_items} rows; drop or rename"
+                ) from error
+            raise
+        self._catalog.set_state(info.id, "ready")
+        return info.id
+
+    @property
+    def _graph_digest(self) -> str:
+        return "" if self._graph is None else self._graph.digest
+
     def _graph_rows(self) -> _GraphRows:
         """Rows of the graph, all checked; empty ones without a graph.
 
@@ -134,9 +164,8 @@ class VersionBuilder:
     def _describe(self, rows: Sequence[Row], graph_rows: _GraphRows) -> VersionInfo:
         counts = {"items": len(rows)} | {kind: len(kept) for kind, kept in graph_rows._asdict().items()}
         keys = map(item_key, rows)
-        graph_digest = "" if self._graph is None else self._graph.digest
         return describe_version(
-            self._encoder, graph_digest, self._params, counts, keys, smoothing=self._smoothing
+            self._encoder, self._graph_digest, self._params, counts, keys, smoothing=self._smoothing
         )
 
     def _write_graph(self, info: VersionInfo, rows: _GraphRows, *, is_resumed: bool) -> None:

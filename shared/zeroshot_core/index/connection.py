@@ -169,6 +169,7 @@ class Connection:
         self.altering = Lock() if file is None else file.altering
         self.address = address
         self.db_name = db_name
+        self._target: dict[str, str | None] = {}
 
     @classmethod
     def open(cls, uri: str, *, token: str | None = None, db_name: str | None = None) -> Connection:
@@ -199,12 +200,18 @@ class Connection:
             raise InvalidInputError(
                 f"expected a uri that ends in .db or begins with http:// or https://, got {shown(uri)}"
             )
+        connection._target = {"uri": uri, "token": token, "db_name": db_name}
         try:
             connection._check()
         except BaseException:
             connection.close()
             raise
         return connection
+
+    @property
+    def target(self) -> dict[str, str | None]:
+        """Arguments by which another process opens the same server; credentials included."""
+        return self._target
 
     @property
     def path(self) -> str | None:

@@ -105,9 +105,12 @@ class RecordTable(Generic[Record]):
         """Read all ids for which the expression holds."""
         return (row["id"] for row in self._scan(expression, ("id",)))
 
-    def hashes(self) -> dict[str, str]:
-        """Read the content hash by id, of all rows that were written before this call."""
-        rows = self._scan("", ("id", "content_hash"), consistency_level="Strong")
+    def hashes(self, ids: Sequence[str] | None = None) -> dict[str, str]:
+        """Read the content hash by id, of all rows that were written before this call, or of some ids."""
+        fields = ("id", "content_hash")
+        rows = (
+            self._scan("", fields, consistency_level="Strong") if ids is None else self._rows_of(ids, fields)
+        )
         return {row["id"]: row["content_hash"] for row in rows}
 
     def stored_pages(self) -> Iterator[tuple[list[Row], Vectors]]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from zeroshot_core import checks
 from zeroshot_core.encoders.base import Encoder
@@ -14,8 +15,12 @@ from zeroshot_core.errors import FingerprintMismatchError, InvalidInputError, Ve
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index.builder import VersionBuilder
 from zeroshot_core.index.connection import Connection
+from zeroshot_core.index.item_columns import ItemColumns
+from zeroshot_core.index.item_source import ItemSource
+from zeroshot_core.index.item_stream import StreamedItems, find_files
 from zeroshot_core.index.open_version import OpenVersion
 from zeroshot_core.index.params import IndexParams
+from zeroshot_core.index.ray_items import RayItems, RayOptions, is_ray_dataset, ray_dataset
 from zeroshot_core.index.version_files import VersionFiles, write_version_files
 from zeroshot_core.index.version_update import VersionUpdate
 from zeroshot_core.index.version_writer import VersionWriter
@@ -116,6 +121,55 @@ class VectorIndex:
             self._catalog, self.params, encoder, graph, smoothing=smoothing, show_progress=show_progress
         )
         return builder.build(items)
+
+    def build_from(
+        self,
+        dataset: Any,
+        encoder: Encoder,
+        graph: KnowledgeGraph | None = None,
+        *,
+        columns: ItemColumns | None = None,
+        ray: RayOptions | None = None,
+        smoothing: float = 0.0,
+    ) -> str:
+        """Write a version of a data set that need not fit in memory; it is not live before `activate`.
+
+        It is read twice: to check, count and digest all rows, then to encode and write them block by block.
+        The version's id follows from the digest, so that a build that was killed is resumed by building
+        again, here or by Ray. Duplicates of a text in a block are encoded once.
+
+        Parameters
+        ----------
+        dataset
+            A Ray Dataset; or a path, a folder, a glob, or a list of these, of Parquet, JSON lines or CSV.
+        columns
+            Which columns make the items.
+        ray
+            By how many actors of Ray the data set is encoded and written; None for this process, unless
+            `dataset` is Ray's. With Ray the index is on a server.
+
+        Raises
+        ------
+        InvalidInputError
+            If there are no files, or a row makes no item, for which nothing has been written; or if an id
+            comes twice.
+        MissingExtraError
+            If pyarrow or Ray is not installed.
+        """
+        checks.instance("encoder", encoder, Encoder, remedy="load_encoder opens one")
+        columns = ItemColumns() if columns is None else columns
+        options = RayOptions() if ray is None and is_ray_dataset(dataset) else ray
+        source: ItemSource
+        if options is not None:
+            if not is_ray_dataset(dataset):
+                texts = (columns.id, columns.text, *columns.concepts)
+                dataset = ray_dataset(find_files(dataset), options, texts=texts)
+            source = RayItems(dataset, columns, options)
+        else:
+            source = StreamedItems(find_files(dataset), columns)
+        return VersionBuilder(
+            self._catalog, self.params, encoder, graph, smoothing=smoothing, show_progress=False
+        ).build_from(source)
 
     def update(
         self,

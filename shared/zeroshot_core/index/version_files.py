@@ -22,6 +22,7 @@ import numpy as np
 from zeroshot_core import checks
 from zeroshot_core.errors import ArtifactError, InvalidInputError, require
 from zeroshot_core.files import file_digest, new_folder, refuse_links, write_json
+from zeroshot_core.index.item_source import KeySum
 from zeroshot_core.index.schema import KINDS, Row, check_row
 from zeroshot_core.index.versions import VersionInfo, item_key
 
@@ -136,12 +137,13 @@ class VersionFiles:
         """Whether the items make the version's id; those of one that was edited need not."""
         if self.info.state != "ready":
             return self.info.state == "edited"
-        keys = (
+        keys = [
             item_key(row)
             for table in self._batches("items", columns=["id", "content_hash"])
             for row in table.to_pylist()
-        )
-        return self.info.of_keys(keys, self.info.counts).id == self.info.id
+        ]
+        ways = (keys, [KeySum.of(keys).key])
+        return any(self.info.of_keys(way, self.info.counts).id == self.info.id for way in ways)
 
     def _batches(self, kind: str, columns: list[str] | None = None) -> Iterator[Any]:
         arrow, parquet = require("pyarrow", extra="tables"), require("pyarrow.parquet", extra="tables")

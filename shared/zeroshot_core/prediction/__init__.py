@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from zeroshot_core.regression.contributions import Contributions
     from zeroshot_core.regression.regressor import ZeroShotRegressor
     from zeroshot_core.regression.totals import GroupTotal
+    from zeroshot_core.serving.dataset_prediction import predict_dataset, predict_files
     from zeroshot_core.serving.loading import load_model, open_encoder, open_model, open_retriever
     from zeroshot_core.types import predictions_frame
 
@@ -42,6 +43,8 @@ _MODULES = {
     "contributions_in_words": "explain.wording",
     "path_in_words": "explain.wording",
     "prediction_in_words": "explain.wording",
+    "predict_dataset": "serving.dataset_prediction",
+    "predict_files": "serving.dataset_prediction",
     "predictions_frame": "types",
 }
 
@@ -63,6 +66,8 @@ __all__ = [
     "open_model",
     "open_retriever",
     "path_in_words",
+    "predict_dataset",
+    "predict_files",
     "prediction_in_words",
     "predictions_frame",
 ]

@@ -1,0 +1,249 @@
+"""Items of a Ray Dataset: checked by tasks, encoded and written by actors with an encoder each."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zeroshot_core import checks
+from zeroshot_core.errors import VectorIndexError, ZeroShotError, require
+from zeroshot_core.files import new_folder
+from zeroshot_core.index.connection import Connection
+from zeroshot_core.index.item_source import KeySum
+from zeroshot_core.index.item_stream import BLOCK_ROWS, Files, csv_options, write_block
+from zeroshot_core.index.record_table import RecordTable
+from zeroshot_core.index.schema import ITEMS
+from zeroshot_core.index.versions import item_key
+
+if TYPE_CHECKING:
+    from zeroshot_core.encoders.base import Encoder
+    from zeroshot_core.index.item_columns import ItemColumns
+    from zeroshot_core.index.params import IndexParams
+    from zeroshot_core.index.versions import VersionCatalog, VersionInfo
+
+__all__ = [
+    "RayItems",
+    "RayOptions",
+    "is_ray_dataset",
+    "map_by_actors",
+    "ray_dataset",
+    "rows_of",
+    "write_parquet",
+]
+
+# Blocks that an actor has been given and not done: what bounds memory and keeps it busy.
+_BLOCKS_IN_FLIGHT = 2
+_RAY_ADDS = "Failed to apply UDF"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RayOptions:
+    """Where and by how many actors a data set is worked on.
+
+    Parameters
+    ----------
+    n_actors
+        Each with a model of its own.
+    address
+        Of a cluster, such as ``ray://head:10001``; None for the Ray that runs already, or a local one.
+    remote_args
+        Of each actor, as Ray takes them: ``{"num_gpus": 1}``, ``{"num_cpus": 4}``.
+    block_rows
+        How many rows are encoded in one go.
+    """
+
+    n_actors: int = 2
+    address: str | None = None
+    remote_args: Mapping[str, Any] = field(default_factory=dict)
+    block_rows: int = BLOCK_ROWS
+
+    def __post_init__(self) -> None:
+        checks.whole("n_actors", self.n_actors, least=1)
+        checks.whole("block_rows", self.block_rows, least=1)
+
+    def start(self) -> None:
+        """Connect to Ray, unless this process is connected.
+
+        Raises
+        ------
+        MissingExtraError
+            If Ray is not installed.
+        """
+        ray = require("ray", extra="ray")
+        if not ray.is_initialized():
+            ray.init(self.address, log_to_driver=False, logging_level="error")
+
+
+class RayItems:
+    """A Ray Dataset of items, written to a server by actors.
+
+    Parameters
+    ----------
+    dataset
+        A ray.data.Dataset.
+    """
+
+    def __init__(self, dataset: Any, columns: ItemColumns, options: RayOptions) -> None:
+        self._dataset = dataset
+        self._columns = columns
+        self._options = options
+
+    def survey(self, concepts: Container[str] | None) -> KeySum:
+        """Check all items; their number and digest."""
+        surveyed = self._dataset.map_batches(
+            _survey_block,
+            batch_format="pyarrow",
+            batch_size=self._options.block_rows,
+            fn_kwargs={"columns": self._columns, "concepts": concepts},
+        )
+        total = KeySum()
+        for row in rows_of(surveyed):
+            total = total.plus(KeySum(row["n_items"], int(row["total"], 16)))
+        return total
+
+    def write(
+        self, catalog: VersionCatalog, info: VersionInfo, encoder: Encoder, *, is_resumed: bool
+    ) -> None:
+        """Have actors encode and write what is missing or changed.
+
+        An actor that dies is started anew, and its block written again, which changes nothing.
+
+        Raises
+        ------
+        VectorIndexError
+            If the index is a local file, which one process alone can hold.
+        """
+        if catalog.connection.is_lite:
+            raise VectorIndexError(
+                f"expected a Milvus server for a build by Ray, got the local file "
+                f"{catalog.connection.address}, which one process alone can write; leave Ray out, or use "
+                "a server (uri='http://...')"
+            )
+        written = map_by_actors(
+            self._dataset,
+            ItemWriter,
+            self._options,
+            target=catalog.connection.target,
+            collection=catalog.collection(info.id, "items"),
+            params=info.params,
+            config=encoder.to_config(),
+            columns=self._columns,
+            is_resumed=is_resumed,
+        )
+        for _ in rows_of(written):
+            pass
+
+
+class ItemWriter:
+    """Encodes blocks and writes them to a server; one lives in each actor."""
+
+    def __init__(
+        self,
+        *,
+        target: Mapping[str, Any],
+        collection: str,
+        params: IndexParams,
+        config: Mapping[str, Any],
+        columns: ItemColumns,
+        is_resumed: bool,
+    ) -> None:
+        from zeroshot_core.encoders import encoder_from_config
+
+        self._encoder = encoder_from_config(config)
+        connection = Connection.open(**target)
+        self._table = RecordTable(connection, collection, ITEMS, self._encoder.dimension, params)
+        self._columns = columns
+        self._is_resumed = is_resumed
+
+    def __call__(self, block: Any) -> dict[str, list[int]]:
+        """Write an Arrow table."""
+        items, rows = self._columns.checked(block)
+        return {
+            "written": [write_block(self._table, self._encoder, items, rows, is_resumed=self._is_resumed)]
+        }
+
+
+def is_ray_dataset(value: object) -> bool:
+    """Whether a value is a Dataset of Ray, which is not imported for that."""
+    return any(
+        base.__module__.startswith("ray.data") and base.__name__ == "Dataset" for base in type(value).__mro__
+    )
+
+
+def ray_dataset(files: Files, options: RayOptions, *, texts: tuple[str, ...] = ()) -> Any:
+    """Have Ray Data read files.
+
+    Parameters
+    ----------
+    texts
+        Columns of CSV that are read as they are written.
+    """
+    options.start()
+    data = require("ray.data", extra="ray")
+    if files.format == "csv":
+        return data.read_csv(files.paths, filesystem=files.filesystem, convert_options=csv_options(texts))
+    read = {"parquet": data.read_parquet, "json": data.read_json}[files.format]
+    return read(files.paths, filesystem=files.filesystem)
+
+
+def map_by_actors(dataset: Any, kind: type, options: RayOptions, **given: Any) -> Any:
+    """Have each block of a Dataset, as an Arrow table, answered by one of several actors.
+
+    Parameters
+    ----------
+    kind
+        Called with a block; made once an actor, of `given`.
+    """
+    data = require("ray.data", extra="ray")
+    pool = data.ActorPoolStrategy(size=options.n_actors, max_tasks_in_flight_per_actor=_BLOCKS_IN_FLIGHT)
+    return dataset.map_batches(
+        kind,
+        batch_format="pyarrow",
+        batch_size=options.block_rows,
+        fn_constructor_kwargs=given,
+        compute=pool,
+        **{"num_cpus": 1, **options.remote_args},
+    )
+
+
+def rows_of(dataset: Any) -> Iterator[Any]:
+    """Rows of a Dataset as they are made."""
+    with raising_own_errors(dataset):
+        yield from dataset.iter_rows()
+
+
+def write_parquet(dataset: Any, folder: Path) -> int:
+    """Write a Dataset as Parquet files into a folder, new or empty; the number of its rows."""
+    with raising_own_errors(dataset), new_folder(folder) as draft:
+        dataset.write_parquet(str(draft.absolute()))
+        parquet = require("pyarrow.parquet", extra="ray")
+        return sum(parquet.read_metadata(path).num_rows for path in draft.glob("*.parquet"))
+
+
+@contextmanager
+def raising_own_errors(dataset: Any) -> Iterator[None]:
+    """Raise an error of ours that an actor raised as such, and say of others how to go on."""
+    exceptions = require("ray.exceptions", extra="ray")
+    dataset.context.enable_progress_bars = False
+    dataset.context.raise_original_map_exception = True
+    try:
+        yield
+    except exceptions.RayError as error:
+        # Ray makes a class that is both its own and the actor's error, with a traceback as the message.
+        cause: BaseException | None = getattr(error, "cause", None) or error.__cause__
+        while cause is not None and not isinstance(cause, ZeroShotError):
+            cause = getattr(cause, "cause", None) or cause.__cause__
+        if cause is None:
+            raise VectorIndexError(
+                f"Ray failed: {type(error).__name__}: {str(error)[:200]}; run the same again to go on"
+            ) from error
+        # Ray adds to the message how it could be told to try again.
+        raise type(cause)(str(cause).partition(_RAY_ADDS)[0].rstrip()) from error
+
+
+def _survey_block(block: Any, columns: ItemColumns, concepts: Container[str] | None) -> dict[str, list[Any]]:
+    total = KeySum.of(map(item_key, columns.checked(block, concepts)[1]))
+    return {"n_items": [total.n_items], "total": [f"{total.total:x}"]}
