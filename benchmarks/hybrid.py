@@ -1,6 +1,6 @@
 """Search by vectors, by words (BM25), by both, and with the graph: four sets of queries with known answers.
 
-    python benchmarks/hybrid.py [--sets bbc products synonyms codes] [--queries 600] [--seed 0]
+    python benchmarks/hybrid.py [--sets bbc products synonyms codes] [--items 3000] [--queries 600] [--seed 0]
 
 bbc: the titles of BBC News articles find the rest of their article; the graph knows each article's section.
 products: a product type and a package size find lines of both among all of Complete Journey, linked to their
@@ -20,7 +20,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -52,18 +52,29 @@ def main(argv: list[str] | None = None) -> None:
     """Build, learn, and compare on each set."""
     parser = argument_parser(__doc__)
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--items", type=int, help="so many at random; all if it is left out")
     parser.add_argument("--queries", type=int, default=600)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
     print_command(__file__, argv)
-    encoder = load_encoder()
+    encoder = load_encoder(runtime="onnx")
     print_header("queries", "search", "graph weight", "lexical weight", "hit@1", "hit@10", "MRR@10", "ms")
     for name in options.sets:
-        known = SETS[name](options.seed)
+        known = _part(SETS[name](options.seed), options.items, options.seed)
         with _indexed(known.items, encoder, known.graph) as index:
             _compare(name, index, encoder, known, options.queries, options.seed)
         if name == "codes":
             _write_later(known, encoder)
+
+
+def _part(known: Known, n_items: int | None, seed: int) -> Known:
+    """Draw some items at random, with the queries that find any of them."""
+    rows = np.random.default_rng(seed).permutation(len(known.items))[:n_items]
+    items = [known.items[row] for row in np.sort(rows)]
+    kept = {item.id for item in items}
+    right = [[id_ for id_ in ids if id_ in kept] for ids in known.right]
+    asked = [(query, ids) for query, ids in zip(known.queries, right, strict=True) if ids]
+    return replace(known, items=items, queries=[q for q, _ in asked], right=[ids for _, ids in asked])
 
 
 def _compare(
