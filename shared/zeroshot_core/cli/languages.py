@@ -39,7 +39,11 @@ def languages(
     centre: Annotated[
         bool, typer.Option("--centre", help="Centre by language, learned from half of the names.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of that half, and of the bridge.")] = 0,
+    classes: Annotated[
+        bool,
+        typer.Option("--classes", help="Sort names into groups too, learned from half of the English ones."),
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of the halves, and of the bridge.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Find the English name of an emoji by its name in other languages."""
@@ -55,6 +59,7 @@ def languages(
         baseline=load_encoder(baseline) if baseline else None,
         is_live=live,
         is_centred=centre,
+        has_classes=classes,
         seed=seed,
     )
     if json:
@@ -89,6 +94,14 @@ def _write(report: LanguagesReport) -> None:
         f"recall at 1 and 10 of {report.n_documents:,}; by chance {report.chance.at_1:.4f} "
         f"{report.chance.at_10:.4f}"
     )
+    for shares, how in (
+        (report.classes, "from English examples"),
+        (report.class_names, "by names of groups"),
+    ):
+        if shares:
+            by_language = ", ".join(f"{code} {share:.3f}" for code, share in shares.items())
+            mean = sum(shares.values()) / len(shares)
+            write_line(f"groups {how}: {mean:.3f} ({by_language})")
     if report.bridge is not None:
         write_line(
             f"bridge: {report.bridge.method}, learned from {report.bridge.n_pairs:,} English texts; "

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zeroshot_core import checks
+from zeroshot_core.classification.classifier import ZeroShotClassifier
 from zeroshot_core.encoders import CentredEncoder, Encoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.training import fit_bridge
@@ -47,6 +49,11 @@ class LanguagesReport:
         Of a guess.
     bridge
         What the bridge was chosen by, where the index of the baseline was asked.
+    classes
+        Share of the names put into their group by a classifier that learned from English names of other
+        things, by language; empty where that was not asked for.
+    class_names
+        The same by one that knows the names of the groups, and the names of the things without their groups.
     """
 
     encoder: str
@@ -56,12 +63,17 @@ class LanguagesReport:
     chance: Recall
     n_documents: int
     bridge: BridgeReport | None
+    classes: Mapping[str, float] = field(default_factory=dict)
+    class_names: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, with the means over languages."""
         parts = {"names": self.names, "keywords": self.keywords, "baseline": self.baseline}
-        means = {part: mean_recall(recalls) for part, recalls in parts.items()}
-        return {**asdict(self), "means": {part: mean and asdict(mean) for part, mean in means.items()}}
+        means: dict[str, Any] = {part: mean_recall(recalls) for part, recalls in parts.items()}
+        means = {part: mean and asdict(mean) for part, mean in means.items()}
+        for part, shares in (("classes", self.classes), ("class_names", self.class_names)):
+            means[part] = float(np.mean([*shares.values()])) if shares else None
+        return {**asdict(self), "means": means}
 
 
 def evaluate_languages(
@@ -71,6 +83,7 @@ def evaluate_languages(
     baseline: Encoder | None = None,
     is_live: bool = False,
     is_centred: bool = False,
+    has_classes: bool = False,
     seed: int = 0,
 ) -> LanguagesReport:
     """Find the English name of a thing by its name in each other language.
@@ -84,8 +97,11 @@ def evaluate_languages(
     is_centred
         Learn to centre by language from the names of a random half of the things; only the other half is
         asked for then, among all.
+    has_classes
+        Sort names into their groups too: `ZeroShotClassifier` learns from the English names of a random half
+        of the things, or from names without groups; the other half is asked for.
     seed
-        Of that half, and of the bridge.
+        Of the halves, and of the bridge.
 
     Raises
     ------
@@ -121,7 +137,32 @@ def evaluate_languages(
         chance=Recall(at_1=1 / len(english), at_10=min(1.0, 10 / len(english))),
         n_documents=len(english),
         bridge=report,
+        **(_class_shares(encoder, data, languages, seed) if has_classes else {}),
     )
+
+
+def _class_shares(
+    encoder: Encoder, data: EmojiNames, languages: list[str], seed: int
+) -> dict[str, dict[str, float]]:
+    """Shares of names put into their group, learned from English examples, and from names of groups."""
+    if not data.groups:
+        raise InvalidInputError(
+            "expected groups of the things, got none; read names from a folder of npm packages"
+        )
+    groups = [group.replace("-", " ") for group in data.groups]
+    order = np.random.default_rng(seed).permutation(len(groups))
+    known, rest = order[: len(order) // 2], order[len(order) // 2 :]
+    shares: dict[str, dict[str, float]] = {"classes": {}, "class_names": {}}
+    examples = [data.names["en"][row] for row in known], [groups[row] for row in known]
+    with closing(ZeroShotClassifier(encoder).fit(*examples)) as learned:
+        for language in languages:
+            names = {row: data.names[language][row] for row in rest if data.names[language][row].strip()}
+            truth, texts = np.array([groups[row] for row in names]), [*names.values()]
+            shares["classes"][language] = float(np.mean(learned.predict(texts) == truth))
+            named = ZeroShotClassifier(encoder).fit(labels=sorted(set(groups)), unlabelled=texts)
+            with closing(named):
+                shares["class_names"][language] = float(np.mean(named.predict(texts) == truth))
+    return shares
 
 
 def mean_recall(recalls: Mapping[str, Recall]) -> Recall | None:

@@ -1,6 +1,7 @@
 """How well the same meaning is found in another language: the protocol, its data and its command."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -116,4 +117,19 @@ def test_the_command_prints_a_table_and_json(monkeypatch):
     assert "hash-32 + hash-32" in table.stdout
     assert "by chance 0.0006 0.0060" in table.stdout
     printed = CliRunner().invoke(app, [*words[:6], "--json"])
-    assert set(json.loads(printed.stdout)["means"]) == {"names", "keywords", "baseline"}
+    assert set(json.loads(printed.stdout)["means"]) == {
+        "names",
+        "keywords",
+        "baseline",
+        "classes",
+        "class_names",
+    }
+
+
+def test_names_are_sorted_into_groups_learned_in_english_or_from_their_names_alone():
+    groups = tuple(thing.split()[1] for thing in THINGS)
+    report = evaluate_languages(TWO, replace(DATA, groups=groups), has_classes=True)
+    assert report.classes["xx"] > 0.6 < report.class_names["xx"]
+    assert report.to_dict()["means"]["classes"] == report.classes["xx"]
+    with pytest.raises(InvalidInputError, match="expected groups of the things, got none"):
+        evaluate_languages(TWO, DATA, has_classes=True)
