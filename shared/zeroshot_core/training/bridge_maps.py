@@ -96,8 +96,8 @@ def _canonical(x: Vectors, y: Vectors, penalty: float) -> dict[str, Vectors]:
     sides, bases, roots = [], [], []
     for rows, mean in zip((x, y), means, strict=True):
         centred = (rows - mean).astype(np.float64)
-        # What no pair has a part in says nothing.
-        basis = np.linalg.svd(centred, full_matrices=False)[2] if len(rows) < len(mean) else np.eye(len(mean))
+        # What no pair has a part in says nothing; by QR, since an SVD of pairs that repeat may not converge.
+        basis = np.linalg.qr(centred.T)[0].T if len(rows) < len(mean) else np.eye(len(mean))
         side = centred @ basis.T
         covariance = side.T @ side / len(side)
         covariance.flat[:: len(covariance) + 1] += penalty * np.trace(covariance) / len(mean)
@@ -105,7 +105,8 @@ def _canonical(x: Vectors, y: Vectors, penalty: float) -> dict[str, Vectors]:
         bases.append(basis)
         roots.append(cholesky(covariance, lower=True))
     inner = solve_triangular(roots[0], sides[0].T @ sides[1] / len(x), lower=True)
-    u, s, v = np.linalg.svd(solve_triangular(roots[1], inner.T, lower=True).T, full_matrices=False)
+    whitened = solve_triangular(roots[1], inner.T, lower=True).T
+    u, s, v = np.linalg.svd(whitened, full_matrices=False)
     kept = max(1, int((s > 1e-6).sum()))
     scale = np.sqrt(s[:kept])
     maps = [
