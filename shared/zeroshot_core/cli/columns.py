@@ -23,6 +23,7 @@ __all__ = [
     "names_of",
     "nested_columns",
     "schema_of",
+    "tell_long_concepts",
     "there",
     "to_items",
     "typed_rows",
@@ -159,22 +160,24 @@ def with_concept_words(table: TextTable, columns: Sequence[str]) -> TextTable:
     ------
     InvalidInputError
         If a column is not there.
-
-    Warns
-    -----
-    UserWarning
-        If a cell is left out.
     """
     words = {column: concept_words(column, table.column(column)) for column in dict.fromkeys(columns)}
-    long = {column: sum(is_long_concept(column, word) for word in cells) for column, cells in words.items()}
-    told = ", ".join(f"{count} of {shown(column)}" for column, count in long.items() if count)
-    if told:
-        warn(f"left out: cells too long for the name of a concept, {told}")
     rows = [dict(row) for row in table.rows]
     for column, cells in words.items():
         for row, word in zip(rows, cells, strict=True):
             row[column] = "" if is_long_concept(column, word) else word
     return replace(table, rows=tuple(rows))
+
+
+def tell_long_concepts(table: TextTable, columns: Sequence[str]) -> None:
+    """Warn of the cells that `with_concept_words` leaves out."""
+    long = {
+        column: sum(is_long_concept(column, word) for word in concept_words(column, table.column(column)))
+        for column in dict.fromkeys(columns)
+    }
+    told = ", ".join(f"{count} of {shown(column)}" for column, count in long.items() if count)
+    if told:
+        warn(f"left out: cells too long for the name of a concept, {told}")
 
 
 def nested_columns(table: TextTable, columns: Sequence[str]) -> tuple[tuple[str, str], ...]:

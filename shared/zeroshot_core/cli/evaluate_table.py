@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zeroshot_core.checks import listed, shown
-from zeroshot_core.cli.columns import names_of, nested_columns, to_items, with_concept_words
+from zeroshot_core.cli.columns import nested_columns, tell_long_concepts, to_items, with_concept_words
 from zeroshot_core.cli.console import notes_for_warnings, shows_progress, write_json, write_line
 from zeroshot_core.cli.fit import with_targets
 from zeroshot_core.cli.metrics import write_metrics
@@ -25,6 +25,7 @@ from zeroshot_core.cli.table_options import (
     Numeric,
     Quiet,
     TextColumns,
+    named_schema,
     table_of,
 )
 from zeroshot_core.cli.tables import Dialect, TextTable
@@ -72,13 +73,7 @@ def evaluate_table(
     from zeroshot_core.report import write_report
 
     table = table_of(items, Dialect(delimiter=delimiter, decimal=decimal, encoding=encoding), quiet=quiet)
-    schema = TableSchema(
-        text=names_of(text, table.columns),
-        target=names_of(target, table.columns),
-        concepts=names_of(concepts, table.columns),
-        numeric=names_of(numeric, table.columns),
-        dates=names_of(dates, table.columns),
-    )
+    schema = named_schema(table, text=text, target=target, concepts=concepts, numeric=numeric, dates=dates)
     _check_roles(schema, hold_out)
     if missing == "drop":
         table = with_targets(table, schema.target, is_numeric=True)
@@ -118,6 +113,7 @@ def catalogue_of(table: TextTable, schema: TableSchema, hold_out: str | None) ->
             f"{len(table.rows)}; give more"
         )
     targets = table.numbers(schema.target)
+    tell_long_concepts(table, schema.concepts)
     table = with_concept_words(table, schema.concepts)
     edges = nested_columns(table, schema.concepts)
     found = to_items(table, replace(schema, concepts=()), None)

@@ -15,7 +15,6 @@ import typer
 from zeroshot_core.checks import listed, shown
 from zeroshot_core.cli.columns import (
     linked_columns,
-    names_of,
     nested_columns,
     to_items,
     with_concept_words,
@@ -34,6 +33,7 @@ from zeroshot_core.cli.table_options import (
     Quiet,
     TextColumns,
     known_word,
+    named_schema,
     table_of,
 )
 from zeroshot_core.cli.tables import Dialect, TextTable
@@ -110,20 +110,12 @@ def fit(
     if kind == "classifier" and unseen is not None:
         raise typer.BadParameter("--unseen is for numbers: a classifier takes new labels at any time")
     table = table_of(items, Dialect(delimiter=delimiter, decimal=decimal, encoding=encoding), quiet=quiet)
-    schema = TableSchema(
-        text=names_of(text, table.columns),
-        target=names_of(target, table.columns),
-        concepts=names_of(concepts, table.columns),
-        numeric=names_of(numeric, table.columns),
-        dates=names_of(dates, table.columns),
-        id=id,
+    schema = named_schema(
+        table, text=text, target=target, concepts=concepts, numeric=numeric, dates=dates, id=id
     )
-    used = (*schema.columns, *schema.target, schema.id, unseen)
-    unused = [column for column in table.columns if column not in used]
-    if unused and graph is None and not quiet:
-        note(f"note: columns of {table.name} that are not used: {listed(unused)}")
+    if graph is None and not quiet:
+        _note_unused(table, schema, unseen)
     with notes_for_warnings(quiet=quiet):
-        table = with_concept_words(table, schema.concepts)
         known = _known(table, schema, kind=kind, edges=graph, unseen=unseen, missing=missing)
     with _connect(model, uri, token) as index, notes_for_warnings(quiet=quiet):
         predictor = _predictor(kind)(
@@ -145,6 +137,13 @@ def fit(
     if predictor.tuning_ is not None:
         write_line(f"encoder: {predictor.tuning_.verdict}")
     write_line(f"fitted on {n_items} items of {table.name}; the model is in {model}")
+
+
+def _note_unused(table: TextTable, schema: TableSchema, unseen: str | None) -> None:
+    used = (*schema.columns, *schema.target, schema.id, unseen)
+    unused = [column for column in table.columns if column not in used]
+    if unused:
+        note(f"note: columns of {table.name} that are not used: {listed(unused)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,8 +180,9 @@ def _known(
         taken = (*schema.text, schema.id, *schema.numeric, *schema.dates, *schema.target)
         schema = replace(schema, concepts=linked_columns(table, graph, taken))
     elif schema.concepts:
-        schema = replace(schema, edges=nested_columns(table, schema.concepts))
-        graph = KnowledgeGraph.from_table(table.rows, schema.concepts, schema.edges)
+        named = with_concept_words(table, schema.concepts)
+        schema = replace(schema, edges=nested_columns(named, schema.concepts))
+        graph = KnowledgeGraph.from_table(named.rows, schema.concepts, schema.edges)
     settings: dict[str, Any] = {}
     if kind == "classifier":
         table = with_targets(table, schema.target, is_numeric=False) if missing == "drop" else table

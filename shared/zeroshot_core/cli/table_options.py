@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from zeroshot_core.checks import shown
+from zeroshot_core.cli.columns import names_of
 from zeroshot_core.cli.console import note
 from zeroshot_core.cli.number_style import DECIMAL_MARKS
 from zeroshot_core.cli.tables import Dialect, TextTable, read_table
+from zeroshot_core.frames import TableSchema
 
 __all__ = [
     "ConceptColumns",
@@ -26,6 +28,7 @@ __all__ = [
     "Quiet",
     "TextColumns",
     "known_word",
+    "named_schema",
     "table_of",
 ]
 
@@ -85,6 +88,12 @@ Missing = Annotated[
 ]
 EncoderName = Annotated[str, typer.Option("--encoder", help="Model of the hub, or folder, that reads texts.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but the answer and errors.")]
+
+
+def named_schema(table: TextTable, *, id: str | None = None, **roles: str | None) -> TableSchema:
+    """Make the schema of the columns that options name, comma-separated, by their role."""
+    named: dict[str, Any] = {role: names_of(option, table.columns) for role, option in roles.items()}
+    return TableSchema(id=id, **named)
 
 
 def table_of(path: Path, dialect: Dialect, *, quiet: bool) -> TextTable:

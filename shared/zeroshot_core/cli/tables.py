@@ -185,9 +185,13 @@ class TextTable:
         ]
         if wrong:
             first = ", ".join(f"{_short(cell)} in {self.unit} {line}" for line, cell in wrong[:_N_SHOWN])
+            is_empty = all(number is not None for number in numbers)
+            remedy = (
+                "fill them in, or leave them out with --missing drop" if is_empty else "mend or drop the rows"
+            )
             raise InvalidInputError(
                 f"{self.name}: expected numbers in column {shown(name)}, got {len(wrong)} other cells: "
-                f"{first}; mend or drop the rows"
+                f"{first}; {remedy}"
             )
         return [number for number in numbers if number is not None]
 
