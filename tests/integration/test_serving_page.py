@@ -1,5 +1,6 @@
 """The commands of the page on serving, and the files that it names, run or held against the code."""
 
+import contextlib
 import re
 import shlex
 import signal
@@ -45,29 +46,36 @@ def test_a_service_started_as_the_page_says_answers_what_it_says_and_ends_well(t
     port = str(free_port())
     command = [*PROGRAM, *(port if word == "8000" else word for word in words[1:])]
     service = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-        for _ in range(600):
-            try:
-                if client.get("/ready").status_code == 200:
-                    break
-            except httpx.ConnectError:
-                time.sleep(0.05)
-        # The nightly command runs beside it.
-        (tmp_path / "new.csv").write_text("text\nred wine\n")
-        beside = subprocess.Popen(
-            [*PROGRAM, "predict", "--model", "aisles", "new.csv"], cwd=tmp_path, stdout=subprocess.PIPE
-        )
-        asked = lines("curl ")
-        for _, url, *options in asked:
-            header, body = options[1], options[3]
-            reply = client.post(url.partition("8000")[2], content=body, headers=[header.split(": ")])
-            assert reply.status_code == 200, reply.text
-        assert len(asked) == 4
-        assert b"drinks" in beside.communicate(timeout=60)[0]
-    service.send_signal(signal.SIGTERM)
-    _, said = service.communicate(timeout=60)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            wait_until_ready(client)
+            # The nightly command runs beside it.
+            (tmp_path / "new.csv").write_text("text\nred wine\n")
+            beside = subprocess.Popen(
+                [*PROGRAM, "predict", "--model", "aisles", "new.csv"], cwd=tmp_path, stdout=subprocess.PIPE
+            )
+            asked = lines("curl ")
+            for _, url, *options in asked:
+                header, body = options[1], options[3]
+                path = url.partition("8000")[2]
+                reply = client.post(path, content=body, headers=[header.split(": ")])
+                assert reply.status_code == 200, reply.text
+            assert len(asked) == 4
+            assert b"drinks" in beside.communicate(timeout=120)[0]
+    finally:
+        service.send_signal(signal.SIGTERM)
+        _, said = service.communicate(timeout=60)
 
     assert service.returncode == 0, said
+
+
+def wait_until_ready(client: httpx.Client) -> None:
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        with contextlib.suppress(httpx.ConnectError):
+            if client.get("/ready").status_code == 200:
+                return
+        time.sleep(0.05)
 
 
 def test_the_commands_for_agents_are_known() -> None:

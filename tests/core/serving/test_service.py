@@ -50,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def client(folder: Path) -> Iterator[httpx.Client]:
-    limits = RequestLimits(body=20_000, seconds=0.5)
+    limits = RequestLimits(body=20_000, seconds=1.5)
     with serving(ServiceSettings(model=str(folder), limits=limits, inputs=16)) as client:
         yield client
 
