@@ -12,6 +12,7 @@ from zeroshot_core.checks import shown
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.explain.attributes import hit_reasons, own_attributes, prediction_attributes
 from zeroshot_core.explain.wording import prediction_in_words
+from zeroshot_core.images import ImageSource, is_uri
 from zeroshot_core.serving.argument_names import known_keywords
 from zeroshot_core.serving.inputs import item_from_attributes, to_item
 from zeroshot_core.types import Hit, Item, Prediction
@@ -62,7 +63,7 @@ def to_items(
     Raises
     ------
     InvalidInputError
-        If there is no text in one of them, or it is wrong.
+        If there is neither a text nor an image in one of them, or it is wrong.
     """
     return [_to_item(value, f"query-{row}", model, input_key) for row, value in enumerate(inputs)]
 
@@ -79,17 +80,40 @@ def _to_item(value: Any, default_id: str, model: object, input_key: str | None) 
         value = value["messages"]
     if isinstance(value, PromptValue):
         value = value.to_messages()
-    if isinstance(value, BaseMessage):
-        return to_item(str(value.text), default_id)
     if isinstance(value, list | tuple):
-        return to_item(_last_said(value), default_id)
+        value = _last_said(value)
+    if isinstance(value, BaseMessage):
+        image = _image_of(value) if _takes_images(model) else None
+        text = str(value.text)
+        return Item(id=default_id, text=text if image is None else text.strip() or None, image=image)
     if isinstance(value, Document):
         return item_from_attributes(value.id or default_id, value.page_content, value.metadata)
-    return to_item(value, default_id, model)
+    return to_item(value, default_id, model, images=True)
 
 
-def _last_said(messages: Sequence[Any]) -> str:
-    """Text of the last message that a human wrote."""
+def _takes_images(model: Any) -> bool:
+    """Whether a message is asked with its image; else its words alone count."""
+    asked = getattr(model, "classifier", model)
+    encoder = getattr(asked, "encoder_", None) or getattr(asked, "encoder", None)
+    return "image" in getattr(encoder, "modalities", ())
+
+
+def _image_of(message: BaseMessage) -> ImageSource | None:
+    """Image of a message, if it has one; a path in it is never opened, for anybody may have written it."""
+    blocks: list[Any] = [block for block in message.content_blocks if block["type"] == "image"]
+    if not blocks:
+        return None
+    data, url = blocks[0].get("base64"), blocks[0].get("url")
+    if len(blocks) > 1 or not (isinstance(data, str) or is_uri(url)):
+        raise InvalidInputError(
+            f"expected one image in a message, as base64, a data URI or a URL, got {shown(blocks)}; ask of "
+            "each image by a message of its own"
+        )
+    return f"data:{blocks[0].get('mime_type') or ''};base64,{data}" if isinstance(data, str) else url
+
+
+def _last_said(messages: Sequence[Any]) -> HumanMessage:
+    """Find the last message that a human wrote."""
     try:
         if any(isinstance(one, str) for one in messages):
             raise TypeError("several texts, of which none is the last that was said")
@@ -101,7 +125,7 @@ def _last_said(messages: Sequence[Any]) -> str:
         ) from error
     if not said:
         raise InvalidInputError(f"expected a message of a human, got none among {len(messages)} messages")
-    return str(said[-1].text)
+    return said[-1]
 
 
 def to_document(hit: Hit, found: Document | None = None) -> Document:

@@ -9,12 +9,13 @@ from langchain_core.embeddings import Embeddings
 from zeroshot_core.checks import shown
 from zeroshot_core.encoders import Encoder, FunctionEncoder, Role
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.types import Item
 
 from langchain_zeroshot._source import ModelSource, Source
 
 
 class ZeroShotEmbeddings(ModelSource, Embeddings):
-    """Unit vectors of texts, the same that the saved model searches with.
+    """Unit vectors of texts and images, the same that the saved model searches with.
 
     Parameters
     ----------
@@ -32,6 +33,18 @@ class ZeroShotEmbeddings(ModelSource, Embeddings):
     def embed_query(self, text: str) -> list[float]:
         """Embed a text that is searched with."""
         return self._embed([text], "query")[0]
+
+    def embed_image(self, uris: list[str]) -> list[list[float]]:
+        """Embed images: paths, data URIs, or URLs where the encoder may fetch them.
+
+        Raises
+        ------
+        InvalidInputError
+            If the encoder takes texts only, or an image cannot be read.
+        """
+        items = [Item(id=f"image-{number}", image=uri) for number, uri in enumerate(uris)]
+        vectors: list[list[float]] = self._handle.encoder.encode(items).tolist()
+        return vectors
 
     def _embed(self, texts: list[str], role: Role) -> list[list[float]]:
         vectors: list[list[float]] = self._handle.encoder.encode(texts, role=role).tolist()

@@ -18,7 +18,7 @@ from zeroshot_core.serving.argument_names import own_names
 from zeroshot_core.serving.searches import SearchSettings, search
 from zeroshot_core.serving.threads import run_in_thread
 
-from langchain_zeroshot._convert import to_document
+from langchain_zeroshot._convert import to_document, to_items
 from langchain_zeroshot._source import Batched
 from langchain_zeroshot.embeddings import to_encoder
 
@@ -165,7 +165,9 @@ class ZeroShotRetriever(Batched[str, list[Document]], BaseRetriever):
     def _hits(self, inputs: list[str], options: dict[str, Any]) -> list[list[Hit]]:
         given = {**{name: getattr(self, name) for name in _SEARCH}, **_asked(options)}
         settings = SearchSettings(**{**given, "filter": filter_of(given["filter"])})
-        return search(self._handle.retriever, inputs, settings)
+        retriever = self._handle.retriever
+        asked = [one if isinstance(one, str) else to_items([one], retriever)[0] for one in inputs]
+        return search(retriever, asked, settings)
 
 
 def _asked(options: dict[str, Any]) -> dict[str, Any]:

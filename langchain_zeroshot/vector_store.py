@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -15,12 +16,15 @@ from pydantic import SecretStr
 from zeroshot_core.checks import known_arguments, known_names
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.estimators.indexing import ModelIndex
-from zeroshot_core.explain.attributes import CONCEPTS
+from zeroshot_core.explain.attributes import CONCEPTS, IMAGE
+from zeroshot_core.images import kept_image
 from zeroshot_core.index import VectorIndex
 from zeroshot_core.index.connection import LITE_CHANNEL
 from zeroshot_core.index.filters import filter_of, render
 from zeroshot_core.index.open_version import require_version
 from zeroshot_core.index.params import to_relevance
+from zeroshot_core.index.schema import IMAGE as STORED_IMAGE
+from zeroshot_core.index.schema import MODALITY
 from zeroshot_core.index.uri import uri_and_token
 from zeroshot_core.retrieval import Retriever
 from zeroshot_core.serving import inputs
@@ -46,6 +50,7 @@ _SEARCH = (
 )
 # Nothing here depends on them, but LangChain's indexing gives the size of its batches.
 _WRITE = ("batch_size", "timeout")
+_KEPT = (STORED_IMAGE, MODALITY)
 _NEW = ("texts", "embedding", "metadatas", "ids", "graph", "concept_fields", "uri", "token", "name")
 
 
@@ -164,6 +169,32 @@ class ZeroShotVectorStore(Milvus):
         self._version.upsert(items, self._retriever.encoder)
         return [item.id for item in items]
 
+    def add_images(
+        self,
+        uris: list[str],
+        metadatas: list[dict[str, Any]] | None = None,
+        *,
+        ids: Sequence[str | None] | None = None,
+    ) -> list[str]:
+        """Write images into the index: paths, data URIs, or URLs where the encoder may fetch them.
+
+        Their Documents have no page content; where the image is, their metadata say as ``zeroshot_image``.
+
+        Raises
+        ------
+        InvalidInputError
+            As `add_texts`; or if an image cannot be read, or the encoder takes texts only.
+        """
+        items = _items(["image"] * len(uris), metadatas, ids, self._concept_fields)
+        items = [replace(item, text=None, image=uri) for item, uri in zip(items, uris, strict=True)]
+        self._version.upsert(items, self._retriever.encoder)
+        return [item.id for item in items]
+
+    def similarity_search_by_image(self, uri: str, k: int = 4, **kwargs: Any) -> list[Document]:
+        """Find the Documents nearest to an image; `kwargs` as of `similarity_search`."""
+        (vector,) = ZeroShotEmbeddings(model=self._retriever).embed_image([uri])
+        return self.similarity_search_by_vector(vector, k, **kwargs)
+
     def add_documents(self, documents: list[Document], **kwargs: Any) -> list[str]:
         """Write Documents into the index, those with a known id in the place of the old ones."""
         return VectorStore.add_documents(self, documents, **kwargs)
@@ -203,10 +234,12 @@ class ZeroShotVectorStore(Milvus):
         return partial(to_relevance, metric=self._version.info.params.metric)
 
     def _parse_document(self, data: dict[str, Any]) -> Document:
-        links = {CONCEPTS: list(data["concepts"])} if data["concepts"] else {}
-        return Document(
-            id=data["id"], page_content=data["text"] or "", metadata={**data["metadata"], **links}
-        )
+        more: dict[str, Any] = {CONCEPTS: list(data["concepts"])} if data["concepts"] else {}
+        metadata = {key: value for key, value in data["metadata"].items() if key not in _KEPT}
+        image = data.get("image") or data["metadata"].get(STORED_IMAGE)
+        if image is not None:
+            more[IMAGE] = kept_image(image)
+        return Document(id=data["id"], page_content=data["text"] or "", metadata={**metadata, **more})
 
 
 def _address(uri: str | None, token: SecretStr | str | None) -> tuple[str | None, str | None]:

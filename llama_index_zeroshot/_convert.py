@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from functools import cache
 from types import new_class
 from typing import Annotated, Any, SupportsIndex, cast
@@ -11,13 +13,14 @@ from typing import Annotated, Any, SupportsIndex, cast
 from llama_index.core.base.response.schema import AsyncStreamingResponse, Response, StreamingResponse
 from llama_index.core.graph_stores.types import TRIPLET_SOURCE_KEY, EntityNode, LabelledNode
 from llama_index.core.graph_stores.types import Relation as Triple
-from llama_index.core.schema import BaseNode, NodeWithScore, QueryBundle, TextNode
+from llama_index.core.schema import BaseNode, ImageNode, NodeWithScore, QueryBundle, TextNode
 from llama_index.core.vector_stores import FilterCondition, MetadataFilter, MetadataFilters
 from llama_index.core.vector_stores.utils import metadata_dict_to_node
 from pydantic import BaseModel, ConfigDict, WithJsonSchema, create_model
 from zeroshot_core.encoders import Encoder, KnownVectors
 from zeroshot_core.explain import attributes
 from zeroshot_core.graph.records import concept_attributes, concept_of, relation_attributes, relation_of
+from zeroshot_core.images import ImageSource, is_uri, is_url
 from zeroshot_core.index import Filter
 from zeroshot_core.index.filters import filter_of
 from zeroshot_core.retrieval import Fact
@@ -28,15 +31,17 @@ from zeroshot_core.types import Concept, Evidence, Hit, Item, Prediction, Relati
 
 
 def to_item(query: QueryBundle) -> Item:
-    """Item that a query describes."""
-    return Item(id="query-0", text=query.query_str)
+    """Item that a query describes, by its text, its image, or both."""
+    image = query.image_path
+    return Item(id="query-0", text=query.query_str if image is None else query.query_str or None, image=image)
 
 
 @known_keywords
 def from_nodes(nodes: Iterable[BaseNode], *, concept_fields: Sequence[str] = ()) -> list[Item]:
     """Items of nodes, such as those of an `IngestionPipeline`; the nodes stay as they are.
 
-    Plain metadata are the item's, a list of ids under ``concepts`` its links to the graph.
+    Plain metadata are the item's, a list of ids under ``concepts`` its links to the graph. The image of an
+    `ImageNode`, or of a `Node` with an image resource, is the item's.
 
     Parameters
     ----------
@@ -47,12 +52,30 @@ def from_nodes(nodes: Iterable[BaseNode], *, concept_fields: Sequence[str] = ())
     Raises
     ------
     InvalidInputError
-        If a node has no text, or its concepts are no list of ids.
+        If a node has neither a text nor an image, or its concepts are no list of ids.
     """
-    return [
-        item_from_attributes(node.node_id, node.get_content(), node.metadata, concept_fields)
-        for node in nodes
-    ]
+    return [_from_node(node, concept_fields) for node in nodes]
+
+
+def _from_node(node: BaseNode, concept_fields: Sequence[str]) -> Item:
+    image, text = _image_of(node), node.get_content()
+    item = item_from_attributes(
+        node.node_id, text if image is None else text or "image", node.metadata, concept_fields
+    )
+    return item if image is None else replace(item, text=text.strip() or None, image=image)
+
+
+def _image_of(node: Any) -> ImageSource | None:
+    """Image of a node, as its bytes, path or URL."""
+    if isinstance(node, ImageNode):
+        data, path, url = node.image, node.image_path, node.image_url
+    elif (resource := getattr(node, "image_resource", None)) is not None:
+        data, path, url = resource.data, resource.path, resource.url
+    else:
+        return None
+    if data is not None:
+        return b64decode(data)
+    return path if path is not None else None if url is None else str(url)
 
 
 def reuse_vectors(nodes: Iterable[BaseNode], encoder: Encoder) -> Encoder:
@@ -88,7 +111,7 @@ def to_node(hit: Hit, found: BaseNode | None = None) -> NodeWithScore:
     added = attributes.hit_reasons(hit)
     node.metadata = attributes.own_attributes(node.metadata) | added
     node.excluded_embed_metadata_keys = [*dict.fromkeys([*node.excluded_embed_metadata_keys, *added])]
-    numbers = ("zeroshot_score", "zeroshot_parts")
+    numbers = ("zeroshot_score", "zeroshot_parts", attributes.IMAGE)
     node.excluded_llm_metadata_keys = [*dict.fromkeys([*node.excluded_llm_metadata_keys, *numbers])]
     return NodeWithScore(node=node, score=float(hit.score))
 
@@ -135,7 +158,15 @@ def _stored(hit: Hit) -> BaseNode:
     """Node of an item; the whole one where a vector store of LlamaIndex has kept it."""
     if "_node_content" in hit.metadata:
         return metadata_dict_to_node(dict(hit.metadata), text=hit.text)
-    return TextNode(id_=hit.id, text=hit.text, metadata=dict(hit.metadata))
+    if not hit.image:
+        return TextNode(id_=hit.id, text=hit.text, metadata=dict(hit.metadata))
+    image: dict[str, Any] = {"image_path": hit.image}
+    if is_url(hit.image):
+        image = {"image_url": hit.image}
+    elif is_uri(hit.image):
+        head, _, data = hit.image.partition(",")
+        image = {"image": data, "image_mimetype": head[5:].partition(";")[0]} if data else {}
+    return ImageNode(id_=hit.id, text=hit.text, metadata=dict(hit.metadata), **image)
 
 
 def to_response(prediction: Prediction, words: Callable[[Prediction], str]) -> Response:

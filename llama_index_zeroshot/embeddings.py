@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 
 from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
+from llama_index.core.embeddings.multi_modal_base import MultiModalEmbedding
+from llama_index.core.schema import ImageType
 from pydantic import Field, model_validator
 from typing_extensions import Self
 from zeroshot_core.encoders import Encoder, FunctionEncoder
 from zeroshot_core.serving.threads import method_in_thread
+from zeroshot_core.types import Item
 
 from llama_index_zeroshot._source import ModelSource, Source
 
 
-class ZeroShotEmbedding(ModelSource, BaseEmbedding):
-    """Unit vectors of texts, the same that the saved model searches with.
+class ZeroShotEmbedding(ModelSource, MultiModalEmbedding):
+    """Unit vectors of texts, and of images where the encoder takes them, as the saved model searches with.
 
     An `embeddings_cache` must not be shared with another model: LlamaIndex keys it by the text alone.
 
@@ -62,6 +66,17 @@ class ZeroShotEmbedding(ModelSource, BaseEmbedding):
         vectors: list[Embedding] = self._handle.encoder.encode(texts).tolist()
         return vectors
 
+    def _get_image_embedding(self, img_file_path: ImageType) -> Embedding:
+        return self._get_image_embeddings([img_file_path])[0]
+
+    def _get_image_embeddings(self, img_file_paths: list[ImageType]) -> list[Embedding]:
+        images = [one.getvalue() if isinstance(one, BytesIO) else one for one in img_file_paths]
+        items = [Item(id=f"image-{number}", image=image) for number, image in enumerate(images)]
+        vectors: list[Embedding] = self._handle.encoder.encode(items).tolist()
+        return vectors
+
+    _aget_image_embedding = method_in_thread(_get_image_embedding)
+    _aget_image_embeddings = method_in_thread(_get_image_embeddings)
     _aget_query_embedding = method_in_thread(_get_query_embedding)
     _aget_text_embedding = method_in_thread(_get_text_embedding)
     _aget_text_embeddings = method_in_thread(_get_text_embeddings)

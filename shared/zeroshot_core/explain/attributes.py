@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONCEPTS",
+    "IMAGE",
     "evidence_attributes",
     "hit_reasons",
     "own_attributes",
@@ -20,12 +21,15 @@ __all__ = [
 ]
 
 CONCEPTS: Final = "zeroshot_concepts"
-_ADDED = frozenset({"zeroshot_score", "zeroshot_parts", "zeroshot_path", CONCEPTS})
+IMAGE: Final = "zeroshot_image"
+_ADDED = frozenset({"zeroshot_score", "zeroshot_parts", "zeroshot_path", CONCEPTS, IMAGE})
 
 
 def hit_reasons(hit: Hit) -> dict[str, Any]:
-    """Score, parts, path in words and concepts of a hit as JSON-able values, by names that no item has."""
+    """Score, parts, path in words, concepts and image of a hit, JSON-able, by names that no item has."""
+    image = {IMAGE: hit.image} if hit.image else {}
     return {
+        **image,
         "zeroshot_score": float(hit.score),
         "zeroshot_parts": {name: float(part) for name, part in hit.parts.items()},
         "zeroshot_path": path_in_words(hit.path),

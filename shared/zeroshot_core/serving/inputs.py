@@ -11,6 +11,7 @@ from zeroshot_core.checks import sequence, shown
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.explain.attributes import CONCEPTS, own_attributes
 from zeroshot_core.graph.tables import table_concepts
+from zeroshot_core.images import is_image
 from zeroshot_core.types import Item
 
 __all__ = ["answer_batch", "item_from_attributes", "item_to_store", "to_item"]
@@ -23,7 +24,7 @@ _KEYS = ("id", "text", "concepts", "metadata")
 _MISSPELT = 0.9
 
 
-def to_item(value: object, default_id: str, model: object = None) -> Item:
+def to_item(value: object, default_id: str, model: object = None, *, images: bool = False) -> Item:
     """Item of a text, or of a mapping with ``text`` and, where known, ``concepts``, ``metadata`` and ``id``.
 
     An item comes back as it is. A mapping may hold more, such as the state of a chain; only a key that is
@@ -33,6 +34,9 @@ def to_item(value: object, default_id: str, model: object = None) -> Item:
     ----------
     model
         Who is asked. Where it was fitted on a table, a mapping may be a row with the columns of that.
+    images
+        Whether an image is taken, alone or as ``image`` of a mapping: only of the program itself, for its
+        path is opened. What comes over a network or from an agent must not name files of this machine.
 
     Raises
     ------
@@ -43,23 +47,27 @@ def to_item(value: object, default_id: str, model: object = None) -> Item:
         return value
     if isinstance(value, str):
         return Item(id=default_id, text=value)
+    if images and is_image(value):
+        return Item(id=default_id, image=value)
     if not isinstance(value, Mapping):
         raise InvalidInputError(
             f"expected a text, a mapping with 'text', or an item, got {type(value).__name__}"
         )
     asked: Any = getattr(model, "classifier", model)
     schema = getattr(asked, "schema_", None)
-    if schema is not None and _is_row(value, {*schema.columns}):
+    image = value.get("image") if images else None
+    if schema is not None and image is None and _is_row(value, {*schema.columns}):
         item: Item = asked.to_items([value])[0]
         return item if value.get(schema.id) else replace(item, id=default_id)
-    problem = _problem(value)
+    problem = _problem(value if image is None else {"text": "", **value})
     if problem:
         raise InvalidInputError(
             f"expected 'text' and, where known, 'concepts', 'metadata' and 'id', got {problem}"
         )
     return Item(
         id=value.get("id") or default_id,
-        text=value["text"],
+        text=value["text"] if image is None else value.get("text") or None,
+        image=image,
         concepts=tuple(value.get("concepts") or ()),
         metadata=dict(value.get("metadata") or {}),
     )

@@ -1,0 +1,144 @@
+"""Images in both frameworks: embeddings, stores, predictors, retrievers and nodes."""
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from langchain_core.messages import HumanMessage
+from llama_index.core.embeddings.multi_modal_base import MultiModalEmbedding
+from llama_index.core.schema import ImageNode, MediaResource, Node, QueryBundle, TextNode
+from PIL import Image
+from zeroshot_core import InvalidInputError, Item, VectorIndex, ZeroShotClassifier
+from zeroshot_core import Retriever as CoreRetriever
+from zeroshot_core.encoders import FunctionEncoder, HashEncoder
+from zeroshot_core.serving.inputs import to_item
+
+from langchain_zeroshot import ZeroShotEmbeddings, ZeroShotPredictor
+from langchain_zeroshot import ZeroShotRetriever as Retriever
+from langchain_zeroshot.vector_store import ZeroShotVectorStore
+from llama_index_zeroshot import ZeroShotEmbedding, ZeroShotQueryEngine, from_nodes
+from llama_index_zeroshot import ZeroShotRetriever as NodeRetriever
+
+COLOURS = {"red": (220, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 220)}
+
+
+def of_words(texts: list[str]) -> list[list[float]]:
+    return [[0.05 + text.count(name) for name in COLOURS] for text in texts]
+
+
+def of_pixels(images: list[Image.Image]) -> list[list[float]]:
+    return [(np.asarray(image).mean(axis=(0, 1)) / 255).tolist() for image in images]
+
+
+@pytest.fixture(scope="module")
+def encoder() -> FunctionEncoder:
+    return FunctionEncoder(of_words, image_function=of_pixels, name="colours", dimension=3)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("pictures")
+    for number, colour in enumerate(COLOURS.values()):
+        Image.new("RGB", (8, 8), colour).save(folder / f"{number}.png")
+    return {name: str(folder / f"{number}.png") for number, name in enumerate(COLOURS)}
+
+
+@pytest.fixture(scope="module")
+def classifier(encoder: FunctionEncoder, pictures: dict[str, str]) -> Iterator[ZeroShotClassifier]:
+    items = [Item(id=f"{name} picture", image=path) for name, path in pictures.items()]
+    model = ZeroShotClassifier(encoder).fit(items, [*COLOURS])
+    yield model
+    model.close()
+
+
+@pytest.fixture
+def retriever(encoder: FunctionEncoder, pictures: dict[str, str], tmp_path: Path) -> Iterator[CoreRetriever]:
+    items = [Item(id=name, image=path) for name, path in pictures.items()]
+    with VectorIndex.connect(tmp_path / "index.db") as index:
+        index.activate(index.build([*items, Item(id="text", text="red words")], encoder))
+        yield CoreRetriever(index.open(fingerprint=encoder.fingerprint), encoder, top_k=2)
+
+
+def data_uri(path: str) -> str:
+    return "data:image/png;base64," + base64.b64encode(Path(path).read_bytes()).decode()
+
+
+def test_embeddings_take_images(encoder: FunctionEncoder, pictures: dict[str, str]) -> None:
+    expected = encoder.encode([Path(path) for path in pictures.values()])
+    embedding = ZeroShotEmbedding(model=encoder)
+
+    np.testing.assert_allclose(ZeroShotEmbeddings(model=encoder).embed_image([*pictures.values()]), expected)
+    assert isinstance(embedding, MultiModalEmbedding)
+    np.testing.assert_allclose(embedding.get_image_embedding_batch([*pictures.values()]), expected)
+    with pytest.raises(InvalidInputError, match="takes texts only"):
+        ZeroShotEmbeddings(model=HashEncoder(8)).embed_image([pictures["red"]])
+
+
+def test_a_store_of_langchain_keeps_and_finds_images(
+    encoder: FunctionEncoder, pictures: dict[str, str], tmp_path: Path
+) -> None:
+    store = ZeroShotVectorStore.from_texts(
+        ["red words"], ZeroShotEmbeddings(model=encoder), ids=["words"], uri=str(tmp_path / "store.db")
+    )
+    paths = [*pictures.values()]
+    assert store.add_images(paths, [{"price": 1}, {}, {}], ids=[*pictures]) == [*pictures]
+
+    (found,) = store.similarity_search_by_image(pictures["blue"], k=1)
+    assert (found.id, found.page_content, found.metadata) == (
+        "blue",
+        "",
+        {"zeroshot_image": pictures["blue"]},
+    )
+    assert {each.id for each in store.similarity_search("red", k=2)} == {"red", "words"}
+    (kept,) = store.get_by_ids(["red"])
+    assert kept.metadata == {"price": 1, "zeroshot_image": pictures["red"]}
+    with pytest.raises(InvalidInputError, match=r"/no/such/dog\.png"):
+        store.add_images(["/no/such/dog.png"])
+
+
+def test_langchain_asks_by_images(
+    classifier: ZeroShotClassifier, retriever: CoreRetriever, pictures: dict[str, str]
+) -> None:
+    predictor = ZeroShotPredictor(model=classifier)
+    uri = data_uri(pictures["green"])
+    blocks = [{"type": "text", "text": ""}, {"type": "image_url", "image_url": {"url": uri}}]
+    asked = [{"image": pictures["green"]}, {"image": uri}, [HumanMessage(blocks)], Path(pictures["green"])]
+    assert [predictor.invoke(one).value for one in asked] == ["green"] * 4
+    (found, *_) = Retriever(model=retriever).invoke({"image": pictures["blue"]})
+    assert (found.id, found.page_content, found.metadata["zeroshot_image"]) == ("blue", "", pictures["blue"])
+
+
+def test_what_others_wrote_opens_no_file(classifier: ZeroShotClassifier, pictures: dict[str, str]) -> None:
+    block = {"type": "image", "url": pictures["green"]}
+    with pytest.raises(InvalidInputError, match="as base64, a data URI or a URL"):
+        ZeroShotPredictor(model=classifier).invoke([HumanMessage([block])])
+    assert to_item({"text": "red", "image": pictures["green"]}, "a").image is None
+    with pytest.raises(InvalidInputError, match="no text"):
+        to_item({"image": pictures["green"]}, "a")
+
+
+def test_llama_index_asks_by_images_and_gets_image_nodes(
+    classifier: ZeroShotClassifier, retriever: CoreRetriever, pictures: dict[str, str]
+) -> None:
+    query = QueryBundle(query_str="", image_path=pictures["green"])
+    response = ZeroShotQueryEngine(classifier).query(query)
+    assert response.metadata["value"] == "green"
+    best, *_ = NodeRetriever(retriever).retrieve(query)
+    assert isinstance(best.node, ImageNode)
+    assert (best.node.node_id, best.node.image_path, best.node.text) == ("green", pictures["green"], "")
+    assert pictures["green"] not in best.node.get_content(metadata_mode="llm")
+
+
+def test_nodes_with_images_are_items(pictures: dict[str, str], encoder: FunctionEncoder) -> None:
+    data = Path(pictures["red"]).read_bytes()
+    nodes = [
+        ImageNode(id_="path", image_path=pictures["red"]),
+        ImageNode(id_="data", image=base64.b64encode(data).decode(), text="red"),
+        Node(id_="resource", image_resource=MediaResource(path=Path(pictures["red"]))),
+        TextNode(id_="text", text="red"),
+    ]
+    items = from_nodes(nodes)
+    assert [item.modality for item in items] == ["image", "text+image", "image", "text"]
+    assert (encoder.encode(items) @ encoder.encode([Path(pictures["red"])]).T).min() > 0.99
