@@ -96,6 +96,11 @@ class ModelIndex:
             self.index = VectorIndex.connect(str(folder / "index.db"))
             self._own(partial(_discard, self.index, folder))
         elif isinstance(index, VectorIndex):
+            if index.tenant is not None:
+                raise InvalidInputError(
+                    "expected an index that nobody shares for a model, since it is saved with its index, got "
+                    f"that of tenant {index.tenant!r}; give an index or a database of the tenant's own"
+                )
             self.index = index
         elif isinstance(index, str | Path):
             self.index = VectorIndex.connect(index)

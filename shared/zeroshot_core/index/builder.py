@@ -107,11 +107,14 @@ class VersionBuilder:
         graph_rows = self._graph_rows()
         info = self._describe(rows, graph_rows)
         is_resumed = VersionWriter(self._catalog, info).create()
-        if is_resumed and self._catalog.get(info.id).state == "ready":
+        is_ready = is_resumed and self._catalog.get(info.id).state == "ready"
+        if is_ready and self._catalog.tenant is None:
             return info.id
-        self._write_graph(info, graph_rows, is_resumed=is_resumed)
+        if not is_ready:
+            self._write_graph(info, graph_rows, is_resumed=is_resumed)
         self._write_items(info, kept, rows, is_resumed=is_resumed)
         self._finish(info)
+        self._check_own_count(info, len(rows))
         self._probe(info, kept)
         self._catalog.set_state(info.id, "ready")
         return info.id
@@ -163,7 +166,10 @@ class VersionBuilder:
 
     def _describe(self, rows: Sequence[Row], graph_rows: _GraphRows) -> VersionInfo:
         counts = {"items": len(rows)} | {kind: len(kept) for kind, kept in graph_rows._asdict().items()}
-        keys = map(item_key, rows)
+        keys: Iterable[str] = map(item_key, rows)
+        if self._catalog.tenant is not None:
+            # All tenants of an encoder and a graph share a version, whatever their items.
+            counts, keys = counts | {"items": 0}, ["tenants"]
         return describe_version(
             self._encoder, self._graph_digest, self._params, counts, keys, smoothing=self._smoothing
         )
@@ -229,6 +235,16 @@ class VersionBuilder:
 
     def _finish(self, info: VersionInfo) -> None:
         VersionWriter(self._catalog, info).finish()
+
+    def _check_own_count(self, info: VersionInfo, n_items: int) -> None:
+        """Refuse a tenant's items that are more or fewer than were written; the other counts are checked."""
+        if self._catalog.tenant is not None:
+            count = self._catalog.tables(info).items.count()
+            if count != n_items:
+                raise VectorIndexError(
+                    f"expected {n_items} items of tenant {self._catalog.tenant.name!r}, got {count}; "
+                    "build again"
+                )
 
     def _probe(self, info: VersionInfo, items: Sequence[Item]) -> None:
         """Read a sample of vectors back and compare them with the encoder's."""

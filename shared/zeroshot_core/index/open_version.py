@@ -77,7 +77,14 @@ class OpenVersion:
 
     @property
     def address(self) -> ItemsAddress:
-        """Where another library finds the items."""
+        """Where another library finds the items.
+
+        Raises
+        ------
+        InvalidInputError
+            If the version is a tenant's: another library would find those of all.
+        """
+        self._catalog.refuse_tenant("another library")
         connection = self._catalog.connection
         collection = self._catalog.collection(self.info.id, "items")
         return ItemsAddress(connection.path or connection.address, connection.db_name or "", collection)

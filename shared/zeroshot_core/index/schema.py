@@ -32,6 +32,7 @@ from zeroshot_core.graph.names import case_key
 from zeroshot_core.images import image_digest, kept_image
 from zeroshot_core.index.collection import ConceptName, Record
 from zeroshot_core.index.filters import LARGEST, SMALLEST, check_key
+from zeroshot_core.index.tenant import TENANT_BYTES
 from zeroshot_core.types import KEY_BYTES, Concept, Item, Relation, Scalar
 
 if TYPE_CHECKING:
@@ -314,12 +315,24 @@ def create_collection(
     dimension: int,
     properties: dict[str, str],
     params: IndexParams,
+    *,
+    of_tenants: bool = False,
 ) -> None:
-    """Make an empty collection without indexes."""
+    """Make an empty collection without indexes.
+
+    Parameters
+    ----------
+    of_tenants
+        Whether the items are those of many tenants (`index/tenant.py`).
+    """
     from pymilvus import DataType, Function, FunctionType, MilvusClient
 
     schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
-    schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=KEY_BYTES)
+    is_shared = of_tenants and kind is ITEMS
+    if is_shared:
+        schema.add_field("key", DataType.VARCHAR, is_primary=True, max_length=TENANT_BYTES + 1 + KEY_BYTES)
+        schema.add_field("tenant", DataType.VARCHAR, max_length=TENANT_BYTES, is_partition_key=True)
+    schema.add_field("id", DataType.VARCHAR, is_primary=not is_shared, max_length=KEY_BYTES)
     schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
     for name in (*kind.fields[1:], "content_hash"):
         _add_field(schema, name)
@@ -344,6 +357,8 @@ def create_indexes(
     dimension: int,
     n_rows: int,
     params: IndexParams,
+    *,
+    of_tenants: bool = False,
 ) -> None:
     """Index the vectors, and the fields that name concepts, unless that is done; then load the collection.
 
@@ -358,7 +373,7 @@ def create_indexes(
     indexes.add_index("vector", **params.build_options(dimension, n_rows, is_lite=connection.is_lite))
     if params.lexical and kind is ITEMS:
         indexes.add_index(LEXICAL, index_type="SPARSE_INVERTED_INDEX", metric_type="BM25")
-    for name in kind.indexed:
+    for name in (*kind.indexed, *(("id",) if of_tenants and kind is ITEMS else ())):
         # A server picks the scalar index that its release has; Milvus Lite wants the name.
         indexes.add_index(name, index_type="INVERTED" if connection.is_lite else "")
     if not connection.call("list_indexes", collection):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,6 +22,7 @@ from zeroshot_core.index.item_stream import StreamedItems, find_files
 from zeroshot_core.index.open_version import OpenVersion
 from zeroshot_core.index.params import IndexParams
 from zeroshot_core.index.ray_items import RayItems, RayOptions, is_ray_dataset, ray_dataset
+from zeroshot_core.index.tenant import Tenant
 from zeroshot_core.index.version_files import VersionFiles, write_version_files
 from zeroshot_core.index.version_update import VersionUpdate
 from zeroshot_core.index.version_writer import VersionWriter
@@ -33,9 +35,11 @@ __all__ = ["VectorIndex"]
 class VectorIndex:
     """Versions of one index in a Milvus, local file or server; made by `connect`, usable in ``with``."""
 
-    def __init__(self, connection: Connection, *, name: str, params: IndexParams) -> None:
+    def __init__(
+        self, connection: Connection, *, name: str, params: IndexParams, tenant: Tenant | None = None
+    ) -> None:
         self._connection = connection
-        self._catalog = VersionCatalog(connection, name)
+        self._catalog = VersionCatalog(connection, name, tenant)
         self.name = name
         self.params = params
 
@@ -48,6 +52,7 @@ class VectorIndex:
         token: str | None = None,
         db_name: str | None = None,
         params: IndexParams | None = None,
+        tenant: str | None = None,
     ) -> VectorIndex:
         """Open the index in a Milvus.
 
@@ -59,6 +64,10 @@ class VectorIndex:
             Prefix of the collections: letters, digits and underscores, not beginning with a digit.
         params
             Index type and metric of the versions built through this connection.
+        tenant
+            Whose items are read and written, of at most 64 letters, digits, hyphens and underscores; None for
+            an index that nobody shares. Tenants with the same encoder and graph share collections, in which
+            each reads and writes its own items alone. Their items are changed in place by `build`.
 
         Raises
         ------
@@ -77,13 +86,15 @@ class VectorIndex:
         checks.path("uri", uri)
         uri, params = os.fspath(uri), IndexParams() if params is None else params
         checks.instance("params", params, IndexParams)
+        owner = None if tenant is None else Tenant(tenant)
         params.check_target(is_lite=not re.match(r"https?://", uri))
-        return cls(Connection.open(uri, token=token, db_name=db_name), name=name, params=params)
+        return cls(Connection.open(uri, token=token, db_name=db_name), name=name, params=params, tenant=owner)
 
     @classmethod
     def of(cls, version: OpenVersion) -> VectorIndex:
         """Give the index that holds an open version, over the connection by which that reads."""
         catalog = version.catalog
+        catalog.refuse_tenant("the index of an open version")
         return cls(catalog.connection, name=catalog.name, params=version.info.params)
 
     def build(
@@ -157,6 +168,7 @@ class VectorIndex:
             If pyarrow or Ray is not installed.
         """
         checks.instance("encoder", encoder, Encoder, remedy="load_encoder opens one")
+        self._catalog.refuse_tenant("build_from")
         columns = ItemColumns() if columns is None else columns
         options = RayOptions() if ray is None and is_ray_dataset(dataset) else ray
         source: ItemSource
@@ -203,6 +215,7 @@ class VectorIndex:
             If an item is wrong, or is to be deleted too; nothing has been written then.
         """
         checks.instance("encoder", encoder, Encoder, remedy="load_encoder opens one")
+        self._catalog.refuse_tenant("update")
         update = VersionUpdate(self._catalog, self._finished(version), items, deleted)
         if encoder.document_fingerprint == update.base.fingerprint:
             return update.write(encoder)
@@ -228,6 +241,7 @@ class VectorIndex:
         MissingExtraError
             If pyarrow is not installed.
         """
+        self._catalog.refuse_tenant("export")
         checks.path("folder", folder)
         info = self._finished(version)
         write_version_files(self._catalog, info, Path(folder), name=self.name)
@@ -253,6 +267,7 @@ class VectorIndex:
         MissingExtraError
             If pyarrow is not installed.
         """
+        self._catalog.refuse_tenant("import_version")
         checks.path("folder", folder)
         files = VersionFiles.open(Path(folder))
         files.info.params.check_target(is_lite=self.is_lite)
@@ -312,6 +327,9 @@ class VectorIndex:
                 f"({info.encoder}): built with another encoder; index again, or load that encoder"
             )
         self._catalog.load(info)
+        if self._catalog.tenant is not None:
+            count = self._catalog.tables(info).items.count()
+            info = replace(info, counts={**info.counts, "items": count})
         return OpenVersion(info, self._catalog)
 
     def _finished(self, version: str | None) -> VersionInfo:
@@ -340,6 +358,11 @@ class VectorIndex:
     def db_name(self) -> str | None:
         """Database on the server; None for the default one."""
         return self._connection.db_name
+
+    @property
+    def tenant(self) -> str | None:
+        """Whose items are read and written; None for an index that nobody shares."""
+        return None if self._catalog.tenant is None else self._catalog.tenant.name
 
     def close(self) -> None:
         """Close the connection; a local file is free for other processes then."""

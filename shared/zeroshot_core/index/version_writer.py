@@ -96,7 +96,8 @@ class VersionWriter:
         info = self._info
         properties = info.to_properties() if kind.name == "items" else {}
         name = self._catalog.collection(info.id, kind.name)
-        create_collection(self._catalog.connection, name, kind, info.dimension, properties, info.params)
+        connection, shared = self._catalog.connection, self._catalog.tenant is not None
+        create_collection(connection, name, kind, info.dimension, properties, info.params, of_tenants=shared)
 
     def _load_or_empty(self, kind: RecordKind[Any]) -> None:
         """Load a collection of a local file; one whose files a kill has left damaged begins anew.
@@ -123,7 +124,8 @@ class VersionWriter:
         def index(kind: RecordKind[Any]) -> None:
             name = self._catalog.collection(info.id, kind.name)
             n_rows = info.counts[kind.name]
-            create_indexes(self._catalog.connection, name, kind, info.dimension, n_rows, info.params)
+            connection, shared = self._catalog.connection, self._catalog.tenant is not None
+            create_indexes(connection, name, kind, info.dimension, n_rows, info.params, of_tenants=shared)
 
         with ThreadPoolExecutor(len(KINDS)) as pool:
             list(pool.map(index, KINDS))

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from zeroshot_core import checks
-from zeroshot_core.errors import VectorIndexError, VersionNotFoundError
+from zeroshot_core.errors import InvalidInputError, VectorIndexError, VersionNotFoundError
 from zeroshot_core.files import digest
 from zeroshot_core.index.collection import CollectionInfo, ConceptName
 from zeroshot_core.index.params import IndexParams
 from zeroshot_core.index.record_table import RecordTable
 from zeroshot_core.index.schema import CONCEPTS, ITEMS, KINDS, NAMES, RELATIONS, SCHEMA_VERSION
+from zeroshot_core.index.tenant import TenantConnection
 from zeroshot_core.types import Concept, Item, Relation
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from zeroshot_core.index.collection import Record
     from zeroshot_core.index.connection import Connection
     from zeroshot_core.index.schema import RecordKind
+    from zeroshot_core.index.tenant import Tenant
 
 __all__ = ["State", "Tables", "VersionCatalog", "VersionInfo", "describe_version", "item_key"]
 
@@ -164,14 +166,31 @@ class Tables(NamedTuple):
 class VersionCatalog:
     """The versions of one index name in a Milvus."""
 
-    def __init__(self, connection: Connection, name: str) -> None:
+    def __init__(self, connection: Connection, name: str, tenant: Tenant | None = None) -> None:
         self.connection = connection
-        self._name = name
+        self.tenant = tenant
+        # Collections of tenants have fields of their own, and so a name of their own.
+        self._name = name if tenant is None else f"{name}_tenants"
+        self._alias = name if tenant is None else f"{name}_{tenant.alias}"
 
     @property
     def name(self) -> str:
         """Name of the index: the prefix of its collections."""
         return self._name
+
+    def refuse_tenant(self, what: str) -> None:
+        """Refuse what is not done for a tenant.
+
+        Raises
+        ------
+        InvalidInputError
+            If the index is a tenant's.
+        """
+        if self.tenant is not None:
+            raise InvalidInputError(
+                f"expected an index that nobody shares for {what}, got that of tenant {self.tenant.name!r}; "
+                "use build, upsert and delete, or a database of the tenant's own (db_name)"
+            )
 
     def collection(self, version: str, kind: str) -> str:
         """Name of one collection of a version."""
@@ -179,7 +198,7 @@ class VersionCatalog:
 
     def live_id(self) -> str | None:
         """Id of the live version."""
-        alias = f"{self._name}_items"
+        alias = f"{self._alias}_items"
         if not self.connection.call("has_collection", alias):
             return None
         # Describing the alias itself fails on servers of 2.3 outside the default database.
@@ -215,7 +234,10 @@ class VersionCatalog:
 
         def table(kind: RecordKind[Record]) -> RecordTable[Record]:
             name = self.collection(info.id, kind.name)
-            return RecordTable(self.connection, name, kind, info.dimension, info.params)
+            connection: Any = self.connection
+            if self.tenant is not None and kind.name == ITEMS.name:
+                connection = TenantConnection(self.connection, self.tenant)
+            return RecordTable(connection, name, kind, info.dimension, info.params)
 
         return Tables(table(ITEMS), table(CONCEPTS), table(RELATIONS), table(NAMES))
 
@@ -233,7 +255,7 @@ class VersionCatalog:
     def point_to(self, version: str) -> None:
         """Make a version live: the alias of the items last, for it is the one that counts."""
         for kind in reversed(KINDS):
-            alias, target = f"{self._name}_{kind.name}", self.collection(version, kind.name)
+            alias, target = f"{self._alias}_{kind.name}", self.collection(version, kind.name)
             exists = self.connection.call("has_collection", alias)
             self.connection.call("alter_alias" if exists else "create_alias", target, alias)
 
@@ -244,9 +266,15 @@ class VersionCatalog:
         it.
         """
         if self.live_id() == version:
-            for alias in (f"{self._name}_{kind.name}" for kind in KINDS):
+            for alias in (f"{self._alias}_{kind.name}" for kind in KINDS):
                 if self.connection.call("has_collection", alias):
                     self.connection.call("drop_alias", alias)
+        if self.tenant is not None:
+            # The graph, and the rows of other tenants, stay.
+            self.load(self.get(version))
+            items = self.tables(self.get(version)).items
+            items.delete(list(items.keys()))
+            return
         self.set_state(version, "building")
         for kind in reversed(KINDS):
             self.connection.call("drop_collection", self.collection(version, kind.name))
@@ -259,7 +287,12 @@ class VersionCatalog:
         VectorIndexError
             If it holds more or fewer.
         """
-        counts = {kind: table.count() for kind, table in self.tables(info)._asdict().items()}
+        tables = self.tables(info)._asdict()
+        if self.tenant is not None:
+            del tables["items"]  # which tenants have at any time is nobody's to say
+        counts = {kind: table.count() for kind, table in tables.items()}
+        if self.tenant is not None:
+            counts["items"] = info.counts["items"]
         if counts != dict(info.counts):
             raise VectorIndexError(
                 f"expected version {info.id} to hold {dict(info.counts)}, got {counts}; "
