@@ -3,9 +3,9 @@
     python benchmarks/scale.py [--rows 10000 40000 160000] [--uri URI] [--encoder hash | NAME] [--ray N]
 
 Texts are product lines of Complete Journey, with a number each so that none is like another. Each size is
-built in a process of its own, in constant memory, from Parquet; the exponent is that of time between the
-smallest and the largest. ``hash`` hashes words and so measures reading and writing; a model's name encodes.
-With ``--ray`` that many actors write to the server at ``--uri``.
+built in a process of its own, from Parquet; a local file is served by that process, so its memory counts too.
+The exponent is that of time between the smallest and the largest. ``hash`` hashes words and so measures
+reading and writing; a model's name encodes. With ``--ray`` that many actors write to the server at ``--uri``.
 """
 
 from __future__ import annotations
