@@ -114,9 +114,9 @@ def test_what_others_wrote_opens_no_file(classifier: ZeroShotClassifier, picture
     block = {"type": "image", "url": pictures["green"]}
     with pytest.raises(InvalidInputError, match="as base64, a data URI or a URL"):
         ZeroShotPredictor(model=classifier).invoke([HumanMessage([block])])
-    assert to_item({"text": "red", "image": pictures["green"]}, "a").image is None
-    with pytest.raises(InvalidInputError, match="no text"):
-        to_item({"image": pictures["green"]}, "a")
+    for given in ({"text": "red", "image": pictures["green"]}, {"image": pictures["green"]}):
+        with pytest.raises(InvalidInputError, match="got an 'image', which is taken of a program alone"):
+            to_item(given, "a")
 
 
 def test_llama_index_asks_by_images_and_gets_image_nodes(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from langchain_classic.indexes import SQLRecordManager
 from langchain_core.documents import Document
 from langchain_core.indexing import InMemoryRecordManager, aindex, index
 from zeroshot_core.encoders import HashEncoder
@@ -18,8 +19,7 @@ def in_memory() -> Any:
 
 
 def in_sql() -> Any:
-    indexes = pytest.importorskip("langchain_classic.indexes")
-    return indexes.SQLRecordManager("shop", db_url="sqlite:///:memory:")
+    return SQLRecordManager("shop", db_url="sqlite:///:memory:")
 
 
 @pytest.fixture

@@ -82,10 +82,10 @@ def test_every_file_that_is_linked_or_run_is_there() -> None:
 
 def test_every_command_that_is_named_is_one(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
-    subject = "demand|table|rare-disease|classification|languages|novelty"
+    subject = "demand|table|rare-disease|classification|images|languages|novelty"
     rows = re.findall(rf"^\| `zeroshot ([a-z]+(?: (?:{subject}))?)", text, flags=re.MULTILINE)
     named = {f"--{option}" for option in re.findall(r"--([a-z]+)", text)}
     told = run_command("--help") + "".join(run_command(*name.split(), "--help") for name in rows)
 
-    assert len(rows) == 12
+    assert len(rows) == 19
     assert named <= set(re.findall(r"--[a-z]+", told))

@@ -59,6 +59,11 @@ def to_item(value: object, default_id: str, model: object = None, *, images: boo
     if schema is not None and image is None and _is_row(value, {*schema.columns}):
         item: Item = asked.to_items([value])[0]
         return item if value.get(schema.id) else replace(item, id=default_id)
+    if not images and value.get("image") is not None:
+        raise InvalidInputError(
+            "expected a text, got an 'image', which is taken of a program alone: its path is opened; "
+            "say in 'text' what it shows, or ask the model in Python"
+        )
     problem = _problem(value if image is None else {"text": "", **value})
     if problem:
         raise InvalidInputError(
