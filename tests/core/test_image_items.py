@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from zeroshot_core import (
@@ -17,6 +18,7 @@ from zeroshot_core import (
 )
 from zeroshot_core.encoders import CentredEncoder, FunctionEncoder
 from zeroshot_core.index import Condition
+from zeroshot_core.serving.inputs import to_item
 from zeroshot_core.training import TrainingPlan, tune_head
 
 COLOURS = {"red": (220, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 220), "white": (240, 240, 240)}
@@ -215,3 +217,27 @@ def test_a_head_is_tuned_on_pictures(encoder: FunctionEncoder, drawn: dict[str, 
     tuned, report = tune_head(encoder, contents, labels, plan=TrainingPlan(epochs=2))
     assert report.n_training + report.n_held_out == len(contents)
     assert tuned.encode(contents[:2]).shape == (2, 8)
+
+
+def test_a_column_of_a_table_holds_pictures(
+    encoder: FunctionEncoder, drawn: dict[str, list[Path]], tmp_path: Path
+) -> None:
+    places = [(name, number) for name in COLOURS for number in range(10)]
+    table = {
+        # Some rows have a picture, some a name, some both.
+        "photo": [str(drawn[name][n]) if n % 3 else None for name, n in places],
+        "name": [f"a {name} thing" if n % 3 != 1 else None for name, n in places],
+        "colour": [name for name, _ in places],
+    }
+    model = ZeroShotClassifier(encoder).fit(pd.DataFrame(table), text="name", image="photo", target="colour")
+    model.save(tmp_path / "model")
+    opened = ZeroShotClassifier.load(tmp_path / "model", encoder=encoder)
+    new = pd.DataFrame({"photo": [drawn["red"][11], drawn["white"][11]], "name": [None, "a white thing"]})
+
+    assert opened.predict(new).tolist() == ["red", "white"]
+    with pytest.raises(
+        InvalidInputError, match="a text or an image in 'name' and 'photo', got an empty one in"
+    ):
+        opened.predict(pd.DataFrame({"photo": [None], "name": [" "]}))
+    with pytest.raises(InvalidInputError, match="got an 'image', which is taken of a program alone"):
+        to_item({"photo": str(drawn["red"][0]), "name": "thing"}, "query-0", opened)

@@ -969,7 +969,7 @@ def _text_digest(X: Any, schema: TableSchema | None) -> str:
     """Eight digits for examples, lest texts get ids of others; to count the index would take seconds."""
     examples: Iterable[Any] = ()
     if schema is not None and is_table(X):
-        examples = zip(*table_columns(X, schema.text).values(), strict=True)
+        examples = zip(*table_columns(X, schema.text or schema.columns).values(), strict=True)
     elif isinstance(X, Iterable):
         # What else there is, is refused when it is read as examples.
         examples = (example for example in X if isinstance(example, str | Item))

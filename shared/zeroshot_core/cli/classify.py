@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zeroshot_core.checks import listed, shown
-from zeroshot_core.cli.columns import names_of, schema_of, to_items
+from zeroshot_core.cli.columns import names_of, schema_of, to_items, with_image_paths
 from zeroshot_core.cli.console import notes_for_warnings, shows_progress
 from zeroshot_core.cli.predict import label_answers, write_answers
 from zeroshot_core.cli.table_options import Delimiter, EncoderName, Encoding, Quiet, table_of
@@ -63,6 +63,7 @@ def classify(
                 items = to_items(table, TableSchema(text=_text_column(table, text)), None)
             else:
                 schema = schema_of(table, classifier, text=names_of(text, table.columns))
+                table = with_image_paths(table, schema, Path(texts[0]).parent)
                 items = to_items(table, schema, classifier.retriever_.graph)
             answers = label_answers(classifier, items)
     write_answers(items, answers, out=None, json=json, quiet=quiet)

@@ -11,8 +11,11 @@ from zeroshot_core.checks import shown, warn
 from zeroshot_core.errors import ArtifactError, InvalidInputError
 from zeroshot_core.frames import TableSchema
 from zeroshot_core.frames.frame_items import concept_words, is_long_concept, items_from_columns
+from zeroshot_core.images import is_uri
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from zeroshot_core.cli.tables import TextTable
     from zeroshot_core.graph import KnowledgeGraph
     from zeroshot_core.serving.loading import Model
@@ -28,6 +31,7 @@ __all__ = [
     "to_items",
     "typed_rows",
     "with_concept_words",
+    "with_image_paths",
 ]
 
 # Columns of a table for a model that was saved from Python, where nothing else is named.
@@ -92,7 +96,9 @@ def typed_rows(table: TextTable, schema: TableSchema) -> list[dict[str, Any]]:
     """
     for name in schema.columns:
         table.column(name)
-    _check_filled(table, schema.text, "a text", "describe them")
+    described = (*schema.text, *filter(None, [schema.image]))
+    what = "a text" if schema.image is None else "a text or an image"
+    _check_filled(table, described, what, "describe them")
     if schema.id is not None:
         _check_filled(table, [schema.id], "an id", "number the rows by leaving the option out")
     typed: dict[str, Sequence[Any]] = {name: table.days(name) for name in schema.dates}
@@ -129,6 +135,23 @@ def to_items(
     if schema.id is not None:
         return items
     return [replace(item, id=f"{prefix}-{number}") for number, item in enumerate(items, start=1)]
+
+
+def with_image_paths(table: TextTable, schema: TableSchema, folder: Path) -> TextTable:
+    """Write the cells of a column of images, if there is one, as paths from the folder of the table.
+
+    Raises
+    ------
+    InvalidInputError
+        If the column is not there.
+    """
+    name = schema.image
+    if name is None:
+        return table
+    cells = [cell if not cell or is_uri(cell) else str(folder / cell) for cell in table.column(name)]
+    return replace(
+        table, rows=tuple({**row, name: cell} for row, cell in zip(table.rows, cells, strict=True))
+    )
 
 
 def linked_columns(table: TextTable, graph: KnowledgeGraph, other: Sequence[str | None]) -> tuple[str, ...]:

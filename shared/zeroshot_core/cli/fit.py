@@ -18,6 +18,7 @@ from zeroshot_core.cli.columns import (
     nested_columns,
     to_items,
     with_concept_words,
+    with_image_paths,
 )
 from zeroshot_core.cli.console import note, notes_for_warnings, shows_progress, write_line
 from zeroshot_core.cli.table_options import (
@@ -27,11 +28,12 @@ from zeroshot_core.cli.table_options import (
     Delimiter,
     EncoderName,
     Encoding,
+    ImageColumn,
     KnownTable,
     Missing,
     Numeric,
+    OptionalTextColumns,
     Quiet,
-    TextColumns,
     known_word,
     named_schema,
     table_of,
@@ -56,7 +58,6 @@ _KINDS = ("regressor", "classifier")
 
 def fit(
     items: KnownTable,
-    text: TextColumns,
     target: Annotated[
         str,
         typer.Option(help="Column to predict: a number, or a label. Several, comma-separated, make a curve."),
@@ -65,6 +66,8 @@ def fit(
     kind: Annotated[
         str, typer.Option(callback=known_word(_KINDS), help="regressor (numbers) or classifier (labels).")
     ] = "regressor",
+    text: OptionalTextColumns = None,
+    image: ImageColumn = None,
     concepts: ConceptColumns = None,
     numeric: Numeric = None,
     dates: Dates = None,
@@ -107,12 +110,15 @@ def fit(
 
     if graph is not None and concepts is not None:
         raise typer.BadParameter("give --graph or --concepts, not both")
+    if text is None and image is None:
+        raise typer.BadParameter("give --text, the column that describes an item, or --image")
     if kind == "classifier" and unseen is not None:
         raise typer.BadParameter("--unseen is for numbers: a classifier takes new labels at any time")
     table = table_of(items, Dialect(delimiter=delimiter, decimal=decimal, encoding=encoding), quiet=quiet)
     schema = named_schema(
-        table, text=text, target=target, concepts=concepts, numeric=numeric, dates=dates, id=id
+        table, text=text, image=image, target=target, concepts=concepts, numeric=numeric, dates=dates, id=id
     )
+    table = with_image_paths(table, schema, items.parent)
     if graph is None and not quiet:
         _note_unused(table, schema, unseen)
     with notes_for_warnings(quiet=quiet):
@@ -177,7 +183,7 @@ def _known(
     graph = None
     if edges is not None:
         graph = KnowledgeGraph.from_csv(edges)
-        taken = (*schema.text, schema.id, *schema.numeric, *schema.dates, *schema.target)
+        taken = (*schema.text, schema.image, schema.id, *schema.numeric, *schema.dates, *schema.target)
         schema = replace(schema, concepts=linked_columns(table, graph, taken))
     elif schema.concepts:
         named = with_concept_words(table, schema.concepts)

@@ -21,7 +21,7 @@ from zeroshot_core.cli.cells import (
     value_in_words,
     values_by_step,
 )
-from zeroshot_core.cli.columns import names_of, schema_of, there, to_items
+from zeroshot_core.cli.columns import names_of, schema_of, there, to_items, with_image_paths
 from zeroshot_core.cli.console import note, notes_for_warnings, shows_progress, write_json, write_table
 from zeroshot_core.cli.data_set_forecast import forecast_data_set
 from zeroshot_core.cli.forecast_file import FORMATS, write_columns
@@ -139,6 +139,7 @@ def predict(
     with closing(load_model(model, uri=uri, token=token, read_only=True)) as opened:
         named = {"text": names_of(text, table.columns), "concepts": names_of(concepts, table.columns)}
         schema = schema_of(table, opened, **named)
+        table = with_image_paths(table, schema, file.parent)
         items = _items(table, schema, opened, quiet=quiet)
         opened.show_progress = len(items) > _MANY and shows_progress(quiet=quiet)
         answers = Answers()

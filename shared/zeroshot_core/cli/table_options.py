@@ -22,9 +22,11 @@ __all__ = [
     "Delimiter",
     "EncoderName",
     "Encoding",
+    "ImageColumn",
     "KnownTable",
     "Missing",
     "Numeric",
+    "OptionalTextColumns",
     "Quiet",
     "TextColumns",
     "known_word",
@@ -63,6 +65,13 @@ KnownTable = Annotated[Path, typer.Option(help="Table of known items: CSV, JSON,
 TextColumns = Annotated[
     str, typer.Option(help="Column that describes the item; several, comma-separated, are joined.")
 ]
+OptionalTextColumns = Annotated[
+    str | None, typer.Option(help="Column that describes the item; several, comma-separated, are joined.")
+]
+ImageColumn = Annotated[
+    str | None,
+    typer.Option("--image", help="Column of paths of pictures, from the folder of the table."),
+]
 ConceptColumns = Annotated[
     str | None, typer.Option(help="Columns, comma-separated, whose values are the concepts of the graph.")
 ]
@@ -90,10 +99,12 @@ EncoderName = Annotated[str, typer.Option("--encoder", help="Model of the hub, o
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but the answer and errors.")]
 
 
-def named_schema(table: TextTable, *, id: str | None = None, **roles: str | None) -> TableSchema:
+def named_schema(
+    table: TextTable, *, id: str | None = None, image: str | None = None, **roles: str | None
+) -> TableSchema:
     """Make the schema of the columns that options name, comma-separated, by their role."""
     named: dict[str, Any] = {role: names_of(option, table.columns) for role, option in roles.items()}
-    return TableSchema(id=id, **named)
+    return TableSchema(id=id, image=image, **named)
 
 
 def table_of(path: Path, dialect: Dialect, *, quiet: bool) -> TextTable:

@@ -70,7 +70,7 @@ def read_schema(
     if schema is None:
         return TableSchema(**columns) if columns else None
     instance("schema", schema, TableSchema, remedy="say TableSchema(text=['name'], ...)")
-    blank: dict[str, Any] = {role: () for role in ROLES if role not in roles}
+    blank: dict[str, Any] = {role: None if role == "image" else () for role in ROLES if role not in roles}
     return replace(schema, **blank, **columns)
 
 

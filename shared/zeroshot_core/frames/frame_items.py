@@ -52,6 +52,7 @@ def items_from_frame(
 
     - ``text`` is what the columns of texts say, blank cells left out, joined as sentences:
       ``"name. description"``.
+    - ``image`` is what the column of images holds; where it is blank the text is all.
     - ``concepts`` are those that the cells name: as ``column:cell``, as an id of the graph, or by the name
       that one concept of the type ``column``, or one concept alone, has. Whole numbers are written without
       a point, blanks around a cell do not count, and line breaks in it are blanks. Missing values, those that
@@ -70,8 +71,8 @@ def items_from_frame(
     Raises
     ------
     InvalidInputError
-        If a column is missing, a row has no text, an id is missing or stands twice, a number is written as
-        text or infinite, a date is none, or a cell holds several values.
+        If a column is missing, a row has neither text nor image, an id is missing or stands twice, a number
+        is written as text or infinite, a date is none, or a cell holds several values.
 
     Warns
     -----
@@ -133,14 +134,15 @@ def items_from_columns(
     is_known
         Whether they will be indexed, so that ids must be distinct.
     """
-    texts = _texts(columns, schema.text)
+    images = _images(columns, schema)
+    texts = _texts(columns, schema, images)
     words = {name: concept_words(name, columns[name]) for name in schema.concepts}
     links = _links(words, columns, graph) if words else [()] * len(texts)
     metadata = _metadata(columns, schema, words)
     ids = row_ids(columns, schema, prefix=prefix, is_known=is_known)
     return [
-        Item(id=id_, text=text, concepts=concepts, metadata=facts)
-        for id_, text, concepts, facts in zip(ids, texts, links, metadata, strict=True)
+        Item(id=id_, text=text or None, image=image, concepts=concepts, metadata=facts)
+        for id_, text, image, concepts, facts in zip(ids, texts, images, links, metadata, strict=True)
     ]
 
 
@@ -198,18 +200,32 @@ def is_long_concept(column: str, word: str) -> bool:
     return len(f"{column}:{word}".encode()) > KEY_BYTES
 
 
-def _texts(columns: Mapping[str, Sequence[Any]], names: Sequence[str]) -> list[str]:
-    """Join the columns of texts, shape (n,)."""
-    words = [cell_words(name, columns[name]) for name in names]
+def _images(columns: Mapping[str, Sequence[Any]], schema: TableSchema) -> list[Any]:
+    """Cells of the column of images, None where there is none, shape (n,)."""
+    if schema.image is None:
+        return [None] * _n_rows(columns, schema)
+    cells = columns[schema.image]
+    return [None if is_missing(cell) or cell == "" else cell for cell in cells]
+
+
+def _texts(columns: Mapping[str, Sequence[Any]], schema: TableSchema, images: Sequence[Any]) -> list[str]:
+    """Join the columns of texts, shape (n,); empty where an image is all there is."""
+    words = [cell_words(name, columns[name]) for name in schema.text]
     texts = words[0] if len(words) == 1 else [_sentences(parts) for parts in zip(*words, strict=True)]
-    empty = [row for row, text in enumerate(texts) if not text]
+    texts = texts or [""] * len(images)
+    empty = [row for row, text in enumerate(texts) if not text and images[row] is None]
     if empty:
-        listed = " and ".join(map(repr, names))
+        what = "a text" if schema.image is None else "a text or an image"
+        listed = " and ".join(map(repr, (*schema.text, *filter(None, [schema.image]))))
         raise InvalidInputError(
-            f"expected a text in {listed}, got an empty one in row {empty[0]} ({len(empty)} such rows); drop "
+            f"expected {what} in {listed}, got an empty one in row {empty[0]} ({len(empty)} such rows); drop "
             "these rows, or describe them"
         )
     return texts
+
+
+def _n_rows(columns: Mapping[str, Sequence[Any]], schema: TableSchema) -> int:
+    return len(columns[schema.columns[0]])
 
 
 def _sentences(parts: Sequence[str]) -> str:
@@ -245,7 +261,7 @@ def row_ids(
     columns: Mapping[str, Sequence[Any]], schema: TableSchema, *, prefix: str, is_known: bool
 ) -> list[str]:
     """Ids of the rows, those of a column or numbered, shape (n,); see `items_from_columns`."""
-    n, column = len(columns[schema.text[0]]), schema.id
+    n, column = _n_rows(columns, schema), schema.id
     if column is None or column not in columns:
         return [f"{prefix}{row}" for row in range(n)]
     ids = cell_words(column, columns[column])
@@ -313,7 +329,7 @@ def _metadata(
         facts |= date_features(name, columns[name])
     for name in schema.numeric:
         facts[name] = column_numbers(name, columns[name])
-    n = len(columns[schema.text[0]])
+    n = _n_rows(columns, schema)
     found: list[dict[str, Scalar]] = [{} for _ in range(n)]
     for name, values in facts.items():
         for row, value in enumerate(values):

@@ -13,7 +13,7 @@ from zeroshot_core.graph.tables import edge_columns
 
 __all__ = ["ROLES", "SchemaColumns", "TableSchema"]
 
-ROLES = ("text", "concepts", "numeric", "dates", "id", "target", "edges")
+ROLES = ("text", "image", "concepts", "numeric", "dates", "id", "target", "edges")
 """What a column can say: the parts of a `TableSchema`."""
 _LISTS = ("text", "concepts", "numeric", "dates", "target")
 
@@ -22,6 +22,7 @@ class SchemaColumns(TypedDict, total=False):
     """Columns by their roles, as keywords of `fit`: those of a `TableSchema`."""
 
     text: str | Sequence[str]
+    image: str | None
     concepts: str | Sequence[str]
     numeric: str | Sequence[str]
     dates: str | Sequence[str]
@@ -41,7 +42,10 @@ class TableSchema:
     Parameters
     ----------
     text
-        Columns that describe an item, at least one; see `items_from_frame` for how several are joined.
+        Columns that describe an item; see `items_from_frame` for how several are joined.
+    image
+        Column of pictures: paths, bytes, data URIs or PIL images, for encoders of images. There is a text, an
+        image, or both.
     concepts
         Columns whose values are concepts of the graph, such as kind and maker.
     numeric
@@ -60,11 +64,12 @@ class TableSchema:
     Raises
     ------
     InvalidInputError
-        If there is no column of texts, a name is no text or stands twice in a role, the target has another
-        role, or an edge names a column that is none of the concepts.
+        If there is no column of texts or images, a name is no text or stands twice in a role, the target has
+        another role, or an edge names a column that is none of the concepts.
     """
 
     text: Sequence[str] = ()
+    image: str | None = None
     concepts: Sequence[str] = ()
     numeric: Sequence[str] = ()
     dates: Sequence[str] = ()
@@ -75,7 +80,9 @@ class TableSchema:
     def __post_init__(self) -> None:
         for role in _LISTS:
             object.__setattr__(self, role, _names(role, getattr(self, role)))
-        if not self.text:
+        if self.image is not None:
+            checks.text("image", self.image, remedy="name the column of pictures")
+        if not self.text and self.image is None:
             raise InvalidInputError(
                 "expected at least one column that describes an item, got none; name it, as in text=['name']"
             )
@@ -93,7 +100,8 @@ class TableSchema:
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns that a table of new items must have, each once; the id may be missing there."""
-        return tuple(dict.fromkeys((*self.text, *self.concepts, *self.numeric, *self.dates)))
+        images = () if self.image is None else (self.image,)
+        return tuple(dict.fromkeys((*self.text, *images, *self.concepts, *self.numeric, *self.dates)))
 
     @property
     def is_curve(self) -> bool:
@@ -103,6 +111,8 @@ class TableSchema:
     def to_config(self) -> dict[str, Any]:
         """Give plain JSON types."""
         config = {name: list(value) if name in _LISTS else value for name, value in asdict(self).items()}
+        if self.image is None:
+            del config["image"]  # as it was before there were images
         return config | {"edges": [list(edge) for edge in self.edges]}
 
     @classmethod

@@ -26,7 +26,7 @@ from zeroshot_core.errors import (
     VectorIndexError,
 )
 from zeroshot_core.files import cause_of
-from zeroshot_core.index.uri import uri_and_token
+from zeroshot_core.index.uri import HiddenText, uri_and_token
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
@@ -169,7 +169,7 @@ class Connection:
         self.altering = Lock() if file is None else file.altering
         self.address = address
         self.db_name = db_name
-        self._target: dict[str, str | None] = {}
+        self._uri, self._token = "", HiddenText(None)
 
     @classmethod
     def open(cls, uri: str, *, token: str | None = None, db_name: str | None = None) -> Connection:
@@ -200,7 +200,7 @@ class Connection:
             raise InvalidInputError(
                 f"expected a uri that ends in .db or begins with http:// or https://, got {shown(uri)}"
             )
-        connection._target = {"uri": uri, "token": token, "db_name": db_name}
+        connection._uri, connection._token = uri, HiddenText(token)
         try:
             connection._check()
         except BaseException:
@@ -211,7 +211,7 @@ class Connection:
     @property
     def target(self) -> dict[str, str | None]:
         """Arguments by which another process opens the same server; credentials included."""
-        return self._target
+        return {"uri": self._uri, "token": self._token.get_secret_value(), "db_name": self.db_name}
 
     @property
     def path(self) -> str | None:

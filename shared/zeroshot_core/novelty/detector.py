@@ -41,7 +41,7 @@ __all__ = ["NoveltyDetector"]
 
 _KNOWN, _NEW = 1, -1
 _KNOWN_PREFIX = "known-"
-_ROLES = ("text", "id")
+_ROLES = ("text", "image", "id")
 
 
 class NoveltyDetector(SavedModel, OutlierMixin, BaseEstimator):  # type: ignore[misc]

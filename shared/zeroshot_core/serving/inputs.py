@@ -55,15 +55,16 @@ def to_item(value: object, default_id: str, model: object = None, *, images: boo
         )
     asked: Any = getattr(model, "classifier", model)
     schema = getattr(asked, "schema_", None)
-    image = value.get("image") if images else None
-    if schema is not None and image is None and _is_row(value, {*schema.columns}):
-        item: Item = asked.to_items([value])[0]
-        return item if value.get(schema.id) else replace(item, id=default_id)
-    if not images and value.get("image") is not None:
+    column = getattr(schema, "image", None)
+    if not images and any(value.get(name) is not None for name in ("image", *filter(None, [column]))):
         raise InvalidInputError(
             "expected a text, got an 'image', which is taken of a program alone: its path is opened; "
             "say in 'text' what it shows, or ask the model in Python"
         )
+    image = value.get("image") if column != "image" else None
+    if schema is not None and image is None and _is_row(value, {*schema.columns}):
+        item: Item = asked.to_items([value])[0]
+        return item if value.get(schema.id) else replace(item, id=default_id)
     problem = _problem(value if image is None else {"text": "", **value})
     if problem:
         raise InvalidInputError(

@@ -137,8 +137,9 @@ def server() -> Iterator[HTTPServer]:
 def test_a_text_is_always_a_text(
     clip: MultimodalEncoder, picture: Path, server: HTTPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(picture.parent)
     url = f"http://127.0.0.1:{server.server_port}/dog.png"
-    texts = [url, str(picture), "data:image/png;base64,aGk=", "/no/such/dog.png"]
+    texts = [url, picture.name, "data:image/png;base64,aGk=", "/no/such/dog.png"]
     opened = []
     monkeypatch.setattr(Image, "open", lambda *args, **kwargs: opened.append(args))
     rows = clip.encode([*texts, Item(id="a", text=url)])

@@ -88,7 +88,9 @@ def test_wrong_ways_of_tuning_are_refused(minilm):
         InvalidInputError, match=r"expected tune to be one of 'none', .*, got 'fully'; did you mean 'full'"
     ):
         ZeroShotClassifier(minilm, tune="fully").fit(TEXTS, LABELS)
-    with pytest.raises(InvalidInputError, match=r"TransformerEncoder for tune='full'.*use tune=.head."):
+    with pytest.raises(
+        InvalidInputError, match=r"TransformerEncoder of texts for tune='full'.*use tune=.head."
+    ):
         ZeroShotClassifier(HashEncoder(), tune="full").fit(TEXTS, LABELS)
     with pytest.raises(InvalidInputError, match="expected examples for tune='head', got none"):
         ZeroShotClassifier(HashEncoder(), tune="head").fit(labels=["sport", "business"])

@@ -285,7 +285,7 @@ def test_texts_are_encoded_once_and_keep_vectors_and_fingerprint(encoder):
 def test_a_regressor_or_an_encoder_that_cannot_be_tuned_is_refused_before_anything_is_read(encoder):
     with pytest.raises(InvalidInputError, match="no regressor beside tune='head'"):
         evaluate_demand(encoder=encoder, regressor=lambda _, graph: CategoryRegressor(graph), tune="head")
-    with pytest.raises(InvalidInputError, match="TransformerEncoder for tune='full'"):
+    with pytest.raises(InvalidInputError, match="TransformerEncoder of texts for tune='full'"):
         evaluate_demand(encoder=encoder, tune="full")
 
 
