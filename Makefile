@@ -8,7 +8,7 @@ CAMPAIGN := --kills 200 --fuzz 10000 --injection 1000 --threads 2000 --leaks 500
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help browser data demo test coverage check bench docs milvus test-server test-matrix stability
+.PHONY: help browser data demo test coverage check bench docs milvus test-server test-ray test-matrix stability
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,7 +50,10 @@ bench: $(INSTALLED)  ## speed beside what one would use instead: encoding, writi
 milvus: $(SERVER)  ## install a real Milvus server in .milvus, no Docker needed
 
 test-server: $(INSTALLED) $(SERVER)  ## run the integration cases against a real Milvus server
-	OMP_NUM_THREADS=1 $(BIN)/python scripts/milvus_server.py run -- $(BIN)/pytest -n 3 --dist worksteal -m server
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/milvus_server.py run -- $(BIN)/pytest -n 3 --dist worksteal -m "server and not slow"
+
+test-ray: $(INSTALLED) $(SERVER)  ## build indexes of a real Milvus server by actors of Ray, killed midway
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/milvus_server.py run -- $(BIN)/pytest tests/integration/test_ray_build.py
 
 stability: $(INSTALLED) $(SERVER)  ## kills, fuzz, injection, threads, leaks and an hour's soak, on Lite and a server
 	OMP_NUM_THREADS=1 $(BIN)/python -m scripts.stability $(CAMPAIGN)

@@ -21,6 +21,7 @@ ray = pytest.importorskip("ray")
 pyarrow = pytest.importorskip("pyarrow")
 pytestmark = [
     pytest.mark.server,
+    pytest.mark.slow,
     pytest.mark.skipif(not SERVER, reason="ZEROSHOT_TEST_URI is not set"),
     # Ray's own.
     pytest.mark.filterwarnings("ignore"),
@@ -121,7 +122,7 @@ def build(name, files, address):
 def test_killed_actors_and_drivers_leave_every_row_once(cluster, files):
     context = multiprocessing.get_context("spawn")
     with fresh_index(SERVER) as index:
-        driver = context.Process(target=build, args=(index.name, files, cluster))
+        driver = context.Process(target=build, args=(index.name, files, cluster), daemon=True)
         driver.start()
         wait_until(actors)
         time.sleep(1.5)

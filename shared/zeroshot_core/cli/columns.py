@@ -79,7 +79,7 @@ def there(schema: TableSchema, table: TextTable) -> tuple[TableSchema, tuple[str
             name for name in (*schema.concepts, *schema.numeric, *schema.dates) if name not in known
         )
     )
-    kept = {
+    kept: dict[str, Any] = {
         role: tuple(name for name in getattr(schema, role) if name in known)
         for role in ("concepts", "numeric", "dates")
     }
