@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from langchain_core.messages import HumanMessage
+from llama_index.core import StorageContext, load_index_from_storage
 from llama_index.core.embeddings.multi_modal_base import MultiModalEmbedding
+from llama_index.core.indices import MultiModalVectorStoreIndex
 from llama_index.core.schema import ImageNode, MediaResource, Node, QueryBundle, TextNode
 from PIL import Image
 from zeroshot_core import InvalidInputError, Item, VectorIndex, ZeroShotClassifier
@@ -142,3 +144,25 @@ def test_nodes_with_images_are_items(pictures: dict[str, str], encoder: Function
     items = from_nodes(nodes)
     assert [item.modality for item in items] == ["image", "text+image", "image", "text"]
     assert (encoder.encode(items) @ encoder.encode([Path(pictures["red"])]).T).min() > 0.99
+
+
+def test_llama_index_s_own_index_of_images_and_texts_is_built_and_reopened(
+    encoder: FunctionEncoder, pictures: dict[str, str], tmp_path: Path
+) -> None:
+    embedding = ZeroShotEmbedding(model=encoder)
+    # Nodes without text or metadata are skipped there.
+    nodes = [
+        ImageNode(id_=name, image_path=path, metadata={"shop": "north"}) for name, path in pictures.items()
+    ]
+    models = {"embed_model": embedding, "image_embed_model": embedding}
+    made = MultiModalVectorStoreIndex([*nodes, TextNode(id_="words", text="red words")], **models)
+    made.storage_context.persist(str(tmp_path))
+    stored = StorageContext.from_defaults(persist_dir=str(tmp_path))
+    for index in (made, load_index_from_storage(stored, **models)):
+        retriever = index.as_retriever(similarity_top_k=1, image_similarity_top_k=1)
+        found = [
+            retriever.text_to_image_retrieve("green"),
+            retriever.image_to_image_retrieve(pictures["blue"]),
+        ]
+        assert [nodes[0].node.node_id for nodes in found] == ["green", "blue"]
+        assert [hit.node.node_id for hit in retriever.retrieve("red")] == ["words", "red"]

@@ -49,7 +49,10 @@ class Files(NamedTuple):
 
 
 class StreamedItems:
-    """Files of items, read, encoded and written by this process in constant memory."""
+    """Files of items, read, encoded and written by this process a block at a time.
+
+    Milvus Lite keeps what it writes in memory; a server does not.
+    """
 
     def __init__(self, files: Files, columns: ItemColumns) -> None:
         self._files = files
