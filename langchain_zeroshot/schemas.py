@@ -1,7 +1,8 @@
 """What a predictor and the tools are given and answer, as schemas of pydantic.
 
-LangGraph's checkpoints hold what `ZeroShotPredictor.as_node` gives as it is, and these classes where its
-serialiser is told so: ``JsonPlusSerializer(allowed_msgpack_modules=[PredictionInput, PredictionOutput])``.
+LangGraph's checkpoints hold what `ZeroShotPredictor.as_node` gives as it is. They hold these classes without
+a warning where the state's schema names them and ``LANGGRAPH_STRICT_MSGPACK=true`` is set, as LangGraph asks,
+or by ``JsonPlusSerializer(allowed_msgpack_modules=[PredictionInput, PredictionOutput])``.
 """
 
 from __future__ import annotations

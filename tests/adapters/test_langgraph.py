@@ -9,11 +9,12 @@ from typing import Any, TypedDict
 
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.graph import START, StateGraph
 from langgraph.store.memory import InMemoryStore
 from zeroshot_core import InvalidInputError
 
-from langchain_zeroshot import ZeroShotEmbeddings, ZeroShotPredictor
+from langchain_zeroshot import PredictionInput, PredictionOutput, ZeroShotEmbeddings, ZeroShotPredictor
 
 WINE = "dry red wine from Calabria, small bottle"
 
@@ -47,6 +48,31 @@ def test_a_predictor_is_a_node_whose_answer_a_checkpoint_keeps(
     assert kept == found == json.loads(json.dumps(found))
     assert found == ZeroShotPredictor(saved_model).invoke(WINE).model_dump()
     assert node.batch([{"question": WINE}])[0]["forecast"] == found
+
+
+class Exchange(TypedDict):
+    asked: PredictionInput
+    told: PredictionOutput
+
+
+def test_a_strict_checkpoint_keeps_what_the_state_says_it_holds(
+    saved_model: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What LANGGRAPH_STRICT_MSGPACK=true sets when LangGraph is imported.
+    for module in ("langgraph._internal._serde", "langgraph.checkpoint.serde._msgpack"):
+        monkeypatch.setattr(f"{module}.STRICT_MSGPACK_ENABLED", True)
+    predictor = ZeroShotPredictor(saved_model)
+    graph = StateGraph(Exchange)
+    graph.add_node("predict", lambda state: {"told": predictor.invoke(state["asked"].model_dump())})
+    graph.add_edge(START, "predict")
+    compiled = graph.compile(InMemorySaver(serde=JsonPlusSerializer()))
+    config: Any = {"configurable": {"thread_id": "1"}}
+    with caplog.at_level(logging.WARNING):
+        told = compiled.invoke({"asked": PredictionInput(text=WINE)}, config)["told"]
+        kept = compiled.get_state(config).values
+    assert not caplog.records
+    assert isinstance(kept["told"], PredictionOutput)
+    assert kept == {"asked": PredictionInput(text=WINE), "told": told}
 
 
 async def test_a_node_is_awaited_too(saved_model: Path) -> None:
