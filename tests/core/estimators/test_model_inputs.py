@@ -222,7 +222,10 @@ def test_a_ranker_reads_cases_of_tables() -> None:
             lambda model: ZeroShotRegressor(ENCODER).fit(SHOP, None, "knd", schema=SCHEMA),
             "did you mean 'kind'",
         ),
-        (lambda model: NoveltyDetector(ENCODER).fit(SHOP, text="name", concepts="kind"), "it takes id, image, text"),
+        (
+            lambda model: NoveltyDetector(ENCODER).fit(SHOP, text="name", concepts="kind"),
+            "it takes id, image, text",
+        ),
         (
             lambda model: model.predict(NEW.drop(columns="size")),
             "expected a column 'size' in the table, got none",
