@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from zeroshot_core import checks
+from zeroshot_core.encoders.contents import unique_texts
 from zeroshot_core.errors import InvalidInputError, require
 from zeroshot_core.index.builder import encode_checked
 from zeroshot_core.index.item_source import KeySum
@@ -93,12 +94,8 @@ def write_block(
     stored = table.hashes([row["id"] for row in rows]) if is_resumed else {}
     places = unfinished(rows, stored)
     if places:
-        known = {items[place].text: None for place in places}
-        contents = [text or "" for text in known]
-        vectors = encode_checked(encoder, contents)
-        at = {text: row for row, text in enumerate(contents)}
-        chosen = vectors[[at[items[place].text or ""] for place in places]]
-        table.write([rows[place] for place in places], chosen, replace=True)
+        texts, where = unique_texts([items[place].content for place in places], encoder.name)
+        table.write([rows[place] for place in places], encode_checked(encoder, texts)[where], replace=True)
     return len(places)
 
 

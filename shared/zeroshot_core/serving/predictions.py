@@ -206,7 +206,9 @@ def predictions(model: ServedModel, items: Sequence[Item], settings: PredictionS
 
 def _check_options(model: Explainer, settings: PredictionSettings) -> None:
     """Refuse what a model of this kind can't do."""
-    known = signature(model.explain).parameters
-    for name in settings.options:
+    options = settings.options
+    # Most requests have none, and a signature takes longer than a small head.
+    known = signature(model.explain).parameters if options else ()
+    for name in options:
         if name not in known:
             raise InvalidInputError(f"expected {_ONLY[name]}, got {type(model).__name__}; leave {name} out")
