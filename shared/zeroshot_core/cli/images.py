@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from zeroshot_core.cli.columns import names_of
 from zeroshot_core.cli.console import note, write_json, write_line, write_table
 from zeroshot_core.cli.languages import opened_encoder
 
@@ -46,7 +47,7 @@ def images(
 
     data = load_emoji_pictures(
         folder,
-        [code.strip() for code in languages.split(",") if code.strip()],
+        names_of(languages),
         style=style,  # type: ignore[arg-type]  # checked there
     )
     note(f"reading {len(data.pictures):,} pictures, and their names in {len(data.names)} languages")

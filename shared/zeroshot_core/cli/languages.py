@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from zeroshot_core.cli.columns import names_of
 from zeroshot_core.cli.console import note, write_json, write_line, write_table
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def languages(
     from zeroshot_core.encoders import load_encoder
     from zeroshot_core.evaluation.cross_lingual import evaluate_languages
 
-    data = load_emoji_names([code.strip() for code in languages.split(",") if code.strip()], folder=folder)
+    data = load_emoji_names(names_of(languages), folder=folder)
     note(f"reading {len(data.names['en']):,} names in {len(data.names)} languages")
     report = evaluate_languages(
         opened_encoder(encoder or ["use-multilingual"], weight),

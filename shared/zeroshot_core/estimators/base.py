@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from zeroshot_core.index import OpenVersion
     from zeroshot_core.types import Item
 
-__all__ = ["FittedState", "SavedModel", "snapshot", "told_as_damage"]
+__all__ = ["FittedState", "SavedModel", "opened_parts", "snapshot", "told_as_damage"]
 
 Model = TypeVar("Model", bound="SavedModel")
 # Methods that are traced.
@@ -249,20 +249,13 @@ class SavedModel:
             state = load_state(path)
         if state.kind != cls._kind:
             raise ArtifactError(f"expected a saved {cls._kind}, got a {state.kind}; open it with load_model")
-        with told_as_damage(path):
-            parts = open_parts(
-                path, encoder=encoder, uri=uri, token=token, trust_uri=trust_uri, read_only=read_only
-            )
-            try:
-                model = cls._restored(state, parts)
-                if "schema" in state.config:
-                    schema = TableSchema.from_config(state.mapping("schema"))
-                    model._fitted = replace(model._fitted, schema=schema)
-            except BaseException as error:
-                parts.model_index.close()
-                if isinstance(error, InvalidInputError):
-                    raise ArtifactError(f"{folder} is damaged: {error}; save the model again") from error
-                raise
+        with opened_parts(
+            path, encoder=encoder, uri=uri, token=token, trust_uri=trust_uri, read_only=read_only
+        ) as parts:
+            model = cls._restored(state, parts)
+            if "schema" in state.config:
+                schema = TableSchema.from_config(state.mapping("schema"))
+                model._fitted = replace(model._fitted, schema=schema)
         model.saved_extra_ = dict(parts.extra)
         return model
 
@@ -320,6 +313,30 @@ def snapshot(model: Model) -> Model:
     twin: Model = type(model).__new__(type(model))
     vars(twin).update({name: value for name, value in vars(model).items() if name != "_turns"})
     return twin
+
+
+@contextmanager
+def opened_parts(
+    folder: Path,
+    *,
+    encoder: Encoder | None,
+    uri: str | None,
+    token: str | None,
+    trust_uri: bool,
+    read_only: bool,
+) -> Iterator[ModelParts]:
+    """Open what a saved model is made of; if it can't be put together again, close it and say why."""
+    with told_as_damage(folder):
+        parts = open_parts(
+            folder, encoder=encoder, uri=uri, token=token, trust_uri=trust_uri, read_only=read_only
+        )
+        try:
+            yield parts
+        except BaseException as error:
+            parts.model_index.close()
+            if isinstance(error, InvalidInputError):
+                raise ArtifactError(f"{folder} is damaged: {error}; save the model again") from error
+            raise
 
 
 @contextmanager

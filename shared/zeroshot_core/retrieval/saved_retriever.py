@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from zeroshot_core import checks
-from zeroshot_core.errors import ArtifactError, InvalidInputError
+from zeroshot_core.errors import ArtifactError
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
@@ -87,8 +87,8 @@ def read_retriever(
     """
     import numpy as np
 
-    from zeroshot_core.estimators.base import told_as_damage
-    from zeroshot_core.estimators.saving import load_state, open_parts
+    from zeroshot_core.estimators.base import opened_parts, told_as_damage
+    from zeroshot_core.estimators.saving import load_state
 
     path, trust_uri = checks.path("folder", folder), checks.flag("trust_uri", trust_uri)
     read_only = checks.flag("read_only", read_only)
@@ -96,21 +96,15 @@ def read_retriever(
         state = load_state(path)
         if state.kind != KIND:
             raise ArtifactError(f"expected a saved {KIND}, got a {state.kind}; open it with load_model")
-        parts = open_parts(
-            path, encoder=encoder, uri=uri, token=token, trust_uri=trust_uri, read_only=read_only
-        )
-        try:
-            version, added = parts.version, state.entries("added", of=dict)
-            if added:
-                shape = len(added), parts.encoder.dimension
-                version = version.with_rows(added, state.array("added_vectors", np.float32, shape))
-            settings = {"graph": parts.graph, **state.mapping("settings")}
-            return make(version, parts.encoder, **settings), parts.model_index
-        except BaseException as error:
-            parts.model_index.close()
-            if isinstance(error, InvalidInputError):
-                raise ArtifactError(f"{folder} is damaged: {error}; save the model again") from error
-            raise
+    with opened_parts(
+        path, encoder=encoder, uri=uri, token=token, trust_uri=trust_uri, read_only=read_only
+    ) as parts:
+        version, added = parts.version, state.entries("added", of=dict)
+        if added:
+            shape = len(added), parts.encoder.dimension
+            version = version.with_rows(added, state.array("added_vectors", np.float32, shape))
+        settings = {"graph": parts.graph, **state.mapping("settings")}
+        return make(version, parts.encoder, **settings), parts.model_index
 
 
 def _is_held(encoder: Encoder) -> bool:
