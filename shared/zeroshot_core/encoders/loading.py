@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -42,6 +42,8 @@ from zeroshot_core.errors import ArtifactError, FingerprintMismatchError, Invali
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+    from zeroshot_core.types import Content
+
 __all__ = ["encoder_from_config", "load_encoder"]
 
 _IMAGES = "efficientnet-lite0"
@@ -54,7 +56,26 @@ _MODEL_PACKAGES = {
 @overload
 def load_encoder(  # type: ignore[overload-overlap]
     name_or_path: Literal["use-multilingual", "multilingual-e5-small"],
+    *,
+    centre: None = ...,
 ) -> PackagedEncoder: ...
+
+
+@overload
+def load_encoder(
+    name_or_path: str | os.PathLike[str] = ...,
+    *,
+    pooling: str | None = ...,
+    max_length: int | None = ...,
+    prompts: Mapping[str, str] | None = ...,
+    device: str | None = ...,
+    batch_tokens: int | None = ...,
+    image_batch: int = ...,
+    allow_urls: bool = ...,
+    runtime: Runtime = ...,
+    trust: bool = ...,
+    centre: Mapping[str, Sequence[Content]] | Sequence[Content],
+) -> CentredEncoder: ...
 
 
 @overload
@@ -63,6 +84,7 @@ def load_encoder(  # type: ignore[overload-overlap]
     *,
     image_batch: int = ...,
     allow_urls: bool = ...,
+    centre: None = ...,
 ) -> EfficientNetEncoder: ...
 
 
@@ -79,6 +101,7 @@ def load_encoder(
     allow_urls: bool = ...,
     runtime: Runtime = ...,
     trust: bool = ...,
+    centre: None = ...,
 ) -> TransformerEncoder: ...
 
 
@@ -94,7 +117,8 @@ def load_encoder(
     allow_urls: bool = False,
     runtime: Runtime = "torch",
     trust: bool = False,
-) -> TransformerEncoder | PackagedEncoder | EfficientNetEncoder:
+    centre: Mapping[str, Sequence[Content]] | Sequence[Content] | None = None,
+) -> Encoder:
     """Open an encoder: a folder, an installed model package, or a model of the Hugging Face hub.
 
     ``"use-multilingual"`` and ``"multilingual-e5-small"`` come with the extra ``multilingual``; they are as
@@ -131,6 +155,9 @@ def load_encoder(
         Whether to run what the model brings along: weights that are pickles, modules and code of its own,
         adapters. By default such a model is refused before anything of it is loaded. Only for a model whose
         maker you trust as you trust the program that you run.
+    centre
+        Texts without labels by language, such as ``{"en": [...], "de": [...]}``, at least 10 of each: what
+        tells languages apart is then taken out of the vectors (see `CentredEncoder.fit`).
 
     Raises
     ------
@@ -143,25 +170,34 @@ def load_encoder(
     """
     check_settings(pooling, max_length, prompts)
     check_runtime(runtime)
+    _check_centre(centre)
+    settings: dict[str, Any] = {
+        "pooling": pooling,
+        "max_length": max_length,
+        "prompts": prompts,
+        "device": device,
+        "batch_tokens": batch_tokens,
+    }
+    images: dict[str, Any] = {"image_batch": image_batch, "allow_urls": allow_urls}
     if isinstance(name_or_path, str) and name_or_path in (*PACKAGED_LANGUAGES, _IMAGES):
-        given = {"pooling": pooling, "max_length": max_length, "prompts": prompts, "device": device}
-        _refuse_settings(name_or_path, given | {"batch_tokens": batch_tokens, "runtime": runtime})
-        if name_or_path == _IMAGES:
-            return EfficientNetEncoder(batch_size=image_batch, allow_urls=allow_urls)
-        return PackagedEncoder(name_or_path)
-    folder, name = _locate(name_or_path, trust=checks.flag("trust", trust))
-    encoder = _open_folder(
-        folder,
-        name,
-        pooling=pooling,
-        max_length=max_length,
-        prompts=prompts,
-        device=device,
-        batch_tokens=batch_tokens,
-        images={"image_batch": image_batch, "allow_urls": allow_urls},
-        trust=trust,
-    )
-    return in_runtime(encoder, runtime)
+        _refuse_settings(name_or_path, settings | {"runtime": runtime})
+        opened: Encoder = (
+            EfficientNetEncoder(batch_size=image_batch, allow_urls=allow_urls)
+            if name_or_path == _IMAGES
+            else PackagedEncoder(name_or_path)
+        )
+    else:
+        folder, name = _locate(name_or_path, trust=checks.flag("trust", trust))
+        opened = in_runtime(_open_folder(folder, name, **settings, images=images, trust=trust), runtime)
+    return opened if centre is None else CentredEncoder.fit(opened, centre)
+
+
+def _check_centre(centre: object) -> None:
+    if isinstance(centre, str | bool):
+        raise InvalidInputError(
+            "expected centre as texts by language, from which their means are learned, got "
+            f"{checks.shown(centre)}; give it such as {{'en': [...], 'de': [...]}}"
+        )
 
 
 def _refuse_settings(name: str, settings: Mapping[str, object]) -> None:

@@ -10,6 +10,7 @@ from zeroshot_core.encoders import (
     HashEncoder,
     SideBySideEncoder,
     encoder_from_config,
+    load_encoder,
 )
 from zeroshot_core.errors import ArtifactError, FingerprintMismatchError, InvalidInputError
 
@@ -137,3 +138,13 @@ def test_arrays_that_do_not_suit_the_encoders_are_refused():
         BridgeEncoder(left, right, "linear", identity(32, 32))
     with pytest.raises(InvalidInputError, match="fit one with fit_bridge"):
         BridgeEncoder(left, right, "linear", identity(64, 32) | {"left.bias": np.full(32, np.nan)})
+
+
+def test_the_opening_of_an_encoder_centres_it_by_texts_of_each_language():
+    german, english = [f"die {word}" for word in WORDS], [f"the {word}" for word in WORDS]
+    encoder = load_encoder("use-multilingual", centre={"en": english, "de": german})
+    fitted = CentredEncoder.fit(load_encoder("use-multilingual"), {"en": english, "de": german})
+    assert encoder.fingerprint == fitted.fingerprint != encoder.base.fingerprint
+    for guess in ("language", True):
+        with pytest.raises(InvalidInputError, match=r"expected centre as texts by language, .* \{'en': \["):
+            load_encoder("use-multilingual", centre=guess)
