@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from zeroshot_core.encoders import HashEncoder
+from zeroshot_core.encoders import HashEncoder, load_encoder
 from zeroshot_core.errors import FingerprintMismatchError, InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import VectorIndex
@@ -193,3 +193,58 @@ def test_choice_is_fitted_to_how_often_candidates_are_meant():
     choice = fit_choice(features, truths, np.ones(4000), prior=0.5)
     told = np.array([choice.probabilities(rows)[0] for rows in features])
     assert np.abs(told - chances).max() < 0.05
+
+
+@pytest.fixture(scope="module")
+def reader_of_many(tmp_path_factory):
+    encoder = load_encoder("use-multilingual")
+    with VectorIndex.connect(str(tmp_path_factory.mktemp("languages") / "signs.db")) as index:
+        yield Linker(index.open(index.build([], encoder, GRAPH), fingerprint=encoder.fingerprint), encoder)
+
+
+def test_names_in_other_languages_are_linked_to_english_concepts(reader_of_many):
+    names = ["Fieber", "咳嗽", "صداع", "dolor de cabeza", "発疹", "ожирение", "short stature", "Kleinwuchs"]
+    found = concepts_of(reader_of_many.link(names))
+    codes = ("1945", "12735", "2315", "2315", "988", "1513", "4322", "4322")
+    assert found == [[f"HP:{int(code):07}"] for code in codes]
+    assert reader_of_many.link(["Börsenkrach", "股市崩盘", "велосипед"]) == [[], [], []]
+
+
+def test_english_names_are_linked_to_concepts_named_in_another_language(tmp_path):
+    names = {
+        "a": ("Fieber", "erhöhte Temperatur"),
+        "b": ("Husten", "Hustenanfälle"),
+        "c": ("Hautausschlag", "Ausschlag"),
+        "d": ("Kopfschmerzen", "Kopfweh"),
+    }
+    german = KnowledgeGraph(
+        Concept(id=id_, name=name, synonyms=tuple(more)) for id_, (name, *more) in names.items()
+    )
+    encoder = load_encoder("use-multilingual")
+    with VectorIndex.connect(str(tmp_path / "german.db")) as index:
+        linker = Linker(
+            index.open(index.build([], encoder, german), fingerprint=encoder.fingerprint), encoder
+        )
+        found = concepts_of(linker.link(["fever", "cough", "咳嗽", "skin rash"]))
+    assert found == [["a"], ["b"], ["b"], ["c"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "present", "absent"),
+    [
+        ("Kein Fieber, aber Husten und Hautausschlag.", {"Cough", "Skin rash"}, {"Fever"}),
+        ("Pas de fièvre ni de toux, mais des maux de tête.", {"Headache"}, {"Fever", "Cough"}),
+        ("No tiene fiebre ni tos, pero tiene dolor de cabeza", {"Headache"}, {"Fever", "Cough"}),
+        ("Нет температуры, есть кашель и головная боль.", {"Cough", "Headache"}, {"Fever"}),
+        ("لا يوجد سعال، لكن لديه صداع", {"Headache"}, {"Cough"}),
+        ("否认发烧、咳嗽，有皮疹", {"Skin rash"}, {"Fever", "Cough"}),
+        ("咳はないが、発疹と頭痛がある", {"Skin rash", "Headache"}, {"Cough"}),
+        ("두통은 없지만 기침이 있다", {"Cough"}, {"Headache"}),
+        ("A boy with a non-productive cough and no rash", {"Cough"}, {"Skin rash"}),
+    ],
+)
+def test_mentions_and_what_is_denied_are_found_in_other_languages(reader_of_many, text, present, absent):
+    (mentions,) = reader_of_many.link_mentions([text])
+    found = {(GRAPH.concepts[each.link.concept].name, each.is_negated) for each in mentions}
+    assert found == {(name, False) for name in present} | {(name, True) for name in absent}
+    assert all(text[each.start : each.end] == each.text for each in mentions)
