@@ -304,14 +304,18 @@ class Connection:
         A kill while Milvus Lite makes or drops a collection can leave its folder without a schema: then
         Milvus Lite does not know the collection, and refuses to make it as long as the folder stays.
         """
-        if self.path is None or self.call("has_collection", collection):
-            return
+        folder = self.folder_of(collection)
+        if folder is not None and not self.call("has_collection", collection) and folder.is_dir():
+            shutil.rmtree(folder)
+
+    def folder_of(self, collection: str) -> Path | None:
+        """Where a collection of a local file lies; None for a server."""
+        if self.path is None:
+            return None
         root = Path(self.path)
         if self.db_name not in (None, "", "default"):
             root = root / "databases" / str(self.db_name)
-        folder = root / "collections" / collection
-        if folder.is_dir():
-            shutil.rmtree(folder)
+        return root / "collections" / collection
 
     def close(self) -> None:
         """Close the client; the last one on a Milvus Lite file also lets other processes have it.

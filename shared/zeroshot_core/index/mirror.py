@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 import numpy as np
 
 from zeroshot_core.index.collection import Record
 from zeroshot_core.index.knn import nearest_rows
+from zeroshot_core.index.lite_rows import RecordColumns
 from zeroshot_core.index.word_index import WordIndex
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Mirror(Generic[Record]):
 
     ids: tuple[str, ...]
     vectors: Vectors
-    records: tuple[Record, ...]
+    records: Sequence[Record]
     stamp: int
 
     @cached_property
@@ -50,15 +51,20 @@ class Mirror(Generic[Record]):
     def links(self) -> dict[str, Ints]:
         """Row numbers of the items by the concept they are linked to."""
         found: dict[str, list[int]] = {}
-        for row, record in enumerate(self.records):
-            for concept in getattr(record, "concepts", ()):
+        for row, concepts in enumerate(self._column("concepts")):
+            for concept in concepts or ():
                 found.setdefault(concept, []).append(row)
         return {concept: np.array(rows, dtype=np.int64) for concept, rows in found.items()}
 
     @cached_property
     def words(self) -> WordIndex:
         """What the words of the items count."""
-        return WordIndex.of(getattr(record, "text", None) or "" for record in self.records)
+        return WordIndex.of(text or "" for text in self._column("text"))
+
+    def _column(self, name: str) -> Iterable[Any]:
+        if isinstance(self.records, RecordColumns):
+            return self.records.column(name)
+        return (getattr(record, name, None) for record in self.records)
 
     def search_words(
         self, texts: Sequence[str], top_k: int, allowed: Iterable[str] | None

@@ -20,6 +20,7 @@ from zeroshot_core.index.filters import (
     n_comparisons,
     render,
 )
+from zeroshot_core.index.lite_rows import RecordColumns, read_lite_rows
 from zeroshot_core.index.mirror import Mirror
 from zeroshot_core.index.params import to_scores
 from zeroshot_core.index.schema import ITEMS, LEXICAL, TEXT_BYTES, WORDS
@@ -418,7 +419,11 @@ class RecordTable(Generic[Record]):
         )
 
     def _read_mirror(self) -> Mirror[Record]:
-        stamp = self._stamp
+        stamp, folder = self._stamp, self._connection.folder_of(self._collection)
+        rows = folder and read_lite_rows(folder, self._kind.fields, self._dimension)
+        if rows:
+            columns = RecordColumns(rows.columns, self._kind.record)
+            return Mirror(ids=tuple(columns.column("id")), vectors=rows.vectors, records=columns, stamp=stamp)
         ids: list[str] = []
         records: list[Record] = []
         vectors = [np.zeros((0, self._dimension), dtype=np.float32)]

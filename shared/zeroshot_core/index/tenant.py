@@ -71,6 +71,9 @@ class TenantConnection:
         """Number of writes to a Milvus Lite file so far."""
         return self._connection.n_writes
 
+    def folder_of(self, collection: str) -> None:
+        """None: the files of a collection hold the rows of all tenants."""
+
     def call(self, method: str, collection: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call a method of MilvusClient for the tenant.
 
