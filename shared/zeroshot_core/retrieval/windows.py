@@ -21,12 +21,12 @@ _BREAK = re.compile(rf"[,;!?()\[\]\"\n{_MARKS}]|[.:](?=\s|$)")
 _SENTENCE_END = re.compile(r"[;!?\n；！？。؛؟]|[.:](?=\s|$)")
 _COMMA = re.compile(r"[,，،]")
 _OR = re.compile(r"\s(?:or|nor|oder|noch|ou|o|ni|né|of|или|ни|lub|ani)\s|[、或]")
-# What is a name in English, such as "de" and "y", is left out.
+# What begins or ends names in English, as in "von Willebrand" and "le Fort", is left out.
 _SMALL = re.compile(
     r"an?|and|any|are|as|at|be|been|both|but|by|for|from|had|has|have|hers?|he|his|him|in|into|is|its?|of|on|or|"
     r"our|she|some|tha[nt]|the|their|them|there|they|this|to|was|we|were|which|who|with|"
-    r"der|das|dem|des|eine?[mnrs]?|und|oder|aber|ist|sind|mit|von|zu[mr]?|beim?|le|les|une?|du|et|ou|est|avec|"
-    r"mais|el|los|las|una|con|pero|tiene|gli|della?|uma|het|een|maar|heeft|и|или|но|в|на|с|у|"
+    r"das|dem|eine?[mnrs]?|und|oder|aber|ist|sind|mit|zu[mr]?|beim?|une?|et|ou|avec|"
+    r"mais|una|con|pero|tiene|gli|della?|uma|het|een|maar|heeft|и|или|но|в|на|с|у|"
     r"في|من|على|مع|لكن|أو|的|了",
     re.IGNORECASE,
 )

@@ -8,6 +8,7 @@ from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import VectorIndex
 from zeroshot_core.retrieval.link_choice import LinkChoice, fit_choice
 from zeroshot_core.retrieval.linking import Linker
+from zeroshot_core.retrieval.windows import find_windows
 from zeroshot_core.types import Concept
 
 SIGNS = {
@@ -248,3 +249,8 @@ def test_mentions_and_what_is_denied_are_found_in_other_languages(reader_of_many
     found = {(GRAPH.concepts[each.link.concept].name, each.is_negated) for each in mentions}
     assert found == {(name, False) for name in present} | {(name, True) for name in absent}
     assert all(text[each.start : each.end] == each.text for each in mentions)
+
+
+@pytest.mark.parametrize("name", ["von Willebrand disease", "Le Fort fracture", "Los Angeles syndrome", "LES"])
+def test_names_that_begin_with_small_words_of_other_languages_are_whole_windows(name):
+    assert name in [window.text for window in find_windows(f"She has {name}, and a cough.")]
