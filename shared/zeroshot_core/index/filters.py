@@ -18,6 +18,7 @@ import numpy as np
 
 from zeroshot_core.checks import has_control_character, nearest_name, shown
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.images import kept_image
 from zeroshot_core.types import Item, Scalar
 
 __all__ = [
@@ -65,6 +66,8 @@ _COMPARES: Mapping[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,
 }
 _ITEM_FIELDS = ("id", "text", "concepts")
+# What `schema.kept_metadata` adds.
+_IMAGE_FIELDS = ("zeroshot.image", "zeroshot.modality")
 # A server's parser, and Python's own stack, go no deeper than some hundred.
 _MOST_LEVELS = 32
 # Whole numbers that 64 bits hold.
@@ -312,8 +315,8 @@ def holds(filter: Filter, item: Item) -> bool:
 
 def _value_of(item: Item, field: str) -> object:
     """Find what a condition looks at; None where the item has no such key."""
-    if field == "zeroshot.modality" and item.image is not None:
-        return item.modality
+    if field in _IMAGE_FIELDS and item.image is not None:
+        return item.modality if field == "zeroshot.modality" else kept_image(item.image)
     return getattr(item, field) if field in _ITEM_FIELDS else item.metadata.get(field)
 
 

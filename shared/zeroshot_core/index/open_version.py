@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import abc
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
@@ -27,7 +27,7 @@ from zeroshot_core.index.collection import (
 )
 from zeroshot_core.index.filters import Filter, id_literals
 from zeroshot_core.index.overlay import Overlay
-from zeroshot_core.index.schema import ITEMS, kept_metadata, name_id
+from zeroshot_core.index.schema import ITEMS, MODALITIES, kept_metadata, name_id, of_modality
 from zeroshot_core.types import Concept, Item, Relation
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ _IDS_PER_READ = 4096
 # So many concepts are held in memory: at most some 10 MB, read in about a second.
 _FEW_CONCEPTS = 4096
 _N_HASHES = 16**8 - 1
+_SAMPLED = 1000
 # Concepts of the Human Phenotype Ontology have 2.2 names on average.
 _NAMES_PER_CONCEPT = 4
 
@@ -69,6 +70,7 @@ class OpenVersion:
         self._catalog = catalog
         self._items: RecordTable[Item] | Overlay
         self._items, self._concepts, self._relations, self._names = catalog.tables(info)
+        self._samples: tuple[object, Mapping[str, Vectors]] = None, {}
 
     @property
     def catalog(self) -> VersionCatalog:
@@ -243,6 +245,20 @@ class OpenVersion:
         """
         return self._concepts.vectors(checked_ids(ids))
 
+    def modality_samples(self) -> Mapping[str, Vectors]:
+        """Vectors of the first 1,000 items of each modality, shape (n, d); none unless there are several.
+
+        They are read once, and again after a write by this object or, of a local file, by this process.
+        """
+        table, stamp = self._items, self._catalog.connection.n_writes
+        if self._samples[0] != (table, stamp):
+            found = {kind: table.sample(of_modality(kind), _SAMPLED) for kind in MODALITIES[1:]}
+            if any(map(len, found.values())):
+                found[MODALITIES[0]] = table.sample(of_modality(MODALITIES[0]), _SAMPLED)
+            kept = {kind: rows for kind, rows in found.items() if len(rows)}
+            self._samples = (table, stamp), kept if len(kept) > 1 else {}
+        return self._samples[1]
+
     def all_ids(self) -> list[str]:
         """Ids of all items, sorted."""
         return sorted(self._items.keys())
@@ -361,6 +377,7 @@ class OpenVersion:
             self._catalog.set_state(self.info.id, "edited")
             self._items.write(rows, vectors, replace=True)
             self._items.wait_for_writes()
+            self._samples = None, {}
 
     def delete(self, ids: Sequence[str]) -> None:
         """Delete items by id; unknown ids are passed over.
@@ -375,6 +392,7 @@ class OpenVersion:
             self._catalog.set_state(self.info.id, "edited")
             self._items.delete(known)
             self._items.wait_for_writes()
+            self._samples = None, {}
 
     def with_items(self, items: Iterable[Item], vectors: Vectors) -> OpenVersion:
         """Open the version with items of the caller's own in memory, which hide those with the same ids.

@@ -82,6 +82,11 @@ class Overlay:
         found = self._table.get([key for key in ids if key not in own.rows])
         return found | {key: own.records[own.rows[key]] for key in ids if key in own.rows}
 
+    def sample(self, filter: Filter, limit: int) -> Vectors:
+        """Vectors of the own items for which a filter holds, and of the first of the table, shape (n, d)."""
+        own = self._own.vectors[[self._own.rows[key] for key in _allowed(self._own, filter) or ()]]
+        return np.concatenate([own, self._table.sample(filter, limit)])[:limit]
+
     def vectors(self, ids: Sequence[str]) -> Vectors:
         """Vectors in the order of the ids, shape (n, d).
 

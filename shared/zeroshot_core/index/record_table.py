@@ -97,6 +97,12 @@ class RecordTable(Generic[Record]):
         """Read the records for which a rendered expression holds, in no order."""
         return [self._kind.record(row) for row in self._scan(expression, self._kind.fields, limit)]
 
+    def sample(self, filter: Filter, limit: int) -> Vectors:
+        """Vectors of the first rows for which a filter holds, shape (n, d), at most `limit`."""
+        rows = self._scan(render(filter, self._columns), ("vector",), limit)
+        vectors = np.asarray([row["vector"] for row in rows], dtype=np.float32)
+        return vectors.reshape(-1, self._dimension)
+
     def placed(self, expression: str) -> dict[int, Record]:
         """Read the concepts or relations for which an expression holds, by their position in the graph."""
         rows = self._scan(expression, (*self._kind.fields, "position"))
@@ -164,8 +170,8 @@ class RecordTable(Generic[Record]):
         top_k
             At most this many hits a query, 1 to 16384.
         from_copy
-            Whether to search a copy of the rows, however few hits are asked for; with a filter it is not. On
-            a server that is for rows that nobody writes any more.
+            Whether to search a copy of the rows, however few hits are asked for. On a server that is for rows
+            that nobody writes any more, and not with a filter.
 
         Raises
         ------
@@ -193,7 +199,8 @@ class RecordTable(Generic[Record]):
         queries = check_search(vectors, top_k, self._dimension)
         expression = render(filter, self._columns)
         n_hits = len(queries) * top_k
-        if self._connection.is_lite and n_comparisons(filter) > _MOST_COMPARISONS:
+        is_long = n_comparisons(filter) > _MOST_COMPARISONS
+        if self._connection.is_lite and (from_copy or is_long):
             return lambda: self._with_records(*self.mirrored().search(queries, top_k, self._allowed(filter)))
         if from_copy and not expression:
             return lambda: self._with_records(*self._from_copy(queries, top_k, expression))
@@ -284,9 +291,8 @@ class RecordTable(Generic[Record]):
 
     def _allowed(self, filter: Filter | None) -> Iterator[str] | None:
         """Ids of a local file's rows for which a filter holds; None for all."""
-        expression = render(filter, self._columns)
-        if filter is None or n_comparisons(filter) <= _MOST_COMPARISONS:
-            return self.keys(expression) if expression else None
+        if filter is None:
+            return None
         mirror = self.mirrored()
         rows = zip(mirror.ids, mirror.records, strict=True)
         return (id_ for id_, record in rows if isinstance(record, Item) and holds(filter, record))

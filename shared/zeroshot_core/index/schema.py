@@ -31,7 +31,7 @@ from zeroshot_core.files import digest
 from zeroshot_core.graph.names import case_key
 from zeroshot_core.images import image_digest, kept_image
 from zeroshot_core.index.collection import ConceptName, Record
-from zeroshot_core.index.filters import LARGEST, SMALLEST, check_key
+from zeroshot_core.index.filters import LARGEST, SMALLEST, Condition, check_key
 from zeroshot_core.index.tenant import TENANT_BYTES
 from zeroshot_core.types import KEY_BYTES, Concept, Item, Relation, Scalar
 
@@ -44,6 +44,7 @@ __all__ = [
     "ITEMS",
     "KINDS",
     "LEXICAL",
+    "MODALITIES",
     "NAMES",
     "RELATIONS",
     "SCHEMA_VERSION",
@@ -59,6 +60,7 @@ __all__ = [
     "kept_metadata",
     "name_id",
     "name_rows",
+    "of_modality",
     "relation_row",
 ]
 
@@ -69,6 +71,7 @@ SCHEMA_VERSION = 4
 WORDS, LEXICAL = "words", "lexical"
 # Keys of metadata that say what an item with an image is; items of texts have none.
 IMAGE, MODALITY = "zeroshot.image", "zeroshot.modality"
+MODALITIES = ("text", "image", "text+image")
 TEXT_BYTES = 65535
 MAX_STRINGS = 4096
 _JSON_BYTES = 65536
@@ -150,6 +153,13 @@ def kept_metadata(item: Item, metadata: Mapping[str, Any]) -> dict[str, Any]:
         return {**metadata, IMAGE: kept_image(item.image), MODALITY: item.modality}
     except InvalidInputError as error:
         raise InvalidInputError(f"item {shown(item.id)}: {error}") from error
+
+
+def of_modality(modality: str) -> Condition:
+    """Filter items by what they are said by: ``"text"``, ``"image"`` or ``"text+image"``."""
+    if modality == MODALITIES[0]:
+        return Condition(MODALITY, "not in", MODALITIES[1:])
+    return Condition(MODALITY, "==", modality)
 
 
 def concept_row(concept: Concept, position: int) -> Row:

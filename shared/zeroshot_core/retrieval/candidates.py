@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zeroshot_core.index import Collection, Filter
     from zeroshot_core.index.collection import LexicalResult
     from zeroshot_core.retrieval.activation import Activation
+    from zeroshot_core.retrieval.modality_scales import ModalityScales
     from zeroshot_core.types import Floats, Ints, Vectors
 
 __all__ = ["Candidates", "Pool", "add_linked", "best_links", "gather", "is_settled", "n_near", "nearest"]
@@ -94,6 +95,7 @@ def gather(
     weights: Weights | None = None,
     *,
     words: LexicalResult[Item] | None = None,
+    scales: ModalityScales | None = None,
 ) -> list[Candidates]:
     """Score each query's nearest items, and the nearest linked to concepts active but rare among those.
 
@@ -107,8 +109,10 @@ def gather(
         Where they are given, linked items are sought only where they could change the best `top_k`.
     words
         The best items of each query by words, which are candidates too.
+    scales
+        Of texts and images, on whose one scale the scores in `near` are; others are put on it.
     """
-    pool = nearest(near, activation.graph, words, vectors)
+    pool = nearest(near, activation.graph, words, vectors, scales)
     found: list[Candidates] = []
     links: list[list[str]] = []
     for query in range(len(vectors)):
@@ -124,6 +128,8 @@ def gather(
     if not any(links):
         return found
     linked = version.search_linked(vectors, links, max(_LEAST_LINKED, n_near(top_k)), filter)
+    if scales is not None:
+        linked = scales.of_result(linked)
     pool = add_linked(pool, linked, activation.graph)
     return [
         _scored(pool, query, activation.by(query)) if ids else found[query] for query, ids in enumerate(links)
@@ -159,11 +165,12 @@ def nearest(
     graph: KnowledgeGraph,
     words: LexicalResult[Item] | None = None,
     vectors: Vectors | None = None,
+    scales: ModalityScales | None = None,
 ) -> Pool:
     """Pool what a vector search found, and behind it what words did for queries of vectors (q, d)."""
     lexical: list[dict[str, float]] = []
     if words is not None and vectors is not None:
-        found = _joined(found, words, vectors)
+        found = _joined(found, words, vectors, scales)
         scores = (lexical_scores(each).tolist() for each in words.scores)
         lexical = [dict(zip(ids, row, strict=True)) for ids, row in zip(words.ids, scores, strict=True)]
     by_id = {item.id: item for items in found.records for item in items}
@@ -177,7 +184,9 @@ def nearest(
     )
 
 
-def _joined(near: SearchResult[Item], words: LexicalResult[Item], vectors: Vectors) -> SearchResult[Item]:
+def _joined(
+    near: SearchResult[Item], words: LexicalResult[Item], vectors: Vectors, scales: ModalityScales | None
+) -> SearchResult[Item]:
     """Give each query what it found by words alone too, with the cosine similarities to it."""
     joined = SearchResult[Item](ids=[], scores=[], records=[])
     for query, own in enumerate(near.ids):
@@ -186,6 +195,8 @@ def _joined(near: SearchResult[Item], words: LexicalResult[Item], vectors: Vecto
         ids = [words.ids[query][place] for place in new]
         rows = np.array([words.vectors[id_] for id_ in ids], dtype=np.float32)
         cosines = rows.reshape(-1, vectors.shape[1]) @ vectors[query]
+        if scales is not None:
+            cosines = scales.scaled(query, [words.records[query][place] for place in new], cosines)
         joined.ids.append([*own, *ids])
         joined.scores.append(np.concatenate([near.scores[query], cosines]))
         joined.records.append([*near.records[query], *(words.records[query][place] for place in new)])

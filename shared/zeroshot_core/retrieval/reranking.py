@@ -71,6 +71,8 @@ def rerank(
     items, vectors = _looked_up(retriever, items)
     wanted = retriever.encoder.encode([content_of(query)], role="query")
     cosines = np.asarray(vectors @ wanted[0], dtype=np.float64)
+    if (scales := retriever.scales(wanted)) is not None:
+        cosines = scales.scaled(0, items, cosines)
     if weight == 0 or not retriever.has_graph:
         return _by_vectors(items, cosines, top_k)
     links = _links(retriever, items, vectors)

@@ -20,6 +20,7 @@ from zeroshot_core.index.open_version import OpenVersion, require_lexical
 from zeroshot_core.retrieval.activation import ActivatedGraph, Activation, Spread, Spreading, unmoved
 from zeroshot_core.retrieval.candidates import Candidates, gather, n_near
 from zeroshot_core.retrieval.hits import best_concepts, best_items, vector_hits
+from zeroshot_core.retrieval.modality_scales import ModalityScales, begin_scaled_search
 from zeroshot_core.retrieval.queries import check_queries, content_of, words_of
 from zeroshot_core.retrieval.saved_retriever import read_retriever, write_retriever
 from zeroshot_core.retrieval.scoring import Weights, check_graph_weight, check_lexical_weight, seed_weights
@@ -29,7 +30,7 @@ from zeroshot_core.types import Concept, Evidence, Hit, Item
 if TYPE_CHECKING:
     from zeroshot_core.estimators.indexing import ModelIndex
     from zeroshot_core.index import Collection, Filter, GraphCollection
-    from zeroshot_core.index.collection import LexicalResult
+    from zeroshot_core.index.collection import LexicalResult, SearchResult
     from zeroshot_core.types import Vectors
 
 __all__ = ["Retriever"]
@@ -47,7 +48,8 @@ class Retriever:
     ``score = (1 - graph_weight) * vector + graph_weight * graph`` from its cosine similarity and
     `scoring.overlap_scores`. With a `lexical_weight` the items best by words are candidates too, and
     ``(1 - lexical_weight) * vector + lexical_weight * lexical`` takes the place of ``vector``
-    (`scoring.lexical_scores`).
+    (`scoring.lexical_scores`). Where an index holds texts and images, ``vector`` is put on one scale for both
+    (`modality_scales.ModalityScales`).
 
     Parameters
     ----------
@@ -195,10 +197,11 @@ class Retriever:
         if not checked:
             return []
         vectors = self._vectors(checked, None)
-        nearest = self.version.begin_search(vectors, n_near(top_k), filter)
+        scales = self.scales(vectors)
+        nearest = self._begin_near(vectors, n_near(top_k), filter, scales)
         words = self._begin_words(checked, top_k, filter)() if self.has_words else None
         activation = self.reach(checked, vectors, filter) if self.has_graph else unmoved(len(checked))
-        return gather(self.version, nearest(), vectors, activation, top_k, filter, words=words)
+        return gather(self.version, nearest(), vectors, activation, top_k, filter, words=words, scales=scales)
 
     @traced("search", "queries")
     def related_concepts(
@@ -299,6 +302,12 @@ class Retriever:
         """Activate the concepts that checked queries mention; their vectors have shape (q, d)."""
         bare = [row for row, query in enumerate(queries) if not (isinstance(query, Item) and query.concepts)]
         return self._activate(self._seeds(queries, self._near_concepts(vectors, bare, _N_SEEDS)), filter)
+
+    def scales(self, vectors: Vectors) -> ModalityScales | None:
+        """Scales of texts and images for queries, shape (q, d); None where all items are of one modality."""
+        if len(self.encoder.modalities) < 2 or not isinstance(self.version, OpenVersion):
+            return None
+        return ModalityScales.of(self.version.modality_samples(), vectors)
 
     def save(
         self, folder: str | Path, *, overwrite: bool = False, extra: dict[str, Any] | None = None
@@ -433,21 +442,33 @@ class Retriever:
         weights: Weights,
     ) -> Callable[[Activation | None, bool], list[list[Hit]]]:
         """Begin to search for the items; what is returned waits for them, and takes what is activated."""
-        if not any(weights):
+        scales = self.scales(vectors)
+        if not any(weights) and scales is None:
             return lambda *_: vector_hits(self.version.search_items(vectors, top_k, filter))
-        nearest = self.version.begin_search(vectors, n_near(top_k), filter)
+        nearest = self._begin_near(vectors, n_near(top_k) if any(weights) else top_k, filter, scales)
+        if not any(weights):
+            return lambda *_: vector_hits(nearest())
         words = self._begin_words(queries, top_k, filter) if weights.lexical else lambda: None
 
         def finish(activation: Activation | None, with_paths: bool) -> list[list[Hit]]:
             activation = unmoved(len(queries)) if activation is None else activation
             near, found = nearest(), words()
-            candidates = gather(self.version, near, vectors, activation, top_k, filter, weights, words=found)
+            candidates = gather(
+                self.version, near, vectors, activation, top_k, filter, weights, words=found, scales=scales
+            )
             return [
                 best_items(each, query, activation, weights, top_k, with_paths=with_paths)
                 for query, each in enumerate(candidates)
             ]
 
         return finish
+
+    def _begin_near(
+        self, vectors: Vectors, top_k: int, filter: Filter | None, scales: ModalityScales | None
+    ) -> Callable[[], SearchResult[Item]]:
+        if scales is None:
+            return self.version.begin_search(vectors, top_k, filter)
+        return begin_scaled_search(self.version, vectors, top_k, filter, scales)
 
     def _begin_words(
         self, queries: Sequence[str | Item], top_k: int, filter: Filter | None
