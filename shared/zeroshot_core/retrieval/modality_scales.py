@@ -29,6 +29,8 @@ _FEWEST = 3
 # What cosines spread beyond what is seen, so that those of equal items have a scale too.
 _LEAST_SPREAD = 0.01
 _LARGEST_POWER = 700.0
+# From here on a cosine is that of the query itself.
+_SAME = 0.9999
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +40,7 @@ class ModalityScales:
     A cosine is standardised by those of the other items of its modality, the item itself left out, as in the
     test normalisation of speaker verification [1]_. Where they are few the quotient has Student's
     distribution, and is brought to the normal one [2]_. It counts as the cosine that stands as high among the
-    items of the modality that most are of; these keep theirs.
+    items of the modality that most are of; these keep theirs, and the query itself at least its own.
 
     Parameters
     ----------
@@ -84,7 +86,7 @@ class ModalityScales:
         for kind in self.counts.keys() - {reference}:
             own = modalities == kind
             scaled[own] = self._cosines_at(reference, query, self._standing(kind, query, scaled[own]))
-        return scaled
+        return np.where(cosines >= _SAME, np.maximum(scaled, cosines), scaled)
 
     def of_result(self, found: SearchResult[Item]) -> SearchResult[Item]:
         """Put what was found for each query on one scale; the order stays."""

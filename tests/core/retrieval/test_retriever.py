@@ -366,7 +366,7 @@ def test_vectors_that_are_known_already_are_not_computed_again(shop, monkeypatch
     queries = [*items[:2], "soup of kind 3"]
     hits, concepts = retriever.retrieve(queries), retriever.related_concepts(queries)
     vectors = retriever.encoder.encode([*(item.text for item in items[:2]), queries[2]], role="query")
-    monkeypatch.setattr(retriever, "encoder", SimpleNamespace(dimension=64))
+    monkeypatch.setattr(retriever, "encoder", SimpleNamespace(dimension=64, modalities=("text",)))
     assert retriever.retrieve(queries, vectors=vectors) == hits
     assert retriever.related_concepts(queries, vectors=vectors) == concepts
 
