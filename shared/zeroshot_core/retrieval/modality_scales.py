@@ -104,11 +104,8 @@ class ModalityScales:
         own = (cosines - mean) ** 2 * n / (n - 1)
         others = np.maximum(0.0, squares - own) / (n - 2) + _LEAST_SPREAD**2
         freedom = n - 2
-        return (
-            np.sign(cosines - mean)
-            * _corrected(freedom)
-            * np.sqrt(freedom * np.log1p(own / others / freedom))
-        )
+        size = _corrected(freedom) * np.sqrt(freedom * np.log1p(own / others / freedom))
+        return np.asarray(np.copysign(size, cosines - mean))
 
     def _cosines_at(self, kind: str, query: int, standings: Floats) -> Floats:
         """Find the cosines that have these normal scores."""
@@ -117,7 +114,7 @@ class ModalityScales:
         powers = (standings / _corrected(freedom)) ** 2 / freedom
         t_squared = freedom * np.expm1(np.minimum(powers, _LARGEST_POWER))
         own = t_squared / (freedom + t_squared) * (squares + freedom * _LEAST_SPREAD**2)
-        return mean + np.sign(standings) * np.sqrt(own * (n - 1) / n)
+        return np.asarray(mean + np.copysign(np.sqrt(own * (n - 1) / n), standings))
 
 
 def _corrected(freedom: int) -> float:

@@ -251,6 +251,8 @@ def test_mentions_and_what_is_denied_are_found_in_other_languages(reader_of_many
     assert all(text[each.start : each.end] == each.text for each in mentions)
 
 
-@pytest.mark.parametrize("name", ["von Willebrand disease", "Le Fort fracture", "Los Angeles syndrome", "LES"])
+@pytest.mark.parametrize(
+    "name", ["von Willebrand disease", "Le Fort fracture", "Los Angeles syndrome", "LES"]
+)
 def test_names_that_begin_with_small_words_of_other_languages_are_whole_windows(name):
     assert name in [window.text for window in find_windows(f"She has {name}, and a cough.")]
