@@ -10,6 +10,7 @@ import typer
 
 from zeroshot_core.cli.classify import classify
 from zeroshot_core.cli.console import write_line
+from zeroshot_core.cli.deferred_module import defer
 from zeroshot_core.cli.demo import demo
 from zeroshot_core.cli.evaluate import app as evaluate
 from zeroshot_core.cli.fit import fit
@@ -25,6 +26,7 @@ __all__ = ["app"]
 
 # Before gRPC opens: its notes on keepalive pings would stand among the progress bars, of use to nobody.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+defer("scipy.stats")
 
 app = typer.Typer(
     cls=FailingPolitelyGroup,
