@@ -661,7 +661,8 @@ def _encoder_config(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]
     if inside is None:
         return config
     refuse_links(folder / inside)
-    return config | {"name_or_path": str(folder / inside)}
+    # Absolute: a graph is looked for beside a folder, and a bare name may be of the hub.
+    return config | {"name_or_path": str((folder / inside).absolute())}
 
 
 def _connect(

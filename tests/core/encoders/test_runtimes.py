@@ -262,18 +262,26 @@ class Blocker:
             raise ModuleNotFoundError(f"No module named {name!r}")
 
 sys.meta_path.insert(0, Blocker())
-from zeroshot_core.prediction import load_model
 from fastapi.testclient import TestClient
+from zeroshot_core.cli.main import app
+from zeroshot_core.prediction import load_model
+from zeroshot_core.retrieval import Retriever
 from zeroshot_core.serving.service import ServiceSettings, service_of
 
 folder = sys.argv[1]
 model = load_model(folder, read_only=True)
 print(model.predict(["red bicycle"])[0], model.retriever_.retrieve(["tinned soup"], top_k=1)[0][0].text)
+model.retriever_.save("retriever")
 model.close()
+print(Retriever.load("retriever", read_only=True).retrieve(["tinned soup"], top_k=1)[0][0].text)
 with TestClient(service_of(ServiceSettings(model=folder))) as client:
     while client.get("/ready").status_code == 503:
         pass
+    print(client.post("/classify", json={"inputs": ["red bicycle"]}).json()["labels"][0]["label"])
     print(client.post("/explain", json={"inputs": ["red bicycle"]}).json()["predictions"][0]["value"])
+    print(client.post("/retrieve", json={"queries": ["tinned soup"], "k": 1}).json()["results"][0][0]["text"])
+for words in (["predict", "row.csv"], ["classify", "red bicycle"]):
+    app([*words, "--model", folder, "--json"], standalone_mode=False)
 """
 
 
@@ -286,12 +294,39 @@ def saved_answers(encoder, folder, **options):
 
 
 def test_a_portable_model_is_served_where_torch_is_not_installed(folder, tmp_path):
-    expected = saved_answers(load_encoder(folder, runtime="onnx"), tmp_path / "model", portable=True)
+    label, text = saved_answers(load_encoder(folder, runtime="onnx"), tmp_path / "model", portable=True)
+    (tmp_path / "row.csv").write_text("text\nred bicycle\n")
     # It opens with neither the encoder's folder nor the cache.
     program = [sys.executable, "-W", "error", "-c", WITHOUT_TORCH, str(tmp_path / "model")]
     told = subprocess.run(program, capture_output=True, text=True, check=False, cwd=tmp_path)
 
-    assert told.stdout.split("\n")[:2] == [" ".join(expected), expected[0]], told.stderr
+    assert told.returncode == 0, told.stderr
+    *answers, predicted, classified = told.stdout.splitlines()
+    assert answers == [f"{label} {text}", text, label, label, text]
+    assert [json.loads(each)["predictions"][0]["label"] for each in (predicted, classified)] == [label] * 2
+
+
+def test_a_command_imports_no_more_than_it_needs_to_answer(folder, tmp_path):
+    saved_answers(load_encoder(folder, runtime="onnx"), tmp_path / "model")
+    (tmp_path / "row.csv").write_text("text\nred bicycle\n")
+    program = (
+        "import sys; from zeroshot_core.cli.main import app\n"
+        "app(['predict', 'row.csv', '--model', 'model'], standalone_mode=False); print(*sys.modules)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+
+    heavy = {"torch", "transformers", "sentence_transformers", "onnx", "skops", "networkx", "matplotlib"}
+    parts = {
+        "sklearn.ensemble",
+        "sklearn.linear_model",
+        "sklearn.cluster",
+        "sklearn.metrics",
+        "scipy.optimize",
+    }
+    late = {"scipy.stats._stats_py"}
+    assert not (heavy | parts | late) & set(told.stdout.split())
 
 
 def test_a_saved_model_opens_its_graph_and_the_model_when_asked(folder, tmp_path):
