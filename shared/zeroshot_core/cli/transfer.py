@@ -38,6 +38,10 @@ def import_(
     ] = None,
     token: Token = None,
     db_name: Annotated[str | None, typer.Option(help="Database on the server.")] = None,
+    remote_path: Annotated[
+        str | None,
+        typer.Option(help="Where the server finds the folder in its own storage, to read it itself."),
+    ] = None,
     activate: Annotated[bool, typer.Option("--activate", help="Make the version the live one.")] = False,
 ) -> None:
     """Write an exported version into another Milvus, to the last digit; a saved model opens it by --uri."""
@@ -46,7 +50,7 @@ def import_(
 
     target = name or VersionFiles.name_in(folder)
     with VectorIndex.connect(uri, name=target, token=token, db_name=db_name) as index:
-        version = index.import_version(folder)
+        version = index.import_version(folder, remote_path=remote_path)
         if activate:
             index.activate(version)
     write_line(version)

@@ -28,8 +28,11 @@ class KeySum(NamedTuple):
     @classmethod
     def of(cls, keys: Iterable[str]) -> KeySum:
         """Sum of keys, as `item_key` joins them."""
-        hashes = [int.from_bytes(hashlib.sha256(key.encode()).digest(), "little") for key in keys]
-        return cls(len(hashes), sum(hashes) % _MODULUS)
+        n_items = total = 0
+        for key in keys:
+            n_items += 1
+            total += int.from_bytes(hashlib.sha256(key.encode()).digest(), "little")
+        return cls(n_items, total % _MODULUS)
 
     def plus(self, other: KeySum) -> KeySum:
         """Sum of two parts."""

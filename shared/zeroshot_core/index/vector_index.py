@@ -12,7 +12,12 @@ from typing import Any
 
 from zeroshot_core import checks
 from zeroshot_core.encoders.base import Encoder
-from zeroshot_core.errors import FingerprintMismatchError, InvalidInputError, VersionNotFoundError
+from zeroshot_core.errors import (
+    FingerprintMismatchError,
+    InvalidInputError,
+    UnsupportedIndexError,
+    VersionNotFoundError,
+)
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index.builder import VersionBuilder
 from zeroshot_core.index.connection import Connection
@@ -247,11 +252,19 @@ class VectorIndex:
         write_version_files(self._catalog, info, Path(folder), name=self.name)
         return info
 
-    def import_version(self, folder: str | os.PathLike[str]) -> str:
+    def import_version(self, folder: str | os.PathLike[str], *, remote_path: str | None = None) -> str:
         """Write the version that `export` wrote into a folder; it is not live before `activate`.
 
         Nothing is encoded, and what is stored equals what was exported to the last digit. An import that was
-        killed is resumed by importing again.
+        killed is resumed by importing again; by the server's own hand, it begins anew.
+
+        Parameters
+        ----------
+        folder
+            It is read here in any case, and checked: a server that imports files checks little of them.
+        remote_path
+            Where a server finds a copy of the folder in its own storage, to import the files itself: a prefix
+            in its bucket, or a path on its disk. None sends the rows.
 
         Returns
         -------
@@ -261,9 +274,13 @@ class VectorIndex:
         Raises
         ------
         ArtifactError
-            If the folder is no export, is damaged, or holds other items than it says.
+            If the folder is no export, is damaged, or holds other items than it says, or the server's copy
+            differs.
         UnsupportedIndexError
-            If this Milvus does not build its type of index.
+            If this Milvus does not build its type of index, or a local file or an index of words is to be
+            imported from files.
+        VectorIndexError
+            If the server cannot import a file.
         MissingExtraError
             If pyarrow is not installed.
         """
@@ -273,7 +290,17 @@ class VectorIndex:
         files.info.params.check_target(is_lite=self.is_lite)
         if files.info.params.lexical:
             self._connection.check_bm25()
-        return VersionWriter(self._catalog, files.info).write_all(files.pages())
+        writer = VersionWriter(self._catalog, files.info)
+        if remote_path is None:
+            return writer.write_all(files.pages())
+        checks.text("remote_path", remote_path)
+        if self.is_lite or files.info.params.lexical:
+            raise UnsupportedIndexError(
+                "expected remote_path for a server and a version without an index of words, whose column the "
+                f"files lack, got {'a local file' if self.is_lite else 'one with it'}; leave remote_path out"
+            )
+        files.check_rows()
+        return writer.import_all(remote_path, files.check_copy)
 
     def activate(self, version: str) -> None:
         """Check a version's row counts and a sample of its vectors, then swap the aliases to it.

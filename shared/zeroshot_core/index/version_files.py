@@ -7,13 +7,17 @@
 ``relations.parquet``     id, head, type, tail, weight, sources (list), content_hash, position, vector
 ``names.parquet``         id, concept, text, content_hash, vector
 ========================= =============================================================================
+
+A server can also import them itself, from its own storage: each column is a field of the collection.
 """
 
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +34,7 @@ if TYPE_CHECKING:
     from zeroshot_core.index.record_table import RecordTable
     from zeroshot_core.index.schema import RecordKind
     from zeroshot_core.index.version_writer import Page
-    from zeroshot_core.index.versions import VersionCatalog
+    from zeroshot_core.index.versions import Tables, VersionCatalog
     from zeroshot_core.types import Vectors
 
 __all__ = ["VersionFiles", "write_version_files"]
@@ -123,6 +127,37 @@ class VersionFiles:
         """Rows and vectors of each collection, checked as they are read."""
         return {kind.name: self._pages(kind) for kind in KINDS}
 
+    def check_rows(self) -> None:
+        """Refuse rows over their limits in bytes, to which a server that imports files does not hold them.
+
+        Raises
+        ------
+        InvalidInputError
+            If there is one, or a vector is none.
+        """
+        for pages in self.pages().values():
+            deque(pages, maxlen=0)
+
+    def check_copy(self, tables: Tables) -> None:
+        """Refuse a version that a server has read from other files than these.
+
+        Raises
+        ------
+        ArtifactError
+            If the rows differ in an id or a hash, or those of the first page in a vector.
+        """
+        for kind, table in tables._asdict().items():
+            stored = table.hashes().items()
+            keys = (item_key({"id": id_, "content_hash": hash_}) for id_, hash_ in stored)
+            is_same = KeySum.of(keys) == KeySum.of(self._keys(kind))
+            for rows, vectors in islice(self.pages()[kind], int(is_same)):
+                is_same = np.array_equal(table.vectors([row["id"] for row in rows]), vectors)
+            if not is_same:
+                raise ArtifactError(
+                    f"expected the server's copy of {kind}.parquet to be that of {self.folder}, got another "
+                    "one; copy the folder to the server's storage again"
+                )
+
     def _pages(self, kind: RecordKind[Any]) -> Iterator[Page]:
         for table in self._batches(kind.name):
             vectors = _checked_vectors(kind, table.column("vector"), self.info.dimension)
@@ -137,13 +172,12 @@ class VersionFiles:
         """Whether the items make the version's id; those of one that was edited need not."""
         if self.info.state != "ready":
             return self.info.state == "edited"
-        keys = [
-            item_key(row)
-            for table in self._batches("items", columns=["id", "content_hash"])
-            for row in table.to_pylist()
-        ]
-        ways = (keys, [KeySum.of(keys).key])
+        ways = ([KeySum.of(self._keys("items")).key], self._keys("items"))
         return any(self.info.of_keys(way, self.info.counts).id == self.info.id for way in ways)
+
+    def _keys(self, kind: str) -> Iterator[str]:
+        for table in self._batches(kind, columns=["id", "content_hash"]):
+            yield from map(item_key, table.to_pylist())
 
     def _batches(self, kind: str, columns: list[str] | None = None) -> Iterator[Any]:
         arrow, parquet = require("pyarrow", extra="tables"), require("pyarrow.parquet", extra="tables")
@@ -154,7 +188,8 @@ class VersionFiles:
     def _counted(self, kind: RecordKind[Any]) -> int:
         parquet = require("pyarrow.parquet", extra="tables")
         with parquet.ParquetFile(self.folder / f"{kind.name}.parquet") as file:
-            if not file.schema_arrow.equals(_schema(kind, self.info.dimension)):
+            found, expected = file.schema_arrow, _schema(kind, self.info.dimension)
+            if not found.equals(expected) or found.metadata != expected.metadata:
                 raise _no_export(self.folder)
             return int(file.metadata.num_rows)
 
@@ -204,7 +239,9 @@ def _schema(kind: RecordKind[Any], dimension: int) -> Any:
         ("concepts", "synonyms", "sources"), of_lists
     )
     fields = [(name, types.get(name, arrow.string())) for name in kind.stored]
-    return arrow.schema([*fields, ("vector", arrow.list_(arrow.float32(), dimension))])
+    # A server takes no lists of a fixed length, so that the length stands beside them.
+    vector = ("vector", arrow.list_(arrow.float32()))
+    return arrow.schema([*fields, vector], metadata={"dimension": str(dimension)})
 
 
 def _arrow_table(rows: list[Row], vectors: Vectors, schema: Any) -> Any:
@@ -216,14 +253,20 @@ def _arrow_table(rows: list[Row], vectors: Vectors, schema: Any) -> Any:
     cells = arrow.array(np.ascontiguousarray(vectors, dtype=np.float32).ravel())
     fields = [schema.field(name) for name in schema.names[:-1]]
     columns = [arrow.array([row[field.name] for row in plain], field.type) for field in fields]
-    columns.append(arrow.FixedSizeListArray.from_arrays(cells, vectors.shape[1]))
+    starts = arrow.array(np.arange(len(rows) + 1, dtype=np.int32) * vectors.shape[1])
+    columns.append(arrow.ListArray.from_arrays(starts, cells))
     return arrow.Table.from_arrays(columns, schema=schema)
 
 
 def _checked_vectors(kind: RecordKind[Any], column: Any, dimension: int) -> Vectors:
     """Vectors of unit length, shape (n, d)."""
-    cells = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    vectors = checks.vectors(f"vectors of {kind.name}", cells.reshape(len(column), -1), (None, dimension))
+    arrow = require("pyarrow", extra="tables")
+    try:
+        lists = column.combine_chunks().cast(arrow.list_(arrow.float32(), dimension))
+    except arrow.ArrowInvalid as error:
+        raise InvalidInputError(f"expected vectors of {kind.name} of {dimension} numbers: {error}") from error
+    cells = lists.flatten().to_numpy(zero_copy_only=False).reshape(-1, dimension)
+    vectors = checks.vectors(f"vectors of {kind.name}", cells, (len(column), dimension))
     lengths = np.linalg.norm(vectors, axis=1)
     # A relation between two concepts with the same vector has none of its own.
     if kind.name == "items" and not np.allclose(lengths, 1.0, atol=_LENGTH_TOLERANCE):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from zeroshot_core.errors import VectorIndexError
+from zeroshot_core.index.bulk_import import BulkImport
 from zeroshot_core.index.schema import KINDS, Row, create_collection, create_indexes
 
 if TYPE_CHECKING:
     from zeroshot_core.index.schema import RecordKind
-    from zeroshot_core.index.versions import State, VersionCatalog, VersionInfo
+    from zeroshot_core.index.versions import State, Tables, VersionCatalog, VersionInfo
     from zeroshot_core.types import Vectors
 
 __all__ = ["Page", "VersionWriter", "unfinished"]
@@ -47,6 +48,44 @@ class VersionWriter:
         self.finish()
         self._catalog.set_state(info.id, self._end)
         return info.id
+
+    def import_all(self, remote_path: str, check: Callable[[Tables], None]) -> str:
+        """Have a server import the version from Parquet files of its own storage; its id.
+
+        What a kill has left begins anew once the server is done with what it was asked for, since it takes
+        rows that are there a second time.
+
+        Parameters
+        ----------
+        remote_path
+            Of the folder with a file for each collection, as the server finds it.
+        check
+            Refuses what was imported, if it is not the version.
+        """
+        catalog, id_ = self._catalog, self._info.id
+        paths = {
+            catalog.collection(id_, kind): f"{remote_path.rstrip('/')}/{kind}.parquet"
+            for kind, n_rows in self._info.counts.items()
+            if n_rows
+        }
+        imports = BulkImport(catalog.connection)
+        if catalog.connection.call("has_collection", catalog.collection(id_, "items")):
+            state = catalog.get(id_).state
+            if state == "ready":
+                return id_
+            if state == "edited":
+                raise VectorIndexError(
+                    f"expected version {id_} to be missing or half built, got one that was edited; drop it, "
+                    "or leave remote_path out"
+                )
+            imports.wait(paths)
+            catalog.drop(id_)
+        self.create()
+        imports.write(paths)
+        self.finish()
+        check(catalog.tables(self._info))
+        catalog.set_state(id_, self._end)
+        return id_
 
     def create(self) -> bool:
         """Make the collections that are missing; whether the items collection was there already."""
