@@ -23,7 +23,7 @@ from zeroshot_core.index.filters import filter_of
 from zeroshot_core.index.uri import HiddenText
 from zeroshot_core.serving.inputs import to_item
 from zeroshot_core.serving.loading import load_model
-from zeroshot_core.serving.predictions import PredictionSettings, predictions
+from zeroshot_core.serving.predictions import Explainer, PredictionSettings, predictions
 from zeroshot_core.serving.request_batcher import BusyError, RequestBatcher
 from zeroshot_core.serving.request_guard import RequestGuard, RequestLimits
 from zeroshot_core.serving.searches import SearchSettings, search
@@ -31,10 +31,13 @@ from zeroshot_core.serving.service_metrics import ServiceMetrics
 from zeroshot_core.serving.service_schemas import (
     ClassifyReply,
     ClassifyRequest,
+    DetectReply,
+    DetectRequest,
     ExplainRequest,
     LabelProbabilities,
     LabelsReply,
     LabelsRequest,
+    Novelty,
     PredictReply,
     PredictRequest,
     RetrieveReply,
@@ -151,8 +154,35 @@ class ModelService:
     ) -> list[Prediction]:
         """Predict for inputs by one call of the model for all that ask for the same."""
         model = self.model
+        if not isinstance(model, Explainer):
+            raise InvalidInputError(
+                f"expected a model that predicts, got a {type(model).__name__}; ask /detect"
+            )
         items = self._items(inputs)
         return await self.batcher.ask(key, partial(predictions, model, settings=settings), items)
+
+    async def detect(self, request: DetectRequest) -> DetectReply:
+        """Tell how new things are.
+
+        Raises
+        ------
+        InvalidInputError
+            If the model is no novelty detector.
+        """
+        model: Any = self.model
+        if isinstance(model, Explainer):
+            raise InvalidInputError(f"expected a detector, got a {type(model).__name__}; ask /predict")
+        items = self._items(request.inputs)
+
+        def detect(asked: list[Item]) -> list[Novelty]:
+            scores = model.novelty_score(asked)
+            told = scores > model.novelty_.threshold(model.false_alarm_rate)
+            return [
+                Novelty(id=item.id, novelty=score, is_new=is_new)
+                for item, score, is_new in zip(asked, scores, told, strict=True)
+            ]
+
+        return DetectReply(novelties=await self.batcher.ask(DetectRequest, detect, items))
 
     async def retrieve(self, request: RetrieveRequest) -> RetrieveReply:
         """Look up known things."""
@@ -271,6 +301,11 @@ async def _classify(body: ClassifyRequest, service: Service) -> ClassifyReply:
     return ClassifyReply(labels=labels)
 
 
+async def _detect(body: DetectRequest, service: Service) -> DetectReply:
+    """Tell of each thing how new it is, and whether that is new."""
+    return await service.detect(body)
+
+
 async def _retrieve(body: RetrieveRequest, service: Service) -> RetrieveReply:
     """Look up known things by meaning and through the knowledge graph."""
     return await service.retrieve(body)
@@ -300,6 +335,7 @@ async def _metrics(service: Service) -> Response:
 _POSTED: Final[dict[str, Callable[..., Any]]] = {
     "/predict": _predict,
     "/classify": _classify,
+    "/detect": _detect,
     "/retrieve": _retrieve,
     "/explain": _explain,
     "/labels": _learn,

@@ -12,9 +12,12 @@ from zeroshot_core.serving.tool_outputs import FoundHit, ReasonedPrediction
 __all__ = [
     "ClassifyReply",
     "ClassifyRequest",
+    "DetectReply",
+    "DetectRequest",
     "ExplainRequest",
     "LabelsReply",
     "LabelsRequest",
+    "Novelty",
     "PredictReply",
     "PredictRequest",
     "RetrieveReply",
@@ -31,10 +34,15 @@ _THINGS = (
 )
 
 
-class ClassifyRequest(ToolInput):
-    """Texts to label, and what may be answered."""
+class DetectRequest(ToolInput):
+    """Things to tell the novelty of."""
 
     inputs: list[Thing] = Field(min_length=1, description=_THINGS)
+
+
+class ClassifyRequest(DetectRequest):
+    """Texts to label, and what may be answered."""
+
     reject: bool = Field(default=False, description="Whether none of the labels, '', may be the answer.")
     confidence: float | None = Field(
         default=None, gt=0, le=1, description="Least probability of an answer, else a wider concept is it."
@@ -103,6 +111,20 @@ class ClassifyReply(BaseModel):
     """Answers in the order of the inputs."""
 
     labels: list[LabelProbabilities]
+
+
+class Novelty(BaseModel):
+    """Answer of a novelty detector for one thing."""
+
+    id: str
+    novelty: float = Field(description="The higher, the newer; 0 is the mean known thing.")
+    is_new: bool
+
+
+class DetectReply(BaseModel):
+    """Answers in the order of the inputs."""
+
+    novelties: list[Novelty]
 
 
 class PredictReply(BaseModel):

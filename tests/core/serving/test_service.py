@@ -14,8 +14,9 @@ import httpx
 import pytest
 import uvicorn
 from aisle_samples import saved_aisles
+from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.errors import InvalidInputError
-from zeroshot_core.prediction import load_model
+from zeroshot_core.prediction import NoveltyDetector, load_model
 from zeroshot_core.serving.request_batcher import BusyError, RequestBatcher
 from zeroshot_core.serving.request_guard import RequestLimits
 from zeroshot_core.serving.service import ServiceSettings, service_of
@@ -219,6 +220,28 @@ def test_only_who_has_the_token_may_ask_and_add_labels_which_stay(tmp_path: Path
     model = load_model(folder)
     assert model.predict(["lawn mower"]).tolist() == ["garden"]
     model.close()
+
+
+def test_a_detector_tells_how_new_things_are_as_it_does_in_python(
+    tmp_path: Path, client: httpx.Client
+) -> None:
+    texts = [f"{kind} number {n}" for n in range(10) for kind in ("red wine", "dog food", "fresh pasta")]
+    detector = NoveltyDetector(HashEncoder(64)).fit(texts)
+    detector.save(tmp_path / "detector")
+    asked = ["red wine number 7", "quantum chromodynamics"]
+    with serving(ServiceSettings(model=str(tmp_path / "detector"))) as own:
+        told = own.post("/detect", json={"inputs": asked}).json()["novelties"]
+        refused = own.post("/predict", json={"inputs": asked})
+        found = own.post("/retrieve", json={"queries": asked[:1], "k": 1}).json()["results"]
+
+    assert [one["id"] for one in told] == ["query-0", "query-1"]
+    assert [one["novelty"] for one in told] == pytest.approx(detector.novelty_score(asked).tolist())
+    assert [one["is_new"] for one in told] == (detector.predict(asked) < 0).tolist() == [False, True]
+    assert (refused.status_code, "/detect" in refused.json()["detail"]) == (422, True)
+    assert "red wine" in found[0][0]["text"]
+    strange = client.post("/detect", json={"inputs": asked})
+    assert (strange.status_code, "expected a detector" in strange.json()["detail"]) == (422, True)
+    detector.close()
 
 
 async def test_requests_that_wait_are_answered_by_one_call() -> None:
