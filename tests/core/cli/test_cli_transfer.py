@@ -28,3 +28,11 @@ def test_what_cannot_be_brought_fails_in_one_sentence(run: Run, model: Path, tmp
     assert (full.exit_code, strange.exit_code) == (1, 1)
     assert "expected a new or empty folder" in full.stderr
     assert "that `zeroshot export` wrote" in strange.stderr
+
+
+def test_a_local_file_has_no_storage_to_import_from(run: Run, model: Path, tmp_path: Path) -> None:
+    run("export", "--model", model, "--out", tmp_path / "out")
+    asked = run("import", tmp_path / "out", "--uri", tmp_path / "other.db", "--remote-path", "out")
+
+    assert asked.exit_code == 1
+    assert "got a local file; leave remote_path out" in asked.stderr
