@@ -1,10 +1,12 @@
 """Tenants share collections, and no read or write of one reaches another's items."""
 
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from milvus_targets import fresh_index
+from milvus_targets import SERVER, fresh_index
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.errors import InvalidInputError, VectorIndexError
 from zeroshot_core.graph import KnowledgeGraph
@@ -88,6 +90,59 @@ def check_writes(ours, theirs, acme):
     assert theirs.items(["i0"])[0].text == "thing 0"
     acme.activate(acme.build(stock("acme"), ENCODER, GRAPH))
     assert ours.items(["i0", "i1"]) == stock("acme")[:2]
+
+
+STRANGE = ("other/i1", "acme-1/i1", 'i1" or tenant == "other', "i1', 'x", "tenant\\\\", "☃ %_*", "] or [")
+
+
+def test_no_name_or_id_however_like_anothers_reaches_its_items(uri):
+    """Tenants of like names, who write, change and delete under the same strange ids."""
+    things = [Item(id=id_, text=f"thing {n}", metadata={"n": n}) for n, id_ in enumerate((*STRANGE, "i1"))]
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(fresh_index(uri, tenant="acme"))
+        indexes = [first] + [
+            stack.enter_context(VectorIndex.connect(uri, name=first.name, tenant=tenant))
+            for tenant in ("acme-1", "ACME", "other")
+        ]
+        for index in indexes:
+            index.activate(index.build(things, ENCODER))
+        ours, *others = (index.open(fingerprint=ENCODER.fingerprint) for index in indexes)
+        ours.upsert([replace(item, text="changed") for item in things[:4]], ENCODER)
+        ours.delete([item.id for item in things[4:]])
+        ours.delete([f"{tenant}/i1" for tenant in ("acme-1", "ACME", "other")])  # two ids of ours
+        assert {item.text for item in ours.items(ours.all_ids())} == {"changed"}
+        for version in others:
+            assert version.items([item.id for item in things]) == things
+            found = version.search_items(ENCODER.encode(["changed"]), 99)
+            assert sorted(found.ids[0]) == version.all_ids()
+            assert "changed" not in {item.text for item in found.records[0]}
+        indexes[-1].drop(others[-1].info.id)
+        assert [version.count() for version in (ours, *others)] == [2, len(things), len(things), 0]
+
+
+@pytest.mark.slow
+@pytest.mark.server
+@pytest.mark.skipif(not SERVER, reason="ZEROSHOT_TEST_URI is not set")
+def test_a_thousand_tenants_each_find_their_own():
+    """Few items each, written by eight of them at once."""
+
+    def bring_in(number):
+        with VectorIndex.connect(SERVER, name=name, tenant=f"t{number}") as index:
+            index.activate(index.build(stock(number, 3), ENCODER, GRAPH))
+
+    def ask(number):
+        with VectorIndex.connect(SERVER, name=name, tenant=f"t{number}") as index:
+            version = index.open(fingerprint=ENCODER.fingerprint)
+            found = version.search_items(ENCODER.encode(["thing 1"]), 9)
+            linked = version.search_linked(ENCODER.encode(["thing 1"]), [["c0", "c1", "c2"]], 9)
+            return owners([*found.records[0], *linked.records[0]]), found.ids[0][0], len(found.ids[0])
+
+    with fresh_index(SERVER, tenant="t0") as first, ThreadPoolExecutor(8) as pool:
+        name = first.name
+        bring_in(0)
+        list(pool.map(bring_in, range(1, 1000)))
+        assert list(pool.map(ask, range(1000))) == [({n}, "i1", 3) for n in range(1000)]
+        assert len(first.versions()) == 1
 
 
 def test_concepts_of_ones_own_are_a_version_of_ones_own(tmp_path):

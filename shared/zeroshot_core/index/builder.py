@@ -107,13 +107,16 @@ class VersionBuilder:
         graph_rows = self._graph_rows()
         info = self._describe(rows, graph_rows)
         is_resumed = VersionWriter(self._catalog, info).create()
-        is_ready = is_resumed and self._catalog.get(info.id).state == "ready"
-        if is_ready and self._catalog.tenant is None:
+        state = self._catalog.get(info.id).state if is_resumed else "building"
+        if state == "ready" and self._catalog.tenant is None:
             return info.id
-        if not is_ready:
+        # What tenants share is written once, and a flush for each would leave thousands of small segments.
+        is_shared = state != "building" and self._catalog.tenant is not None
+        if not is_shared:
             self._write_graph(info, graph_rows, is_resumed=is_resumed)
         self._write_items(info, kept, rows, is_resumed=is_resumed)
-        self._finish(info)
+        if not is_shared:
+            self._finish(info)
         self._check_own_count(info, len(rows))
         self._probe(info, kept)
         self._catalog.set_state(info.id, "ready")
@@ -232,6 +235,8 @@ class VersionBuilder:
             for future in waiting:
                 progress.update(future.result())
         table.delete(sorted(stored.keys() - {row["id"] for row in rows}))
+        if is_resumed:  # and so loaded, and perhaps read by others
+            table.wait_for_writes()
 
     def _finish(self, info: VersionInfo) -> None:
         VersionWriter(self._catalog, info).finish()

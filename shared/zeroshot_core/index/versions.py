@@ -253,8 +253,11 @@ class VersionCatalog:
             self.connection.call("alter_collection_properties", collection, properties={_STATE: state})
 
     def point_to(self, version: str) -> None:
-        """Make a version live: the alias of the items last, for it is the one that counts."""
-        for kind in reversed(KINDS):
+        """Make a version live: the alias of the items last, for it is the one that counts.
+
+        A tenant has that one alone, for no other client knows its name.
+        """
+        for kind in reversed(KINDS if self.tenant is None else (ITEMS,)):
             alias, target = f"{self._alias}_{kind.name}", self.collection(version, kind.name)
             exists = self.connection.call("has_collection", alias)
             self.connection.call("alter_alias" if exists else "create_alias", target, alias)
