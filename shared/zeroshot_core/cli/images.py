@@ -12,6 +12,10 @@ from zeroshot_core.cli.console import note, write_json, write_line, write_table
 from zeroshot_core.cli.languages import opened_encoder
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zeroshot_core.encoders import Encoder
+    from zeroshot_core.evaluation.cross_lingual import Recall
     from zeroshot_core.evaluation.cross_modal import ImagesReport
 
 __all__ = ["images"]
@@ -29,7 +33,10 @@ def images(
     ] = None,
     weight: Annotated[list[float] | None, typer.Option(help="Of each encoder side by side.")] = None,
     image_encoder: Annotated[str, typer.Option(help="Of pictures.")] = "efficientnet-lite0",
-    pairs: Annotated[int, typer.Option(min=0, help="Pictures with English names to learn from.")] = 1000,
+    pairs: Annotated[
+        list[int] | None,
+        typer.Option(min=0, help="Pictures with English names to learn from; 100 and 1000 unless given."),
+    ] = None,
     free: Annotated[
         bool, typer.Option("--free/--no-free", help="Learn from the classes of the image encoder too.")
     ] = True,
@@ -37,13 +44,29 @@ def images(
         str, typer.Option("--languages", help="Codes, with commas between them.")
     ] = _LANGUAGES,
     style: Annotated[str, typer.Option(help="Of the pictures: google or twitter.")] = "google",
-    seed: Annotated[list[int] | None, typer.Option(help="Of the pictures held out; may be repeated.")] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Of the pictures held out; 0, 1 and 2 unless given.")
+    ] = None,
+    baseline: Annotated[
+        str, typer.Option(help="Encoder of texts to compare with; an empty text leaves it out.")
+    ] = "all-MiniLM-L6-v2",
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="File to keep vectors in, so that a second run takes seconds to encode."),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="HTML page to write: ten queries in five languages and what they find."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Find pictures of emoji by words and words by pictures, with encoders that never met."""
     from zeroshot_core.datasets import load_emoji_pictures
-    from zeroshot_core.encoders import EfficientNetEncoder, load_encoder
+    from zeroshot_core.encoders import CachedEncoder, EfficientNetEncoder, load_encoder
+    from zeroshot_core.encoders.wrappers import RememberingEncoder
     from zeroshot_core.evaluation.cross_modal import evaluate_images
+    from zeroshot_core.evaluation.picture_gallery import picture_gallery
+    from zeroshot_core.report import write_gallery
 
     data = load_emoji_pictures(
         folder,
@@ -51,44 +74,61 @@ def images(
         style=style,  # type: ignore[arg-type]  # checked there
     )
     note(f"reading {len(data.pictures):,} pictures, and their names in {len(data.names)} languages")
-    tower = load_encoder(image_encoder)
-    report = evaluate_images(
-        tower,
-        opened_encoder(encoder or ["use-multilingual"], weight),
-        data,
-        n_pairs=pairs,
-        free_pairs=tower.class_pairs() if free and isinstance(tower, EfficientNetEncoder) else None,
-        seeds=seed or [0],
-    )
-    if json:
-        write_json(report.to_dict())
-    else:
-        _write(report)
+    opened = load_encoder(image_encoder)
+    free_pairs = opened.class_pairs() if free and isinstance(opened, EfficientNetEncoder) else None
 
+    def kept(encoder: Encoder) -> Encoder:
+        return RememberingEncoder(encoder if cache is None else CachedEncoder(encoder, cache))
 
-def _write(report: ImagesReport) -> None:
-    from zeroshot_core.evaluation.cross_lingual import mean_recall
-
-    others = {code: recall for code, recall in report.search.items() if code != "en"}
-    recalls = {
-        "picture to caption": report.captions,
-        "by the nearest known picture": report.nearest,
-        "unseen groups": report.unseen,
-        **{f"name in {code} to picture": recall for code, recall in report.search.items()},
-        "mean of other languages": mean_recall(others),
-        "by chance": report.chance,
-    }
-    rows = [
-        [name, f"{recall.at_1:.3f}", f"{recall.at_10:.3f}"]
-        for name, recall in recalls.items()
-        if recall is not None
+    tower, words = kept(opened), kept(opened_encoder(encoder or ["use-multilingual"], weight))
+    counts, seeds = pairs or [100, 1000], seed or [0, 1, 2]
+    reports = [
+        evaluate_images(tower, texts, data, n_pairs=n_pairs, free_pairs=free_pairs, seeds=seeds)
+        for texts in (words, *([kept(load_encoder(baseline))] if baseline else []))
+        for n_pairs in counts
     ]
+    if report is not None:
+        gallery = picture_gallery(
+            tower, words, data, n_pairs=counts[-1], free_pairs=free_pairs, seed=seeds[0]
+        )
+        write_gallery(report, gallery)
+        note(f"gallery: {report}")
+    if json:
+        write_json({"reports": [each.to_dict() for each in reports]})
+    else:
+        _write(reports)
+
+
+def _write(reports: Sequence[ImagesReport]) -> None:
+    first = reports[0]
+    names = {
+        "picture to caption": [each.captions for each in reports],
+        "by the nearest known picture": [each.nearest for each in reports],
+        "unseen groups": [each.unseen for each in reports],
+        "unseen groups, in three parts": [each.unseen_parts for each in reports],
+        **{f"name in {code} to picture": [each.search[code] for each in reports] for code in first.search},
+        "mean of other languages": [each.mean_search for each in reports],
+        "group, by its name alone": [each.labels for each in reports],
+        "group, from labelled pictures": [each.labelled for each in reports],
+    }
+    rows = [[name, *map(_cell, found)] for name, found in names.items() if any(found)]
+    heads = [f"{each.encoder.partition(' -> ')[2]}, {each.n_pairs:,} pairs" for each in reports]
     write_table(
-        f"{report.encoder}: {report.n_pairs:,} pairs", ["", "at 1", "at 10"], rows, numbers=range(1, 3)
+        f"{first.encoder.partition(' -> ')[0]}: recall at 1 and 10, share of groups",
+        ["", *heads],
+        rows,
+        numbers=range(1, len(heads) + 1),
     )
-    labelled = "" if report.labelled is None else f", {report.labelled:.3f} from labelled pictures"
-    write_line(f"groups of pictures: {report.labels:.3f} by their names alone{labelled}")
-    seeds = ", ".join(map(str, report.seeds))
-    write_line(f"recall among {report.n_documents:,}; means over seeds {seeds}")
-    if report.bridge is not None:
-        write_line(f"bridge of the first seed: {report.bridge.method}")
+    write_line(
+        f"recall among {first.n_documents:,}, by chance {_cell(first.chance)}, within a part "
+        f"{_cell(first.chance_parts)}; means over seeds {', '.join(map(str, first.seeds))}"
+    )
+    bridges = [each.bridge.method for each in reports if each.bridge is not None]
+    if bridges:
+        write_line(f"bridges of the first seed: {', '.join(bridges)}")
+
+
+def _cell(found: Recall | float | None) -> str:
+    if found is None:
+        return ""
+    return f"{found:.3f}" if isinstance(found, float) else f"{found.at_1:.3f} {found.at_10:.3f}"

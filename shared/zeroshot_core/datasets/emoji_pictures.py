@@ -19,6 +19,7 @@ from zeroshot_core.errors import InvalidInputError
 __all__ = ["EmojiPictures", "EmojiStyle", "load_emoji_pictures"]
 
 EmojiStyle: TypeAlias = Literal["google", "twitter"]
+_LICENCES = {"google": "Google's emoji, Apache-2.0", "twitter": "Twitter's emoji (Twemoji), CC BY 4.0"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +34,15 @@ class EmojiPictures:
         In English: the name, and the keywords if there are any.
     groups
         Of Unicode, in words, such as ``"animal bird"``.
+    licence
+        Who made the pictures, and the terms.
     """
 
     pictures: tuple[Path, ...]
     names: Mapping[str, tuple[str, ...]]
     captions: tuple[str, ...]
     groups: tuple[str, ...]
+    licence: str = ""
 
 
 def load_emoji_pictures(
@@ -76,4 +80,5 @@ def load_emoji_pictures(
         names={code: tuple(texts[place] for place in kept) for code, texts in data.names.items()},
         captions=tuple(": ".join(filter(None, (english[place], keywords[place]))) for place in kept),
         groups=tuple(data.groups[place].replace("-", " ") for place in kept),
+        licence=_LICENCES[style],
     )

@@ -19,7 +19,7 @@ from zeroshot_core.types import Content, Item
 if TYPE_CHECKING:
     from zeroshot_core.types import Vectors
 
-__all__ = ["BRIDGE_ARRAYS", "BridgeEncoder", "BridgeSpace", "apply_bridge"]
+__all__ = ["BRIDGE_ARRAYS", "BridgeEncoder", "BridgeSpace", "apply_bridge", "directions", "powers"]
 
 BridgeSpace: TypeAlias = Literal["joint", "right"]
 # Axes of the arrays by kind of map: one of the left side to the right space, or one for each side.
@@ -28,11 +28,21 @@ BRIDGE_ARRAYS: Mapping[str, Mapping[str, int]] = {
     "net": {"left.mean": 1, "left.hidden": 2, "left.hidden_bias": 1, "left.weight": 2, "left.bias": 1},
     "classes": {"left.classes": 2, "left.names": 2},
     "joint": {"left.mean": 1, "left.weight": 2, "right.mean": 1, "right.weight": 2},
+    "neighbours": {
+        "left.mean": 1,
+        "left.weight": 2,
+        "left.known": 2,
+        "right.mean": 1,
+        "right.weight": 2,
+        "right.known": 2,
+    },
     "relative": {"left.mean": 1, "left.anchors": 2, "right.mean": 1, "right.anchors": 2},
 }
-_JOINT = ("joint", "relative")
+_JOINT = ("joint", "neighbours", "relative")
 # Of relative vectors: anchors that count, and the power of their cosines; of mixtures: classes that count.
 _NEAREST, _POWER, _MIXED = 100, 4, 10
+# Of known pairs: how fast their share falls with the cosine, and what they count beside the vector itself.
+_TEMPERATURE, _KNOWN_SHARE = 0.1, 0.5
 
 
 class BridgeEncoder(Encoder):
@@ -49,10 +59,12 @@ class BridgeEncoder(Encoder):
     left, right
         The encoders.
     kind
-        ``"linear"``, ``"net"`` or ``"classes"`` into the space of `right`, ``"joint"`` or ``"relative"`` into
-        one of their own.
+        ``"linear"``, ``"net"`` or ``"classes"`` into the space of `right`, ``"joint"``, ``"neighbours"`` or
+        ``"relative"`` into one of their own.
     arrays
         float32, by name, as `fit_bridge` learns them; weights have a row for each number that goes in.
+    left_power
+        What numbers of left vectors are raised to before all else, above 0 and at most 1.
 
     Raises
     ------
@@ -60,11 +72,20 @@ class BridgeEncoder(Encoder):
         If the arrays do not suit the encoders.
     """
 
-    def __init__(self, left: Encoder, right: Encoder, kind: str, arrays: Mapping[str, Vectors]) -> None:
+    def __init__(
+        self,
+        left: Encoder,
+        right: Encoder,
+        kind: str,
+        arrays: Mapping[str, Vectors],
+        *,
+        left_power: float = 1.0,
+    ) -> None:
         checks.choice("kind", kind, BRIDGE_ARRAYS)
         checks.instance("left", left, Encoder, remedy="open it with load_encoder")
         checks.instance("right", right, Encoder, remedy="open it with load_encoder")
         self._left, self._right, self._kind = left, right, kind
+        self._left_power = checks.real("left_power", left_power, above=0.0, most=1.0)
         self._arrays = {name: np.array(rows, dtype=np.float32) for name, rows in arrays.items()}
         found = {name: rows.ndim for name, rows in self._arrays.items()}
         if found != dict(BRIDGE_ARRAYS[kind]) or not _fit(
@@ -130,6 +151,7 @@ class BridgeEncoder(Encoder):
                 "right": self._right.fingerprint,
                 "map": self._kind,
                 "arrays": arrays_digest(self._arrays),
+                **self._powers(),
             }
         )
 
@@ -161,8 +183,14 @@ class BridgeEncoder(Encoder):
                 encoder = self._encoder_of(modality, role)
                 own = encoder.encode([given[i] for i in places], role=role, show_progress=show_progress)
                 side = "left" if encoder is self._left else "right"
+                if side == "left" and self._left_power != 1.0:
+                    own = powers(own, self._left_power)
                 rows[places] += unit_rows(apply_bridge(self._arrays, own, side), [modality] * len(places))
         return unit_rows(rows, [content_name(content) for content in contents]) if len(rows) else rows
+
+    def _powers(self) -> dict[str, float]:
+        """Nothing where there is none, so that bridges of old keep their fingerprints."""
+        return {} if self._left_power == 1.0 else {"left_power": self._left_power}
 
     def _encoder_of(self, modality: str, role: Role) -> Encoder:
         """Choose the only one that reads it, or the one of the role."""
@@ -178,6 +206,7 @@ class BridgeEncoder(Encoder):
             "right": self._right.to_config(),
             "map": self._kind,
             "arrays": arrays_to_text(self._arrays),
+            **self._powers(),
             "fingerprint": self.fingerprint,
             "dimension": self.dimension,
         }
@@ -187,7 +216,9 @@ def apply_bridge(arrays: Mapping[str, Vectors], rows: Vectors, side: str = "left
     """Map unit vectors of one side, shape (n, d); those of a side without a map stay as they are.
 
     ``"linear"``, ``"joint"`` and ``"net"`` centre them, apply one hidden layer of SiLU if there is one, and
-    multiply. ``"relative"`` gives powers of their cosines with the nearest anchors, about their mean.
+    multiply. ``"neighbours"`` adds what the nearest known pairs have on their other side, mixed by the
+    softmax of the cosines. ``"relative"`` gives powers of their cosines with the nearest anchors, about their
+    mean.
     ``"classes"`` mixes the vectors of the names of the likeliest classes, by the softmax of their logits;
     unit vectors have lost the scale of these, which are standardised. The rows are not scaled to length 1.
     """
@@ -199,15 +230,37 @@ def apply_bridge(arrays: Mapping[str, Vectors], rows: Vectors, side: str = "left
         return rows
     x = rows - arrays[f"{side}.mean"]
     if f"{side}.anchors" in arrays:
-        cosines = (
-            x @ arrays[f"{side}.anchors"].T / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-        )
+        cosines = directions(x) @ arrays[f"{side}.anchors"].T
         return _largest(np.maximum(cosines, 1e-4) ** _POWER, _NEAREST)
     if f"{side}.hidden" in arrays:
         x = x @ arrays[f"{side}.hidden"] + arrays[f"{side}.hidden_bias"]
         x = x / (1.0 + np.exp(-np.clip(x, -60.0, 60.0)))
     y = x @ arrays[f"{side}.weight"]
+    if f"{side}.known" in arrays:
+        other = "left" if side == "right" else "right"
+        y = _with_neighbours(y, arrays[f"{side}.known"], arrays[f"{other}.known"])
     return np.asarray(y + arrays[f"{side}.bias"] if f"{side}.bias" in arrays else y, dtype=np.float32)
+
+
+def _with_neighbours(y: Vectors, own: Vectors, others: Vectors) -> Vectors:
+    """Add the mean of the other sides of known pairs, by how near their own sides, `own`, are."""
+    y = directions(y)
+    cosines = (y @ own.T) / _TEMPERATURE
+    weights = np.exp(cosines - cosines.max(axis=1, keepdims=True))
+    return y + np.float32(_KNOWN_SHARE) * directions(weights @ others)
+
+
+def powers(rows: Vectors, power: float) -> Vectors:
+    """Raise numbers to a power, their signs kept, and scale rows to length 1.
+
+    Activations have few large numbers: their roots (Arandjelović and Zisserman 2012) weigh the others too.
+    """
+    return np.asarray(directions(np.sign(rows) * np.abs(rows) ** power), dtype=np.float32)
+
+
+def directions(rows: Vectors) -> Vectors:
+    """Scale rows to length 1; what has no direction stays near 0."""
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 
 def _largest(rows: Vectors, n: int) -> Vectors:
@@ -233,10 +286,13 @@ def _fit(arrays: Mapping[str, Vectors], d: int, k: int, kind: str) -> bool:
         wanted = {"left.mean": (d,), "left.weight": (n_in if kind == "net" else d, n_out)}
         if kind == "net":
             wanted |= {"left.hidden": (d, n_in), "left.hidden_bias": (n_in,)}
-        if kind == "joint":
+        if kind in _JOINT:
             wanted |= {"right.mean": (k,), "right.weight": (k, n_out)}
         else:
             wanted |= {"left.bias": (k,), "left.weight": (wanted["left.weight"][0], k)}
+        if kind == "neighbours":
+            n = len(arrays["left.known"])
+            wanted |= {"left.known": (n, n_out), "right.known": (n, n_out)}
     return all(arrays[name].shape == shape for name, shape in wanted.items()) and all(
         rows.size and bool(np.isfinite(rows).all()) for rows in arrays.values()
     )

@@ -415,7 +415,7 @@ def _open_bridge(config: Mapping[str, Any]) -> BridgeEncoder:
     checks.choice("map", config["map"], BRIDGE_ARRAYS)
     arrays = arrays_from_text(config["arrays"], BRIDGE_ARRAYS[config["map"]])
     left, right = (encoder_from_config(config[side]) for side in ("left", "right"))
-    return BridgeEncoder(left, right, config["map"], arrays)
+    return BridgeEncoder(left, right, config["map"], arrays, left_power=config.get("left_power", 1.0))
 
 
 _COMPOSED: Mapping[str, Callable[[Mapping[str, Any]], Encoder]] = {

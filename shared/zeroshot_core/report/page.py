@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 from typing import Literal
 
 from zeroshot_core.explain.wording import contributions_in_words, path_in_words
 from zeroshot_core.files import write_text
 from zeroshot_core.report.figures import calibration_plot, forecast_plot
+from zeroshot_core.report.filled_page import filled_page
 from zeroshot_core.report.reasons import contribution_bars, evidence_paths
 from zeroshot_core.report.report_data import Example, MetricColumn, MetricRow, ReportData, TotalRow
 from zeroshot_core.types import Hit, Prediction, Value
@@ -36,11 +35,11 @@ def write_report(path: str | Path, data: ReportData) -> None:
 
 def render_report(data: ReportData) -> str:
     """Give the page as a string."""
-    template = Template(files("zeroshot_core.report").joinpath("page.html").read_text(encoding="utf-8"))
-    return template.substitute(
-        title=escape(data.title),
-        summary=f'<p class="lead">{escape(data.summary)}</p>' if data.summary else "",
-        facts="".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in data.facts.items()),
+    return filled_page(
+        "page.html",
+        title=data.title,
+        summary=data.summary,
+        facts=data.facts,
         notes="".join(f"<p>{escape(note)}</p>" for note in data.notes),
         metrics=_metrics_table(data.columns, data.rows),
         meanings="".join(

@@ -11,7 +11,7 @@ import numpy as np
 
 from zeroshot_core import checks
 from zeroshot_core.encoders import BridgeEncoder, Encoder, Role
-from zeroshot_core.encoders.bridge_encoder import BridgeSpace, apply_bridge
+from zeroshot_core.encoders.bridge_encoder import BridgeSpace, apply_bridge, powers
 from zeroshot_core.encoders.contents import unit_rows
 from zeroshot_core.errors import InvalidInputError, TooLittleError
 from zeroshot_core.statistics import percentile_interval, resampled_means
@@ -31,6 +31,8 @@ _FEWEST_PAIRS = 20
 # How far rows that are given as vectors lie from their mean, beside what is encoded.
 _SPREAD = 0.5
 _N_RESAMPLES = 1000
+# Of left vectors without a negative number, which are activations.
+_ROOT = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,9 +84,11 @@ def fit_bridge(
 
     Into the space of `right`, ridge regression, a rotation (Procrustes) and canonical correlations are tried;
     from 10,000 pairs on a network with one hidden layer too, trained by the in-batch contrastive loss (Oord
-    et al. 2018). Into a joint space, canonical correlations, and how near each side is to those of the pairs
-    (Norelli et al. 2023, ASIF). What ranks the right sides of held-out pairs best is fitted anew on all
-    pairs. A warning tells where it is not surely better than the right side of the nearest known left side.
+    et al. 2018). Into a joint space, canonical correlations, whose vectors move to the other sides of the
+    pairs that they are near to, and how near each side is to those of the pairs (Norelli et al. 2023, ASIF);
+    up to some thousand pairs, which are kept with the encoder. What ranks the right sides of held-out pairs
+    best is fitted anew on all pairs. A warning tells where it is not surely better than the right side of the
+    nearest known left side. Left vectors without a negative number are activations, and their roots taken.
 
     Parameters
     ----------
@@ -129,7 +133,9 @@ def fit_bridge(
     folds = _folds([group for _, _, group in chosen], rng)
     x = left.encode([one for one, _, _ in chosen], role="query")
     y = right.encode([other for _, other, _ in chosen])
-    x_free, y_free = _free_sides(left, right, extra, x, y)
+    power = _ROOT if (x >= 0).all() else 1.0
+    x = x if power == 1.0 else powers(x, power)
+    x_free, y_free = _free_sides(left, right, extra, x, y, power)
     methods = map_methods(space, len(x) - int((folds == 0).sum()) + len(extra))
     ranks, gains_of, baseline = _held_out_ranks(methods, space, (x, y), (x_free, y_free), folds, seed)
     scores = {name: float(part.mean()) for name, part in ranks.items()}
@@ -152,7 +158,7 @@ def fit_bridge(
             "that suit what is in them"
         )
     arrays = fitted_map(method, space, np.concatenate([x, x_free]), np.concatenate([y, y_free]), seed)
-    return BridgeEncoder(left, right, map_kind(method, space), arrays), report
+    return BridgeEncoder(left, right, map_kind(method, space), arrays, left_power=power), report
 
 
 def _checked(name: str, pairs: object) -> list[tuple[Any, Any]]:
@@ -191,9 +197,9 @@ def _folds(groups: list[Hashable], rng: np.random.Generator) -> Ints:
 
 
 def _free_sides(
-    left: Encoder, right: Encoder, pairs: list[tuple[Any, Any]], x: Vectors, y: Vectors
+    left: Encoder, right: Encoder, pairs: list[tuple[Any, Any]], x: Vectors, y: Vectors, power: float
 ) -> tuple[Vectors, Vectors]:
-    """Vectors of free pairs beside those of the others, `x` and `y`.
+    """Vectors of free pairs beside those of the others, `x` (raised to `power`) and `y`.
 
     Rows of a classifier are of other lengths, and about another mean, than what is encoded: they are moved
     to its mean and spread, and their other sides to its mean.
@@ -204,6 +210,8 @@ def _free_sides(
         _side(encoder, [pair[place] for pair in pairs], role)
         for place, (encoder, role) in enumerate(_sides(left, right))
     )
+    if power != 1.0 and not is_x_given:
+        free_x = powers(free_x, power)
     if is_x_given or is_y_given:
         free_x, free_y = _moved(free_x, x, is_x_given), _moved(free_y, y, is_y_given)
     return free_x, free_y

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zeroshot_core.encoders.bridge_encoder import apply_bridge, directions
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -20,8 +22,8 @@ __all__ = ["class_mixture_map", "fitted_map", "map_kind", "map_methods"]
 
 # Strengths of the penalty, as shares of the mean variance of a direction.
 _RIDGE_PENALTIES, _CANONICAL_PENALTIES = (3.0, 0.3, 0.03), (10.0, 3.0, 1.0, 0.1)
-# All anchors are kept with the encoder.
-_MOST_ANCHORS = 2500
+# All pairs are kept with the encoder, as vectors of its own space or as anchors, which are longer.
+_MOST_KNOWN, _MOST_ANCHORS = 5000, 2500
 # From so many pairs on a network is tried too: below, closed forms do better.
 _NET_PAIRS = 8000
 _HIDDEN, _EPOCHS, _BATCH, _LEARNING_RATE, _TEMPERATURE = 1024, 20, 256, 1e-3, 0.05
@@ -29,7 +31,8 @@ _HIDDEN, _EPOCHS, _BATCH, _LEARNING_RATE, _TEMPERATURE = 1024, 20, 256, 1e-3, 0.
 
 def map_methods(space: BridgeSpace, n: int) -> list[str]:
     """Names of the maps that `n` pairs can be tried with."""
-    canonical = [f"cca {penalty:g}" for penalty in _CANONICAL_PENALTIES]
+    name = "neighbours" if space == "joint" and n <= _MOST_KNOWN else "cca"
+    canonical = [f"{name} {penalty:g}" for penalty in _CANONICAL_PENALTIES]
     if space == "joint":
         return [*canonical, *(["relative"] if n <= _MOST_ANCHORS else [])]
     closed = [f"ridge {penalty:g}" for penalty in _RIDGE_PENALTIES]
@@ -39,7 +42,7 @@ def map_methods(space: BridgeSpace, n: int) -> list[str]:
 def map_kind(method: str, space: BridgeSpace) -> str:
     """Name the kind of `BridgeEncoder` that a method makes."""
     name = method.partition(" ")[0]
-    return name if name in {"net", "relative"} else {"joint": "joint", "right": "linear"}[space]
+    return name if name in {"net", "neighbours", "relative"} else {"joint": "joint", "right": "linear"}[space]
 
 
 def fitted_map(method: str, space: BridgeSpace, x: Vectors, y: Vectors, seed: int) -> dict[str, Vectors]:
@@ -49,8 +52,10 @@ def fitted_map(method: str, space: BridgeSpace, x: Vectors, y: Vectors, seed: in
         return _network(x, y, seed)
     if name == "relative":
         return _relative(x, y)
-    if name == "cca":
+    if name in {"cca", "neighbours"}:
         arrays = _canonical(x, y, float(penalty))
+        if name == "neighbours":
+            return _with_known(arrays, x, y)
         return arrays if space == "joint" else _into_right(arrays, x, y)
     mean, target = x.mean(axis=0), y.mean(axis=0)
     weight = _rotation(x - mean, y - target) if name == "procrustes" else _ridge(x, y, float(penalty))
@@ -97,8 +102,8 @@ def _canonical(x: Vectors, y: Vectors, penalty: float) -> dict[str, Vectors]:
     for rows, mean in zip((x, y), means, strict=True):
         centred = (rows - mean).astype(np.float64)
         # What no pair has a part in says nothing; by QR, since an SVD of pairs that repeat may not converge.
-        basis = np.linalg.qr(centred.T)[0].T if len(rows) < len(mean) else np.eye(len(mean))
-        side = centred @ basis.T
+        basis = np.linalg.qr(centred.T)[0].T if len(rows) < len(mean) else None
+        side = centred if basis is None else centred @ basis.T
         covariance = side.T @ side / len(side)
         covariance.flat[:: len(covariance) + 1] += penalty * np.trace(covariance) / len(mean)
         sides.append(side)
@@ -110,11 +115,22 @@ def _canonical(x: Vectors, y: Vectors, penalty: float) -> dict[str, Vectors]:
     kept = max(1, int((s > 1e-6).sum()))
     scale = np.sqrt(s[:kept])
     maps = [
-        basis.T @ solve_triangular(root, directions[:, :kept], lower=True, trans="T") * scale
-        for basis, root, directions in zip(bases, roots, (u, v.T), strict=True)
+        solve_triangular(root, directions[:, :kept], lower=True, trans="T") * scale
+        for root, directions in zip(roots, (u, v.T), strict=True)
     ]
+    maps = [weight if basis is None else basis.T @ weight for basis, weight in zip(bases, maps, strict=True)]
     arrays = {"left.mean": means[0], "left.weight": maps[0], "right.mean": means[1], "right.weight": maps[1]}
     return {name: np.asarray(rows, dtype=np.float32) for name, rows in arrays.items()}
+
+
+def _with_known(arrays: dict[str, Vectors], x: Vectors, y: Vectors) -> dict[str, Vectors]:
+    """Keep both sides of the pairs, in the joint space.
+
+    A vector is then moved to the other sides of the pairs that it is near to: attention over pairs, as of
+    Tip-Adapter (Zhang et al. 2022), but from one modality to the other.
+    """
+    sides = {"left.known": apply_bridge(arrays, x, "left"), "right.known": apply_bridge(arrays, y, "right")}
+    return arrays | {name: directions(rows) for name, rows in sides.items()}
 
 
 def _into_right(arrays: dict[str, Vectors], x: Vectors, y: Vectors) -> dict[str, Vectors]:
@@ -130,9 +146,8 @@ def _relative(x: Vectors, y: Vectors) -> dict[str, Vectors]:
     """Keep the pairs: each side is told by how near it is to theirs (Norelli et al. 2023, ASIF)."""
     arrays: dict[str, Vectors] = {}
     for side, rows in (("left", x), ("right", y)):
-        centred = rows - rows.mean(axis=0)
-        lengths = np.linalg.norm(centred, axis=1, keepdims=True)
-        arrays |= {f"{side}.mean": rows.mean(axis=0), f"{side}.anchors": centred / np.maximum(lengths, 1e-12)}
+        mean = rows.mean(axis=0)
+        arrays |= {f"{side}.mean": mean, f"{side}.anchors": directions(rows - mean)}
     return arrays
 
 

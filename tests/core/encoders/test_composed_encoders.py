@@ -38,6 +38,7 @@ def composed():
         "centred": centred,
         "side by side": SideBySideEncoder([centred, HashEncoder(64)], [3, 1]),
         "bridge": BridgeEncoder(HashEncoder(64), base, "linear", identity(64, 32)),
+        "bridge of roots": BridgeEncoder(HashEncoder(64), base, "linear", identity(64, 32), left_power=0.5),
     }
 
 
@@ -45,7 +46,7 @@ def identity(d, k):
     return {"left.mean": np.zeros(d), "left.weight": np.eye(d, k), "left.bias": np.full(k, 0.1)}
 
 
-@pytest.mark.parametrize("kind", ["centred", "side by side", "bridge"])
+@pytest.mark.parametrize("kind", ["centred", "side by side", "bridge", "bridge of roots"])
 def test_each_gives_unit_rows_and_opens_again_with_a_saved_model(kind, tmp_path):
     encoder = composed()[kind]
     rows = encoder.encode(["red apple", "blue rug"], role="query")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from report_samples import report_data
-from zeroshot_core.report import write_report
+from zeroshot_core.report import FoundPicture, Gallery, GalleryQuery, write_gallery, write_report
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium")
@@ -18,6 +18,8 @@ pytestmark = pytest.mark.skipif(
 )
 
 WIDTHS, SCHEMES, N_FORECASTS = (1440, 500), ("light", "dark"), 40
+BACKGROUNDS = {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 24, 30)"}
+DOT = "data:image/gif;base64,R0lGODlhAQABAIAAAP8AAP8AACH5BAAAAAAALAAAAAABAAEAAAICRAEAOw=="
 # What sticks out of the page, is cut off inside of a box, or has a column too narrow for its words.
 OVERFLOWING = """() => {
   const root = document.documentElement, found = [];
@@ -77,6 +79,36 @@ def page(browser: Any, address: str) -> Iterator[Any]:
     opened.close()
 
 
+@pytest.fixture(scope="module")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("browser") / "gallery.html"
+    found = [FoundPicture(image=DOT, name=name) for name in ("rose", "a hat of the world's longest name") * 6]
+    queries = [
+        GalleryQuery(language="ar", text="زهرة", meaning="flower", found=found),
+        GalleryQuery(language="zh", text="海里的动物", found=found),
+    ]
+    write_gallery(path, Gallery(title="Found", queries=queries, facts={"seed": "0"}, notes=["CC0."]))
+    return path.as_uri()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_gallery_shows_every_picture_and_asks_nobody(
+    browser: Any, gallery: str, width: int, scheme: str
+) -> None:
+    opened = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    asked: list[str] = []
+    opened.on("request", lambda request: asked.append(request.url))
+    opened.goto(gallery)
+    assert [url for url in asked if not url.startswith("data:")] == [gallery]
+    assert opened.evaluate(OVERFLOWING) == []
+    shown = "[...document.images].map((each) => each.complete && each.naturalWidth > 0 && each.width >= 60)"
+    assert opened.evaluate(shown) == [True] * 24
+    assert opened.get_by_role("img", name="rose").count() == 12
+    assert opened.evaluate("getComputedStyle(document.body).backgroundColor") == BACKGROUNDS[scheme]
+    opened.close()
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_is_cut_off_or_sticks_out(page: Any, width: int, scheme: str, tmp_path: Path) -> None:
@@ -96,7 +128,7 @@ def test_day_and_night_differ(page: Any) -> None:
         page.emulate_media(color_scheme=scheme)
         colours.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
 
-    assert colours == ["rgb(255, 255, 255)", "rgb(20, 24, 30)"]
+    assert colours == [BACKGROUNDS[scheme] for scheme in SCHEMES]
 
 
 def shown(page: Any, column: int) -> list[str]:

@@ -5,6 +5,8 @@ import warnings
 import numpy as np
 import pytest
 from zeroshot_core.encoders import BridgeEncoder, FunctionEncoder, HashEncoder, encoder_from_config
+from zeroshot_core.encoders.bridge_encoder import BRIDGE_ARRAYS
+from zeroshot_core.encoders.config_arrays import arrays_from_text
 from zeroshot_core.errors import InvalidInputError, TooLittleError
 from zeroshot_core.training import bridge_fitting, bridge_maps, fit_bridge
 
@@ -76,6 +78,38 @@ def test_many_pairs_have_a_network_tried_too(monkeypatch):
     arrays = bridge_maps.fitted_map("net", "right", LEFT.encode(TEXTS), RIGHT.encode(TEXTS), 0)
     found = BridgeEncoder(LEFT, RIGHT, "net", arrays).encode(TEXTS, role="query") @ RIGHT.encode(TEXTS).T
     assert (found.argmax(axis=1) == np.arange(len(TEXTS))).mean() > 0.9
+
+
+def test_vectors_move_to_the_other_sides_of_known_pairs_that_they_are_near_to():
+    bridge, report = fit_bridge(LEFT, RIGHT, TEXTS[::2], space="joint")
+    assert report.method.startswith("neighbours")
+    arrays = bridge_maps.fitted_map(
+        report.method, "joint", LEFT.encode(TEXTS[::2], role="query"), RIGHT.encode(TEXTS[::2]), 0
+    )
+    plain = BridgeEncoder(LEFT, RIGHT, "joint", {n: a for n, a in arrays.items() if "known" not in n})
+
+    def own_cosines(encoder, texts):
+        return (encoder.encode(texts, role="query") * encoder.encode(texts)).sum(axis=1)
+
+    for texts in (TEXTS[::2], TEXTS[1::2]):
+        assert own_cosines(bridge, texts).mean() > own_cosines(plain, texts).mean()
+
+
+def test_activations_are_compared_by_their_roots():
+    activations = FunctionEncoder(
+        lambda texts: np.exp(6.0 * np.asarray(mixed(texts))).tolist(), name="a", dimension=64
+    )
+    roots = FunctionEncoder(
+        lambda texts: np.exp(3.0 * np.asarray(mixed(texts))).tolist(), name="r", dimension=64
+    )
+    bridge, _ = fit_bridge(activations, RIGHT, TEXTS[::2])
+    assert bridge.to_config()["left_power"] == 0.5
+    assert "left_power" not in fit_bridge(LEFT, RIGHT, TEXTS[::2])[0].to_config()
+    arrays = arrays_from_text(bridge.to_config()["arrays"], BRIDGE_ARRAYS["linear"])
+    plain = BridgeEncoder(roots, RIGHT, "linear", arrays)
+    expected = plain.encode(TEXTS, role="query")
+    np.testing.assert_allclose(bridge.encode(TEXTS, role="query"), expected, atol=1e-5)
+    assert bridge.fingerprint != BridgeEncoder(activations, RIGHT, "linear", arrays).fingerprint
 
 
 def test_whole_groups_are_held_out_and_free_pairs_never():
