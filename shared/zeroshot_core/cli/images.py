@@ -101,7 +101,7 @@ def images(
 
 def _write(reports: Sequence[ImagesReport]) -> None:
     first = reports[0]
-    names = {
+    names: dict[str, Sequence[Recall | float | None]] = {
         "picture to caption": [each.captions for each in reports],
         "by the nearest known picture": [each.nearest for each in reports],
         "unseen groups": [each.unseen for each in reports],

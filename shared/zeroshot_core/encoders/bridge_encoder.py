@@ -17,6 +17,8 @@ from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.types import Content, Item
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from zeroshot_core.types import Vectors
 
 __all__ = ["BRIDGE_ARRAYS", "BridgeEncoder", "BridgeSpace", "apply_bridge", "directions", "powers"]
@@ -238,16 +240,16 @@ def apply_bridge(arrays: Mapping[str, Vectors], rows: Vectors, side: str = "left
     y = x @ arrays[f"{side}.weight"]
     if f"{side}.known" in arrays:
         other = "left" if side == "right" else "right"
-        y = _with_neighbours(y, arrays[f"{side}.known"], arrays[f"{other}.known"])
+        return _with_neighbours(y, arrays[f"{side}.known"], arrays[f"{other}.known"])
     return np.asarray(y + arrays[f"{side}.bias"] if f"{side}.bias" in arrays else y, dtype=np.float32)
 
 
-def _with_neighbours(y: Vectors, own: Vectors, others: Vectors) -> Vectors:
+def _with_neighbours(y: npt.NDArray[Any], own: Vectors, others: Vectors) -> Vectors:
     """Add the mean of the other sides of known pairs, by how near their own sides, `own`, are."""
-    y = directions(y)
-    cosines = (y @ own.T) / _TEMPERATURE
+    unit = directions(y)
+    cosines = (unit @ own.T) / _TEMPERATURE
     weights = np.exp(cosines - cosines.max(axis=1, keepdims=True))
-    return y + np.float32(_KNOWN_SHARE) * directions(weights @ others)
+    return np.asarray(unit + _KNOWN_SHARE * directions(weights @ others), dtype=np.float32)
 
 
 def powers(rows: Vectors, power: float) -> Vectors:
@@ -255,12 +257,13 @@ def powers(rows: Vectors, power: float) -> Vectors:
 
     Activations have few large numbers: their roots (Arandjelović and Zisserman 2012) weigh the others too.
     """
-    return np.asarray(directions(np.sign(rows) * np.abs(rows) ** power), dtype=np.float32)
+    return directions(np.sign(rows) * np.abs(rows) ** power)
 
 
-def directions(rows: Vectors) -> Vectors:
+def directions(rows: npt.NDArray[Any]) -> Vectors:
     """Scale rows to length 1; what has no direction stays near 0."""
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.maximum(lengths, 1e-12), dtype=np.float32)
 
 
 def _largest(rows: Vectors, n: int) -> Vectors:
