@@ -20,7 +20,7 @@ from zeroshot_core import checks
 if TYPE_CHECKING:
     from zeroshot_core.encoders.base import Encoder
 
-__all__ = ["PACKAGED_LANGUAGES", "LanguageCheck", "unread_language"]
+__all__ = ["PACKAGED_LANGUAGES", "LanguageCheck", "language_code", "unread_language"]
 
 # Texts, and characters of each, that are looked at: enough to tell what most are in.
 _SAMPLE, _LENGTH = 100, 200
@@ -116,6 +116,18 @@ PACKAGED_LANGUAGES: Mapping[str, frozenset[str]] = {
         ),
     }.items()
 }
+_THREE_LETTERS = (
+    "afr amh ara arz asm aze bel ben bos bre bul cat ceb ces cmn cym dan deu ell eng epo est eus fas "
+    "fin fra fry gla gle glg guj hau heb hin hrv hun hye ind isl ita jav jpn kan kat kaz khm kin kir "
+    "kor kur lao lat lav lit mal mar mkd mlg mon msa mya nep nld nno nob nor ori orm pan pes pol por "
+    "prs pus ron rus san sin slk slv snd som spa sqi srp sun swa swe swh tam tat tel tgl tha tur uig "
+    "ukr urd uzb vie xho yid yor yue zho zsm zul"
+)
+_MORE_NAMES: Mapping[str, str] = {
+    "zh": "Chinese", "ja": "Japanese", "ko": "Korean", "hi": "Hindi", "bn": "Bengali", "th": "Thai",
+    "he": "Hebrew", "el": "Greek", "ur": "Urdu", "sw": "Swahili",
+}  # fmt: skip
+_CODE = re.compile(r"([a-z]{2,3})(?:[-_](?:[A-Z][a-z]{3}|[A-Za-z]{2}|\d{3})){0,2}")
 _WORD = re.compile(r"\w+")
 # Common words to be sure of a language, how much more than those of one that is read, and of all words.
 _FEWEST, _MORE, _SHARE = 3, 2, 0.1
@@ -176,6 +188,21 @@ def unread_language(texts: Sequence[str], languages: Set[str]) -> _Unread | None
         only = _NAMES.get(_OF_SCRIPT[script])
         return _Unread(name=only or f"in {script} script", languages=of_script)
     return _by_words(parts, languages) or _by_accents(parts, languages, script)
+
+
+def language_code(name: str) -> str | None:
+    """Give the code of two or three letters that a name of a language holds; None if it is none.
+
+    Codes of ISO 639 count, such as ``"de"`` and ``"deu"``, alone or with a script or country (``"zh-CN"``,
+    ``"deu_Latn"``), and English names such as ``"German"``.
+    """
+    found = _CODE.fullmatch(name)
+    if found and (
+        found[1] in PACKAGED_LANGUAGES["multilingual-e5-small"] or found[1] in _THREE_LETTERS.split()
+    ):
+        return found[1]
+    named = {known.lower(): code for code, known in (*_NAMES.items(), *_MORE_NAMES.items())}
+    return named.get(name.lower())
 
 
 def _letters(texts: Sequence[str]) -> Counter[str]:
