@@ -4,10 +4,11 @@ Two kinds of texts: product lines of Complete Journey (about 19 tokens) and news
 `--texts` of them at a time, each text once. sentence-transformers runs at the batch size that was best for it
 in a trial before. Its own ONNX path needs optimum-onnx, which brings transformers back to version 4.
 
-    python benchmarks/encode.py [--texts 1000] [--rounds 7]
+    OMP_NUM_THREADS=2 python benchmarks/encode.py [--texts 1000] [--rounds 7]
 
 Ratios are medians over the rounds of the baseline's time by the contestant's: on the clock, and of the
-processor. The agreement of vectors with the baseline is the cosine, mean and lowest.
+processor; the head names it, and says how many threads. The agreement of vectors with the baseline is the
+cosine, mean and lowest.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from output import argument_parser
 from timing import print_head, print_table, race, versions
 from zeroshot_core.datasets import load_labelled_texts, load_product_lines
 from zeroshot_core.encoders import in_runtime, load_encoder
+from zeroshot_core.encoders.onnx import n_at_once
+from zeroshot_core.encoders.processor import this_processor
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders import TransformerEncoder
@@ -37,7 +40,10 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     base = load_encoder()
     ours = {runtime: in_runtime(base, runtime) for runtime in ("torch", "onnx", "onnx-int8")}
-    print(versions("sentence-transformers", "torch", "transformers", "onnxruntime"))
+    print(
+        f"{this_processor()}, {n_at_once()} threads, 8-bit weights of {ours['onnx-int8'].weight_bits} bits  "
+    )
+    print(versions("sentence-transformers", "torch", "transformers", "onnxruntime") + "\n")
     print_head("texts", "text")
     for kind, texts in _texts(options.texts).items():
         size = _best_batch_size(base, texts[: max(64, len(texts) // 5)])

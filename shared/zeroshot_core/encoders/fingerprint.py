@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
     from sentence_transformers import SentenceTransformer
 
-    from zeroshot_core.encoders.onnx import Runtime
+    from zeroshot_core.encoders.onnx import WeightBits
 
 __all__ = ["PROBES", "fingerprint_of", "model_fingerprint", "runtime_fingerprint"]
 
@@ -81,11 +81,12 @@ def _image_settings(module: Any) -> dict[str, str]:
     return {key: str(told[key]) for key in sorted(told) if not key.endswith(("_type", "_class", "_version"))}
 
 
-def runtime_fingerprint(fingerprint: str, runtime: Runtime) -> str:
+def runtime_fingerprint(fingerprint: str, weight_bits: WeightBits | None) -> str:
     """Fingerprint of the vectors that a runtime makes of a model: torch's own, but where bits are lost."""
-    if runtime != "onnx-int8":
+    if weight_bits is None:
         return fingerprint
-    return fingerprint_of({"model": fingerprint, "runtime": runtime, "exact": "narrowing products"})
+    how = {"exact": "narrowing products"} if weight_bits == 7 else {"smooth": "all but narrowing products"}
+    return fingerprint_of({"model": fingerprint, "runtime": "onnx-int8", **how})
 
 
 def _weights_digest(model: SentenceTransformer) -> str:

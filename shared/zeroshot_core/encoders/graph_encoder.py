@@ -15,7 +15,7 @@ from zeroshot_core.encoders.base import Role
 from zeroshot_core.encoders.batching import Padding, padding_of, plain_tokenizer, token_batches
 from zeroshot_core.encoders.fingerprint import PROBES
 from zeroshot_core.encoders.onnx import OnnxSession, Runtime, n_at_once
-from zeroshot_core.encoders.transformer import GRAPH_TOKENS, TransformerEncoder
+from zeroshot_core.encoders.transformer import TransformerEncoder
 from zeroshot_core.errors import ArtifactError, require
 from zeroshot_core.files import file_digest, new_folder, write_json, write_text
 
@@ -148,9 +148,9 @@ class GraphEncoder(TransformerEncoder):
             self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / _TOKENIZER))
         except Exception as error:  # tokenizers raises nothing narrower
             raise ArtifactError(f"expected a tokenizer in {folder}, got a damaged one ({error})") from error
-        session = OnnxSession(folder, runtime)
+        self._graph = OnnxSession(folder, runtime)
         self._open_model = open_model
-        self._take(name, self._facts.dimension, None, session)
+        self._take(name, self._facts.dimension, None, self._graph)
         self._fingerprint = self._facts.fingerprint
 
     @cached_property
@@ -194,7 +194,7 @@ class GraphEncoder(TransformerEncoder):
     def _batches(self, texts: list[str], role: Role) -> Iterator[tuple[Ints, dict[str, Any]]]:
         prompt = self.prompts[role]
         tokens = _tokens(self._tokenizer, [prompt + text for text in texts])
-        budget = self._batch_tokens or GRAPH_TOKENS
+        budget = self._batch_tokens or self._graph.batch_tokens
         return token_batches(tokens, self._facts.padding, budget=budget, n_at_once=n_at_once())
 
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 
 from zeroshot_core import checks
 from zeroshot_core.encoders.base import Encoder
@@ -21,7 +21,7 @@ from zeroshot_core.encoders.head import HeadEncoder
 from zeroshot_core.encoders.hub import cached_folder, fetched_folder, nearest_model
 from zeroshot_core.encoders.model_folder import check_model_folder
 from zeroshot_core.encoders.multimodal_encoder import MultimodalEncoder
-from zeroshot_core.encoders.onnx import Runtime
+from zeroshot_core.encoders.onnx import Runtime, WeightBits
 from zeroshot_core.encoders.packaged_encoder import PackagedEncoder
 from zeroshot_core.encoders.runtimes import check_runtime, in_runtime, opened_graph
 from zeroshot_core.encoders.settings import (
@@ -438,12 +438,23 @@ def _open_transformer(config: Mapping[str, Any]) -> TransformerEncoder:
         graph = opened_graph(name, str(config["fingerprint"]), runtime, open_model)
         if graph is not None:
             return graph
-    return in_runtime(_open_from_config(config, settings), runtime)
+    plain = _open_from_config(config, settings)
+    return in_runtime(plain, runtime, weight_bits=_told_bits(config, plain))
+
+
+def _told_bits(config: Mapping[str, Any], plain: TransformerEncoder) -> WeightBits | None:
+    """Of how many bits the weights of a config's graph are, by its fingerprint; None if they are exact."""
+    if config["runtime"] != "onnx-int8":
+        return None
+    told = config["fingerprint"]
+    return next(
+        (bits for bits in get_args(WeightBits) if runtime_fingerprint(plain.fingerprint, bits) == told), 8
+    )
 
 
 def _open_from_config(config: Mapping[str, Any], settings: Mapping[str, Any]) -> TransformerEncoder:
     """Open a model in torch, and check that it is the one of the config."""
-    name, runtime = str(config["name_or_path"]), config["runtime"]
+    name = str(config["name_or_path"])
     found = _found_here(name, trust=False)
     if found is None:
         raise ArtifactError(
@@ -453,7 +464,9 @@ def _open_from_config(config: Mapping[str, Any], settings: Mapping[str, Any]) ->
         )
 
     def check(opened: TransformerEncoder) -> None:
-        _check_fingerprint(config, opened, runtime_fingerprint(opened.fingerprint, runtime))
+        _check_fingerprint(
+            config, opened, runtime_fingerprint(opened.fingerprint, _told_bits(config, opened))
+        )
 
     return _open_folder(*found, **settings, check=check)
 

@@ -11,20 +11,23 @@ import json
 import logging
 import os
 import sys
+import tempfile
 import warnings
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from itertools import chain, islice
+from itertools import chain, compress, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from zeroshot_core import checks
+from zeroshot_core.encoders.processor import this_processor
 from zeroshot_core.errors import ArtifactError, InvalidInputError, require
+from zeroshot_core.files import write_json
 
 if TYPE_CHECKING:
     import torch
@@ -33,10 +36,12 @@ if TYPE_CHECKING:
     from zeroshot_core.types import Ints, Vectors
 
 __all__ = [
+    "BATCH_TOKENS",
     "GRAPH",
     "Agreement",
     "OnnxSession",
     "Runtime",
+    "WeightBits",
     "export_graph",
     "n_at_once",
     "quantise_graph",
@@ -44,14 +49,18 @@ __all__ = [
 
 Features: TypeAlias = Mapping[str, Any]
 Runtime: TypeAlias = Literal["torch", "onnx", "onnx-int8"]
+WeightBits: TypeAlias = Literal[7, 8]
 
-GRAPH, _AGREEMENT = "model.onnx", "agreement.json"
+GRAPH, _AGREEMENT, _MEASURED = "model.onnx", "agreement.json", "batch_tokens.json"
+# Between which tokens in a batch a processor chooses, the first where it was not measured.
+BATCH_TOKENS = (256, 512, 1024)
+_WEIGHT_BITS = "weight_bits"
 # Bytes of a graph that may lie in memory twice, for a tenth less time.
 _OPENED_TWICE = 256_000_000
 # The first opset with Gelu as one operator, which onnxruntime then fuses with the addition before it.
 _OPSET = 20
 _OUTPUT = "sentence_embedding"
-_ROUNDING = 1e-3
+_ROUNDING, _TINY = 1e-3, 1e-6
 # Above this size in bytes a graph does not fit into one file.
 _LARGE = 1_500_000_000
 
@@ -112,6 +121,41 @@ class OnnxSession:
         self.folder, self.runtime = folder, runtime
         self._session = _open(folder / GRAPH, n_threads or n_at_once())
         self._inputs = [each.name for each in self._session.get_inputs()]
+        if n_threads is None and self.weight_bits == 8 and this_processor().sums_in_16_bits:
+            checks.warn(
+                f"the graph in {folder} was made for a processor with VNNI, this one is {this_processor()}: "
+                'it is right here too, but slow; in_runtime(encoder, "onnx-int8", weight_bits=7) suits both'
+            )
+
+    @cached_property
+    def weight_bits(self) -> WeightBits | None:
+        """Of how many bits the weights of its products are; None for an exact graph."""
+        told = self._session.get_modelmeta().custom_metadata_map.get(_WEIGHT_BITS)
+        return None if self.runtime == "onnx" else 8 if told == "8" else 7
+
+    @cached_property
+    def batch_tokens(self) -> int:
+        """Tokens in a batch that were found the fastest on this processor; 256 where it was not measured."""
+        return self._measured.get(this_processor().name, BATCH_TOKENS[0])
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether it is known which batches are the fastest on this processor."""
+        return this_processor().name in self._measured
+
+    def keep_batch_tokens(self, n: int) -> None:
+        """Write beside the graph, by the processor, how many tokens in a batch are the fastest."""
+        write_json(self.folder / _MEASURED, self._measured | {this_processor().name: n})
+        self.batch_tokens = n
+
+    @property
+    def _measured(self) -> dict[str, int]:
+        try:
+            found = json.loads((self.folder / _MEASURED).read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        pairs = found.items() if isinstance(found, dict) else ()
+        return {name: n for name, n in pairs if n in BATCH_TOKENS}
 
     @cached_property
     def agreement(self) -> Agreement:
@@ -188,8 +232,17 @@ def _open(path: Path, n_threads: int) -> Any:
     # A thread that spins between operators takes the processor from the batch beside it.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
+    # Weights of a graph that was made on another processor, if they would overflow on this one, are taken
+    # through slower products that do not.
+    options.add_session_config_entry("session.x64quantprecision", str(int(this_processor().sums_in_16_bits)))
     try:
-        return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        # The fused operator adds number by number, and takes four times as long as addition and norm.
+        return runtime.InferenceSession(
+            str(path),
+            options,
+            providers=["CPUExecutionProvider"],
+            disabled_optimizers=["SkipLayerNormFusion"],
+        )
     except Exception as error:
         raise ArtifactError(
             f"expected a model's graph in {path}, got one that cannot be opened ({error}); "
@@ -241,38 +294,97 @@ def export_graph(model: SentenceTransformer, features: Mapping[str, torch.Tensor
         ) from error
 
 
-def quantise_graph(source: Path, path: Path) -> None:
+def quantise_graph(source: Path, path: Path, weight_bits: WeightBits, features: Sequence[Features]) -> None:
     """Write the graph with the weights of its matrix products in 8 bits, activations quantised as they come.
 
-    Weights take 7 of the 8 bits: processors without VNNI add pairs of products in 16 bits, which would
-    overflow. Each output channel has a scale of its own. Embeddings stay as they are, and so do products that
-    narrow: they follow the activation function, whose few large values would leave the others few bits. On
-    MiniLM that halves the loss of cosine, from .008 to .004, for a tenth more time.
+    Each output channel has a scale of its own; embeddings stay as they are.
+
+    Parameters
+    ----------
+    weight_bits
+        7 for processors without VNNI: these add pairs of products in 16 bits, which would overflow. Products
+        that narrow stay exact then: they follow the activation function, whose few large values would leave
+        the others few bits; on MiniLM and AVX2 that halves the loss of cosine for a tenth more time. 8 for
+        other processors: all products are quantised, and those that don't narrow are smoothed, by which
+        MiniLM loses about as little.
+    features
+        Of a few texts, on which the channels of activations are measured.
     """
     onnx: Any = require("onnx", extra="onnx")
     quantization: Any = require("onnxruntime.quantization", extra="onnx")
     graph = onnx.load(str(source))
+    narrowing, others = _products(graph)
+    if weight_bits == 8:
+        _smooth(graph, others, features)
     # Says that shapes are inferred and operators folded, which the exporter has done.
-    onnx.helper.set_model_props(graph, {"onnx.quant.pre_process": "onnxruntime.quant"})
+    told = {"onnx.quant.pre_process": "onnxruntime.quant", _WEIGHT_BITS: str(weight_bits)}
+    onnx.helper.set_model_props(graph, told)
     quantization.quantize_dynamic(
         graph,
         str(path),
         op_types_to_quantize=["MatMul"],
         per_channel=True,
-        reduce_range=True,
-        nodes_to_exclude=_narrowing(graph),
+        reduce_range=weight_bits == 7,
+        nodes_to_exclude=[node.name for node in narrowing] if weight_bits == 7 else [],
         weight_type=quantization.QuantType.QInt8,
         use_external_data_format=graph.ByteSize() > _LARGE,
     )
 
 
-def _narrowing(graph: Any) -> list[str]:
-    """Names of the products whose weights have more rows than columns."""
-    shapes = {each.name: tuple(each.dims) for each in graph.graph.initializer}
-    products = [
-        (node.name, shapes.get(node.input[1], ())) for node in graph.graph.node if node.op_type == "MatMul"
+def _products(graph: Any) -> tuple[list[Any], list[Any]]:
+    """Products with a matrix of weights: those that narrow, and the others."""
+    shapes = {each.name: tuple(each.dims) for each in graph.graph.initializer if len(each.dims) == 2}
+    found = [node for node in graph.graph.node if node.op_type == "MatMul" and node.input[1] in shapes]
+    narrows = [shapes[node.input[1]][0] > shapes[node.input[1]][1] for node in found]
+    return list(compress(found, narrows)), list(compress(found, np.logical_not(narrows)))
+
+
+def _smooth(graph: Any, products: Sequence[Any], features: Sequence[Features]) -> None:
+    """Divide the channels of what products read, and multiply their weights, by factors that even both out.
+
+    ``x W = (x / s) (s W)`` with ``s = sqrt(max |x| / max |W|)`` by channel: SmoothQuant (Xiao et al. 2023)
+    with its exponent of one half. A channel of large values leaves the others more of the 8 bits then.
+    """
+    onnx: Any = require("onnx", extra="onnx")
+    weights = {each.name: each for each in graph.graph.initializer}
+    n_readers = Counter(name for node in graph.graph.node for name in node.input)
+    readers: dict[str, list[Any]] = {}
+    for node in products:
+        # Weights that several layers share can't follow the input of each.
+        if n_readers[node.input[1]] == 1:
+            readers.setdefault(node.input[0], []).append(node)
+    for (name, nodes), largest in zip(readers.items(), _largest(graph, [*readers], features), strict=True):
+        matrices = [onnx.numpy_helper.to_array(weights[node.input[1]]) for node in nodes]
+        reach = np.max([np.abs(matrix).max(axis=1) for matrix in matrices], axis=0)
+        factors = np.sqrt(np.maximum(largest, _TINY) / np.maximum(reach, _TINY))
+        factors = np.clip(factors / np.median(factors), 1e-2, 1e2).astype(np.float32)
+        smooth, divisor = f"{name}_smooth", f"{name}_divisor"
+        graph.graph.initializer.append(onnx.numpy_helper.from_array(1 / factors, divisor))
+        division = onnx.helper.make_node("Mul", [name, divisor], [smooth], name=smooth)
+        graph.graph.node.insert(list(graph.graph.node).index(nodes[0]), division)
+        for node, matrix in zip(nodes, matrices, strict=True):
+            scaled = onnx.numpy_helper.from_array(matrix * factors[:, None], node.input[1])
+            weights[node.input[1]].CopyFrom(scaled)
+            node.input[0] = smooth
+
+
+def _largest(graph: Any, names: Sequence[str], features: Sequence[Features]) -> list[Any]:
+    """Largest absolute value in each channel of inner results of a graph, over some features."""
+    onnx: Any = require("onnx", extra="onnx")
+    open_graph = copy.deepcopy(graph)
+    open_graph.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in names)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / GRAPH
+        onnx.save(open_graph, str(path), save_as_external_data=graph.ByteSize() > _LARGE)
+        session = _open(path, n_at_once())
+        inputs = [each.name for each in session.get_inputs()]
+        runs = [
+            session.run(list(names), {name: np.asarray(each[name]) for name in inputs}) for each in features
+        ]
+    return [
+        np.max([np.abs(rows).reshape(-1, rows.shape[-1]).max(axis=0) for rows in found], axis=0)
+        for found in zip(*runs, strict=True)
     ]
-    return [name for name, shape in products if len(shape) == 2 and shape[0] > shape[1]]
 
 
 def _sentence_vectors(model: SentenceTransformer) -> torch.nn.Module:

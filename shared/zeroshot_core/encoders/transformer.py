@@ -17,7 +17,7 @@ from zeroshot_core.encoders.base import Encoder, Role
 from zeroshot_core.encoders.batching import feature_batches
 from zeroshot_core.encoders.contents import check_role, unique_texts, unit_rows
 from zeroshot_core.encoders.fingerprint import model_fingerprint, runtime_fingerprint
-from zeroshot_core.encoders.onnx import Agreement, OnnxSession, Runtime, n_at_once
+from zeroshot_core.encoders.onnx import Agreement, OnnxSession, Runtime, WeightBits, n_at_once
 from zeroshot_core.encoders.text_languages import LanguageCheck
 from zeroshot_core.errors import ArtifactError, InvalidInputError
 from zeroshot_core.files import new_folder
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
     from zeroshot_core.types import Ints, Vectors
 
-__all__ = ["GRAPH_TOKENS", "TransformerEncoder", "no_library_bars"]
+__all__ = ["TransformerEncoder", "no_library_bars"]
 
-# What was fastest with MiniLM: a graph computes side by side what fits into the cache of each core.
-_TORCH_TOKENS, GRAPH_TOKENS = 1024, 256
+# What was fastest with MiniLM in torch.
+_TORCH_TOKENS = 1024
 # Models whose authors say that they read English, without the organisation.
 _ENGLISH = frozenset(
     (
@@ -61,8 +61,8 @@ class TransformerEncoder(Encoder):
     name
         A hub name or a folder, from which `load_encoder` opens the same model.
     batch_tokens
-        Most tokens in one forward pass, padding included, at least 1; by default 1,024 in torch and 256 in a
-        session.
+        Most tokens in one forward pass, padding included, at least 1; by default 1,024 in torch, and in a
+        session what was fastest on this processor.
     session
         What computes the vectors in place of torch: a graph of the same model.
 
@@ -146,6 +146,11 @@ class TransformerEncoder(Encoder):
         return self._session.runtime if self._session else "torch"
 
     @property
+    def weight_bits(self) -> WeightBits | None:
+        """Bits of the weights in 8-bit products: 8, or 7 on x86 processors without VNNI; None if exact."""
+        return self._session.weight_bits if self._session else None
+
+    @property
     def agreement(self) -> Agreement | None:
         """How near the runtime's vectors are to those of torch, measured at the export; None for torch."""
         return self._session.agreement if self._session else None
@@ -158,7 +163,7 @@ class TransformerEncoder(Encoder):
                 self._fingerprint = model_fingerprint(
                     self._model, prompts=self.prompts, max_length=self.max_length, dimension=self.dimension
                 )
-            return runtime_fingerprint(self._fingerprint, self.runtime)
+            return runtime_fingerprint(self._fingerprint, self.weight_bits)
 
     @property
     def repeatability(self) -> float:
@@ -168,12 +173,14 @@ class TransformerEncoder(Encoder):
         """
         if self._session is None or self.runtime == "onnx":
             return super().repeatability
-        return 2 * self._session.agreement.lowest**2 - 1
+        return min(super().repeatability, 2 * self._session.agreement.lowest**2 - 1)
 
-    def running_on(self, session: OnnxSession | None) -> TransformerEncoder:
+    def running_on(
+        self, session: OnnxSession | None, *, batch_tokens: int | None = None
+    ) -> TransformerEncoder:
         """Give the same model with its vectors computed by a session, or by torch if there is none."""
         other = TransformerEncoder(
-            self._model, name=self._name, batch_tokens=self._batch_tokens, session=session
+            self._model, name=self._name, batch_tokens=batch_tokens or self._batch_tokens, session=session
         )
         # Both share a tokenizer, so they take turns.
         other._lock, other._fingerprint = self._lock, self._fingerprint
@@ -263,7 +270,7 @@ class TransformerEncoder(Encoder):
             texts,
             prompt=self.prompts[role],
             role=role,
-            budget=self._batch_tokens or (GRAPH_TOKENS if self._session else _TORCH_TOKENS),
+            budget=self._batch_tokens or (self._session.batch_tokens if self._session else _TORCH_TOKENS),
             n_at_once=n_at_once() if self._session else 1,
         )
         while True:
