@@ -155,7 +155,7 @@ class OnnxSession:
         except (OSError, ValueError, RecursionError):
             return {}
         pairs = found.items() if isinstance(found, dict) else ()
-        return {name: n for name, n in pairs if n in BATCH_TOKENS}
+        return {name: int(n) for name, n in pairs if n in BATCH_TOKENS}
 
     @cached_property
     def agreement(self) -> Agreement:
