@@ -21,6 +21,7 @@ class ZeroShotEmbeddings(ModelSource, Embeddings):
     ----------
     model
         Folder of a saved model, name of an encoder, a fitted model, or an `Encoder`; also as ``model_name``.
+        The default encoder reads English.
     """
 
     model: Source = "all-MiniLM-L6-v2"

@@ -27,6 +27,7 @@ class ZeroShotEmbedding(ModelSource, MultiModalEmbedding):
     model
         Folder of a saved model, name of an encoder, a fitted model, or an `Encoder`; also as ``model_name``,
         which is what the embedding is called where both are given.
+        The default encoder reads English.
     uri, token
         Milvus address and credentials of a saved model, where they differ from the saved ones.
     """

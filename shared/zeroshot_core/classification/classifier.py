@@ -88,7 +88,7 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
     Parameters
     ----------
     encoder
-        An encoder, or a name for `load_encoder`.
+        An encoder, or a name for `load_encoder`; the default reads English.
     graph
         Concepts and relations; label concepts that it lacks are added to a copy, `graph_`.
     index

@@ -38,7 +38,9 @@ def index(
         list[str], typer.Option("--input", help="File, folder, glob or URL of Parquet, JSON lines or CSV.")
     ],
     uri: Annotated[str, typer.Option(help="Milvus server, or a path that ends with .db, to write to.")],
-    encoder: Annotated[str, typer.Option(help="Name of a model, or its folder.")] = "all-MiniLM-L6-v2",
+    encoder: Annotated[
+        str, typer.Option(help="Model, or its folder; the default reads English.")
+    ] = "all-MiniLM-L6-v2",
     name: Annotated[str, typer.Option(help="Name of the index.")] = "zeroshot",
     id_: Annotated[str, typer.Option("--id", help="Column of ids.")] = "id",
     text: Annotated[str, typer.Option(help="Column that is encoded.")] = "text",

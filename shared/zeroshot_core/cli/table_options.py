@@ -95,7 +95,9 @@ Missing = Annotated[
     str,
     typer.Option(callback=known_word(("refuse", "drop")), help="Rows without a target: refuse or drop."),
 ]
-EncoderName = Annotated[str, typer.Option("--encoder", help="Model of the hub, or folder, that reads texts.")]
+EncoderName = Annotated[
+    str, typer.Option("--encoder", help="Model of the hub, or folder; the default reads English texts.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but the answer and errors.")]
 
 

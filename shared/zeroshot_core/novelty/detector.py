@@ -54,7 +54,7 @@ class NoveltyDetector(SavedModel, OutlierMixin, BaseEstimator):  # type: ignore[
     Parameters
     ----------
     encoder
-        An encoder, or a name for `load_encoder`.
+        An encoder, or a name for `load_encoder`; the default reads English.
     index
         An open `VectorIndex`, a URI, or None for a temporary Milvus Lite file.
     false_alarm_rate

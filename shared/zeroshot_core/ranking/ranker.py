@@ -68,7 +68,7 @@ class ZeroShotRanker(SavedModel, BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     encoder
-        An encoder, or a name for `load_encoder`.
+        An encoder, or a name for `load_encoder`; the default reads English.
     graph
         Candidates, findings and their relations.
     index

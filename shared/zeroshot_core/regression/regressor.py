@@ -75,7 +75,7 @@ class ZeroShotRegressor(SavedModel, RegressorMixin, BaseEstimator):  # type: ign
     Parameters
     ----------
     encoder
-        An encoder, or a name for `load_encoder`.
+        An encoder, or a name for `load_encoder`; the default reads English.
     graph
         The concepts that items are linked to; None predicts from vectors alone.
     index
