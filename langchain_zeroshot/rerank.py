@@ -10,6 +10,7 @@ from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
 from pydantic import BeforeValidator, Field
 from zeroshot_core.checks import real, whole
+from zeroshot_core.explain.attributes import IMAGE
 
 from langchain_zeroshot._convert import from_documents, to_document
 from langchain_zeroshot._source import ModelSource
@@ -19,7 +20,8 @@ class ZeroShotReranker(ModelSource, BaseDocumentCompressor):
     """Ranks Documents by the scores that `ZeroShotRetriever` would give them; copies carry score and path.
 
     Documents whose id is indexed have the concepts of the index, others those under ``concepts`` of their
-    metadata, or the nearest ones of their text. Of several with one id the last is kept.
+    metadata, or the nearest ones of their text. Of several with one id the last is kept. A Document of an
+    image must be one of the index: what its metadata name is not opened.
 
     Parameters
     ----------
@@ -45,8 +47,12 @@ class ZeroShotReranker(ModelSource, BaseDocumentCompressor):
         """Give the best Documents, best first; those that are given stay as they are."""
         from zeroshot_core.retrieval import rerank
 
-        items = from_documents(documents)
-        found = {item.id: (item, document) for item, document in zip(items, documents, strict=True)}
+        pictures = [one.id for one in documents if one.id and IMAGE in one.metadata]
+        known = self._handle.retriever.version.known_items(pictures)
+        others = [one for one in documents if one.id not in known]
+        pairs = [(known[one.id], one) for one in documents if one.id and one.id in known]
+        pairs += zip(from_documents(others), others, strict=True)
+        found = {item.id: (item, document) for item, document in pairs}
         unique = [item for item, _ in found.values()]
         hits = rerank(self._handle.retriever, query, unique, top_k=self.top_n, graph_weight=self.graph_weight)
         return [to_document(hit, found[hit.id][1]) for hit in hits]

@@ -252,8 +252,8 @@ class Contribution:
     name
         Type of the concepts or name of the column; ``""`` for the others.
     said
-        What the item has there: names of its concepts, the number, or the month of a date; ``""`` for
-        nothing.
+        What the item has there: names of its concepts, the number, or the month of a date; ``"picture"`` or
+        ``"text and picture"`` where it is not said by a text alone; ``""`` for nothing.
     amount
         What it adds on the scale on which the model learns: ``log(1 + y)`` of the total for counts and
         non-negative targets, the unit of the target otherwise.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from langchain_core.documents import Document
 from langchain_core.messages import HumanMessage
 from llama_index.core import StorageContext, load_index_from_storage
 from llama_index.core.embeddings.multi_modal_base import MultiModalEmbedding
@@ -17,10 +18,10 @@ from zeroshot_core import Retriever as CoreRetriever
 from zeroshot_core.encoders import FunctionEncoder, HashEncoder
 from zeroshot_core.serving.inputs import to_item
 
-from langchain_zeroshot import ZeroShotEmbeddings, ZeroShotPredictor
+from langchain_zeroshot import ZeroShotEmbeddings, ZeroShotPredictor, ZeroShotReranker
 from langchain_zeroshot import ZeroShotRetriever as Retriever
 from langchain_zeroshot.vector_store import ZeroShotVectorStore
-from llama_index_zeroshot import ZeroShotEmbedding, ZeroShotQueryEngine, from_nodes
+from llama_index_zeroshot import ZeroShotEmbedding, ZeroShotQueryEngine, ZeroShotRerank, from_nodes
 from llama_index_zeroshot import ZeroShotRetriever as NodeRetriever
 
 COLOURS = {"red": (220, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 220)}
@@ -131,6 +132,25 @@ def test_llama_index_asks_by_images_and_gets_image_nodes(
     assert isinstance(best.node, ImageNode)
     assert (best.node.node_id, best.node.image_path, best.node.text) == ("green", pictures["green"], "")
     assert pictures["green"] not in best.node.get_content(metadata_mode="llm")
+
+
+def test_pictures_are_reranked_and_rank_others(
+    retriever: CoreRetriever, pictures: dict[str, str], tmp_path: Path
+) -> None:
+    asked = {"image": pictures["blue"]}
+    documents = Retriever(model=retriever, k=4).invoke(asked)
+    (best, *_) = ZeroShotReranker(model=retriever, top_n=1).compress_documents(documents[::-1], "green")
+    assert (best.id, best.metadata["zeroshot_image"]) == ("green", pictures["green"])
+    (best,) = ZeroShotReranker(model=retriever, top_n=1).compress_documents(documents, Path(pictures["red"]))
+    assert best.id == "red"
+    stranger = Document(id="stranger", page_content="", metadata={"zeroshot_image": pictures["red"]})
+    with pytest.raises(InvalidInputError, match="item 'stranger': expected a non-empty text"):
+        ZeroShotReranker(model=retriever).compress_documents([stranger], "green")
+
+    nodes = NodeRetriever(retriever, similarity_top_k=4).retrieve("blue")
+    query = QueryBundle(query_str="", image_path=pictures["green"])
+    (best, *_) = ZeroShotRerank(retriever, top_n=1).postprocess_nodes(nodes, query_bundle=query)
+    assert best.node.node_id == "green"
 
 
 def test_nodes_with_images_are_items(pictures: dict[str, str], encoder: FunctionEncoder) -> None:

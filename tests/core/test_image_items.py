@@ -10,6 +10,7 @@ from PIL import Image
 from zeroshot_core import (
     InvalidInputError,
     Item,
+    KnowledgeGraph,
     NoveltyDetector,
     Retriever,
     VectorIndex,
@@ -17,7 +18,10 @@ from zeroshot_core import (
     ZeroShotRegressor,
 )
 from zeroshot_core.encoders import CentredEncoder, FunctionEncoder
+from zeroshot_core.explain.wording import hit_in_words, source_in_words
 from zeroshot_core.index import Condition
+from zeroshot_core.retrieval import recommend, similar_items
+from zeroshot_core.retrieval.recommendation import Profile
 from zeroshot_core.serving.inputs import to_item
 from zeroshot_core.training import TrainingPlan, tune_head
 
@@ -203,6 +207,62 @@ def test_a_picture_of_nothing_known_is_new(encoder: FunctionEncoder, drawn: dict
     assert scores[0] > scores[1]
 
 
+def test_a_picture_of_no_label_is_none_of_these(
+    encoder: FunctionEncoder, drawn: dict[str, list[Path]]
+) -> None:
+    labels = ["red", "green", "blue"]
+    examples = [path for name in labels for path in drawn[name][:10]]
+    outside = [drawn["white"][3], drawn["white"][8], Image.new("RGB", (12, 12), (120, 100, 40))]
+    inside = [drawn[name][11] for name in labels]
+    for reader in (encoder, only_pixels()):
+        model = ZeroShotClassifier(reader).fit(examples, [name for name in labels for _ in range(10)])
+        assert model.predict([*inside, *outside], reject=True).tolist() == [*labels, "", "", ""]
+        scores = model.novelty_score([*inside, *outside])
+        assert max(scores[:3]) < min(scores[3:])
+
+
+def only_pixels() -> FunctionEncoder:
+    return FunctionEncoder(None, image_function=of_pixels, name="pixels", dimension=8)
+
+
+def test_an_encoder_of_images_alone_learns_labels_from_examples(
+    drawn: dict[str, list[Path]], tmp_path: Path
+) -> None:
+    names = ["red", "green", "blue"]
+    examples = [path for name in names for path in drawn[name][:6]]
+    model = ZeroShotClassifier(only_pixels()).fit(examples, [name for name in names for _ in range(6)])
+    model.save(tmp_path / "model")
+    opened = ZeroShotClassifier.load(tmp_path / "model", encoder=only_pixels())
+    for each in (model, opened):
+        assert each.predict([drawn[name][8] for name in names]).tolist() == names
+    (told,) = opened.explain([drawn["green"][9]])
+    assert told.value == told.evidence.concepts[0].id == "green"
+    opened.partial_fit(drawn["white"][:4], ["white"] * 4)
+    assert opened.predict([drawn["white"][7], drawn["red"][7]]).tolist() == ["white", "red"]
+
+    for fitted in (
+        lambda: ZeroShotClassifier(only_pixels()).fit(labels=names),
+        lambda: ZeroShotClassifier(only_pixels()).fit(examples[:2], ["red", "red"], labels=names),
+        lambda: opened.partial_fit(labels=["black"]),
+    ):
+        with pytest.raises(
+            InvalidInputError, match=r"examples of each label, since .* images only.*fit_bridge"
+        ):
+            fitted()
+
+
+def test_things_like_a_picture_are_recommended(
+    index: VectorIndex, encoder: FunctionEncoder, drawn: dict[str, list[Path]]
+) -> None:
+    items = [Item(id=f"{name} {n}", image=path) for name in COLOURS for n, path in enumerate(drawn[name][:4])]
+    retriever = Retriever(index.open(index.build(items, encoder), fingerprint=encoder.fingerprint), encoder)
+    asked = [drawn["green"][8], Image.open(drawn["blue"][9])]
+    for hits, name in zip(similar_items(retriever, asked, top_k=3), ("green", "blue"), strict=True):
+        assert {hit.id.split()[0] for hit in hits} == {name}
+    (hits,) = recommend(retriever, [Profile(liked=[asked[0]], disliked=[asked[1]])], top_k=2)
+    assert {hit.id.split()[0] for hit in hits} == {"green"}
+
+
 def test_a_number_is_forecast_from_a_picture(encoder: FunctionEncoder, drawn: dict[str, list[Path]]) -> None:
     prices = dict(zip(COLOURS, (10.0, 20.0, 40.0, 80.0), strict=True))
     items = [Item(id=f"{name}{n}", image=path) for name in COLOURS for n, path in enumerate(drawn[name][:10])]
@@ -210,6 +270,11 @@ def test_a_number_is_forecast_from_a_picture(encoder: FunctionEncoder, drawn: di
     model = ZeroShotRegressor(encoder=encoder).fit(items, targets)
     cheap, dear = model.predict([drawn["red"][11], drawn["white"][11]])
     assert cheap < dear
+    told = model.contributions([drawn["red"][11], Item(id="a", text="red", image=drawn["red"][11])])
+    words = [{source_in_words(each) for each in row if each.kind == "text"} for row in told.by_item]
+    assert words == [{"the picture"}, {"the text and picture"}]
+    (hits,) = model.retriever_.retrieve([drawn["red"][11]], top_k=1)
+    assert "similarity of the picture 1.00" in hit_in_words(hits[0], KnowledgeGraph())
 
 
 def test_a_head_is_tuned_on_pictures(encoder: FunctionEncoder, drawn: dict[str, list[Path]]) -> None:

@@ -24,6 +24,7 @@ from zeroshot_core.classification.label_vectors import (
     label_texts,
     label_vectors,
     linked,
+    named_by_examples,
 )
 from zeroshot_core.classification.partial_fit import extended_head
 from zeroshot_core.classification.pseudo_labels import pseudo_labelled_items
@@ -224,14 +225,22 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         )
         with self._turns:
             model_index = ModelIndex(self.index)
-            tuned = _tune(task, base, model_index, settings.tuning)
+            named = named_by_examples(
+                base,
+                graph.concepts.values(),
+                ids,
+                task.examples,
+                [item.concepts for item in task.examples],
+                settings.template,
+            )
+            tuned = _tune(task, named, model_index, settings.tuning)
             version = model_index.build(task.items, tuned.encoder, graph, show_progress=self.show_progress)
             head = _fit_head(task, version, tuned, settings.tuning.random_state)
             model_index.publish(version)
             clear_rounds(tuned.report, model_index, version, self.checkpoints)
             self._fitted = _fitted_state(
                 settings,
-                encoder=without_memory(tuned.encoder, base),
+                encoder=base if tuned.encoder is named else without_memory(tuned.encoder, base),
                 holds_encoder=holds_encoder(tuned.encoder, tuned.report, self._held_encoder),
                 model_index=model_index,
                 version=version,
@@ -292,7 +301,7 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
             if items:
                 vectors = fitted.encoder.encode([item.content for item in items])
             version = _with_examples(fitted.version, items, y or (), vectors)
-            head = self._extended_head(fitted, vectors, y or (), ids, hierarchy, graph)
+            head = self._extended_head(fitted, items, vectors, y or (), ids, hierarchy, graph)
             self._fitted = replace(
                 fitted,
                 version=version,
@@ -477,6 +486,7 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
     def _extended_head(
         self,
         fitted: _ClassifierState,
+        items: Sequence[Item],
         vectors: Vectors,
         y: Sequence[str],
         ids: Sequence[str],
@@ -487,29 +497,36 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
 
         Parameters
         ----------
-        vectors, y
-            Of the new examples and their labels, shapes (n, d) and (n,).
+        items, vectors, y
+            The new examples, and their labels, shapes (n,), (n, d) and (n,).
         ids, hierarchy
             Of all labels, old and new, sorted.
         """
         places = np.searchsorted(ids, fitted.classes).astype(np.int64)
         new = [graph.concepts[id_] for id_ in np.delete(np.array(ids), places).tolist()]
-        labels = self._new_label_vectors(fitted, new, hierarchy, places)
+        names, links = {concept.id for concept in new}, [(label,) for label in y]
+        named = named_by_examples(fitted.encoder, new, names, items, links, self.template) if new else None
+        labels = self._new_label_vectors(fitted, new, named, hierarchy, places)
         codes = np.searchsorted(ids, list(y)).astype(np.int64)
         touched = sorted({*codes.tolist(), *np.setdiff1d(np.arange(len(ids)), places).tolist()})
         others = _near(fitted, np.vstack([labels, vectors]), {ids[row] for row in touched})
         return extended_head(fitted.head, places, labels, vectors, codes, others, touched=touched)
 
     def _new_label_vectors(
-        self, fitted: _ClassifierState, new: Sequence[Concept], hierarchy: LabelHierarchy, places: Ints
+        self,
+        fitted: _ClassifierState,
+        new: Sequence[Concept],
+        named: Encoder | None,
+        hierarchy: LabelHierarchy,
+        places: Ints,
     ) -> Vectors:
         """Vectors of new labels with what their siblings lend them, shape (m, d); `places` has the old."""
         vectors = np.zeros((len(places) + len(new), fitted.encoder.dimension), dtype=np.float32)
-        if not new:
+        if named is None:
             return vectors[:0]
         is_new = ~np.isin(np.arange(len(vectors)), places)
         vectors[places] = fitted.head.labels
-        vectors[is_new] = label_vectors(new, fitted.encoder, self.template)
+        vectors[is_new] = label_vectors(new, named, self.template)
         return np.asarray(hierarchy.with_siblings(vectors)[is_new])
 
     def _answers(

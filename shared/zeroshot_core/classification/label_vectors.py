@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,10 @@ import numpy as np
 
 from zeroshot_core.checks import has_control_character, shown
 from zeroshot_core.classification.class_labels import LABEL_TYPE
+from zeroshot_core.encoders.wrappers import KnownVectors
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
+from zeroshot_core.graph.vectors import concept_texts
 from zeroshot_core.types import Concept, Item
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ __all__ = [
     "label_vectors",
     "label_words",
     "linked",
+    "named_by_examples",
 ]
 
 # What the index takes as an id.
@@ -82,6 +85,51 @@ def label_graph(
     if not new:
         return ids, known
     return ids, known.replace(concepts={**known.concepts, **new}.values())
+
+
+def named_by_examples(
+    encoder: Encoder,
+    concepts: Iterable[Concept],
+    labels: Collection[str],
+    examples: Sequence[Item],
+    links: Sequence[Collection[str]],
+    template: str | None,
+) -> Encoder:
+    """Have an encoder of images alone give the names of labels the mean of their examples, as a prototype.
+
+    Parameters
+    ----------
+    concepts, labels
+        Whose names are encoded, and which of them are labels. A concept without examples has the mean of all.
+    links
+        Shape (n,): the concepts of each example.
+
+    Returns
+    -------
+    Encoder
+        The encoder itself, if it reads texts.
+
+    Raises
+    ------
+    InvalidInputError
+        If a label has no examples.
+    """
+    if "text" in encoder.modalities:
+        return encoder
+    without = sorted(set(labels).difference(*links)) if links else sorted(labels)
+    if without:
+        raise InvalidInputError(
+            f"expected examples of each label, since encoder {encoder.name!r} takes images only, got none of "
+            f"{shown(without[0])}; give some, or use an encoder of texts and images, such as fit_bridge makes"
+        )
+    vectors = encoder.encode([item.content for item in examples])
+    known: dict[str, list[float]] = {}
+    for concept in concepts:
+        own = vectors[[concept.id in linked_to for linked_to in links]]
+        groups = _text_groups(concept, template)
+        texts = {*concept_texts(concept), *chain.from_iterable(groups)}
+        known |= dict.fromkeys(texts, (own if len(own) else vectors).mean(axis=0).tolist())
+    return KnownVectors(encoder, known)
 
 
 def label_vectors(concepts: Sequence[Concept], encoder: Encoder, template: str | None) -> Vectors:

@@ -135,23 +135,21 @@ class Towers:
         parts = parts_of(contents)
         self._check(parts)
         rows = np.zeros((len(parts), self.dimension), dtype=np.float32)
-        digests = _digests([part.image for part in parts if part.image is not None])
-        keys = [None if part.image is None else digests[_key(part.image)] for part in parts]
-        sources = {key: part.image for key, part in zip(keys, parts, strict=True) if key is not None}
-        together = [self.pairs is not None and part.modality == "text+image" for part in parts]
-        texts = [None if both else part.text for part, both in zip(parts, together, strict=True)]
-        alone = [None if both else key for key, both in zip(keys, together, strict=True)]
         if self.texts is not None:
-            _add(rows, texts, self.texts)
-        if self.images is not None:
-            _add(rows, alone, lambda new: self._of_images([sources[key] for key in new], show_progress))
-        if self.pairs is not None:
-            pairs = [
-                (part.text, key) if both else None
-                for part, key, both in zip(parts, keys, together, strict=True)
-            ]
-            _add(rows, pairs, lambda new: self._of_pairs([(text, sources[key]) for text, key in new]))
+            _add_texts(rows, [None if self._is_pair(part) else part.text for part in parts], self.texts)
+        seen = [(i, part) for i, part in enumerate(parts) if part.image is not None]
+        alone = [(i, Parts(None, part.image)) for i, part in seen if not self._is_pair(part)]
+        if alone and self.images is not None:
+            images = self.images
+            self._add_seen(rows, alone, lambda _, given: images(given), show_progress)
+        together = [(i, part) for i, part in seen if self._is_pair(part)]
+        if together and self.pairs is not None:
+            self._add_seen(rows, together, self.pairs, show_progress)
         return unit_rows(rows, [content_name(content) for content in contents]) if len(rows) else rows
+
+    def _is_pair(self, part: Parts) -> bool:
+        """Whether a text and an image are encoded as one."""
+        return self.pairs is not None and part.modality == "text+image"
 
     def _check(self, parts: Sequence[Parts]) -> None:
         for i, part in enumerate(parts):
@@ -166,36 +164,58 @@ class Towers:
                     f"{self.name!r} takes texts only: describe the image in words or use an encoder of images"
                 )
 
-    def _of_images(self, sources: Sequence[ImageSource], show_progress: bool) -> Vectors:
+    def _add_seen(
+        self,
+        rows: Vectors,
+        parts: Sequence[tuple[int, Parts]],
+        encode: Callable[[list[str], list[Any]], Vectors],
+        show_progress: bool,
+    ) -> None:
+        """Add the unit vector of each image, with its text if it has one, to its row; each is read once."""
         from tqdm import tqdm
 
-        assert self.images is not None  # only called where there is one
-        rows = []
+        places: dict[tuple[str, Hashable], list[int]] = {}
+        sources: dict[tuple[str, Hashable], ImageSource] = {}
+        for i, part in parts:
+            key = part.text or "", _key(part.image)
+            places.setdefault(key, []).append(i)
+            sources[key] = part.image
+        digests: dict[tuple[str, Hashable], tuple[str, str]] = {}
+        waiting: dict[tuple[str, str], Any] = {}
+        known: dict[tuple[str, str], Vectors] = {}
+
+        def encode_waiting() -> None:
+            if waiting:
+                vectors = encode([text for text, _ in waiting], [*waiting.values()])
+                known.update(zip(waiting, unit_rows(vectors, [*map(str, waiting)]), strict=True))
+                waiting.clear()
+
         with tqdm(total=len(sources), unit="image", disable=not show_progress) as bar:
-            for batch in self._decoded(sources):
-                rows.append(self.images(batch))
-                bar.update(len(batch))
-        return np.concatenate(rows)
+            for key, (digest, image) in zip(sources, self._read(list(sources.values())), strict=True):
+                digests[key] = same = key[0], digest
+                if same not in known:
+                    waiting[same] = image
+                if len(waiting) == self.batch:
+                    encode_waiting()
+                bar.update()
+            encode_waiting()
+        for key, own in places.items():
+            rows[own] += known[digests[key]]
 
-    def _of_pairs(self, pairs: Sequence[tuple[str, ImageSource]]) -> Vectors:
-        assert self.pairs is not None
-        rows, start = [], 0
-        for batch in self._decoded([source for _, source in pairs]):
-            rows.append(self.pairs([text for text, _ in pairs[start : start + len(batch)]], batch))
-            start += len(batch)
-        return np.concatenate(rows)
+    def _read(self, sources: Sequence[ImageSource]) -> Iterator[tuple[str, Any]]:
+        """Give the digest of each image, and what is encoded, the next ones being read meanwhile."""
 
-    def _decoded(self, sources: Sequence[ImageSource]) -> Iterator[list[Any]]:
-        """Give batches of images, the next one being read while one is encoded."""
-
-        def read(source: ImageSource) -> Any:
-            return self.prepare(read_image(source, allow_urls=self.allow_urls).pixels)
+        def read(source: ImageSource) -> tuple[str, Any]:
+            found = read_image(source, allow_urls=self.allow_urls)
+            return found.digest, self.prepare(found.pixels)
 
         with ThreadPoolExecutor(_READERS, thread_name_prefix="image-reader") as readers:
-            ahead = deque([[readers.submit(read, each) for each in sources[: self.batch]]])
-            for start in range(self.batch, len(sources) + self.batch, self.batch):
-                ahead.append([readers.submit(read, each) for each in sources[start : start + self.batch]])
-                yield [future.result() for future in ahead.popleft()]
+            ahead = deque(readers.submit(read, each) for each in sources[: 2 * self.batch])
+            for source in [*sources[2 * self.batch :], *[None] * len(ahead)]:
+                found = ahead.popleft().result()
+                if source is not None:
+                    ahead.append(readers.submit(read, source))
+                yield found
 
 
 def _digests(sources: Sequence[ImageSource]) -> dict[Hashable, str]:
@@ -210,13 +230,13 @@ def _key(source: ImageSource) -> Hashable:
     return key if isinstance(key, str | bytes) else id(source)
 
 
-def _add(rows: Vectors, keys: Sequence[Any], encode: Callable[[list[Any]], Vectors]) -> None:
-    """Add the unit vector of each distinct key to the rows that have it; None for rows that have none."""
-    places: dict[Any, list[int]] = {}
-    for i, key in enumerate(keys):
-        if key is not None:
-            places.setdefault(key, []).append(i)
+def _add_texts(rows: Vectors, texts: Sequence[str | None], encode: Callable[[list[str]], Vectors]) -> None:
+    """Add the unit vector of each distinct text to the rows that have it; None for rows that have none."""
+    places: dict[str, list[int]] = {}
+    for i, text in enumerate(texts):
+        if text is not None:
+            places.setdefault(text, []).append(i)
     if places:
-        vectors = unit_rows(encode(list(places)), list(map(str, places)))
+        vectors = unit_rows(encode(list(places)), list(places))
         for own, vector in zip(places.values(), vectors, strict=True):
             rows[own] += vector

@@ -139,7 +139,7 @@ def source_in_words(contribution: Contribution) -> str:
         return f"{name}: {said}" if said else f"no {name} given"
     if contribution.kind == "column":
         return f"{name} {said}" if said else f"no {name} given"
-    return "the text" if contribution.kind == "text" else "the nearest known items"
+    return f"the {said or 'text'}" if contribution.kind == "text" else "the nearest known items"
 
 
 def hit_in_words(hit: Hit, graph: NamedConcepts) -> str:
@@ -149,7 +149,8 @@ def hit_in_words(hit: Hit, graph: NamedConcepts) -> str:
     similarity of the texts 0.31, overlap in the graph 0.79; query -mentions (0.98)-> "painful joint"
     <-has_finding- "gout" <-disease- leaflet 2``.
     """
-    parts = ", ".join(f"{_PARTS.get(name, name)} {value:.2f}" for name, value in hit.parts.items())
+    names = _PARTS if hit.modality == "text" else {**_PARTS, "vector": f"similarity of the {_seen(hit)}"}
+    parts = ", ".join(f"{names.get(name, name)} {value:.2f}" for name, value in hit.parts.items())
     said = [f"{_name(hit.id, graph)}: score {hit.score:.2f}", parts, path_in_words(hit.path, graph)]
     return "; ".join(part for part in said if part)
 
@@ -196,6 +197,10 @@ def evidence_in_words(prediction: Prediction) -> str:
 
 def _name(id_: str, graph: NamedConcepts | None) -> str:
     return f'"{graph.concepts[id_].name}"' if graph is not None and id_ in graph.concepts else id_
+
+
+def _seen(hit: Hit) -> str:
+    return "picture" if hit.modality == "image" else "text and picture"
 
 
 def _line(hit: Hit) -> str:

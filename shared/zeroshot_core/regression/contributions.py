@@ -300,6 +300,8 @@ def _said(kind: str, name: str, item: Item, concepts: Mapping[str, Sequence[str]
     if kind == "concepts":
         known = concepts.get(name, ())
         return ", ".join(known[:_N_NAMES]) + (", ..." if len(known) > _N_NAMES else "")
+    if kind == "text":
+        return {"text": "", "image": "picture", "text+image": "text and picture"}[item.modality]
     value = item.metadata.get(name) if kind == "column" else None
     if isinstance(value, int | float):
         return f"{value:g}"

@@ -11,6 +11,7 @@ import numpy as np
 
 from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.images import ImageSource, image_digest, is_image
 from zeroshot_core.retrieval.queries import content_of
 from zeroshot_core.types import Hit, Item
 
@@ -31,7 +32,7 @@ _QUERIES_PER_BLOCK = 256
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """What somebody likes and dislikes: ids of items in the index, or items that are not in it.
+    """What somebody likes and dislikes: ids of items in the index, or items or images that are not in it.
 
     Raises
     ------
@@ -44,7 +45,8 @@ class Profile:
 
     def __post_init__(self) -> None:
         for name in ("liked", "disliked"):
-            object.__setattr__(self, name, tuple(checks.sequence(name, getattr(self, name), of="items")))
+            given = checks.sequence(name, getattr(self, name), of="items")
+            object.__setattr__(self, name, tuple(_seen(one) if is_image(one) else one for one in given))
         wrong = [member for member in self.members if not isinstance(member, str | Item)]
         if wrong:
             raise InvalidInputError(f"expected ids or items in a profile, got {checks.shown(wrong[0])}")
@@ -255,6 +257,11 @@ def _query(profile: Profile, known: _Known) -> Item:
     liked = [id_ for member in profile.liked for id_ in known.items[_id(member)].concepts]
     concepts = tuple(id_ for id_ in dict.fromkeys(liked) if id_ not in against)
     return Item(id="profile", text="profile", concepts=concepts)
+
+
+def _seen(image: ImageSource) -> Item:
+    """Make an item of an image, told by what it shows: several profiles are answered at once."""
+    return Item(id=f"image {image_digest(image)}", image=image)
 
 
 def _id(member: str | Item) -> str:

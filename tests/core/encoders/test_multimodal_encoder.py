@@ -3,7 +3,7 @@
 import json
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -13,6 +13,16 @@ import torch
 from PIL import Image
 from tiny_models import LAYERS, PIXELS, save_clip, text_config, tokenizer
 from transformers import (
+    BitImageProcessorPil,
+    ConvNextImageProcessorPil,
+    Dinov2Config,
+    Dinov2Model,
+    ResNetConfig,
+    ResNetModel,
+    Siglip2Config,
+    Siglip2ImageProcessorPil,
+    Siglip2Model,
+    Siglip2Processor,
     SiglipConfig,
     SiglipImageProcessorPil,
     SiglipModel,
@@ -175,15 +185,50 @@ def test_siglip_reads_texts_at_their_full_length(tmp_path: Path, picture: Path) 
     assert encoder.encode([picture])[0] @ rows[2] == pytest.approx(1.0, abs=1e-5)
 
 
-def test_a_vision_transformer_takes_images_only(tmp_path: Path, picture: Path) -> None:
-    ViTModel(ViTConfig(**LAYERS, **PIXELS)).save_pretrained(tmp_path)
-    ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(tmp_path)
+def test_siglip_2_opens(tmp_path: Path, picture: Path) -> None:
+    torch.manual_seed(0)
+    vision = {**LAYERS, "patch_size": 16, "num_patches": 16}
+    config = Siglip2Config(text_config=text_config(64), vision_config=vision)
+    Siglip2Model(config).save_pretrained(tmp_path)
+    images = Siglip2ImageProcessorPil(patch_size=16, max_num_patches=16)
+    Siglip2Processor(images, tokenizer()).save_pretrained(tmp_path)
+    encoder = load_encoder(tmp_path)
+    rows = encoder.encode(["a dog", "a much longer text", picture, Item(id="a", text="a dog", image=picture)])
+
+    assert encoder.modalities == ("text", "image")
+    np.testing.assert_allclose(encoder.encode(["a dog"])[0], rows[0], atol=1e-5)
+    assert rows[3] @ (rows[0] + rows[2]) == pytest.approx(np.linalg.norm(rows[0] + rows[2]), abs=1e-5)
+
+
+def save_vit(folder: Path) -> None:
+    ViTModel(ViTConfig(**LAYERS, **PIXELS)).save_pretrained(folder)
+    ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
+
+
+def save_dinov2(folder: Path) -> None:
+    layers = {name: size for name, size in LAYERS.items() if name != "intermediate_size"}
+    Dinov2Model(Dinov2Config(**layers, **PIXELS)).save_pretrained(folder)
+    size = {"size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32}}
+    BitImageProcessorPil(**size).save_pretrained(folder)
+
+
+def save_resnet(folder: Path) -> None:
+    ResNetModel(ResNetConfig(embedding_size=8, hidden_sizes=[8, 32], depths=[1, 1])).save_pretrained(folder)
+    ConvNextImageProcessorPil(size={"shortest_edge": 32}).save_pretrained(folder)
+
+
+@pytest.mark.parametrize("save", [save_vit, save_dinov2, save_resnet])
+def test_a_model_of_images_takes_images_only(
+    save: Callable[[Path], None], tmp_path: Path, picture: Path
+) -> None:
+    torch.manual_seed(0)
+    save(tmp_path)
     encoder = load_encoder(tmp_path)
 
     assert encoder.modalities == ("image",)
     assert encoder.encode([picture, Image.new("RGB", (9, 9), "blue")]).shape == (2, 32)
     assert encoder_from_config(encoder.to_config()).fingerprint == encoder.fingerprint
-    with pytest.raises(InvalidInputError, match="takes images only"):
+    with pytest.raises(InvalidInputError, match=r"takes images only: .*fit_bridge"):
         encoder.encode(["a dog"])
 
 
@@ -276,6 +321,28 @@ def test_functions_encode_texts_and_images(picture: Path) -> None:
         words.encode([Item(id="a", text="red", image=picture)])
     with pytest.raises(InvalidInputError, match="expected a function"):
         FunctionEncoder(None, name="colours")
+
+
+def test_each_image_is_read_once_and_each_distinct_one_encoded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [tmp_path / f"{n}.png" for n in range(7)]
+    for n, path in enumerate(paths):
+        Image.new("RGB", (4, 4), (30 * (n % 5), 0, 0)).save(path)  # the last two are like the first two
+    read, seen, plain = [], [], Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda self: read.append(self.name) or plain(self))
+    encoder = FunctionEncoder(
+        of_words,
+        image_function=lambda images: seen.append(len(images)) or of_pixels(images),
+        name="c",
+        fingerprint="0" * 16,
+        dimension=4,
+    )
+    rows = encoder.encode([*paths, paths[0], Item(id="a", text="red", image=paths[1]), "red"])
+
+    assert sorted(read) == sorted(path.name for path in paths)
+    assert sum(seen) == 5
+    np.testing.assert_array_equal(rows[5:8], rows[[0, 1, 0]])
 
 
 def test_wrappers_keep_images_by_their_bytes(picture: Path, tmp_path: Path) -> None:
