@@ -8,7 +8,7 @@ from pathlib import Path
 
 from zeroshot_core.checks import listed
 from zeroshot_core.cli.delimited_text import decoded
-from zeroshot_core.cli.tables import TextTable, read_table
+from zeroshot_core.cli.tables import TextTable, read_bytes, read_table
 from zeroshot_core.encoders.text_languages import language_code
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.evaluation.multilingual_texts import MultilingualText
@@ -33,7 +33,7 @@ _TEXT = (
 _LABEL = ("label_text", "intent", "label", "category", "class", "topic", "sentiment", "stars", "scenario")
 _LANGUAGE = ("language", "lang", "locale", "language_code")
 _SPLIT = ("partition", "split", "set")
-_ID = ("id", "_id", "sentence_id", "key", "meaning")
+_ID = ("id", "_id", "sentence_id", "index_id", "key", "meaning")
 _SIDES = (
     ("sentence1", "sentence2"),
     ("source", "target"),
@@ -78,8 +78,8 @@ def read_language_files(path: Path) -> list[MultilingualText]:
             lines.setdefault(beside[1:], {})[beside[0]] = file
         elif suffix in _TABLES or suffix == ".txt":
             texts += _of_table(read_table(file), file, path)
-    for files_of in lines.values():
-        texts += _of_lines(files_of, path)
+    for key, files_of in lines.items():
+        texts += _of_lines(key, files_of, path)
     if not texts:
         raise InvalidInputError(
             f"expected files of texts in {path}, got none that is understood; give tables with a column of "
@@ -100,7 +100,7 @@ def _is_read(file: Path, folder: Path) -> bool:
 
 def _line_file(file: Path) -> tuple[str, str, str] | None:
     """Language of a file of lines, and what those beside it share: folder, and name without the language."""
-    name = file.name.removesuffix(".txt")
+    name = file.name.removesuffix(".gz").removesuffix(".txt")
     stem, _, end = name.rpartition(".")
     pair = _PAIR.search(stem)
     if stem and (language_code(end) or (pair and end in pair.groups())):
@@ -110,9 +110,9 @@ def _line_file(file: Path) -> tuple[str, str, str] | None:
     return None
 
 
-def _of_lines(files: Mapping[str, Path], folder: Path) -> list[MultilingualText]:
+def _of_lines(key: tuple[str, str], files: Mapping[str, Path], folder: Path) -> list[MultilingualText]:
     read = {
-        language: decoded(file.read_bytes(), None)[0].removesuffix("\n").split("\n")
+        language: decoded(read_bytes(file, str(file)), None)[0].removesuffix("\n").split("\n")
         for language, file in files.items()
     }
     sizes = {str(files[language]): len(lines) for language, lines in read.items()}
@@ -121,7 +121,6 @@ def _of_lines(files: Mapping[str, Path], folder: Path) -> list[MultilingualText]
         raise InvalidInputError(
             f"expected as many lines in files that lie side by side, got {told}; mend them"
         )
-    key = str(next(iter(files.values())).parent), *sorted(files)
     return [
         MultilingualText(
             language=language,
@@ -147,20 +146,22 @@ def _of_table(table: TextTable, file: Path, folder: Path) -> list[MultilingualTe
     if sides is not None and (language or pair):
         rows = ((row[language] if language else "", [row[side] for side in sides]) for row in table.rows)
         return list(_of_pairs(rows, pair and pair.groups(), file))
-    text, own = _first(names, _TEXT), _path_language(file, folder)
+    others = [column for column in table.columns if column not in {language, label, split, id_}]
+    text = _first(names, _TEXT) or (others[0] if len(others) == 1 else None)
+    own = _path_language(file, folder)
     if text is not None and (language or own):
+        shared = _without(own, _place(file, folder))
         return [
             MultilingualText(
                 language=row[language] if language else str(own),
                 text=row[text],
-                meaning=(str(file.parent), _split(row[split] if split else "", file, folder), row[id_])
-                if id_
-                else None,
+                meaning=(shared, is_training, row[id_]) if id_ else None,
                 label=(row[label] or None) if label else None,
-                is_training=_split(row[split] if split else "", file, folder),
+                is_training=is_training,
             )
             for row in table.rows
             if row[text] and (own if not language else row[language])
+            for is_training in [_split(row[split] if split else "", file, folder)]
         ]
     if pair and len(table.columns) >= 2:
         # Without a header: its first row is the first pair.
@@ -247,6 +248,13 @@ def _path_language(file: Path, folder: Path) -> str | None:
     words = [word for word in re.split(r"[._\-]", stem) if word]
     ends = [words[-1]] + ([words[0]] if all(_is_split(word) for word in words[1:]) else [])
     return next((word for word in [*ends, *reversed(parents)] if language_code(word)), None)
+
+
+def _without(language: str | None, place: str) -> str:
+    """Leave the language out of the place of a file, so that translations share the rest."""
+    return (
+        place if language is None else re.sub(rf"(?<![A-Za-z]){re.escape(language)}(?![A-Za-z])", "", place)
+    )
 
 
 def _is_split(word: str) -> bool:

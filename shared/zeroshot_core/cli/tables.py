@@ -31,7 +31,7 @@ from zeroshot_core.errors import InvalidInputError
 if TYPE_CHECKING:
     from zeroshot_core.types import Floats
 
-__all__ = ["STANDARD_INPUT", "Dialect", "TextTable", "read_table"]
+__all__ = ["STANDARD_INPUT", "Dialect", "TextTable", "read_bytes", "read_table"]
 
 STANDARD_INPUT = Path("-")
 _N_SHOWN = 3
@@ -231,7 +231,7 @@ def read_table(path: Path, dialect: Dialect | None = None) -> TextTable:
     """
     said = dialect or Dialect()
     name = "standard input" if path == STANDARD_INPUT else str(path)
-    data = _read_bytes(path, name)
+    data = read_bytes(path, name)
     try:
         raw = _raw_table(data, said)
     except InvalidInputError as error:
@@ -247,7 +247,14 @@ def read_table(path: Path, dialect: Dialect | None = None) -> TextTable:
     return _checked(name, raw, said)
 
 
-def _read_bytes(path: Path, name: str) -> bytes:
+def read_bytes(path: Path, name: str) -> bytes:
+    """Read a file, plain or within gzip; messages call it by its name.
+
+    Raises
+    ------
+    InvalidInputError
+        If it can't be read.
+    """
     try:
         data = sys.stdin.buffer.read() if path == STANDARD_INPUT else path.read_bytes()
         return gzip.decompress(data) if data.startswith(_GZIP) else data

@@ -38,6 +38,19 @@ def tatoeba(folder):
     (folder / "README.md").write_text("of Tatoeba")
 
 
+def two_corpora_within_gzip(folder):
+    for corpus, part in (("a", slice(0, 3)), ("b", slice(3, 6))):
+        for code, texts in (("de", GERMAN), ("en", ENGLISH)):
+            body = "".join(f"{text}\n" for text in texts[part])
+            (folder / f"{corpus}.de-en.{code}.gz").write_bytes(gzip.compress(body.encode()))
+
+
+def sib(folder):
+    for code, texts in (("eng_Latn", ENGLISH), ("deu_Latn", GERMAN)):
+        body = [f"{i}\t{label}\t{text}" for i, (text, label) in enumerate(zip(texts, LABELS, strict=True))]
+        lines(folder / "annotated" / code / "train.tsv", ["index_id\tcategory\twords", *body])
+
+
 def flores(folder):
     lines(folder / "dev" / "deu_Latn.dev", GERMAN)
     lines(folder / "dev" / "eng_Latn.dev", ENGLISH)
@@ -97,6 +110,8 @@ def by_id(folder):
     "write",
     [
         tatoeba,
+        two_corpora_within_gzip,
+        sib,
         flores,
         moses,
         massive,
