@@ -102,8 +102,8 @@ def test_another_copy_in_the_servers_storage_is_refused_and_mended(export, tmp_p
 
 @needs_server
 @pytest.mark.server
-def test_what_a_server_cannot_import_is_said_in_its_words(export, tmp_path):
-    folder, _ = export
+def test_what_a_server_cannot_import_is_said_in_its_words_and_mended(export, tmp_path):
+    folder, whole = export
     shutil.copytree(folder, tmp_path / "copy")
     (tmp_path / "copy" / "names.parquet").write_bytes(b"PAR1")
     with fresh_index(SERVER) as index:
@@ -111,6 +111,10 @@ def test_what_a_server_cannot_import_is_said_in_its_words(export, tmp_path):
             with pytest.raises(VectorIndexError, match=r"could not import '.*' from its storage: \w+"):
                 index.import_version(folder, remote_path=str(copy))
         assert index.live is None
+        # As a kill while collections are made leaves it.
+        index._connection.call("drop_collection", f"{index.name}_{index.versions()[0].id}_names")
+        index.activate(index.import_version(folder, remote_path=str(folder)))
+        assert contents(index) == whole
 
 
 def begin_import(folder, name, pipe):

@@ -47,9 +47,9 @@ class BulkImport:
 
     def wait(self, collections: Iterable[str]) -> None:
         """Return when nothing is imported into these collections: one that is dropped meanwhile jams 2.3."""
-        call = self._connection.call_handler
-        asked = [state for each in collections for state in call("list_bulk_insert_tasks", 0, each)]
-        self._ended(state.task_id for state in asked)
+        there = [each for each in collections if self._connection.call("has_collection", each)]
+        asked = (self._connection.call_handler("list_bulk_insert_tasks", 0, each) for each in there)
+        self._ended(state.task_id for states in asked for state in states)
 
     def _ended(self, tasks: Iterable[int]) -> list[Any]:
         """States of imports once all of them have ended, well or not."""
