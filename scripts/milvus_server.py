@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 HOME = Path(__file__).resolve().parent.parent / ".milvus"
@@ -54,36 +55,89 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
+class MilvusServer:
+    """A server with a folder and a port of its own, which may be killed and begun again; for ``with``.
+
+    Parameters
+    ----------
+    data
+        Folder of its files.
+    executable
+        The milvus-server to run.
+    port
+        To listen on; a free one if not given.
+
+    Raises
+    ------
+    RuntimeError
+        If it is not healthy within three minutes.
+    """
+
+    def __init__(self, data: Path, *, executable: Path = SERVER, port: int | None = None) -> None:
+        self._data, self._executable, self._port = data, executable, port
+        self.port = 0
+        self.begin()
+
+    @property
+    def pid(self) -> int:
+        """Process id, and that of its group."""
+        return self._process.pid
+
+    @property
+    def uri(self) -> str:
+        """Address for clients."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def begin(self) -> None:
+        """Serve, after a kill on the same port as before, and return when requests are answered."""
+        if self.port:
+            self._process = _serve_again(self._data)
+        else:
+            self._process, self.port = _serve(self._executable, self._data, self._port)
+        try:
+            _wait_until_healthy(self._process, self.port, self._data)
+        except BaseException:
+            self.stop()
+            raise
+
+    def kill(self) -> None:
+        """End it by SIGKILL, wherever it is."""
+        os.killpg(self.pid, signal.SIGKILL)
+        _wait_until_ended(self.pid)
+        self._process.wait()
+
+    def stop(self) -> None:
+        """End the server and what it started: first politely, then for good."""
+        _stop_group(self.pid)
+        self._process.wait()
+
+    def __enter__(self) -> MilvusServer:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+
 def run(command: list[str], *, server: Path, data: Path | None, port: int | None) -> int:
     """Serve while a command runs; its exit status. Without `data` the server's files are thrown away."""
     # Ended from outside, it still has the server to end, which lives in a process group of its own.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    with tempfile.TemporaryDirectory(prefix="milvus-", ignore_cleanup_errors=True) as scratch:
-        folder = data or Path(scratch)
-        process, port = _serve(server, folder, port)
-        try:
-            _wait_until_healthy(process, port, folder)
-            environment = {**os.environ, "ZEROSHOT_TEST_URI": f"http://127.0.0.1:{port}"}
-            return subprocess.run(command, env=environment, check=False).returncode
-        finally:
-            _stop_group(process.pid)
-            process.wait()
+    with (
+        tempfile.TemporaryDirectory(prefix="milvus-", ignore_cleanup_errors=True) as scratch,
+        MilvusServer(data or Path(scratch), executable=server, port=port) as served,
+    ):
+        environment = {**os.environ, "ZEROSHOT_TEST_URI": served.uri}
+        return subprocess.run(command, env=environment, check=False).returncode
 
 
 def start(*, server: Path, data: Path | None, port: int | None) -> int:
     """Serve until `stop`, and write the address to standard output."""
     if RECORD.exists() and _is_alive(json.loads(RECORD.read_text())["pid"]):
         raise RuntimeError("expected no server of ours to run, got one; stop it first")
-    folder = data or HOME / "data"
-    process, port = _serve(server, folder, port)
-    try:
-        _wait_until_healthy(process, port, folder)
-    except BaseException:
-        _stop_group(process.pid)
-        raise
+    served = MilvusServer(data or HOME / "data", executable=server, port=port)
     RECORD.parent.mkdir(exist_ok=True)
-    RECORD.write_text(json.dumps({"pid": process.pid, "port": port}))
-    sys.stdout.write(f"http://127.0.0.1:{port}\n")
+    RECORD.write_text(json.dumps({"pid": served.pid, "port": served.port}))
+    sys.stdout.write(f"{served.uri}\n")
     return 0
 
 
@@ -110,16 +164,41 @@ def _serve(server: Path, data: Path, port: int | None) -> tuple[subprocess.Popen
     arguments = [str(server), "--data", str(data), "--proxy-port", str(port)]
     for name, number in ports.items():
         arguments += [f"--{name}-port", str(number)]
+    return _begun(arguments, data), port
+
+
+def _serve_again(data: Path) -> subprocess.Popen[bytes]:
+    """Begin a server that was killed, on the same ports.
+
+    `milvus-server` would take others, since the system keeps those of a killed process for a minute; so its
+    settings are left as they are, and what it runs is run.
+    """
+    data = data.resolve()
+    folder = data / "bin"
+    environment = {
+        "DEPLOY_MODE": "STANDALONE",
+        "LD_LIBRARY_PATH": str(folder),
+        "METRICS_PORT": str(_free_ports(1)[0]),
+        "MILVUS_RUN_DIR": str(data / "run"),
+    }
+    return _begun([str(folder / "milvus"), "run", "standalone"], data, environment)
+
+
+def _begun(
+    arguments: list[str], data: Path, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Begin a process in a group of its own."""
+    settings = {"ETCD_CONFIG_PATH": str(data / "etcd.yaml"), "PYTHONUNBUFFERED": "1"}
     with (data / "server.log").open("wb") as log:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             arguments,
+            cwd=data,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "ETCD_CONFIG_PATH": str(etcd), "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, **settings, **(environment or {})},
             start_new_session=True,
         )
-    return process, port
 
 
 def _etcd_settings(*, client: int, peer: int) -> str:
@@ -162,9 +241,13 @@ def _stop_group(pid: int) -> None:
             os.killpg(pid, number)
         except ProcessLookupError:
             return
-        end = time.monotonic() + STOP_SECONDS
-        while time.monotonic() < end and _is_alive(pid):
-            time.sleep(0.1)
+        _wait_until_ended(pid)
+
+
+def _wait_until_ended(pid: int) -> None:
+    end = time.monotonic() + STOP_SECONDS
+    while time.monotonic() < end and _is_alive(pid):
+        time.sleep(0.1)
 
 
 def _is_alive(pid: int) -> bool:

@@ -12,11 +12,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from scripts.stability import concurrency, fuzz, injection, kills, leaks, soak
+from scripts.stability import concurrency, fuzz, injection, kills, leaks, ray_kills, soak
 from scripts.stability.outcome import KINDS, CampaignOutcome, markdown
 
 PARTS = {
     "kills": (kills.run, "SIGKILLs at random moments of every write"),
+    "ray-kills": (ray_kills.run, "SIGKILLs at random moments of builds by Ray, on a server"),
     "fuzz": (fuzz.run, "generated items, graphs, tables, filters, folders and calls"),
     "injection": (injection.run, "strings as id, key, value, text and concept"),
     "threads": (concurrency.run, "calls from 16 threads, 64 coroutines and forked children"),

@@ -34,7 +34,7 @@ from scripts.stability.samples import (
 )
 from scripts.stability.sandbox import DeadWorkerError, FilesOfOthers, Worker
 
-__all__ = ["run"]
+__all__ = ["compare_rows", "run"]
 
 Send = Callable[[Any], None]
 _N = 60
@@ -163,7 +163,7 @@ class Operation(ABC):
             self.place.clear()
 
 
-def _compare(
+def compare_rows(
     found: OpenVersion, before: Mapping[str, Item], after: Mapping[str, Item], *, is_finished: bool
 ) -> Problems:
     """Find what is wrong with the rows of a version on the way from one state to another."""
@@ -233,7 +233,7 @@ class Build(_IndexOperation):
     def look(self, step: int, *, is_finished: bool, told: Any) -> Problems:
         old = {item.id: item for item in stock(range(_N))}
         with self.place.connect() as index:
-            problems = _compare(self.live(index), old, old, is_finished=True)
+            problems = compare_rows(self.live(index), old, old, is_finished=True)
             versions = {info.id: info for info in index.versions()}
             if is_finished and told not in versions:
                 return [*problems, ("lost", f"version {told}")]
@@ -242,7 +242,7 @@ class Build(_IndexOperation):
                     problems.append(("wrong", f"{versions[told]}"))
                 opened = index.open(told, fingerprint=ENCODER.fingerprint)
                 after = self.items(step)
-                problems += _compare(opened, after, after, is_finished=True)
+                problems += compare_rows(opened, after, after, is_finished=True)
                 if len(opened.relations_of(GRAPH.concept_ids)) != len(GRAPH.relations):
                     problems.append(("lost", "relations of the graph"))
         return problems
@@ -286,7 +286,7 @@ class Activate(_IndexOperation):
             if live.id not in allowed:
                 return [("wrong", f"live is {live.id}, expected one of {list(allowed)}")]
             rows = allowed[live.id]
-            return _compare(self.live(index), rows, rows, is_finished=True)
+            return compare_rows(self.live(index), rows, rows, is_finished=True)
 
 
 class Upsert(_IndexOperation):
@@ -317,7 +317,9 @@ class Upsert(_IndexOperation):
 
     def look(self, step: int, *, is_finished: bool, told: Any) -> Problems:
         with self.place.connect() as index:
-            return _compare(self.live(index), self.rows(step), self.rows(step + 1), is_finished=is_finished)
+            return compare_rows(
+                self.live(index), self.rows(step), self.rows(step + 1), is_finished=is_finished
+            )
 
 
 class Delete(_IndexOperation):
@@ -339,7 +341,7 @@ class Delete(_IndexOperation):
         before = {item.id: item for item in stock(range(_N))}
         after = {id_: item for id_, item in before.items() if id_ not in self.gone(step)}
         with self.place.connect() as index:
-            return _compare(self.live(index), before, after, is_finished=is_finished)
+            return compare_rows(self.live(index), before, after, is_finished=is_finished)
 
     def settle(self, step: int) -> None:
         with self.place.connect() as index:

@@ -1,6 +1,7 @@
 """Files of any size become a version block by block, and are forecast so."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.errors import InvalidInputError, UnknownConceptError
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import ItemColumns, VectorIndex, item_stream
+from zeroshot_core.index.connection import Connection
 from zeroshot_core.prediction import ZeroShotRegressor
 from zeroshot_core.types import Concept, Item
 
@@ -37,6 +39,28 @@ class CountingEncoder(HashEncoder):
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     monkeypatch.setattr(item_stream, "BLOCK_ROWS", 40)
+
+
+@pytest.mark.parametrize("command", ["index", "predict"])
+def test_ray_is_asked_for_by_its_extra(tmp_path, monkeypatch, command):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.setattr(encoders, "load_encoder", lambda *_, **__: HashEncoder(16))
+    monkeypatch.setattr(Connection, "is_lite", False)
+    path = write_rows(tmp_path, ".parquet")
+    where = {
+        "index": ["--uri", str(tmp_path / "index.db")],
+        "predict": ["--model", str(tmp_path), "--out", str(tmp_path / "out")],
+    }[command]
+    result = CliRunner().invoke(app, [command, "--engine", "ray", "--input", str(path), *where])
+    assert result.exit_code == 1
+    assert "ray is not installed; install it with: pip install 'zeroshot-milvus[ray]'" in result.stderr
+
+
+@pytest.mark.parametrize("what", ["", "/rows.parquet", "/*.parquet", "/r?ws*"])
+def test_urls_are_opened_by_arrow(tmp_path, what):
+    write_rows(tmp_path, ".parquet")
+    found = item_stream.find_files(f"file://{tmp_path}{what}")
+    assert sum(block.num_rows for block in item_stream.read_blocks(found)) == len(ROWS)
 
 
 def write_rows(folder, suffix, rows=ROWS):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import math
 from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,7 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zeroshot_core import checks
-from zeroshot_core.errors import VectorIndexError, ZeroShotError, require
+from zeroshot_core.errors import (
+    ConnectionFailedError,
+    InvalidInputError,
+    VectorIndexError,
+    ZeroShotError,
+    require,
+)
 from zeroshot_core.files import new_folder
 from zeroshot_core.index.connection import Connection
 from zeroshot_core.index.item_source import KeySum
@@ -27,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "RayItems",
     "RayOptions",
+    "check_for_ray",
     "is_ray_dataset",
     "map_by_actors",
     "ray_dataset",
@@ -50,7 +60,8 @@ class RayOptions:
     address
         Of a cluster, such as ``ray://head:10001``; None for the Ray that runs already, or a local one.
     remote_args
-        Of each actor, as Ray takes them: ``{"num_gpus": 1}``, ``{"num_cpus": 4}``.
+        Of each actor, as Ray takes them: ``{"num_gpus": 1}``, ``{"num_cpus": 4}``. Without ``num_cpus`` an
+        actor has a core, or so much less that one is left to read the data.
     block_rows
         How many rows are encoded in one go.
     """
@@ -65,16 +76,37 @@ class RayOptions:
         checks.whole("block_rows", self.block_rows, least=1)
 
     def start(self) -> None:
-        """Connect to Ray, unless this process is connected.
+        """Connect to Ray, unless this process is connected; what goes wrong is then told by errors alone.
 
         Raises
         ------
         MissingExtraError
             If Ray is not installed.
+        ConnectionFailedError
+            If no cluster answers at the address.
         """
-        ray = require("ray", extra="ray")
-        if not ray.is_initialized():
+        ray, _ = require("ray", extra="ray"), require("ray.data", extra="ray")
+        if ray.is_initialized():
+            return
+        # Ray Data logs errors of ours as its own, whole traces that end in "please open an issue".
+        logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+        try:
             ray.init(self.address, log_to_driver=False, logging_level="error")
+        except (OSError, RuntimeError, ValueError) as error:
+            where = "on this machine" if self.address is None else f"at {checks.shown(self.address)}"
+            reason = str(error).partition("\n")[0][:200]
+            raise ConnectionFailedError(
+                f"expected a Ray that answers {where}, got none ({reason}); check the address, or leave it "
+                "out for a local Ray"
+            ) from error
+
+    @property
+    def actor_args(self) -> dict[str, Any]:
+        """Arguments of each actor, once this process is connected."""
+        n_cores = require("ray", extra="ray").cluster_resources().get("CPU", 1)
+        # Actors that hold all cores wait for ever for what is read by tasks, which need one.
+        share = math.floor(100 * max(0, n_cores - 1) / self.n_actors) / 100
+        return {"num_cpus": min(1, share), **self.remote_args}
 
 
 class RayItems:
@@ -110,18 +142,7 @@ class RayItems:
         """Have actors encode and write what is missing or changed.
 
         An actor that dies is started anew, and its block written again, which changes nothing.
-
-        Raises
-        ------
-        VectorIndexError
-            If the index is a local file, which one process alone can hold.
         """
-        if catalog.connection.is_lite:
-            raise VectorIndexError(
-                f"expected a Milvus server for a build by Ray, got the local file "
-                f"{catalog.connection.address}, which one process alone can write; leave Ray out, or use "
-                "a server (uri='http://...')"
-            )
         written = map_by_actors(
             self._dataset,
             ItemWriter,
@@ -166,6 +187,28 @@ class ItemWriter:
         }
 
 
+def check_for_ray(connection: Connection, encoder: Encoder) -> None:
+    """Refuse what actors cannot open.
+
+    Raises
+    ------
+    VectorIndexError
+        If the index is a local file, which one process alone can hold.
+    InvalidInputError
+        If the encoder is a function.
+    """
+    if connection.is_lite:
+        raise VectorIndexError(
+            f"expected a Milvus server for a build by Ray, got the local file {connection.address}, which "
+            "one process alone can write; leave Ray out, or use a server (uri='http://...')"
+        )
+    if '"kind": "function"' in json.dumps(encoder.to_config()):
+        raise InvalidInputError(
+            f"expected an encoder that actors of Ray can open, got {encoder.name!r}, which is made of a "
+            "function; give one of load_encoder(), or leave Ray out"
+        )
+
+
 def is_ray_dataset(value: object) -> bool:
     """Whether a value is a Dataset of Ray, which is not imported for that."""
     return any(
@@ -205,7 +248,7 @@ def map_by_actors(dataset: Any, kind: type, options: RayOptions, **given: Any) -
         batch_size=options.block_rows,
         fn_constructor_kwargs=given,
         compute=pool,
-        **{"num_cpus": 1, **options.remote_args},
+        **options.actor_args,
     )
 
 

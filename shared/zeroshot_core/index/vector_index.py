@@ -26,7 +26,7 @@ from zeroshot_core.index.item_source import ItemSource
 from zeroshot_core.index.item_stream import StreamedItems, find_files
 from zeroshot_core.index.open_version import OpenVersion
 from zeroshot_core.index.params import IndexParams
-from zeroshot_core.index.ray_items import RayItems, RayOptions, is_ray_dataset, ray_dataset
+from zeroshot_core.index.ray_items import RayItems, RayOptions, check_for_ray, is_ray_dataset, ray_dataset
 from zeroshot_core.index.tenant import Tenant
 from zeroshot_core.index.version_files import VersionFiles, write_version_files
 from zeroshot_core.index.version_update import VersionUpdate
@@ -167,8 +167,10 @@ class VectorIndex:
         Raises
         ------
         InvalidInputError
-            If there are no files, or a row makes no item, for which nothing has been written; or if an id
-            comes twice.
+            If there are no files, a row makes no item, or the encoder is a function that actors of Ray can't
+            open, for which nothing has been written; or if an id comes twice.
+        VectorIndexError
+            If Ray is to write into a local file.
         MissingExtraError
             If pyarrow or Ray is not installed.
         """
@@ -178,6 +180,7 @@ class VectorIndex:
         options = RayOptions() if ray is None and is_ray_dataset(dataset) else ray
         source: ItemSource
         if options is not None:
+            check_for_ray(self._connection, encoder)
             if not is_ray_dataset(dataset):
                 texts = (columns.id, columns.text, *columns.concepts)
                 dataset = ray_dataset(find_files(dataset), options, texts=texts)
