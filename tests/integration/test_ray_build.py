@@ -193,15 +193,16 @@ def test_a_killed_driver_and_a_killed_actor_leave_every_row_once(server, cluster
         given = server.uri, index.name, files, cluster, gate.folder
         driver = context.Process(target=build, args=given, daemon=True)
         driver.start()
-        gate.wait_for_actors(2)
+        gate.wait_for_actors(1)
         driver.kill()
         driver.join()
         assert [info.state for info in index.versions()] == ["building"]
         gate.shut()
 
         def kill_one():
-            os.kill(gate.wait_for_actors(2)[0], signal.SIGKILL)
-            gate.wait_for_actors(3)
+            [*others, first] = gate.wait_for_actors(1)
+            os.kill(first, signal.SIGKILL)
+            gate.wait_for_actors(len(others) + 2)
             gate.open()
 
         with beside(kill_one):
@@ -211,7 +212,7 @@ def test_a_killed_driver_and_a_killed_actor_leave_every_row_once(server, cluster
 
 def test_a_killed_server_leaves_every_row_once(server, cluster, files, gate):
     def kill_and_begin():
-        gate.wait_for_actors(2)
+        gate.wait_for_actors(1)
         server.kill()
         gate.open()
         server.begin()

@@ -125,7 +125,7 @@ class RayItems:
 
     def survey(self, concepts: Container[str] | None) -> KeySum:
         """Check all items; their number and digest."""
-        surveyed = self._dataset.map_batches(
+        surveyed = blocks_of(self._dataset, self._options).map_batches(
             _survey_block,
             batch_format="pyarrow",
             batch_size=self._options.block_rows,
@@ -232,6 +232,14 @@ def ray_dataset(files: Files, options: RayOptions, *, texts: tuple[str, ...] = (
     return read(files.paths, filesystem=files.filesystem)
 
 
+def blocks_of(dataset: Any, options: RayOptions) -> Any:
+    """Cut a Dataset into blocks of the rows that are worked on in one go.
+
+    Ray reads files into blocks of 128 MB: a million short texts would be one, and one actor's.
+    """
+    return dataset.repartition(target_num_rows_per_block=options.block_rows)
+
+
 def map_by_actors(dataset: Any, kind: type, options: RayOptions, **given: Any) -> Any:
     """Have each block of a Dataset, as an Arrow table, answered by one of several actors.
 
@@ -242,7 +250,7 @@ def map_by_actors(dataset: Any, kind: type, options: RayOptions, **given: Any) -
     """
     data = require("ray.data", extra="ray")
     pool = data.ActorPoolStrategy(size=options.n_actors, max_tasks_in_flight_per_actor=_BLOCKS_IN_FLIGHT)
-    return dataset.map_batches(
+    return blocks_of(dataset, options).map_batches(
         kind,
         batch_format="pyarrow",
         batch_size=options.block_rows,
