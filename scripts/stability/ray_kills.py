@@ -100,15 +100,14 @@ class _Campaign:
 
     def __init__(self, place: Place, address: str, tally: Tally, rng: np.random.Generator) -> None:
         self._place, self._address, self._tally, self._rng = place, address, tally, rng
-        self._round = 0
+        self._round, self._began = 0, 0.0
         self._n_met = {"actor": 0, "driver": 0}
 
     def run(self, n: int) -> None:
         """Kill `n` times."""
         self._write_rows()
-        start = time.monotonic()
-        self._end(self._begin())
-        seconds = time.monotonic() - start
+        # The first build is not killed, to know how long one takes.
+        seconds = self._end(self._begin())
         for _ in range(n):
             worker = self._begin()
             is_over = worker.pipe.poll(seconds * self._rng.uniform(0, 1))
@@ -117,7 +116,7 @@ class _Campaign:
                 self._n_met["driver"] += not is_over
             else:
                 self._n_met["actor"] += self._kill_actor() and not is_over
-                self._end(worker)
+                seconds = 0.7 * seconds + 0.3 * self._end(worker)
             self._tally.advance()
         self._end(self._begin())
         met = ", ".join(f"{met} {victim}s" for victim, met in self._n_met.items())
@@ -127,6 +126,7 @@ class _Campaign:
         worker = Worker(_build, self._place, str(self._files), self._address)
         with self._tally.guarded("opening", 12 * hang_s()):
             worker.receive(10 * hang_s())
+        self._began = time.monotonic()
         return worker
 
     def _kill_actor(self) -> bool:
@@ -138,8 +138,8 @@ class _Campaign:
             os.kill(int(self._rng.choice(victims)), signal.SIGKILL)
         return bool(writing)
 
-    def _end(self, worker: Worker) -> None:
-        """Let a build end, look, and go on to other rows."""
+    def _end(self, worker: Worker) -> float:
+        """Let a build end, look, and go on to other rows; the seconds it took from when it was begun."""
         what, version = f"build {self._round}", ""
         try:
             version = worker.receive(30 * hang_s())
@@ -148,11 +148,13 @@ class _Campaign:
             self._tally.fail("hangs", f"{what}: {error}")
         except DeadWorkerError as error:
             self._tally.fail("raw", f"{what}: {error}")
+        seconds = time.monotonic() - self._began
         if version:
             with self._tally.guarded(what, 6 * hang_s()):
                 self._look(what, version)
         self._round += 1
         self._write_rows()
+        return seconds
 
     def _look(self, what: str, version: str) -> None:
         rows = {item.id: item for item in self._items()}
