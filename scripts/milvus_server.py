@@ -161,7 +161,7 @@ def _serve(server: Path, data: Path, port: int | None) -> tuple[subprocess.Popen
     port = port or free[0]
     etcd = data / "etcd.yaml"
     etcd.write_text(_etcd_settings(client=ports["etcd"], peer=free[1]))
-    arguments = [str(server), "--data", str(data), "--proxy-port", str(port)]
+    arguments = [str(server.absolute()), "--data", str(data), "--proxy-port", str(port)]
     for name, number in ports.items():
         arguments += [f"--{name}-port", str(number)]
     return _begun(arguments, data), port

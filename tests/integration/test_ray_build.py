@@ -45,7 +45,7 @@ ENCODER = HashEncoder(32)
 GRAPH = KnowledgeGraph([Concept(id=f"c{n}", name=f"concept {n}") for n in range(10)])
 OPTIONS = RayOptions(n_actors=2, block_rows=64, remote_args={"num_cpus": 0.5})
 # Only a run that hangs takes so long: what is waited for is an event, on a machine that does other things.
-LONG_S = 120
+LONG_S = 300
 
 
 class GatedWriter(ray_items.ItemWriter):
