@@ -91,7 +91,8 @@ class RayOptions:
         # Ray Data logs errors of ours as its own, whole traces that end in "please open an issue".
         logging.getLogger("ray.data").setLevel(logging.CRITICAL)
         try:
-            ray.init(self.address, log_to_driver=False, logging_level="error")
+            own = {} if self.address else {"include_dashboard": False}
+            ray.init(self.address, log_to_driver=False, logging_level="error", **own)
         except (OSError, RuntimeError, ValueError) as error:
             where = "on this machine" if self.address is None else f"at {checks.shown(self.address)}"
             reason = str(error).partition("\n")[0][:200]
