@@ -43,6 +43,7 @@ from zeroshot_core import Item, KnowledgeGraph, Retriever
 from zeroshot_core.datasets import load_product_lines
 from zeroshot_core.encoders import Encoder, HashEncoder, load_encoder
 from zeroshot_core.index import RayOptions, VectorIndex
+from zeroshot_core.index.schema import ITEMS, create_collection, item_row
 
 _ROWS_PER_FILE = 10_000
 _N_QUERIES, _TOP_K, _N_ROUNDS = 64, 10, 3
@@ -150,32 +151,29 @@ def by_files(index: VectorIndex, folder: str, encoder: Encoder, ray: RayOptions 
     return lambda: index.build_from(folder, encoder, graph, ray=ray)
 
 
-def by_build(index: VectorIndex, folder: str, encoder: Encoder) -> Callable[[], str]:
-    """Prepare `build` of items in memory."""
+def items_of(folder: str) -> list[Item]:
+    """Read the items into memory."""
     import pyarrow.parquet
 
-    graph, rows = Lines().graph, pyarrow.parquet.read_table(folder).to_pylist()
-    items = [Item(id=row["id"], text=row["text"], concepts=tuple(row["concepts"])) for row in rows]
+    rows = pyarrow.parquet.read_table(folder).to_pylist()
+    return [Item(id=row["id"], text=row["text"], concepts=tuple(row["concepts"])) for row in rows]
+
+
+def by_build(index: VectorIndex, folder: str, encoder: Encoder) -> Callable[[], str]:
+    """Prepare `build` of items in memory."""
+    graph, items = Lines().graph, items_of(folder)
     return lambda: index.build(items, encoder, graph)
 
 
-def by_insert(uri: str, folder: str, encoder: Encoder) -> Callable[[], None]:
-    """Prepare the bare client's insert of ready vectors with their texts."""
-    import pyarrow.parquet
-    from pymilvus import DataType, MilvusClient
-
-    rows = pyarrow.parquet.read_table(folder).select(["id", "text"]).to_pylist()
-    client, name = MilvusClient(uri), "scale_insert"
-    if client.has_collection(name):
-        client.drop_collection(name)
-    schema = MilvusClient.create_schema()
-    schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=64)
-    schema.add_field("vector", DataType.FLOAT_VECTOR, dim=encoder.dimension)
-    schema.add_field("text", DataType.VARCHAR, max_length=1024)
-    client.create_collection(name, schema=schema)
-    # Any unit vectors cost the same.
+def by_insert(index: VectorIndex, folder: str, encoder: Encoder) -> Callable[[], None]:
+    """Prepare the bare client's insert of ready rows, as ours are, with any unit vectors: they cost the same."""
+    client, name = index._connection._client, "scale_insert"
+    rows = [item_row(item) for item in items_of(folder)]
     vectors = np.random.default_rng(0).standard_normal((2048, encoder.dimension)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    if client.has_collection(name):
+        client.drop_collection(name)
+    create_collection(index._connection, name, ITEMS, encoder.dimension, {}, index.params)
 
     def insert() -> None:
         for start in range(0, len(rows), len(vectors)):
@@ -192,7 +190,7 @@ def work(way: str, folder: str, uri: str, encoder_name: str, n_actors: int, pipe
     encoder = opened(encoder_name)
     with VectorIndex.connect(uri, name="scale") as index:
         if way == "insert":
-            run: Callable[[], str | None] = by_insert(uri, folder, encoder)
+            run: Callable[[], str | None] = by_insert(index, folder, encoder)
         elif way == "build":
             run = by_build(index, folder, encoder)
         else:
