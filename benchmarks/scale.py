@@ -166,7 +166,7 @@ def by_build(index: VectorIndex, folder: str, encoder: Encoder) -> Callable[[], 
 
 
 def by_insert(index: VectorIndex, folder: str, encoder: Encoder) -> Callable[[], None]:
-    """Prepare the bare client's insert of ready rows, like ours, with any unit vectors: they cost the same."""
+    """Prepare the bare client's insert of ready rows with any unit vectors: they cost the same."""
     client, name = index._connection._client, "scale_insert"
     rows = [item_row(item) for item in items_of(folder)]
     vectors = np.random.default_rng(0).standard_normal((2048, encoder.dimension)).astype(np.float32)
