@@ -47,15 +47,15 @@ def run(n: int, *, uri: str | None = None, seed: int = 0, folder: Path) -> Campa
     try:
         with place.connect() as index:
             index.activate(index.build(stock(range(_N_LIVE)), ENCODER, GRAPH))
-        with _Reader(place, tally):
-            _Campaign(place, started.address_info["address"], tally, np.random.default_rng(seed)).run(n)
+        with _LiveReader(place, tally):
+            _RayCampaign(place, started.address_info["address"], tally, np.random.default_rng(seed)).run(n)
         place.clear()
     finally:
         ray.shutdown()
     return tally.outcome()
 
 
-class _Reader:
+class _LiveReader:
     """Asks the live version all the time, in a thread: it must answer as it did before the first build."""
 
     def __init__(self, place: Place, tally: Tally) -> None:
@@ -65,7 +65,7 @@ class _Reader:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._ask)
 
-    def __enter__(self) -> _Reader:
+    def __enter__(self) -> _LiveReader:
         self._thread.start()
         return self
 
@@ -95,7 +95,7 @@ class _Reader:
                 self._n_asked += 1
 
 
-class _Campaign:
+class _RayCampaign:
     """Builds, each of other rows, that are killed until one ends."""
 
     def __init__(self, place: Place, address: str, tally: Tally, rng: np.random.Generator) -> None:
