@@ -7,7 +7,7 @@ import re
 import shutil
 import socket
 import sys
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
@@ -159,6 +159,9 @@ class Connection:
         Database in it; None for the default one.
     """
 
+    # Writes of this process to each server, by its address.
+    _n_server_writes: ClassVar[Counter[str]] = Counter()
+
     def __init__(
         self, client: MilvusClient, *, address: str, file: LiteFile | None = None, db_name: str | None = None
     ) -> None:
@@ -225,12 +228,14 @@ class Connection:
 
     @property
     def n_writes(self) -> int:
-        """Number of writes to this Milvus Lite file so far: tells whether a copy of its rows is stale."""
-        return 0 if self._file is None else self._file.n_writes
+        """Number of writes of this process so far, to the file or the server: makes copies of rows stale."""
+        return self._n_server_writes[self.address] if self._file is None else self._file.n_writes
 
     def note_write(self) -> None:
-        """Count one write to a Milvus Lite file, making copies of the rows stale."""
-        if self._file is not None:
+        """Count one write, making copies of the rows stale."""
+        if self._file is None:
+            self._n_server_writes[self.address] += 1
+        else:
             self._file.note_write()
 
     def call(self, method: str, /, *args: Any, **kwargs: Any) -> Any:

@@ -26,6 +26,7 @@ from zeroshot_core.index.collection import (
     search_each,
 )
 from zeroshot_core.index.filters import Filter, id_literals
+from zeroshot_core.index.link_table import HeldLinks, LinkTable
 from zeroshot_core.index.overlay import Overlay
 from zeroshot_core.index.schema import ITEMS, MODALITIES, kept_metadata, name_id, of_modality
 from zeroshot_core.types import Concept, Item, Relation
@@ -69,7 +70,10 @@ class OpenVersion:
         self.info = info
         self._catalog = catalog
         self._items: RecordTable[Item] | Overlay
-        self._items, self._concepts, self._relations, self._names = catalog.tables(info)
+        tables = catalog.tables(info)
+        self._items, self._concepts, self._relations, self._names = tables
+        self._written_items = tables.items
+        self._held = HeldLinks(info, catalog, tables.items, tables.concepts, catalog.memory_mb * 10**6)
         self._samples: tuple[object, Mapping[str, Vectors]] = None, {}
 
     @property
@@ -111,6 +115,48 @@ class OpenVersion:
         from_copy = self._catalog.connection.is_lite
         return self._items.begin_search(vectors, top_k, filter, from_copy=from_copy)
 
+    def links(self, n_queries: int) -> LinkTable | None:
+        """Give what is linked to what, for so many queries; None where Milvus is to be asked.
+
+        A server's version is read beside its first queries, within `memory_mb` of `VectorIndex.connect`.
+        None is given until that is done; once items are upserted or deleted; for a tenant; and with items of
+        the caller's own.
+        """
+        return None if isinstance(self._items, Overlay) else self._held.fresh(n_queries)
+
+    def hold_links(self) -> None:
+        """Read now what `links` gives, instead of beside the first queries, and wait for it."""
+        self._held.read()
+
+    def begin_nearest(
+        self, vectors: Vectors, top_k: int, *, is_alone: bool = False
+    ) -> Callable[[], tuple[list[list[str]], list[Floats]]]:
+        """Begin to find ids and scores alone of the nearest items that are written, as of `search_items`.
+
+        Parameters
+        ----------
+        is_alone
+            Whether little is done meanwhile: then one call is sent when its answer is waited for.
+        """
+        return self._written_items.begin_nearest(vectors, top_k, None, is_alone=is_alone)
+
+    def nearest_linked(
+        self, vectors: Vectors, concept_ids: Sequence[Sequence[str]], top_k: int
+    ) -> tuple[list[list[str]], list[Floats]]:
+        """Ids and scores alone of what `search_linked` finds among the items that are written."""
+
+        def begin(queries: Vectors, limit: int, filter: Filter) -> Callable[[], SearchResult[Item]]:
+            begun = self._written_items.begin_nearest(queries, limit, filter, is_alone=False)
+
+            def answer() -> SearchResult[Item]:
+                ids, scores = begun()
+                return SearchResult(ids=ids, scores=scores, records=[[] for _ in ids])
+
+            return answer
+
+        found = search_each(begin, vectors, concept_ids, top_k, None)
+        return found.ids, found.scores
+
     def begin_lexical_search(
         self, texts: Sequence[str], top_k: int, filter: Filter | None = None
     ) -> Callable[[], LexicalResult[Item]]:
@@ -133,11 +179,11 @@ class OpenVersion:
     def search_concepts(self, vectors: Vectors, top_k: int) -> SearchResult[Concept]:
         """Nearest concepts of each query vector, shape (q, d).
 
-        A version's concepts stay as they are, so those of a small graph are read once and compared in memory,
-        exactly.
+        A version's concepts stay as they are, so those of a small graph are read once, others with `links`,
+        and compared in memory, exactly.
         """
-        is_small = self.info.counts["concepts"] <= _FEW_CONCEPTS
-        return self._concepts.search(vectors, top_k, from_copy=is_small)
+        is_held = self.info.counts["concepts"] <= _FEW_CONCEPTS or self._concepts.is_mirrored
+        return self._concepts.search(vectors, top_k, from_copy=is_held)
 
     def search_relations(self, vectors: Vectors, top_k: int) -> SearchResult[Relation]:
         """Nearest relations of each query vector, shape (q, d)."""

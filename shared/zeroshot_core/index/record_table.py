@@ -128,6 +128,10 @@ class RecordTable(Generic[Record]):
             rows = [{name: _plain(row[name]) for name in self._kind.stored} for row in page]
             yield rows, vectors.reshape(-1, self._dimension)
 
+    def pages(self, fields: Sequence[str]) -> Iterator[Sequence[Row]]:
+        """Read some fields of all rows that were written before, by pages in order of ids."""
+        return self._pages("", fields, consistency_level="Strong")
+
     def count(self) -> int:
         """Count the rows, all writes included."""
         answer = self._call("query", filter="", output_fields=["count(*)"], consistency_level="Strong")
@@ -213,6 +217,23 @@ class RecordTable(Generic[Record]):
     def nearest(self, vectors: Vectors, top_k: int) -> tuple[list[list[str]], list[Floats]]:
         """Ids and scores alone of the nearest records of each query vector; see `search`."""
         return self._nearest(check_search(vectors, top_k, self._dimension), top_k, "")
+
+    def begin_nearest(
+        self, vectors: Vectors, top_k: int, filter: Filter | None, *, is_alone: bool
+    ) -> Callable[[], tuple[list[list[str]], list[Floats]]]:
+        """Begin `nearest` in Milvus itself; `is_alone` as in `begin_search`."""
+        queries, expression = check_search(vectors, top_k, self._dimension), render(filter, self._columns)
+        step = min(_QUERIES_PER_CALL, max(1, _HITS_PER_CALL // top_k))
+        parts = (queries[start : start + step] for start in range(0, len(queries), step))
+        begun = begin_each(
+            lambda part: self._begin_hits(part, top_k, expression, (), is_alone=is_alone), parts
+        )
+
+        def answer() -> tuple[list[list[str]], list[Floats]]:
+            hits = [found for part in begun for found in part]
+            return [list(found.ids) for found in hits], _scores(hits, self._params.metric)
+
+        return answer
 
     def begin_lexical_search(
         self, texts: Sequence[str], top_k: int, filter: Filter | None
@@ -303,6 +324,11 @@ class RecordTable(Generic[Record]):
             if self._mirror is None or self._mirror.stamp != self._stamp:
                 self._mirror = self._read_mirror()
             return self._mirror
+
+    @property
+    def is_mirrored(self) -> bool:
+        """Whether a fresh copy of the rows is in memory."""
+        return self._reads_mirror(())
 
     @property
     def n_writers(self) -> int:

@@ -68,7 +68,7 @@ class TenantConnection:
 
     @property
     def n_writes(self) -> int:
-        """Number of writes to a Milvus Lite file so far."""
+        """Number of writes of this process so far."""
         return self._connection.n_writes
 
     def folder_of(self, collection: str) -> None:

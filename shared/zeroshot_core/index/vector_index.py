@@ -31,7 +31,7 @@ from zeroshot_core.index.tenant import Tenant
 from zeroshot_core.index.version_files import VersionFiles, write_version_files
 from zeroshot_core.index.version_update import VersionUpdate
 from zeroshot_core.index.version_writer import VersionWriter
-from zeroshot_core.index.versions import VersionCatalog, VersionInfo
+from zeroshot_core.index.versions import MEMORY_MB, VersionCatalog, VersionInfo
 from zeroshot_core.types import Item
 
 __all__ = ["VectorIndex"]
@@ -41,10 +41,16 @@ class VectorIndex:
     """Versions of one index in a Milvus, local file or server; made by `connect`, usable in ``with``."""
 
     def __init__(
-        self, connection: Connection, *, name: str, params: IndexParams, tenant: Tenant | None = None
+        self,
+        connection: Connection,
+        *,
+        name: str,
+        params: IndexParams,
+        tenant: Tenant | None = None,
+        memory_mb: int = MEMORY_MB,
     ) -> None:
         self._connection = connection
-        self._catalog = VersionCatalog(connection, name, tenant)
+        self._catalog = VersionCatalog(connection, name, tenant, memory_mb=memory_mb)
         self.name = name
         self.params = params
 
@@ -58,6 +64,7 @@ class VectorIndex:
         db_name: str | None = None,
         params: IndexParams | None = None,
         tenant: str | None = None,
+        memory_mb: int = MEMORY_MB,
     ) -> VectorIndex:
         """Open the index in a Milvus.
 
@@ -73,6 +80,10 @@ class VectorIndex:
             Whose items are read and written, of at most 64 letters, digits, hyphens and underscores; None for
             an index that nobody shares. Tenants with the same encoder and graph share collections, in which
             each reads and writes its own items alone. Their items are changed in place by `build`.
+        memory_mb
+            What an open version on a server may keep in memory of its items (ids, links to concepts and, if
+            there is room, texts and metadata), and what of its concepts (vectors and records), each in
+            millions of bytes. What does not fit is asked of the server for each query.
 
         Raises
         ------
@@ -93,14 +104,17 @@ class VectorIndex:
         checks.instance("params", params, IndexParams)
         owner = None if tenant is None else Tenant(tenant)
         params.check_target(is_lite=not re.match(r"https?://", uri))
-        return cls(Connection.open(uri, token=token, db_name=db_name), name=name, params=params, tenant=owner)
+        memory_mb = checks.whole("memory_mb", memory_mb)
+        connection = Connection.open(uri, token=token, db_name=db_name)
+        return cls(connection, name=name, params=params, tenant=owner, memory_mb=memory_mb)
 
     @classmethod
     def of(cls, version: OpenVersion) -> VectorIndex:
         """Give the index that holds an open version, over the connection by which that reads."""
         catalog = version.catalog
         catalog.refuse_tenant("the index of an open version")
-        return cls(catalog.connection, name=catalog.name, params=version.info.params)
+        params, memory_mb = version.info.params, catalog.memory_mb
+        return cls(catalog.connection, name=catalog.name, params=params, memory_mb=memory_mb)
 
     def build(
         self,

@@ -33,13 +33,15 @@ if TYPE_CHECKING:
     from zeroshot_core.index.schema import RecordKind
     from zeroshot_core.index.tenant import Tenant
 
-__all__ = ["State", "Tables", "VersionCatalog", "VersionInfo", "describe_version", "item_key"]
+__all__ = ["MEMORY_MB", "State", "Tables", "VersionCatalog", "VersionInfo", "describe_version", "item_key"]
 
 State = Literal["building", "ready", "edited"]
 
 _STATE = "zeroshot.state"
 _VERSION = "zeroshot.version"
 _N_SAMPLED = 8
+# As much as the vectors of 100,000 concepts of 384 dimensions.
+MEMORY_MB = 150
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,11 +166,20 @@ class Tables(NamedTuple):
 
 
 class VersionCatalog:
-    """The versions of one index name in a Milvus."""
+    """The versions of one index name in a Milvus.
 
-    def __init__(self, connection: Connection, name: str, tenant: Tenant | None = None) -> None:
+    Parameters
+    ----------
+    memory_mb
+        What the links of an open version on a server may take in memory, and what its concepts may.
+    """
+
+    def __init__(
+        self, connection: Connection, name: str, tenant: Tenant | None = None, *, memory_mb: int = MEMORY_MB
+    ) -> None:
         self.connection = connection
         self.tenant = tenant
+        self.memory_mb = memory_mb
         # Collections of tenants have fields of their own, and so a name of their own.
         self._name = name if tenant is None else f"{name}_tenants"
         self._alias = name if tenant is None else f"{name}_{tenant.alias}"
@@ -245,6 +256,11 @@ class VersionCatalog:
         """Load the collections of a version for reading; quick if they are."""
         for kind in KINDS:
             self.connection.call("load_collection", self.collection(info.id, kind.name))
+
+    def state(self, version: str) -> str:
+        """Read how far a version is, by one call."""
+        described = self.connection.call("describe_collection", self.collection(version, "items"))
+        return str(described["properties"][_STATE])
 
     def set_state(self, version: str, state: State) -> None:
         """Record how far a version is."""

@@ -149,6 +149,11 @@ class ActivatedGraph:
             n_hops = min(_LONGEST_PATH, 2 * n_hops + 1)
         return found
 
+    def certain_seeds(self, seeds: Mapping[str, float]) -> dict[str, float]:
+        """Seeds that no path over a relation comes up to: it keeps at most `decay` of the strongest seed."""
+        least = self._spreading.decay * max(seeds.values(), default=0.0)
+        return {id_: float(weight) for id_, weight in seeds.items() if weight > least}
+
     def specificity(self, concept: str) -> tuple[int, int, int]:
         """How much a concept says: rank of its type, concepts of its type, less what leads up to it.
 
@@ -217,9 +222,21 @@ class Activation:
         row[self.values.indices[entries]] = self.values.data[entries]
         return row
 
+    def telling(self, query: int, concepts: Sequence[str]) -> Sequence[str]:
+        """Give those of an item's concepts of which one lies on its strongest path: certain seeds, or all."""
+        certain = self._certain_seeds[query]
+        return [id_ for id_ in concepts if id_ in certain] or concepts
+
+    @cached_property
+    def _certain_seeds(self) -> list[dict[str, float]]:
+        return [self.over.certain_seeds(each) for each in self.seeds]
+
     def paths(self, query: int, targets: Iterable[str]) -> dict[str, Path]:
         """Find the strongest path from one query's seeds to each target that it activates."""
-        return self.over.paths(self.seeds[query], targets, self.by(query))
+        certain, targets = self._certain_seeds[query], dict.fromkeys(targets)
+        found = {id_: Path(seed=id_, relations=(), score=certain[id_]) for id_ in targets if id_ in certain}
+        others = [id_ for id_ in targets if id_ not in certain]
+        return found | self.over.paths(self.seeds[query], others, self.by(query)) if others else found
 
 
 def _without(relation: Relation, hidden: frozenset[str]) -> Relation | None:

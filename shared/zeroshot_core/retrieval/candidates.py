@@ -22,14 +22,26 @@ if TYPE_CHECKING:
     from zeroshot_core.retrieval.modality_scales import ModalityScales
     from zeroshot_core.types import Floats, Ints, Vectors
 
-__all__ = ["Candidates", "Pool", "add_linked", "best_links", "gather", "is_settled", "n_near", "nearest"]
+__all__ = [
+    "LEAST_LINKED",
+    "N_LINKS",
+    "Candidates",
+    "Pool",
+    "add_linked",
+    "best_links",
+    "gather",
+    "is_settled",
+    "n_near",
+    "nearest",
+    "rarest_active",
+]
 
 # So many of the nearest items mostly hold the best hits, and show that they do: `is_settled`.
 _OVERSAMPLING = 5
 _MAX_CANDIDATES = 16384
-_N_LINKS = 3
+N_LINKS = 3
 # What counts among linked items is their overlap too, so more of them are weighed than of the nearest.
-_LEAST_LINKED = 100
+LEAST_LINKED = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,12 +134,12 @@ def gather(
         is_open = len(near.ids[query]) >= n_near(top_k)
         if is_open and weights is not None:
             is_open = not is_settled(own, float(near.scores[query][-1]), own_activation, weights, top_k)
-        rows = best_links(pool, activation.values, query, _N_LINKS) if is_open else []
+        rows = best_links(pool, activation.values, query, N_LINKS) if is_open else []
         found.append(own)
         links.append([activation.graph.concept_ids[row] for row in rows])
     if not any(links):
         return found
-    linked = version.search_linked(vectors, links, max(_LEAST_LINKED, n_near(top_k)), filter)
+    linked = version.search_linked(vectors, links, max(LEAST_LINKED, n_near(top_k)), filter)
     if scales is not None:
         linked = scales.of_result(linked)
     pool = add_linked(pool, linked, activation.graph)
@@ -219,9 +231,13 @@ def best_links(pool: Pool, spread: sparse.csr_matrix, query: int, n_links: int) 
     list of int
         At most `n_links` rows of concepts, best first.
     """
+    return rarest_active(spread, query, entries_of(pool.concepts, pool.rows[query])[1], n_links)
+
+
+def rarest_active(spread: sparse.csr_matrix, query: int, carried: Ints, n_links: int) -> list[int]:
+    """Choose as `best_links` does, by the concepts that a query's candidates carry, one after the other."""
     start, end = spread.indptr[query : query + 2]
     active = spread.indices[start:end]
-    carried = entries_of(pool.concepts, pool.rows[query])[1]
     n_linked = np.bincount(carried, minlength=spread.shape[1])[active]
     order = np.lexsort((active, -spread.data[start:end] / (1 + n_linked)))
     best: list[int] = active[order[:n_links]].tolist()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from zeroshot_core.retrieval.scoring import Weights
     from zeroshot_core.types import Floats
 
-__all__ = ["best_concepts", "best_items", "item_hit", "vector_hits"]
+__all__ = ["best_concepts", "best_items", "best_places", "item_hit", "vector_hits"]
 
 _QUERY = "query"
 
@@ -49,8 +49,8 @@ def best_items(
     scores = fuse(found.vector, found.graph, weights.graph, found.lexical, weights.lexical)
     parts = {"vector": found.vector, "graph": found.graph}
     parts |= {"lexical": found.lexical} if weights.lexical else {}
-    kept = _best(scores, [item.id for item in items], top_k)
-    concepts = (id_ for place in kept for id_ in items[place].concepts)
+    kept = best_places(scores, [item.id for item in items], top_k)
+    concepts = (id_ for place in kept for id_ in activation.telling(query, items[place].concepts))
     paths = activation.paths(query, concepts) if with_paths else {}
     return [
         item_hit(
@@ -85,7 +85,7 @@ def best_concepts(
     ]
 
 
-def _best(scores: Floats, ids: Sequence[str], top_k: int) -> list[int]:
+def best_places(scores: Floats, ids: Sequence[str], top_k: int) -> list[int]:
     """Places of the largest scores, best first, ties by id."""
     places = range(len(ids))
     if top_k < len(ids):

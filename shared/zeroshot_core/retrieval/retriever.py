@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +20,7 @@ from zeroshot_core.index.open_version import OpenVersion, require_lexical
 from zeroshot_core.retrieval.activation import ActivatedGraph, Activation, Spread, Spreading, unmoved
 from zeroshot_core.retrieval.candidates import Candidates, gather, n_near
 from zeroshot_core.retrieval.hits import best_concepts, best_items, vector_hits
+from zeroshot_core.retrieval.linked_candidates import gather_linked
 from zeroshot_core.retrieval.modality_scales import ModalityScales, begin_scaled_search
 from zeroshot_core.retrieval.queries import check_queries, content_of, words_of
 from zeroshot_core.retrieval.saved_retriever import read_retriever, write_retriever
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from zeroshot_core.estimators.indexing import ModelIndex
     from zeroshot_core.index import Collection, Filter, GraphCollection
     from zeroshot_core.index.collection import LexicalResult, SearchResult
-    from zeroshot_core.types import Vectors
+    from zeroshot_core.index.link_table import LinkTable
+    from zeroshot_core.types import Floats, Vectors
 
 __all__ = ["Retriever"]
 
@@ -300,8 +302,8 @@ class Retriever:
         self, queries: Sequence[str | Item], vectors: Vectors, filter: Filter | None = None
     ) -> Activation:
         """Activate the concepts that checked queries mention; their vectors have shape (q, d)."""
-        bare = [row for row, query in enumerate(queries) if not (isinstance(query, Item) and query.concepts)]
-        return self._activate(self._seeds(queries, self._near_concepts(vectors, bare, _N_SEEDS)), filter)
+        near = self._near_concepts(vectors, _bare_rows(queries), _N_SEEDS)
+        return self._activate(self._seeds(queries, near), filter)
 
     def scales(self, vectors: Vectors) -> ModalityScales | None:
         """Scales of texts and images for queries, shape (q, d); None where all items are of one modality."""
@@ -445,20 +447,15 @@ class Retriever:
         scales = self.scales(vectors)
         if not any(weights) and scales is None:
             return lambda *_: vector_hits(self.version.search_items(vectors, top_k, filter))
-        nearest = self._begin_near(vectors, n_near(top_k) if any(weights) else top_k, filter, scales)
         if not any(weights):
-            return lambda *_: vector_hits(nearest())
-        words = self._begin_words(queries, top_k, filter) if weights.lexical else lambda: None
+            return lambda *_: vector_hits(self._begin_near(vectors, top_k, filter, scales)())
+        begun = self._begin_candidates(queries, vectors, top_k, filter, weights, scales)
 
         def finish(activation: Activation | None, with_paths: bool) -> list[list[Hit]]:
             activation = unmoved(len(queries)) if activation is None else activation
-            near, found = nearest(), words()
-            candidates = gather(
-                self.version, near, vectors, activation, top_k, filter, weights, words=found, scales=scales
-            )
             return [
                 best_items(each, query, activation, weights, top_k, with_paths=with_paths)
-                for query, each in enumerate(candidates)
+                for query, each in enumerate(begun(activation))
             ]
 
         return finish
@@ -469,6 +466,52 @@ class Retriever:
         if scales is None:
             return self.version.begin_search(vectors, top_k, filter)
         return begin_scaled_search(self.version, vectors, top_k, filter, scales)
+
+    def _begin_candidates(
+        self,
+        queries: Sequence[str | Item],
+        vectors: Vectors,
+        top_k: int,
+        filter: Filter | None,
+        weights: Weights,
+        scales: ModalityScales | None,
+    ) -> Callable[[Activation], list[Candidates]]:
+        """Begin to search for what may become a hit: with links in memory by ids, else with the records."""
+        version = self.version
+        is_plain = filter is None and scales is None and weights.graph > 0 and not weights.lexical
+        if isinstance(version, OpenVersion) and is_plain:
+            table = version.links(len(queries))
+            if table is not None:
+                # The nearest concepts of a text are found meanwhile.
+                is_alone = len(queries) == 1 and not _bare_rows(queries)
+                begun = version.begin_nearest(vectors, n_near(top_k), is_alone=is_alone)
+                return partial(self._finish_linked, version, table, begun, vectors, top_k, weights)
+        nearest = self._begin_near(vectors, n_near(top_k), filter, scales)
+        words = self._begin_words(queries, top_k, filter) if weights.lexical else lambda: None
+
+        def finish(activation: Activation) -> list[Candidates]:
+            near, found = nearest(), words()
+            return gather(
+                version, near, vectors, activation, top_k, filter, weights, words=found, scales=scales
+            )
+
+        return finish
+
+    def _finish_linked(
+        self,
+        version: OpenVersion,
+        table: LinkTable,
+        nearest: Callable[[], tuple[list[list[str]], list[Floats]]],
+        vectors: Vectors,
+        top_k: int,
+        weights: Weights,
+        activation: Activation,
+    ) -> list[Candidates]:
+        found = gather_linked(version, table, nearest(), vectors, activation, top_k, weights)
+        if found is None:  # somebody writes to the version
+            near = version.search_items(vectors, n_near(top_k))
+            found = gather(version, near, vectors, activation, top_k, None, weights)
+        return found
 
     def _begin_words(
         self, queries: Sequence[str | Item], top_k: int, filter: Filter | None
@@ -532,6 +575,11 @@ class Retriever:
             else seed_weights({concept.id: score for concept, score in islice(found.items(), _N_SEEDS)})
             for ids, found in zip(own, near, strict=True)
         ]
+
+
+def _bare_rows(queries: Sequence[str | Item]) -> list[int]:
+    """Rows of the queries that name no concepts."""
+    return [row for row, query in enumerate(queries) if not (isinstance(query, Item) and query.concepts)]
 
 
 def _check_stored(

@@ -1,0 +1,272 @@
+"""Ids, links and records of a version's items, compact in memory, and when they may answer.
+
+A server says what is near. What is linked to a concept it finds by walking all rows, and each record that it
+sends is decoded here, so a query with the graph would cost several times what a search costs. Links take four
+bytes each in either direction: six links for each of a million items, with ids of 16 bytes, come to 80 MB.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from threading import Lock, Thread
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from zeroshot_core.errors import VectorIndexError
+from zeroshot_core.index.schema import ITEMS
+from zeroshot_core.index.versions import item_key
+from zeroshot_core.types import Item
+
+if TYPE_CHECKING:
+    from zeroshot_core.graph import KnowledgeGraph
+    from zeroshot_core.index.record_table import RecordTable
+    from zeroshot_core.index.schema import Row
+    from zeroshot_core.index.versions import VersionCatalog, VersionInfo
+    from zeroshot_core.types import Concept, Ints
+
+__all__ = ["HeldLinks", "LinkTable"]
+
+# So many queries are answered by the server alone, before it pays to read what is linked to what.
+_QUERIES_BEFORE = 32
+# Another process's writes are seen by searches after about as long.
+_SECONDS_UNCHECKED = 1.0
+# What a concept takes beside its vector: its record, and the strings in it.
+_BYTES_PER_CONCEPT = 600
+# Where an item's links and its record begin; the string of a concept's id, and its place in a dictionary.
+_BYTES_PER_ITEM, _BYTES_PER_NUMBER = 16, 160
+
+
+@dataclass(kw_only=True, eq=False)
+class LinkTable:
+    """Items by row, in order of their ids.
+
+    Parameters
+    ----------
+    ids
+        Shape (n,), as UTF-8, sorted.
+    concepts
+        Ids of the concepts that any item is linked to, by number.
+    links
+        Shape (n, n_concepts): an item's concepts, each once, in its own order.
+    carriers
+        The same by columns.
+    numbers
+        Number of each concept.
+    records
+        Text and metadata of all items as JSON, one after the other; None where there is no room for them.
+    ends
+        Where each record ends, shape (n + 1,), beginning with 0.
+    """
+
+    ids: Any
+    concepts: tuple[str, ...]
+    links: sparse.csr_matrix
+    carriers: sparse.csc_matrix
+    numbers: Mapping[str, int]
+    records: bytes | None
+    ends: Ints
+    _in_graph: tuple[KnowledgeGraph, Ints] | None = field(default=None, init=False, repr=False)
+
+    @classmethod
+    def read(cls, items: RecordTable[Item], info: VersionInfo, most_bytes: int) -> LinkTable | None:
+        """Read all items of a version; None if they take more memory, or are not those it was built from."""
+        reader = _Reader(most_bytes)
+        for page in items.pages((*ITEMS.fields, "content_hash")):
+            if not reader.add(page):
+                return None
+        if info.of_keys(reader.keys, info.counts).id != info.id or reader.keys != sorted(reader.keys):
+            return None
+        return reader.table()
+
+    def rows_of(self, ids: Iterable[str]) -> Ints:
+        """Rows of items by their ids, shape (m,); -1 for those that are not here."""
+        wanted = np.array([id_.encode() for id_ in ids], dtype="S")
+        places = np.minimum(np.searchsorted(self.ids, wanted), len(self.ids) - 1)
+        return np.where(self.ids[places] == wanted, places, -1)
+
+    def ids_of(self, rows: Ints) -> list[str]:
+        """Ids of the items in these rows."""
+        return [id_.decode() for id_ in self.ids[rows].tolist()]
+
+    def linked_to(self, concepts: Iterable[str]) -> Ints:
+        """Rows of the items that are linked to any of the concepts, sorted."""
+        columns = [self.numbers[id_] for id_ in concepts if id_ in self.numbers]
+        starts, rows = self.carriers.indptr, self.carriers.indices
+        parts = [rows[starts[column] : starts[column + 1]] for column in columns]
+        return np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *parts]))
+
+    def positions_in(self, graph: KnowledgeGraph) -> Ints:
+        """Position of each concept in a graph, shape (n_concepts,); -1 where it is not there.
+
+        Those in the last graph are kept, for it is mostly the same.
+        """
+        known = self._in_graph
+        if known is None or known[0] is not graph:
+            positions = np.full(len(self.concepts), -1, dtype=np.int64)
+            for position, id_ in enumerate(graph.concept_ids):
+                if (number := self.numbers.get(id_)) is not None:
+                    positions[number] = position
+            self._in_graph = known = graph, positions
+        return known[1]
+
+    def items(self, rows: Ints) -> list[Item]:
+        """Make the items of rows, whose records are here, as Milvus would give them."""
+        ends, starts, records = self.ends, self.links.indptr, self.records or b""
+        parts = b",".join(records[ends[row] : ends[row + 1]] for row in rows.tolist())
+        found = []
+        for row, id_, (text, metadata, *own) in zip(
+            rows.tolist(), self.ids_of(rows), json.loads(b"[" + parts + b"]"), strict=True
+        ):
+            columns = self.links.indices[starts[row] : starts[row + 1]].tolist()
+            concepts = own[0] if own else [self.concepts[column] for column in columns]
+            found.append(ITEMS.record({"id": id_, "text": text, "metadata": metadata, "concepts": concepts}))
+        return found
+
+
+class _Reader:
+    """Makes a `LinkTable` of pages of rows, in order of their ids, within a number of bytes."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self.keys: list[str] = []
+        self._most_bytes = most_bytes
+        self._ids: list[Any] = [np.zeros(0, dtype="S1")]
+        self._columns = [np.zeros(0, dtype=np.int32)]
+        self._counts = [np.zeros(1, dtype=np.int64)]
+        self._sizes = [np.zeros(1, dtype=np.int64)]
+        self._numbers: dict[str, int] = {}
+        self._records: list[bytes] | None = []
+        self._n_bytes = self._n_record_bytes = 0
+
+    def add(self, page: Sequence[Row]) -> bool:
+        """Take a page; False if there is no room for the links alone. Records go when theirs is used up."""
+        n_known = len(self._numbers)
+        links = [list(dict.fromkeys(row["concepts"])) for row in page]
+        numbers = [self._numbers.setdefault(id_, len(self._numbers)) for own in links for id_ in own]
+        self._ids.append(np.array([row["id"].encode() for row in page], dtype="S"))
+        self._columns.append(np.array(numbers, dtype=np.int32))
+        self._counts.append(np.array([len(own) for own in links], dtype=np.int64))
+        self.keys += [item_key(row) for row in page]
+        # Each link is held twice.
+        self._n_bytes += 8 * len(numbers) + (self._ids[-1].itemsize + _BYTES_PER_ITEM) * len(page)
+        self._n_bytes += sum(map(len, islice(self._numbers, n_known, None)))
+        self._n_bytes += _BYTES_PER_NUMBER * (len(self._numbers) - n_known)
+        if self._records is not None:
+            records = [_record(row, own) for row, own in zip(page, links, strict=True)]
+            self._sizes.append(np.array([len(record) for record in records], dtype=np.int64))
+            self._records.append(b"".join(records))
+            self._n_record_bytes += len(self._records[-1])
+            if self._n_bytes + self._n_record_bytes > self._most_bytes:
+                self._records = None
+        return self._n_bytes <= self._most_bytes
+
+    def table(self) -> LinkTable:
+        """Put the pages together."""
+        columns, ends = np.concatenate(self._columns), np.cumsum(np.concatenate(self._counts))
+        shape = len(ends) - 1, len(self._numbers)
+        links = sparse.csr_matrix((np.ones(len(columns), dtype=np.bool_), columns, ends), shape=shape)
+        has_records = self._records is not None
+        return LinkTable(
+            ids=np.concatenate(self._ids),
+            concepts=tuple(self._numbers),
+            links=links,
+            carriers=links.tocsc(),
+            numbers=self._numbers,
+            records=b"".join(self._records or ()) if has_records else None,
+            ends=np.cumsum(np.concatenate(self._sizes)) if has_records else np.zeros(1, dtype=np.int64),
+        )
+
+
+def _record(row: Row, links: Sequence[str]) -> bytes:
+    """Text and metadata, and the concepts only where one is named twice."""
+    own = list(row["concepts"])
+    parts = [row["text"], row["metadata"], *([own] if len(own) > len(links) else ())]
+    return json.dumps(parts, ensure_ascii=False).encode()
+
+
+class HeldLinks:
+    """Holds the `LinkTable` of a version on a server, and its concepts, once they are asked for often.
+
+    They are read beside the searches. They answer as long as the version is as it was built: who writes to it
+    says so in its state first. That is read again after a write of this process, and after a second.
+
+    Parameters
+    ----------
+    most_bytes
+        What the links may take, and what the concepts may.
+    """
+
+    def __init__(
+        self,
+        info: VersionInfo,
+        catalog: VersionCatalog,
+        items: RecordTable[Item],
+        concepts: RecordTable[Concept],
+        most_bytes: int,
+    ) -> None:
+        self._info, self._catalog = info, catalog
+        self._items, self._concepts = items, concepts
+        self._most_bytes = most_bytes
+        # A tenant's items are changed in place, and those of an edited version may be.
+        is_fixed = info.state == "ready" and catalog.tenant is None
+        self._is_over = not is_fixed or not info.counts["items"] or not most_bytes
+        self._table: LinkTable | None = None
+        self._n_queries = 0
+        self._is_begun = False
+        self._lock = Lock()
+        self._checked = (-1, 0.0)
+
+    def fresh(self, n_queries: int) -> LinkTable | None:
+        """Give the links for so many queries, or None where the server shall be asked.
+
+        The first queries begin to have them read.
+        """
+        if self._is_over:
+            return None
+        if self._table is None:
+            self._begin(n_queries)
+            return None
+        return self._table if self._is_unchanged() else None
+
+    def read(self) -> None:
+        """Read the links and the concepts now, unless that is done."""
+        with self._lock:
+            if self._is_over or self._table is not None:
+                return
+            size = (4 * self._info.dimension + _BYTES_PER_CONCEPT) * self._info.counts["concepts"]
+            if size <= self._most_bytes:
+                self._concepts.mirrored()
+            table = LinkTable.read(self._items, self._info, self._most_bytes)
+            if table is None:
+                self._is_over = True
+            elif self._is_unchanged():
+                self._table = table
+
+    def _begin(self, n_queries: int) -> None:
+        self._n_queries += n_queries
+        if self._catalog.connection.is_lite or self._n_queries < _QUERIES_BEFORE or self._is_begun:
+            return
+        self._is_begun = True
+
+        def read() -> None:
+            # A server that fails says so to the searches, and an index may be closed meanwhile.
+            with suppress(VectorIndexError):
+                self.read()
+
+        Thread(target=read, name="zeroshot-links", daemon=True).start()
+
+    def _is_unchanged(self) -> bool:
+        """Whether the version is as it was built, as far as a search could see."""
+        n_writes, now = self._catalog.connection.n_writes, time.monotonic()
+        if self._checked[0] != n_writes or now - self._checked[1] > _SECONDS_UNCHECKED:
+            self._is_over = self._catalog.state(self._info.id) != "ready"
+            self._checked = n_writes, now
+            if self._is_over:
+                self._table = None
+        return not self._is_over
