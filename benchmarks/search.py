@@ -1,15 +1,19 @@
 """Searches of Milvus: the bare client, langchain-milvus, and this package with and without the graph.
 
-    python benchmarks/search.py [--items 10000 100000] [--uri http://...] [--rounds 30]
+    python benchmarks/search.py [--data clusters lines] [--items 10000 100000] [--uri http://...]
+        [--rounds 30]
 
-Vectors of 384 dimensions lie in clusters, the graph has a concept for every 50 items and two levels above.
+Of ``clusters``, vectors of 384 dimensions lie in clusters, the graph has a concept for every 50 items and two
+levels above. ``lines`` are the product lines of Complete Journey but 64, with the graph of their attributes
+and vectors of the default encoder; the 64 are the queries, once as items that know their attributes, once as
+bare texts, whose concepts are sought.
 All ask the same collection for ten hits with their texts, one query or 64 at a time, their vectors given;
 of one query at a time 16 different ones are asked.
 On a server (`scripts/milvus_server.py run -- python benchmarks/search.py --uri ...`) the index is HNSW, and
 nothing is measured before the server has merged its segments and indexed these anew, which it does beside the
-first searches; recall is measured against exact search. langchain-milvus searches a copy of its own, query
-after query. On a server a fresh process then opens the index, searches it with the graph read from Milvus,
-and says how much memory it came to hold.
+first searches, nor before what is linked to what is in memory; recall is measured against exact search.
+langchain-milvus searches a copy of its own, query after query. Of clusters on a server a fresh process then
+opens the index, searches it with the graph read from Milvus, and says how much memory it came to hold.
 """
 
 from __future__ import annotations
@@ -30,20 +34,23 @@ from langchain_milvus import Milvus
 from output import argument_parser
 from timing import Times, print_head, print_table, race, versions
 from zeroshot_core import KnowledgeGraph
-from zeroshot_core.encoders import Encoder
+from zeroshot_core.datasets import load_product_lines
+from zeroshot_core.encoders import Encoder, load_encoder
+from zeroshot_core.evaluation.demand import linked_items
 from zeroshot_core.index import IndexParams, VectorIndex
+from zeroshot_core.index.open_version import OpenVersion
 from zeroshot_core.retrieval import Retriever
 from zeroshot_core.types import Concept, Item, Relation
 
-__all__ = ["BASELINE", "ONE_BY_ONE", "race_searches", "wait_until_settled"]
-
-BASELINE = "pymilvus"
+_BASELINE = "pymilvus"
 _DIMENSION, _TOP_K, _PER_CONCEPT = 384, 10, 50
 _PER_PART = 20_000
 # Where queries are asked one at a time, so many different ones are.
-ONE_BY_ONE = 16
+_ONE_BY_ONE = 16
 # A server begins to merge segments within a minute or so.
 _STILL_SECONDS, _POLL_SECONDS = 90.0, 2.0
+_N_LINES = 64
+_WAYS = ("vectors only", "with the graph")
 _FIELDS = ["id", "text", "concepts", "metadata"]
 
 
@@ -78,6 +85,7 @@ class _Numbered(Embeddings):
 def main() -> None:
     """Build, compare, and fit how the cost grows."""
     parser = argument_parser(__doc__)
+    parser.add_argument("--data", choices=("clusters", "lines"), nargs="+", default=["clusters"])
     parser.add_argument("--items", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--uri")
     parser.add_argument("--rounds", type=int, default=30)
@@ -85,46 +93,84 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     print(versions("pymilvus", "milvus-lite", "langchain-milvus"))
     print_head("search", "query")
-    costs = [_compare(n, options.uri, options.rounds) for n in options.items]
+    if "lines" in options.data:
+        _compare_lines(options.uri, max(3, options.rounds // 5))
+    if "clusters" in options.data:
+        _compare_clusters(options.items, options.uri, options.rounds)
+
+
+def _compare_clusters(sizes: Sequence[int], uri: str | None, rounds: int) -> None:
+    """Compare on each number of items, and fit how the cost grows."""
+    costs = np.array([_compare(n, uri, rounds) for n in sizes])
     if len(costs) > 1:
-        slope = np.polyfit(np.log(options.items), np.log(costs), 1)[0]
-        print(f"one query, vectors only: cost grows with the size to the power of {slope:.2f}")
+        slopes = np.polyfit(np.log(sizes), np.log(costs), 1)[0]
+        for title, slope in zip(_WAYS, slopes.tolist(), strict=True):
+            print(f"one query, {title}: cost grows with the size to the power of {slope:.2f}")
 
 
-def _compare(n: int, uri: str | None, rounds: int) -> float:
-    """Compare on n items; median seconds of one query of ours by vectors only."""
+def _compare_lines(uri: str | None, rounds: int) -> None:
+    """Compare on product lines, for items and for texts."""
+    lines, encoder = load_product_lines(), load_encoder(runtime="onnx")
+    graph = KnowledgeGraph.from_table(lines.rows, lines.graph_columns, lines.graph_edges)
+    linked = linked_items(lines)
+    items = [linked[row] for row in np.random.default_rng(0).permutation(len(lines.items))]
+    with tempfile.TemporaryDirectory() as folder, _connect(uri, folder, "lines") as index:
+        index.activate(index.build(items[_N_LINES:], encoder, graph))
+        version = index.open(fingerprint=encoder.fingerprint)
+        _settle(version, uri)
+        print(f"{version.count():,} product lines, {len(graph):,} concepts", flush=True)
+        ours, held_out = Retriever(version, encoder, graph, top_k=_TOP_K), items[:_N_LINES]
+        vectors = encoder.encode([item.text for item in held_out], role="query")
+        for kind, queries in (("items", held_out), ("texts", [item.text for item in held_out])):
+            for at_once in (1, _N_LINES):
+                n = max(at_once, _ONE_BY_ONE)
+                times = _race(ours, queries[:n], vectors[:n], at_once, rounds)
+                print_table(f"{at_once} {kind} in lines", times, n, _BASELINE)
+
+
+def _connect(uri: str | None, folder: str, name: str) -> VectorIndex:
+    """Connect to the server, or to a local file in the folder."""
+    params = IndexParams(index_type="HNSW") if uri else None
+    return VectorIndex.connect(uri or f"{folder}/ours.db", name=name, params=params)
+
+
+def _settle(version: OpenVersion, uri: str | None) -> None:
+    """Wait until a server has indexed all, and read the links."""
+    if uri:
+        _wait_until_settled(version)
+        start = time.perf_counter()
+        version.hold_links()
+        print(f"links read in {time.perf_counter() - start:.1f} s", flush=True)
+
+
+def _compare(n: int, uri: str | None, rounds: int) -> tuple[float, float]:
+    """Compare on n items; median seconds of one query of ours by vectors only, and with the graph."""
     items, graph, encoder = _items(n), _graph(n), Clustered()
-    params = IndexParams(index_type="HNSW")
-    with tempfile.TemporaryDirectory() as folder:
-        place = uri or f"{folder}/ours.db"
-        with VectorIndex.connect(place, name=f"bench{n}", params=params if uri else None) as index:
-            start = time.perf_counter()
-            index.activate(index.build(items, encoder, graph))
-            print(f"{n:,} items: written and indexed in {time.perf_counter() - start:.0f} s", flush=True)
-            version = index.open(fingerprint=encoder.fingerprint)
-            if uri:
-                wait_until_settled(version)
-                print(f"{n:,} items: settled after {time.perf_counter() - start:.0f} s", flush=True)
-            ours = Retriever(version, encoder, graph, top_k=_TOP_K)
-            theirs = (
-                None if uri else _langchain(f"{folder}/langchain.db", [item.text or "" for item in items])
-            )
-            cost = 0.0
-            for at_once in (1, 64):
-                queries = _queries(n, max(at_once, ONE_BY_ONE))
-                vectors = encoder.encode(queries)
-                times = race_searches(ours, queries, vectors, at_once, max(3, rounds // 5), theirs=theirs)
-                print_table(f"{at_once} in {n:,}", times, len(queries), BASELINE)
-                cost = cost or float(np.median(times["ours, vectors only"].wall))
-            _print_recall(version, items, encoder)
+    with tempfile.TemporaryDirectory() as folder, _connect(uri, folder, f"bench{n}") as index:
+        start = time.perf_counter()
+        index.activate(index.build(items, encoder, graph))
+        print(f"{n:,} items: written and indexed in {time.perf_counter() - start:.0f} s", flush=True)
+        version = index.open(fingerprint=encoder.fingerprint)
+        _settle(version, uri)
+        print(f"{n:,} items: settled after {time.perf_counter() - start:.0f} s", flush=True)
+        ours = Retriever(version, encoder, graph, top_k=_TOP_K)
+        theirs = None if uri else _langchain(f"{folder}/langchain.db", [item.text or "" for item in items])
+        costs: list[float] = []
+        for at_once in (1, 64):
+            queries = _queries(n, max(at_once, _ONE_BY_ONE))
+            vectors = encoder.encode(queries)
+            times = _race(ours, queries, vectors, at_once, max(3, rounds // 5), theirs=theirs)
+            print_table(f"{at_once} in {n:,}", times, len(queries), _BASELINE)
+            costs += [float(np.median(times[f"ours, {way}"].wall)) for way in _WAYS]
+        _print_recall(version, items, encoder)
     if uri:
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
             before, after = process.submit(_resident, uri, n).result()
         print(f"{n:,} items: a fresh process holds {before:.0f} MiB, {after:.0f} after searching", flush=True)
-    return cost
+    return costs[0], costs[1]
 
 
-def wait_until_settled(version: Any) -> None:
+def _wait_until_settled(version: Any) -> None:
     """Return when a server has had nothing left to index for some time."""
     client, name = version._catalog.connection._client, version._items._collection
     still_since = time.monotonic()
@@ -150,7 +196,7 @@ def _held() -> float:
     return pages * resource.getpagesize() / 2**20
 
 
-def race_searches(
+def _race(
     ours: Retriever,
     queries: Sequence[str | Item],
     vectors: Any,
@@ -179,7 +225,7 @@ def race_searches(
             theirs.similarity_search_with_score_by_vector(vector.tolist(), k=_TOP_K)
 
     searches: dict[str, Callable[[slice], Any]] = {
-        BASELINE: bare,
+        _BASELINE: bare,
         "ours, vectors only": lambda part: ours.retrieve(
             queries[part], graph_weight=0.0, vectors=vectors[part]
         ),

@@ -222,9 +222,9 @@ class _Links:
     """Links of the items in a table's rows, listed for each query, to the concepts of the graph."""
 
     def __init__(self, table: LinkTable, activation: Activation, rows: Sequence[Ints]) -> None:
-        flat = np.concatenate(rows)
+        flat, starts = np.concatenate(rows), table.links.indptr
         self._activation = activation
-        self._counts = np.diff(table.links.indptr)[flat]
+        self._counts = starts[flat + 1] - starts[flat]
         self._positions = table.positions_in(activation.graph)[entries_of(table.links, flat)[1]]
         self._ends = np.concatenate([[0], np.cumsum([len(own) for own in rows])])
         self._link_ends = np.concatenate([[0], np.cumsum(self._counts)])[self._ends]

@@ -1,0 +1,128 @@
+"""With links in memory a search with the graph finds what it finds by asking Milvus for everything."""
+
+from dataclasses import replace
+from itertools import chain
+
+import numpy as np
+import pytest
+from milvus_targets import fresh_index
+from zeroshot_core.encoders import HashEncoder
+from zeroshot_core.graph import KnowledgeGraph
+from zeroshot_core.index import Condition, link_table
+from zeroshot_core.retrieval import Retriever
+from zeroshot_core.types import Concept, Item, Relation
+
+ENCODER = HashEncoder(32)
+CONCEPTS = 30
+GRAPH = KnowledgeGraph(
+    [Concept(id=f"c{n}", name=f"concept {n}", type="ab"[n % 2]) for n in range(CONCEPTS)],
+    [Relation(head=f"c{n}", type="is_a", tail=f"c{n // 3}", weight=1 + n / 9) for n in range(1, CONCEPTS)],
+)
+RNG = np.random.default_rng(0)
+ITEMS = [
+    Item(
+        id=f"i{n:03}",
+        text=f"thing {n} wörd {n % 17} of {n % 5}",
+        # One in eight carries each of the first concepts, so that some links lead to over a hundred items.
+        concepts=tuple(f"c{c}" for c in RNG.choice([*range(CONCEPTS), *[0, 1, 2] * 4], n % 4)),
+        metadata={"number": n, "kind": "ü" * (n % 3), "share": n / 7, "is_new": n % 2 == 0},
+    )
+    for n in range(400)
+]
+QUERIES = [*ITEMS[:25], *(f"thing of {n} concept {n}" for n in range(15))]
+
+
+@pytest.fixture(scope="module")
+def index(uri):
+    with fresh_index(uri) as opened:
+        opened.activate(opened.build(ITEMS, ENCODER, GRAPH))
+        yield opened
+
+
+@pytest.fixture
+def version(index):
+    return index.open(fingerprint=ENCODER.fingerprint)
+
+
+def rank(hit):
+    """By score, but for those last digits, ties by id."""
+    return -round(hit.score, 5), hit.id
+
+
+def assert_same(found, expected):
+    """Same hits, by all they say; similarities to six digits, for they are summed up in another order."""
+    found, expected = ([sorted(hits, key=rank) for hits in each] for each in (found, expected))
+    plain = [[replace(hit, score=0, parts={}, path=()) for hit in hits] for hits in found]
+    assert plain == [[replace(hit, score=0, parts={}, path=()) for hit in hits] for hits in expected]
+    for hit, other in zip(chain(*found), chain(*expected), strict=True):
+        assert hit.parts == pytest.approx(other.parts, abs=1e-6)
+        assert hit.score == pytest.approx(other.score, abs=1e-6)
+        steps, others = ([(step.head, step.type, step.tail) for step in each.path] for each in (hit, other))
+        assert steps == others
+
+
+@pytest.mark.parametrize("graph", [GRAPH, "stored"])
+@pytest.mark.parametrize(("top_k", "graph_weight"), [(10, 0.3), (2, 0.9), (3, 1.0), (30, 0.5)])
+def test_answers_are_the_same_with_links_in_memory(version, index, graph, top_k, graph_weight):
+    asked = {"top_k": top_k, "graph_weight": graph_weight}
+    expected = Retriever(version, ENCODER, graph).retrieve(QUERIES, **asked)
+    held = index.open(fingerprint=ENCODER.fingerprint)
+    held.hold_links()
+    assert held.links(1) is not None
+    retriever = Retriever(held, ENCODER, graph)
+    assert_same(retriever.retrieve(QUERIES, **asked), expected)
+    alone = Retriever(version, ENCODER, graph)
+    for query in QUERIES[:2]:
+        assert_same(retriever.retrieve([query], **asked), alone.retrieve([query], **asked))
+    held.links(1).records = None  # as if there were no room for them
+    assert_same(retriever.retrieve(QUERIES, **asked), expected)
+
+
+def test_evidence_and_filters_are_the_same_with_links_in_memory(version, index):
+    held = index.open(fingerprint=ENCODER.fingerprint)
+    held.hold_links()
+    few = Condition("number", "<", 50)
+    own, others = Retriever(version, ENCODER, GRAPH), Retriever(held, ENCODER, GRAPH)
+    assert_same(others.retrieve(QUERIES, filter=few), own.retrieve(QUERIES, filter=few))
+    found, expected = others.evidence(QUERIES), own.evidence(QUERIES)
+    assert_same([each.items for each in found], [each.items for each in expected])
+    assert_same([each.concepts for each in found], [each.concepts for each in expected])
+    new = [Item(id="own", text=ITEMS[3].text, concepts=ITEMS[3].concepts)]
+    over = held.with_items(new, ENCODER.encode([ITEMS[3].text]))
+    assert over.links(1) is None
+    assert {hit.id for hit in others.over(over).retrieve([ITEMS[3]], top_k=2)[0]} == {"i003", "own"}
+
+
+def test_what_does_not_fit_is_asked_of_milvus(index, version):
+    records = link_table.LinkTable.read(version._items, version.info, 10**6)
+    links = link_table.LinkTable.read(version._items, version.info, 25_000)
+    assert records.records is not None
+    assert links.records is None
+    assert links.ids_of(links.rows_of(["i007", "nothing", "i399"])[[0, 2]]) == ["i007", "i399"]
+    assert links.rows_of(["nothing"]).tolist() == [-1]
+    assert link_table.LinkTable.read(version._items, version.info, 1000) is None
+    other = replace(version.info, id="v" + 12 * "0")
+    assert link_table.LinkTable.read(version._items, other, 10**6) is None
+
+
+def test_a_server_s_links_are_read_beside_the_first_queries(index, version, monkeypatch):
+    monkeypatch.setattr(link_table.Thread, "start", lambda thread: thread.run())
+    retriever = Retriever(version, ENCODER, GRAPH)
+    retriever.retrieve(QUERIES)
+    assert (version.links(1) is None) == index.is_lite
+
+
+def test_what_is_written_is_found_at_once(uri):
+    with fresh_index(uri) as index:
+        index.activate(index.build(ITEMS[:40], ENCODER, GRAPH))
+        writer, reader = (index.open(fingerprint=ENCODER.fingerprint) for _ in range(2))
+        reader.hold_links()
+        retriever = Retriever(reader, ENCODER, GRAPH)
+        assert retriever.retrieve([ITEMS[3]])[0][0].id == "i003"
+        writer.upsert([Item(id="new", text=ITEMS[3].text, concepts=ITEMS[3].concepts)], ENCODER)
+        writer.delete(["i003"])
+        assert [hit.id for hit in retriever.retrieve([ITEMS[3]], top_k=1)[0]] == ["new"]
+        assert reader.links(1) is None
+        again = index.open(fingerprint=ENCODER.fingerprint)
+        again.hold_links()
+        assert again.links(1) is None
