@@ -432,7 +432,7 @@ def test_candidates_hold_the_hits_that_scoring_all_items_would_give(shop, graph_
 
 def test_more_neighbours_than_asked_for_are_weighed(shop, monkeypatch):
     retriever, items = shop
-    monkeypatch.setattr("zeroshot_core.retrieval.candidates._N_LINKS", 0)
+    monkeypatch.setattr("zeroshot_core.retrieval.candidates.N_LINKS", 0)
     assert overlap_with_scoring_all_items(retriever, items[::10], 0.1) > 0.95
 
 
