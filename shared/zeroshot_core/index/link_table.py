@@ -1,8 +1,8 @@
 """Ids, links and records of a version's items, compact in memory, and when they may answer.
 
 A server says what is near. What is linked to a concept it finds by walking all rows, and each record that it
-sends is decoded here, so a query with the graph would cost several times what a search costs. Links take four
-bytes each in either direction: six links for each of a million items, with ids of 16 bytes, come to 80 MB.
+sends is decoded here, so a query with the graph would cost several times what a search costs. Links take five
+bytes each in either direction: six links for each of a million items, with ids of 16 bytes, come to 92 MB.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ _QUERIES_BEFORE = 32
 _SECONDS_UNCHECKED = 1.0
 # What a concept takes beside its vector: its record, and the strings in it.
 _BYTES_PER_CONCEPT = 600
+# A link is held twice, each time as a number and a mark.
+_BYTES_PER_LINK = 10
 # Where an item's links and its record begin; the string of a concept's id, and its place in a dictionary.
 _BYTES_PER_ITEM, _BYTES_PER_NUMBER = 16, 160
 
@@ -153,8 +155,7 @@ class _Reader:
         self._columns.append(np.array(numbers, dtype=np.int32))
         self._counts.append(np.array([len(own) for own in links], dtype=np.int64))
         self.keys += [item_key(row) for row in page]
-        # Each link is held twice.
-        self._n_bytes += 8 * len(numbers) + (self._ids[-1].itemsize + _BYTES_PER_ITEM) * len(page)
+        self._n_bytes += _BYTES_PER_LINK * len(numbers) + (self._ids[-1].itemsize + _BYTES_PER_ITEM) * len(page)
         self._n_bytes += sum(map(len, islice(self._numbers, n_known, None)))
         self._n_bytes += _BYTES_PER_NUMBER * (len(self._numbers) - n_known)
         if self._records is not None:
