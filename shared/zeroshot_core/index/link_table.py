@@ -155,7 +155,8 @@ class _Reader:
         self._columns.append(np.array(numbers, dtype=np.int32))
         self._counts.append(np.array([len(own) for own in links], dtype=np.int64))
         self.keys += [item_key(row) for row in page]
-        self._n_bytes += _BYTES_PER_LINK * len(numbers) + (self._ids[-1].itemsize + _BYTES_PER_ITEM) * len(page)
+        self._n_bytes += (self._ids[-1].itemsize + _BYTES_PER_ITEM) * len(page)
+        self._n_bytes += _BYTES_PER_LINK * len(numbers)
         self._n_bytes += sum(map(len, islice(self._numbers, n_known, None)))
         self._n_bytes += _BYTES_PER_NUMBER * (len(self._numbers) - n_known)
         if self._records is not None:
