@@ -79,7 +79,7 @@ class LinkTable:
     @classmethod
     def read(cls, items: RecordTable[Item], info: VersionInfo, most_bytes: int) -> LinkTable | None:
         """Read all items of a version; None if they take more memory, or are not those it was built from."""
-        reader = _Reader(most_bytes)
+        reader = _LinkReader(most_bytes)
         for page in items.pages((*ITEMS.fields, "content_hash")):
             if not reader.add(page):
                 return None
@@ -132,7 +132,7 @@ class LinkTable:
         return found
 
 
-class _Reader:
+class _LinkReader:
     """Makes a `LinkTable` of pages of rows, in order of their ids, within a number of bytes."""
 
     def __init__(self, most_bytes: int) -> None:

@@ -45,7 +45,7 @@ _ACTIVATIONS_AT_ONCE = 4_000_000
 
 
 @dataclass(kw_only=True)
-class _Found:
+class _QueryCandidates:
     """What is known of one query: rows of the table, with similarity and overlap each, shape (m,).
 
     `maybe` are linked items that are not among them and could be among the best, with their `overlap`: they
@@ -105,12 +105,12 @@ def _nearest(
     near: tuple[Sequence[Sequence[str]], Sequence[Floats]],
     activation: Activation,
     top_k: int,
-) -> list[_Found]:
+) -> list[_QueryCandidates]:
     """Score the nearest items, and choose the concepts over which more are sought."""
     rows = np.split(flat, np.cumsum([len(own) for own in near[0]])[:-1])
-    links = _Links(table, activation, rows)
+    links = _ItemLinks(table, activation, rows)
     found = [
-        _Found(rows=own, vector=vector, graph=graph)
+        _QueryCandidates(rows=own, vector=vector, graph=graph)
         for own, vector, graph in zip(rows, near[1], links.overlaps(), strict=True)
     ]
     for query, own in enumerate(found):
@@ -121,11 +121,13 @@ def _nearest(
 
 
 def _find_linked(
-    table: LinkTable, found: Sequence[_Found], activation: Activation, top_k: int, weights: Weights
+    table: LinkTable, found: Sequence[_QueryCandidates], activation: Activation, top_k: int, weights: Weights
 ) -> None:
     """Find the linked items that could come before the last of the best: mostly there are none."""
     linked = [table.linked_to(own.links) for own in found]
-    for own, rows, overlap in zip(found, linked, _Links(table, activation, linked).overlaps(), strict=True):
+    for own, rows, overlap in zip(
+        found, linked, _ItemLinks(table, activation, linked).overlaps(), strict=True
+    ):
         if not len(rows):
             continue
         least = np.partition(fuse(own.vector, own.graph, weights.graph), -top_k)[-top_k]
@@ -139,7 +141,7 @@ def _find_linked(
 def _decide_by_vectors(
     version: OpenVersion,
     table: LinkTable,
-    found: Sequence[_Found],
+    found: Sequence[_QueryCandidates],
     vectors: Vectors,
     weights: Weights,
     top_k: int,
@@ -166,7 +168,7 @@ def _decide_by_vectors(
 def _ask(
     version: OpenVersion,
     table: LinkTable,
-    found: Sequence[_Found],
+    found: Sequence[_QueryCandidates],
     queries: Sequence[int],
     vectors: Vectors,
     activation: Activation,
@@ -182,7 +184,7 @@ def _ask(
         rows[query] = table.rows_of(own_ids)
         if (rows[query] < 0).any():
             return False
-    overlaps = _Links(table, activation, rows).overlaps()
+    overlaps = _ItemLinks(table, activation, rows).overlaps()
     for query, similarities in zip(queries, scores, strict=True):
         is_fresh = np.isin(rows[query], found[query].rows, invert=True)
         found[query].add(rows[query][is_fresh], similarities[is_fresh], overlaps[query][is_fresh])
@@ -190,7 +192,7 @@ def _ask(
 
 
 def _best(
-    version: OpenVersion, table: LinkTable, found: Sequence[_Found], top_k: int, weights: Weights
+    version: OpenVersion, table: LinkTable, found: Sequence[_QueryCandidates], top_k: int, weights: Weights
 ) -> list[Candidates] | None:
     """Keep the best of each query, with their records."""
     kept = []
@@ -218,7 +220,7 @@ def _n_linked(top_k: int) -> int:
     return max(LEAST_LINKED, n_near(top_k))
 
 
-class _Links:
+class _ItemLinks:
     """Links of the items in a table's rows, listed for each query, to the concepts of the graph."""
 
     def __init__(self, table: LinkTable, activation: Activation, rows: Sequence[Ints]) -> None:
