@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import chain
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -106,7 +107,7 @@ def test_what_does_not_fit_is_asked_of_milvus(index, version):
 
 
 def test_a_server_s_links_are_read_beside_the_first_queries(index, version, monkeypatch):
-    monkeypatch.setattr(link_table.Thread, "start", lambda thread: thread.run())
+    monkeypatch.setattr(link_table, "Thread", lambda target, **_: SimpleNamespace(start=target))
     retriever = Retriever(version, ENCODER, GRAPH)
     retriever.retrieve(QUERIES)
     assert (version.links(1) is None) == index.is_lite
