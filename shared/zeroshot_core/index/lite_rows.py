@@ -121,7 +121,7 @@ def read_lite_rows(collection: Path, fields: Sequence[str], dimension: int) -> L
             columns={name: table.column(name).to_pylist() for name in fields},
             vectors=flat.reshape(len(ids), dimension),
         )
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
+    except (ImportError, OSError, ValueError, KeyError, TypeError, pa.ArrowException):
         return None
 
 
