@@ -42,6 +42,7 @@ from timing import versions
 from zeroshot_core import Item, KnowledgeGraph, Retriever
 from zeroshot_core.datasets import load_product_lines
 from zeroshot_core.encoders import Encoder, HashEncoder, load_encoder
+from zeroshot_core.encoders.processor import this_processor
 from zeroshot_core.index import RayOptions, VectorIndex
 from zeroshot_core.index.schema import ITEMS, create_collection, item_row
 
@@ -348,7 +349,7 @@ def main() -> None:
     parser.add_argument("--ray", type=int, default=2, help="actors of Ray")
     parser.add_argument("--search", action="store_true")
     options = parser.parse_args()
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, ", end="")
+    print(f"{this_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, ", end="")
     print(versions("pymilvus", "milvus-lite", "pyarrow", "ray"), flush=True)
     print_header(
         "rows",
