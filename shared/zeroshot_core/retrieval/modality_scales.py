@@ -40,7 +40,7 @@ class ModalityScales:
     A cosine is standardised by those of the other items of its modality, the item itself left out, as in the
     test normalisation of speaker verification [1]_. Where they are few the quotient has Student's
     distribution, and is brought to the normal one [2]_. It counts as the cosine that stands as high among the
-    items of the modality that most are of; these keep theirs, and the query itself at least its own.
+    items of the modality that most are of; these keep theirs, and nothing comes before the query itself.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class ModalityScales:
         for kind in self.counts.keys() - {reference}:
             own = modalities == kind
             scaled[own] = self._cosines_at(reference, query, self._standing(kind, query, scaled[own]))
-        return np.where(cosines >= _SAME, np.maximum(scaled, cosines), scaled)
+        return np.where(cosines >= _SAME, np.maximum(scaled, cosines), np.minimum(scaled, _SAME))
 
     def of_result(self, found: SearchResult[Item]) -> SearchResult[Item]:
         """Put what was found for each query on one scale; the order stays."""

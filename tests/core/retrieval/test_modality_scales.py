@@ -172,6 +172,17 @@ def test_the_kind_that_most_items_are_of_keeps_its_cosines_and_others_get_theirs
     assert np.abs(pressed @ query[0] - cosines[1:]).max() > 0.4
 
 
+def test_nothing_of_another_kind_comes_before_the_query_itself() -> None:
+    angles = np.linspace(0.0, 3.0, 30)
+    images = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    texts = np.array([[-1.0, 0.01 * n] for n in range(8)] + [[0.9, 0.4359]], dtype=np.float32)
+    texts /= np.linalg.norm(texts, axis=1, keepdims=True)
+    scales = ModalityScales.of({"image": images, "text": texts}, images[:1])
+    items = [Item(id="itself", image=b"x"), Item(id="outlier", text="text")]
+    itself, outlier = scales.scaled(0, items, np.array([1.0, float(texts[-1] @ images[0])]))
+    assert outlier < itself == 1.0
+
+
 def test_texts_of_a_real_model_do_not_all_come_before_its_images(index: VectorIndex, tmp_path: Path) -> None:
     clip: MultimodalEncoder = load_encoder(save_clip(tmp_path / "clip"))
     rng = np.random.default_rng(0)
