@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import math
 from collections.abc import Container, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,14 +126,15 @@ class RayItems:
 
     def survey(self, concepts: Container[str] | None) -> KeySum:
         """Check all items; their number and digest."""
-        surveyed = blocks_of(self._dataset, self._options).map_batches(
-            _survey_block,
-            batch_format="pyarrow",
-            batch_size=self._options.block_rows,
-            fn_kwargs={"columns": self._columns, "concepts": concepts},
-        )
         total = KeySum()
-        for row in rows_of(surveyed):
+        for row in rows_of(
+            blocks_of(self._dataset, self._options).map_batches(
+                _survey_block,
+                batch_format="pyarrow",
+                batch_size=self._options.block_rows,
+                fn_kwargs={"columns": self._columns, "concepts": concepts},
+            )
+        ):
             total = total.plus(KeySum(row["n_items"], int(row["total"], 16)))
         return total
 
@@ -144,18 +145,19 @@ class RayItems:
 
         An actor that dies is started anew, and its block written again, which changes nothing.
         """
-        written = map_by_actors(
-            self._dataset,
-            ItemWriter,
-            self._options,
-            target=catalog.connection.target,
-            collection=catalog.collection(info.id, "items"),
-            params=info.params,
-            config=encoder.to_config(),
-            columns=self._columns,
-            is_resumed=is_resumed,
-        )
-        for _ in rows_of(written):
+        for _ in rows_of(
+            map_by_actors(
+                self._dataset,
+                ItemWriter,
+                self._options,
+                target=catalog.connection.target,
+                collection=catalog.collection(info.id, "items"),
+                params=info.params,
+                config=encoder.to_config(),
+                columns=self._columns,
+                is_resumed=is_resumed,
+            )
+        ):
             pass
 
 
@@ -262,38 +264,65 @@ def map_by_actors(dataset: Any, kind: type, options: RayOptions, **given: Any) -
 
 
 def rows_of(dataset: Any) -> Iterator[Any]:
-    """Rows of a Dataset as they are made."""
-    with raising_own_errors(dataset):
+    """Rows of a Dataset as they are made.
+
+    Raises
+    ------
+    ZeroShotError
+        What an actor raised of ours; VectorIndexError for others, saying how to go on.
+    """
+    _quiet(dataset)
+    try:
         yield from dataset.iter_rows()
+    except require("ray.exceptions", extra="ray").RayError as error:
+        problem = _own_error(error)
+    else:
+        return
+    # What has stopped keeps its actors, and they their cores, for which the next run would wait: so nothing
+    # that leads to it is kept.
+    del dataset
+    gc.collect()
+    raise problem
 
 
 def write_parquet(dataset: Any, folder: Path) -> int:
-    """Write a Dataset as Parquet files into a folder, new or empty; the number of its rows."""
-    with raising_own_errors(dataset), new_folder(folder) as draft:
-        dataset.write_parquet(str(draft.absolute()))
-        parquet = require("pyarrow.parquet", extra="ray")
-        return sum(parquet.read_metadata(path).num_rows for path in draft.glob("*.parquet"))
+    """Write a Dataset as Parquet files into a folder, new or empty; the number of its rows.
+
+    Raises
+    ------
+    ZeroShotError
+        As of `rows_of`.
+    """
+    _quiet(dataset)
+    try:
+        with new_folder(folder) as draft:
+            dataset.write_parquet(str(draft.absolute()))
+            parquet = require("pyarrow.parquet", extra="ray")
+            return sum(parquet.read_metadata(path).num_rows for path in draft.glob("*.parquet"))
+    except require("ray.exceptions", extra="ray").RayError as error:
+        problem = _own_error(error)
+    del dataset
+    gc.collect()
+    raise problem
 
 
-@contextmanager
-def raising_own_errors(dataset: Any) -> Iterator[None]:
-    """Raise an error of ours that an actor raised as such, and say of others how to go on."""
-    exceptions = require("ray.exceptions", extra="ray")
+def _quiet(dataset: Any) -> None:
     dataset.context.enable_progress_bars = False
     dataset.context.raise_original_map_exception = True
-    try:
-        yield
-    except exceptions.RayError as error:
-        # Ray makes a class that is both its own and the actor's error, with a traceback as the message.
-        cause: BaseException | None = getattr(error, "cause", None) or error.__cause__
-        while cause is not None and not isinstance(cause, ZeroShotError):
-            cause = getattr(cause, "cause", None) or cause.__cause__
-        if cause is None:
-            raise VectorIndexError(
-                f"Ray failed: {type(error).__name__}: {str(error)[:200]}; run the same again to go on"
-            ) from error
-        # Ray adds to the message how it could be told to try again.
-        raise type(cause)(str(cause).partition(_RAY_ADDS)[0].rstrip()) from error
+
+
+def _own_error(error: BaseException) -> ZeroShotError:
+    """Make an error of ours of one that an actor raised, or say of another how to go on."""
+    # Ray makes a class that is both its own and the actor's error, with a traceback as the message.
+    cause: BaseException | None = getattr(error, "cause", None) or error.__cause__
+    while cause is not None and not isinstance(cause, ZeroShotError):
+        cause = getattr(cause, "cause", None) or cause.__cause__
+    if cause is None:
+        return VectorIndexError(
+            f"Ray failed: {type(error).__name__}: {str(error)[:200]}; run the same again to go on"
+        )
+    # Ray adds to the message how it could be told to try again.
+    return type(cause)(str(cause).partition(_RAY_ADDS)[0].rstrip())
 
 
 def _survey_block(block: Any, columns: ItemColumns, concepts: Container[str] | None) -> dict[str, list[Any]]:
