@@ -271,17 +271,15 @@ def rows_of(dataset: Any) -> Iterator[Any]:
     ZeroShotError
         What an actor raised of ours; VectorIndexError for others, saying how to go on.
     """
-    _quiet(dataset)
+    _prepare(dataset)
     try:
         yield from dataset.iter_rows()
     except require("ray.exceptions", extra="ray").RayError as error:
         problem = _own_error(error)
     else:
         return
-    # What has stopped keeps its actors, and they their cores, for which the next run would wait: so nothing
-    # that leads to it is kept.
+    # Raised here, it does not lead to what has stopped, which keeps its actors as long as it is kept.
     del dataset
-    gc.collect()
     raise problem
 
 
@@ -293,7 +291,7 @@ def write_parquet(dataset: Any, folder: Path) -> int:
     ZeroShotError
         As of `rows_of`.
     """
-    _quiet(dataset)
+    _prepare(dataset)
     try:
         with new_folder(folder) as draft:
             dataset.write_parquet(str(draft.absolute()))
@@ -302,11 +300,12 @@ def write_parquet(dataset: Any, folder: Path) -> int:
     except require("ray.exceptions", extra="ray").RayError as error:
         problem = _own_error(error)
     del dataset
-    gc.collect()
     raise problem
 
 
-def _quiet(dataset: Any) -> None:
+def _prepare(dataset: Any) -> None:
+    # What of a run that has stopped is still there keeps its actors, and they the cores that this one needs.
+    gc.collect()
     dataset.context.enable_progress_bars = False
     dataset.context.raise_original_map_exception = True
 
