@@ -43,7 +43,8 @@ pytestmark = [
 N_ROWS = 1200
 ENCODER = HashEncoder(32)
 GRAPH = KnowledgeGraph([Concept(id=f"c{n}", name=f"concept {n}") for n in range(10)])
-OPTIONS = RayOptions(n_actors=2, block_rows=64, remote_args={"num_cpus": 0.5})
+# So little of a core that actors which Ray keeps of a build that failed leave some for the next.
+OPTIONS = RayOptions(n_actors=2, block_rows=64, remote_args={"num_cpus": 0.25})
 # Only a run that hangs takes so long: what is waited for is an event, on a machine that does other things.
 LONG_S = 300
 
@@ -182,7 +183,7 @@ def check_whole(index, version):
 def build(uri, name, files, address, folder):
     """Build in a process of its own, which is killed."""
     ray_items.ItemWriter = gated(folder)
-    options = RayOptions(address=address, block_rows=64, remote_args={"num_cpus": 0.5})
+    options = RayOptions(address=address, block_rows=64, remote_args={"num_cpus": 0.25})
     with VectorIndex.connect(uri, name=name) as index:
         index.build_from(files, ENCODER, GRAPH, ray=options)
 
