@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from zeroshot_core.index import RayOptions, VectorIndex
 
+from scripts.local_ray import local_ray
 from scripts.stability.kills import compare_rows
 from scripts.stability.outcome import CampaignOutcome, Tally, hang_s, target_name
 from scripts.stability.samples import ENCODER, GRAPH, QUERIES, Place, stock
@@ -34,24 +35,13 @@ def run(n: int, *, uri: str | None = None, seed: int = 0, folder: Path) -> Campa
     if uri is None:
         tally.notes.append("builds by Ray need a server: none was killed")
         return tally.outcome()
-    import ray
-
-    started = ray.init(
-        num_cpus=2,
-        include_dashboard=False,
-        object_store_memory=200 * 2**20,
-        log_to_driver=False,
-        logging_level="error",
-    )
     place = Place.of(uri, folder)
-    try:
+    with local_ray(object_store_mb=200) as address:
         with place.connect() as index:
             index.activate(index.build(stock(range(_N_LIVE)), ENCODER, GRAPH))
         with _LiveReader(place, tally):
-            _RayCampaign(place, started.address_info["address"], tally, np.random.default_rng(seed)).run(n)
+            _RayCampaign(place, address, tally, np.random.default_rng(seed)).run(n)
         place.clear()
-    finally:
-        ray.shutdown()
     return tally.outcome()
 
 

@@ -30,6 +30,7 @@ from zeroshot_core.prediction import ZeroShotRegressor, predict_files
 from zeroshot_core.types import Concept
 
 from scripts import milvus_server
+from scripts.local_ray import local_ray
 
 ray = pytest.importorskip("ray")
 pyarrow = pytest.importorskip("pyarrow")
@@ -96,15 +97,8 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def cluster():
-    started = ray.init(
-        num_cpus=2,
-        include_dashboard=False,
-        object_store_memory=100 * 2**20,
-        log_to_driver=False,
-        logging_level="error",
-    )
-    yield started.address_info["address"]
-    ray.shutdown()
+    with local_ray(object_store_mb=100) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
