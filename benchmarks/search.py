@@ -137,7 +137,7 @@ def _connect(uri: str | None, folder: str, name: str) -> VectorIndex:
 def _settle(version: OpenVersion, uri: str | None) -> None:
     """Wait until a server has indexed all, and read the links."""
     if uri:
-        _wait_until_settled(version)
+        wait_until_settled(version)
         start = time.perf_counter()
         version.hold_links()
         print(f"links read in {time.perf_counter() - start:.1f} s", flush=True)
@@ -170,7 +170,7 @@ def _compare(n: int, uri: str | None, rounds: int) -> tuple[float, float]:
     return costs[0], costs[1]
 
 
-def _wait_until_settled(version: Any) -> None:
+def wait_until_settled(version: Any) -> None:
     """Return when a server has had nothing left to index for some time."""
     client, name = version._catalog.connection._client, version._items._collection
     still_since = time.monotonic()
