@@ -53,6 +53,10 @@ def languages(
         bool,
         typer.Option("--classes", help="Sort names into groups too, learned from half of the English ones."),
     ] = False,
+    query_bank: Annotated[
+        bool,
+        typer.Option("--query-bank", help="Search with a bank of half of the names too."),
+    ] = False,
     cache: Annotated[
         Path | None, typer.Option(help="File that keeps vectors, so that none is computed twice.")
     ] = None,
@@ -63,7 +67,13 @@ def languages(
     from zeroshot_core.datasets import load_emoji_names
     from zeroshot_core.evaluation.cross_lingual import evaluate_languages
 
-    own = None if data is None else _own_texts(data, languages, {"--live": live, "--folder": bool(folder)})
+    own = (
+        None
+        if data is None
+        else _own_texts(
+            data, languages, {"--live": live, "--folder": bool(folder), "--query-bank": query_bank}
+        )
+    )
     asked = opened_encoder(encoder or ["use-multilingual"], weight, cache)
     other = opened_encoder([baseline], None, cache) if baseline else None
     if own is not None:
@@ -78,6 +88,7 @@ def languages(
         is_live=live,
         is_centred=centre,
         has_classes=classes,
+        has_query_bank=query_bank,
         seed=seed,
     )
     if json:
@@ -171,7 +182,14 @@ def opened_encoder(names: list[str], weights: list[float] | None, cache: Path | 
 def _write(report: LanguagesReport) -> None:
     from zeroshot_core.evaluation.cross_lingual import mean_recall
 
-    parts = {"English name": report.names, "keywords": report.keywords, "baseline": report.baseline}
+    parts = {
+        "English name": report.names,
+        "with a bank": report.banked,
+        "asked alone": report.alone,
+        "alone, with a bank": report.banked_alone,
+        "keywords": report.keywords,
+        "baseline": report.baseline,
+    }
     columns = {name: recalls for name, recalls in parts.items() if recalls}
     means = {name: mean_recall(recalls) for name, recalls in columns.items()}
     rows = [[code, *(_cell(recalls.get(code)) for recalls in columns.values())] for code in report.names]

@@ -13,6 +13,7 @@ from zeroshot_core import checks
 from zeroshot_core.classification.classifier import ZeroShotClassifier
 from zeroshot_core.encoders import CentredEncoder, Encoder
 from zeroshot_core.errors import InvalidInputError
+from zeroshot_core.retrieval.query_bank import QueryBank, hubness
 from zeroshot_core.training import fit_bridge
 
 if TYPE_CHECKING:
@@ -52,6 +53,13 @@ class LanguagesReport:
     classes
         Share of the names put into their group by a classifier that learned from English names of other
         things, by language; empty where that was not asked for.
+    banked
+        As `names`, with a bank of queries (`QueryBank`): names of the things that are not asked for; empty
+        where that was not asked for.
+    alone, banked_alone
+        As `names` and `banked`, but what is searched are the English names of the things asked for alone. A
+        bank speaks against the English names of its own things, which are no answers: only here that is no
+        help.
     class_names
         The same by one that knows the names of the groups, and the names of the things without their groups.
     """
@@ -65,10 +73,16 @@ class LanguagesReport:
     bridge: BridgeReport | None
     classes: Mapping[str, float] = field(default_factory=dict)
     class_names: Mapping[str, float] = field(default_factory=dict)
+    banked: Mapping[str, Recall] = field(default_factory=dict)
+    alone: Mapping[str, Recall] = field(default_factory=dict)
+    banked_alone: Mapping[str, Recall] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, with the means over languages."""
-        parts = {"names": self.names, "keywords": self.keywords, "baseline": self.baseline}
+        parts = {
+            part: getattr(self, part)
+            for part in ("names", "keywords", "baseline", "banked", "alone", "banked_alone")
+        }
         means: dict[str, Any] = {part: mean_recall(recalls) for part, recalls in parts.items()}
         means = {part: mean and asdict(mean) for part, mean in means.items()}
         for part, shares in (("classes", self.classes), ("class_names", self.class_names)):
@@ -84,6 +98,7 @@ def evaluate_languages(
     is_live: bool = False,
     is_centred: bool = False,
     has_classes: bool = False,
+    has_query_bank: bool = False,
     seed: int = 0,
 ) -> LanguagesReport:
     """Find the English name of a thing by its name in each other language.
@@ -100,6 +115,8 @@ def evaluate_languages(
     has_classes
         Sort names into their groups too: `ZeroShotClassifier` learns from the English names of a random half
         of the things, or from names without groups; the other half is asked for.
+    has_query_bank
+        Search with a bank of the names of a random half of the things too; only the other half is asked for.
     seed
         Of the halves, and of the bridge.
 
@@ -115,15 +132,19 @@ def evaluate_languages(
         raise InvalidInputError("expected a baseline, whose index is asked, got None; give an encoder")
     english = data.names["en"]
     asked = np.ones(len(english), dtype=bool)
-    if is_centred:
+    if is_centred or has_query_bank:
         asked[np.random.default_rng(seed).permutation(len(english))[: len(english) // 2]] = False
-        unasked = np.flatnonzero(~asked)
-        learned = {code: [texts[row] for row in unasked if texts[row]] for code, texts in data.names.items()}
-        encoder = CentredEncoder.fit(encoder, learned)
+    others = _named(data.names, ~asked)
+    if is_centred:
+        encoder = CentredEncoder.fit(encoder, others)
     report: BridgeReport | None = None
     if is_live and baseline is not None:
         texts = [text for text in (*english, *data.keywords.get("en", ())) if text]
         encoder, report = fit_bridge(encoder, baseline, list(dict.fromkeys(texts)), random_state=seed)
+    more: dict[str, Any] = {
+        **(_class_shares(encoder, data, languages, seed) if has_classes else {}),
+        **(_banked(encoder, data.names, others, languages, asked) if has_query_bank else {}),
+    }
     return LanguagesReport(
         encoder=encoder.name,
         names=_recalls(encoder, data.names, english, languages, asked),
@@ -137,8 +158,38 @@ def evaluate_languages(
         chance=Recall(at_1=1 / len(english), at_10=min(1.0, 10 / len(english))),
         n_documents=len(english),
         bridge=report,
-        **(_class_shares(encoder, data, languages, seed) if has_classes else {}),
+        **more,
     )
+
+
+def _named(names: Mapping[str, tuple[str, ...]], chosen: npt.NDArray[np.bool_]) -> dict[str, list[str]]:
+    """Names of some of the things, by language, where there are any."""
+    rows = np.flatnonzero(chosen)
+    return {code: [texts[row] for row in rows if texts[row].strip()] for code, texts in names.items()}
+
+
+def _banked(
+    encoder: Encoder,
+    names: Mapping[str, tuple[str, ...]],
+    others: Mapping[str, list[str]],
+    languages: list[str],
+    asked: npt.NDArray[np.bool_],
+) -> dict[str, dict[str, Recall]]:
+    """Search English names by the names of each language, with and without a bank of those not asked for."""
+    rows = encoder.encode(names["en"])
+    found: dict[str, dict[str, Recall]] = {"banked": {}, "alone": {}, "banked_alone": {}}
+    places = np.cumsum(asked) - 1
+    for language in languages:
+        own = np.array([row for row, text in enumerate(names[language]) if text.strip() and asked[row]])
+        queries = encoder.encode([names[language][row] for row in own], role="query")
+        bank = QueryBank.fit(encoder, others[language])
+        # The same from each cosine, as one more product.
+        longer = np.column_stack([queries, np.ones(len(queries))])
+        less = np.column_stack([rows, -hubness(rows, bank.vectors)])
+        found["banked"][language] = recall_of(longer, less, own)
+        found["alone"][language] = recall_of(queries, rows[asked], places[own])
+        found["banked_alone"][language] = recall_of(longer, less[asked], places[own])
+    return found
 
 
 def _class_shares(

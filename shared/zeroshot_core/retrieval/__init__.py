@@ -6,6 +6,7 @@ from zeroshot_core.retrieval.completion import propose_tails
 from zeroshot_core.retrieval.fusion import LearnedFusion, learn_fusion
 from zeroshot_core.retrieval.graph_view import Fact, GraphView
 from zeroshot_core.retrieval.out_of_fold import fold_neighbours
+from zeroshot_core.retrieval.query_bank import QueryBank
 from zeroshot_core.retrieval.recommendation import Profile, diversify, recommend, similar_items
 from zeroshot_core.retrieval.reranking import rerank
 from zeroshot_core.retrieval.retriever import Retriever
@@ -15,6 +16,7 @@ __all__ = [
     "GraphView",
     "LearnedFusion",
     "Profile",
+    "QueryBank",
     "Retriever",
     "diversify",
     "fold_neighbours",

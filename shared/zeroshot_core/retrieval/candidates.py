@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from zeroshot_core.index.collection import LexicalResult
     from zeroshot_core.retrieval.activation import Activation
     from zeroshot_core.retrieval.modality_scales import ModalityScales
+    from zeroshot_core.retrieval.query_bank import BankScores
     from zeroshot_core.types import Floats, Ints, Vectors
 
 __all__ = [
@@ -107,7 +108,7 @@ def gather(
     weights: Weights | None = None,
     *,
     words: LexicalResult[Item] | None = None,
-    scales: ModalityScales | None = None,
+    scales: ModalityScales | BankScores | None = None,
 ) -> list[Candidates]:
     """Score each query's nearest items, and the nearest linked to concepts active but rare among those.
 
@@ -122,7 +123,8 @@ def gather(
     words
         The best items of each query by words, which are candidates too.
     scales
-        Of texts and images, on whose one scale the scores in `near` are; others are put on it.
+        Of texts and images, on whose one scale the scores in `near` are, or what a bank of queries takes from
+        them; others are put on it.
     """
     pool = nearest(near, activation.graph, words, vectors, scales)
     found: list[Candidates] = []
@@ -177,7 +179,7 @@ def nearest(
     graph: KnowledgeGraph,
     words: LexicalResult[Item] | None = None,
     vectors: Vectors | None = None,
-    scales: ModalityScales | None = None,
+    scales: ModalityScales | BankScores | None = None,
 ) -> Pool:
     """Pool what a vector search found, and behind it what words did for queries of vectors (q, d)."""
     lexical: list[dict[str, float]] = []
@@ -197,7 +199,10 @@ def nearest(
 
 
 def _joined(
-    near: SearchResult[Item], words: LexicalResult[Item], vectors: Vectors, scales: ModalityScales | None
+    near: SearchResult[Item],
+    words: LexicalResult[Item],
+    vectors: Vectors,
+    scales: ModalityScales | BankScores | None,
 ) -> SearchResult[Item]:
     """Give each query what it found by words alone too, with the cosine similarities to it."""
     joined = SearchResult[Item](ids=[], scores=[], records=[])

@@ -23,6 +23,7 @@ from zeroshot_core.retrieval.hits import best_concepts, best_items, vector_hits
 from zeroshot_core.retrieval.linked_candidates import gather_linked
 from zeroshot_core.retrieval.modality_scales import ModalityScales, begin_scaled_search
 from zeroshot_core.retrieval.queries import check_queries, content_of, words_of
+from zeroshot_core.retrieval.query_bank import BankScores, QueryBank, begin_bank_search
 from zeroshot_core.retrieval.saved_retriever import read_retriever, write_retriever
 from zeroshot_core.retrieval.scoring import Weights, check_graph_weight, check_lexical_weight, seed_weights
 from zeroshot_core.spans import span, traced
@@ -51,7 +52,8 @@ class Retriever:
     `scoring.overlap_scores`. With a `lexical_weight` the items best by words are candidates too, and
     ``(1 - lexical_weight) * vector + lexical_weight * lexical`` takes the place of ``vector``
     (`scoring.lexical_scores`). Where an index holds texts and images, ``vector`` is put on one scale for both
-    (`modality_scales.ModalityScales`).
+    (`modality_scales.ModalityScales`). With a `query_bank`, what items owe to being near to any query is
+    taken from ``vector``, the same from each item for all queries.
 
     Parameters
     ----------
@@ -79,12 +81,15 @@ class Retriever:
     relation_weights
         What relations weigh by their type; 1 where it is missing, 0 for types that are not followed. Like
         ``"pagerank"``, it needs a graph in memory.
+    query_bank
+        Queries without answers of the language and kind that will be asked (`QueryBank.fit`); None leaves
+        cosines as they are. For an index of texts or of images, not of both.
 
     Raises
     ------
     InvalidInputError
         If a parameter is out of range, a relation type is not in the graph, the graph is not that of the
-        version, or words shall count that are not indexed.
+        version, words shall count that are not indexed, or the bank is of another encoder.
     FingerprintMismatchError
         If the encoder is not that of the version.
     """
@@ -102,6 +107,7 @@ class Retriever:
         decay: float = 0.5,
         spread: Spread = "hops",
         relation_weights: Mapping[str, float] | None = None,
+        query_bank: QueryBank | None = None,
     ) -> None:
         # Keeps an index open that `load` opened.
         self._owner: ModelIndex | None = None
@@ -116,8 +122,12 @@ class Retriever:
             checks.instance("graph", graph, KnowledgeGraph, remedy="or 'stored', or None")
         checks.instance("encoder", encoder, Encoder, remedy="load_encoder opens one")
         version.info.check(encoder, graph)
+        if query_bank is not None:
+            checks.instance("query_bank", query_bank, QueryBank, remedy="QueryBank.fit makes one")
+            query_bank.check(encoder)
         self.version = version
         self.encoder = encoder
+        self.query_bank = query_bank
         self.graph = KnowledgeGraph() if graph is None else graph
         self.top_k = checks.whole("top_k", top_k, least=1)
         self.graph_weight = check_graph_weight(graph_weight)
@@ -199,7 +209,7 @@ class Retriever:
         if not checked:
             return []
         vectors = self._vectors(checked, None)
-        scales = self.scales(vectors)
+        scales = self._score_scales(vectors)
         nearest = self._begin_near(vectors, n_near(top_k), filter, scales)
         words = self._begin_words(checked, top_k, filter)() if self.has_words else None
         activation = self.reach(checked, vectors, filter) if self.has_graph else unmoved(len(checked))
@@ -311,6 +321,17 @@ class Retriever:
             return None
         return ModalityScales.of(self.version.modality_samples(), vectors)
 
+    def _score_scales(self, vectors: Vectors) -> ModalityScales | BankScores | None:
+        """Give what the cosines of queries, shape (q, d), go through; None where they stay."""
+        scales = self.scales(vectors)
+        if self.query_bank is None:
+            return scales
+        if scales is not None:
+            raise InvalidInputError(
+                "expected an index of texts or of images with a query_bank, got one of both; leave it out"
+            )
+        return BankScores(self.query_bank, self.version)
+
     def save(
         self, folder: str | Path, *, overwrite: bool = False, extra: dict[str, Any] | None = None
     ) -> None:
@@ -341,7 +362,16 @@ class Retriever:
             **({} if self._stored is None else {"graph": "stored"}),
         }
         graph = self.graph if len(self.graph) else None
-        write_retriever(folder, self.version, self.encoder, graph, settings, overwrite=overwrite, extra=extra)
+        write_retriever(
+            folder,
+            self.version,
+            self.encoder,
+            graph,
+            settings,
+            query_bank=self.query_bank,
+            overwrite=overwrite,
+            extra=extra,
+        )
 
     @classmethod
     def load(
@@ -444,7 +474,7 @@ class Retriever:
         weights: Weights,
     ) -> Callable[[Activation | None, bool], list[list[Hit]]]:
         """Begin to search for the items; what is returned waits for them, and takes what is activated."""
-        scales = self.scales(vectors)
+        scales = self._score_scales(vectors)
         if not any(weights) and scales is None:
             return lambda *_: vector_hits(self.version.search_items(vectors, top_k, filter))
         if not any(weights):
@@ -461,10 +491,12 @@ class Retriever:
         return finish
 
     def _begin_near(
-        self, vectors: Vectors, top_k: int, filter: Filter | None, scales: ModalityScales | None
+        self, vectors: Vectors, top_k: int, filter: Filter | None, scales: ModalityScales | BankScores | None
     ) -> Callable[[], SearchResult[Item]]:
         if scales is None:
             return self.version.begin_search(vectors, top_k, filter)
+        if isinstance(scales, BankScores):
+            return begin_bank_search(vectors, top_k, filter, scales)
         return begin_scaled_search(self.version, vectors, top_k, filter, scales)
 
     def _begin_candidates(
@@ -474,7 +506,7 @@ class Retriever:
         top_k: int,
         filter: Filter | None,
         weights: Weights,
-        scales: ModalityScales | None,
+        scales: ModalityScales | BankScores | None,
     ) -> Callable[[Activation], list[Candidates]]:
         """Begin to search for what may become a hit: with links in memory by ids, else with the records."""
         version = self.version
@@ -491,8 +523,10 @@ class Retriever:
 
         def finish(activation: Activation) -> list[Candidates]:
             near, found = nearest(), words()
+            # What a bank takes from items that were not found has no bound.
+            bound = None if isinstance(scales, BankScores) else weights
             return gather(
-                version, near, vectors, activation, top_k, filter, weights, words=found, scales=scales
+                version, near, vectors, activation, top_k, filter, bound, words=found, scales=scales
             )
 
         return finish

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from zeroshot_core import checks
 from zeroshot_core.errors import ArtifactError
+from zeroshot_core.retrieval.query_bank import QueryBank
 
 if TYPE_CHECKING:
     from zeroshot_core.encoders import Encoder
@@ -29,6 +30,7 @@ def write_retriever(
     graph: KnowledgeGraph | None,
     settings: Mapping[str, Any],
     *,
+    query_bank: QueryBank | None,
     overwrite: bool,
     extra: dict[str, Any] | None,
 ) -> None:
@@ -52,10 +54,11 @@ def write_retriever(
         checks.instance("extra", extra, dict)
     opened = require_version(version, "a Retriever that is saved")
     rows, vectors = opened.own_rows
+    banks = {} if query_bank is None else {"query_bank": query_bank.vectors}
     state = ModelState(
         kind=KIND,
         config={"settings": dict(settings), "added": rows},
-        arrays={"added_vectors": np.ascontiguousarray(vectors)},
+        arrays={"added_vectors": np.ascontiguousarray(vectors), **banks},
     )
     parts = ModelParts(
         encoder=encoder,
@@ -104,6 +107,9 @@ def read_retriever(
             shape = len(added), parts.encoder.dimension
             version = version.with_rows(added, state.array("added_vectors", np.float32, shape))
         settings = {"graph": parts.graph, **state.mapping("settings")}
+        if "query_bank" in state.arrays:
+            bank = state.array("query_bank", np.float32, (None, parts.encoder.dimension))
+            settings["query_bank"] = QueryBank(bank, parts.encoder.fingerprint)
         return make(version, parts.encoder, **settings), parts.model_index
 
 

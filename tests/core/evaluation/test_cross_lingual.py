@@ -55,6 +55,13 @@ def test_centring_is_learned_from_names_that_are_not_asked_for():
     assert report.baseline == {}
 
 
+def test_a_bank_of_names_that_are_not_asked_for_is_measured_beside_the_plain_search():
+    report = evaluate_languages(TWO, DATA, has_query_bank=True)
+    assert report.banked["xx"].at_1 == report.banked_alone["xx"].at_1 == report.alone["xx"].at_1 == 1.0
+    assert report.to_dict()["means"]["banked"]["at_10"] == 1.0
+    assert evaluate_languages(TWO, DATA).banked == {}
+
+
 def test_what_cannot_be_measured_is_refused():
     with pytest.raises(InvalidInputError, match="expected at least one language beside English"):
         evaluate_languages(TWO, EmojiNames(names={"en": ("a",)}, keywords={}))
@@ -123,6 +130,9 @@ def test_the_command_prints_a_table_and_json(monkeypatch):
         "baseline",
         "classes",
         "class_names",
+        "banked",
+        "alone",
+        "banked_alone",
     }
 
 

@@ -7,10 +7,18 @@ import numpy as np
 import pytest
 from PIL import Image
 from tiny_models import save_clip
-from zeroshot_core import Concept, Item, KnowledgeGraph, Retriever, VectorIndex, load_encoder
+from zeroshot_core import (
+    Concept,
+    InvalidInputError,
+    Item,
+    KnowledgeGraph,
+    Retriever,
+    VectorIndex,
+    load_encoder,
+)
 from zeroshot_core.encoders import FunctionEncoder, MultimodalEncoder
 from zeroshot_core.index import Condition, IndexParams
-from zeroshot_core.retrieval import learn_fusion, recommend, rerank, similar_items
+from zeroshot_core.retrieval import QueryBank, learn_fusion, recommend, rerank, similar_items
 from zeroshot_core.retrieval.modality_scales import ModalityScales
 from zeroshot_core.retrieval.recommendation import Profile
 
@@ -133,6 +141,15 @@ def test_graph_words_recommendation_and_reranking_use_the_scale(
     asked = list(THINGS)[:12]
     fusion = learn_fusion(retriever, asked, [[f"{name} seen"] for name in asked])
     assert 0 <= fusion.graph_weight <= 1
+
+
+def test_a_bank_of_queries_is_refused_where_an_index_holds_both(
+    index: VectorIndex, encoder: FunctionEncoder
+) -> None:
+    bank = QueryBank.fit(encoder, [f"thing {name}" for name in THINGS])
+    both = opened(index, [*words(), *pictures()], encoder, query_bank=bank)
+    with pytest.raises(InvalidInputError, match="expected an index of texts or of images with a query_bank"):
+        both.retrieve(["t5"])
 
 
 def test_scales_of_few_items_are_taken_with_care() -> None:
