@@ -134,7 +134,7 @@ class ModelIndex:
         folder = _temporary_folder()
         try:
             copy_collections(original, folder / "index.db", f"{name}_{version}_")
-            index = VectorIndex.connect(folder / "index.db", name=name, db_name=db_name)
+            index = VectorIndex.at_rest(folder / "index.db", name=name, db_name=db_name)
         except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
             cause = cause_of(error)

@@ -9,11 +9,12 @@ import socket
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
@@ -26,6 +27,7 @@ from zeroshot_core.errors import (
     VectorIndexError,
 )
 from zeroshot_core.files import cause_of
+from zeroshot_core.index.lite_folder import read_lite_properties
 from zeroshot_core.index.uri import HiddenText, uri_and_token
 
 if TYPE_CHECKING:
@@ -163,7 +165,12 @@ class Connection:
     _n_server_writes: ClassVar[Counter[str]] = Counter()
 
     def __init__(
-        self, client: MilvusClient, *, address: str, file: LiteFile | None = None, db_name: str | None = None
+        self,
+        client: MilvusClient | None,
+        *,
+        address: str,
+        file: LiteFile | None = None,
+        db_name: str | None = None,
     ) -> None:
         self._client: MilvusClient | None = client
         self._file = file
@@ -173,6 +180,9 @@ class Connection:
         self.address = address
         self.db_name = db_name
         self._uri, self._token = "", HiddenText(None)
+        # While Milvus Lite is not started: what tells other processes that the file is held.
+        self._lock_at_rest: IO[bytes] | None = None
+        self._starting = Lock()
 
     @classmethod
     def open(cls, uri: str, *, token: str | None = None, db_name: str | None = None) -> Connection:
@@ -190,11 +200,7 @@ class Connection:
         uri, token = uri_and_token(uri, token)
         if token is not None and not isinstance(token, str):
             raise InvalidInputError(f"expected token as a text, got a {type(token).__name__}")
-        is_database = isinstance(db_name, str) and (not db_name or _DATABASE.fullmatch(db_name))
-        if db_name is not None and not is_database:
-            raise InvalidInputError(
-                f"expected db_name of letters, digits and underscores, got {shown(db_name)}"
-            )
+        _check_database(db_name)
         if re.match(r"https?://", uri):
             connection = _open_server(uri, token, db_name)
         elif uri.endswith(".db"):
@@ -210,6 +216,48 @@ class Connection:
             connection.close()
             raise
         return connection
+
+    @classmethod
+    def at_rest(cls, path: Path, *, db_name: str | None = None) -> Connection:
+        """Open a Milvus Lite file of the caller's own, such as a copy, that is made only to be read.
+
+        Milvus Lite is started by the first call: until then what the files tell is read from them. Where they
+        don't tell all it is started now.
+
+        Raises
+        ------
+        InvalidInputError
+            If the database is no name.
+        VectorIndexError
+            If Milvus Lite is started and cannot open the file.
+        """
+        _check_database(db_name)
+        connection = cls(None, address=str(path), file=LiteFile(str(path)), db_name=db_name)
+        connection._uri, connection._lock_at_rest = str(path), _held(path)
+        collections = connection.folder_of("").glob("*")  # type: ignore[union-attr]
+        if any(read_lite_properties(collection) is None for collection in collections):
+            connection._opened()
+        return connection
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether Milvus Lite is not started: the files tell all, and to read them costs less."""
+        return self._lock_at_rest is not None
+
+    def properties(self, collection: str) -> dict[str, str] | None:
+        """Read the properties of a collection; None if it is not there.
+
+        Raises
+        ------
+        VectorIndexError
+            As `call`.
+        """
+        folder = self.folder_of(collection)
+        if self.is_at_rest and folder is not None:
+            return read_lite_properties(folder)
+        if not self.call("has_collection", collection):
+            return None
+        return dict(self.call("describe_collection", collection)["properties"])
 
     @property
     def target(self) -> dict[str, str | None]:
@@ -272,11 +320,31 @@ class Connection:
                 f"expected an index that this process opened, got one that came through a fork "
                 f"({self.address}); connect or load again in this process, or use spawn"
             )
+        if self.is_at_rest:
+            self._start()
         if self._client is None:
             raise VectorIndexError(
                 f"expected an open index, got one that is closed ({self.address}); connect again"
             )
         return self._client
+
+    def _start(self) -> None:
+        """Start Milvus Lite, with all collections loaded, unless another thread did meanwhile."""
+        with self._starting:
+            if self._lock_at_rest is None or self.path is None:
+                return
+            # A temporary folder that was just changed is no orphan, though nobody holds it for a moment.
+            os.utime(Path(self.path).parent)
+            self._lock_at_rest.close()
+            file, client = LiteFile.connect(Path(self.path), self.address, self.db_name)
+            try:
+                for name in self._asked("list_collections", client.list_collections):
+                    self._asked("load_collection", client.load_collection, name)
+            except BaseException:
+                client.close()
+                file.release()
+                raise
+            self._file, self._client, self._lock_at_rest = file, client, None
 
     def _asked(self, method: str, ask: Callable[..., Answer], /, *args: Any, **kwargs: Any) -> Answer:
         """Call something of the client, and raise its errors as the package's own."""
@@ -354,6 +422,9 @@ class Connection:
         if self._process != os.getpid():
             return
         client, self._client = self._client, None
+        if self._lock_at_rest is not None:
+            self._lock_at_rest.close()
+            self._lock_at_rest = None
         if client is None:
             return
         client.close()
@@ -457,6 +528,22 @@ def is_locked(path: Path) -> bool:
             return True
         fcntl.flock(file, fcntl.LOCK_UN)
     return False
+
+
+def _check_database(db_name: object) -> None:
+    is_database = isinstance(db_name, str) and (not db_name or _DATABASE.fullmatch(db_name))
+    if db_name is not None and not is_database:
+        raise InvalidInputError(f"expected db_name of letters, digits and underscores, got {shown(db_name)}")
+
+
+def _held(path: Path) -> IO[bytes]:
+    """Tell other processes that a Milvus Lite file is held, as Milvus Lite does, until this is closed."""
+    lock = (path / "LOCK").open("ab")
+    with suppress(ImportError):
+        import fcntl
+
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return lock
 
 
 def _refusal(path: Path) -> str | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from zeroshot_core.checks import shown
 from zeroshot_core.errors import ArtifactError
 from zeroshot_core.files import refuse_links
 
-__all__ = ["check_lite_folder", "copy_collections"]
+__all__ = ["check_lite_folder", "copy_collections", "data_files", "read_lite_properties"]
 
 _TRIES = 5
+_MANIFEST_FORMAT = 2
 # In Milvus's numbers, the function that counts words; others ask services on the network.
 _BM25 = 1
 
@@ -74,6 +76,53 @@ def copy_collections(source: Path, target: Path, prefix: str) -> None:
                 raise
 
 
+def data_files(collection: Path) -> list[Path] | None:
+    """Find the files that hold the rows of a collection; None if they are not all of it.
+
+    Rows are in the log still, were deleted or replaced and stay there until Milvus Lite compacts, or what
+    says so is not as it writes it.
+    """
+    try:
+        return _listed_files(collection)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def _listed_files(collection: Path) -> list[Path] | None:
+    manifest = json.loads((collection / "manifest.json").read_text(encoding="utf-8"))
+    partitions = manifest["partitions"]
+    is_elsewhere = any((collection / "wal").glob("*")) or any(
+        each.get("delta_files") for each in partitions.values()
+    )
+    if manifest.get("manifest_format_version") != _MANIFEST_FORMAT or is_elsewhere:
+        return None
+    files = [
+        collection / "partitions" / partition / file
+        for partition, files in partitions.items()
+        for file in files["data_files"]
+    ]
+    return files if all(file.is_file() for file in files) else None
+
+
+def read_lite_properties(collection: Path) -> dict[str, str] | None:
+    """Read the properties of a collection whose files tell all; None where Milvus Lite is to be asked.
+
+    Parameters
+    ----------
+    collection
+        Its folder.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException):
+        files = data_files(collection)
+        if files is not None and all(pq.read_metadata(file) for file in files):
+            schema = json.loads((collection / "schema.json").read_text(encoding="utf-8"))
+            return dict(schema.get("properties") or {})
+    return None
+
+
 def _files_of(source: Path, prefix: str) -> Iterator[Path]:
     """Files of collections, of each what says which others it consists of first."""
     for place in (source, *source.glob("databases/*")):
@@ -118,6 +167,8 @@ def _check_manifest(path: Path) -> None:
 
 def _check_log(folder: Path) -> None:
     """Check where what a kill has left unwritten is to go, as Milvus Lite reads it."""
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return  # most often; to read one Milvus Lite is imported, which takes a while
     from milvus_lite.storage.wal import WAL
 
     for number in WAL.find_wal_files(str(folder)):

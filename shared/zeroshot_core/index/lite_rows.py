@@ -2,7 +2,8 @@
 
 Milvus Lite makes an object of each cell and sends it through a socket: 26,000 rows with vectors take three
 seconds. Its files are Parquet and never change, so where they hold all rows of a collection, as they do once
-a build has ended, they are read as they are, in a tenth of a second.
+a build has ended, they are read as they are, in a tenth of a second, and Milvus Lite,
+which takes most of a second to import and to start, need not be there.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, overload
 import numpy as np
 
 from zeroshot_core.index.collection import Record
+from zeroshot_core.index.lite_folder import data_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,7 +123,7 @@ def read_lite_rows(collection: Path, fields: Sequence[str], dimension: int) -> L
             columns={name: table.column(name).to_pylist() for name in fields},
             vectors=flat.reshape(len(ids), dimension),
         )
-    except (ImportError, OSError, ValueError, KeyError, TypeError, pa.ArrowException):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException):
         return None
 
 
@@ -129,16 +131,8 @@ def _table(collection: Path, names: Sequence[str]) -> Any:
     """Read the files that a collection consists of; None if they are not all of it, or there are none."""
     import pyarrow as pa
     import pyarrow.parquet as pq
-    from milvus_lite.storage.manifest import Manifest
 
-    manifest = Manifest.load(str(collection))
-    if any((collection / "wal").glob("*")) or any(manifest.get_all_delta_files().values()):
-        return None
-    tables = [
-        pq.read_table(collection / "partitions" / partition / file, columns=list(names))
-        for partition, files in manifest.get_all_data_files().items()
-        for file in files
-    ]
+    tables = [pq.read_table(file, columns=list(names)) for file in data_files(collection) or ()]
     return pa.concat_tables(tables) if tables else None
 
 

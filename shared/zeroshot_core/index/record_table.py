@@ -20,6 +20,7 @@ from zeroshot_core.index.filters import (
     n_comparisons,
     render,
 )
+from zeroshot_core.index.lite_folder import data_files
 from zeroshot_core.index.lite_rows import RecordColumns, read_lite_rows
 from zeroshot_core.index.mirror import Mirror
 from zeroshot_core.index.params import to_scores
@@ -50,6 +51,8 @@ _READS_OF_HITS = 4
 _MIRROR_HITS = 20_000
 _MIRROR_SEARCHES = 64
 _MIRROR_KEYS = 4096
+# Files of so many bytes, of 100,000 rows and their vectors, are read in a second.
+_MIRROR_BYTES = 200_000_000
 # Lite goes through a filter for each row, a hundredth of a millisecond for each value.
 _MOST_COMPARISONS = 100
 # A server answers several writes at once; a local file takes one after the other.
@@ -204,7 +207,7 @@ class RecordTable(Generic[Record]):
         expression = render(filter, self._columns)
         n_hits = len(queries) * top_k
         is_long = n_comparisons(filter) > _MOST_COMPARISONS
-        if self._connection.is_lite and (from_copy or is_long):
+        if self._connection.is_at_rest or (self._connection.is_lite and (from_copy or is_long)):
             return lambda: self._with_records(*self.mirrored().search(queries, top_k, self._allowed(filter)))
         if from_copy and not expression:
             return lambda: self._with_records(*self._from_copy(queries, top_k, expression))
@@ -377,7 +380,20 @@ class RecordTable(Generic[Record]):
         # Lite finds the rows for which a filter holds by walking all, however few hits are asked for.
         if expression:
             return n_hits >= _MIRROR_HITS
-        return self._n_searches >= _MIRROR_SEARCHES or self._n_hits + n_hits >= _MIRROR_HITS
+        if self._reads_mirror(()):
+            return True
+        is_much = self._n_searches >= _MIRROR_SEARCHES or self._n_hits + n_hits >= _MIRROR_HITS
+        return is_much or self._is_in_small_files()
+
+    def _is_in_small_files(self) -> bool:
+        """Whether all rows of a local file are soon read.
+
+        A copy puts rows that are equally near in the order of their ids, so that a query finds the same alone
+        and among others; which of them Milvus Lite gives depends even on the processor.
+        """
+        folder = self._connection.folder_of(self._collection)
+        files = None if folder is None else data_files(folder)
+        return files is not None and sum(file.stat().st_size for file in files) <= _MIRROR_BYTES
 
     def _from_copy(
         self, queries: Vectors, top_k: int, expression: str
@@ -468,7 +484,8 @@ class RecordTable(Generic[Record]):
 
     def _reads_mirror(self, ids: Collection[str]) -> bool:
         is_fresh = self._mirror is not None and self._mirror.stamp == self._stamp
-        return is_fresh or (self._connection.is_lite and len(ids) >= _MIRROR_KEYS)
+        is_many = self._connection.is_lite and len(ids) >= _MIRROR_KEYS
+        return is_fresh or is_many or self._connection.is_at_rest
 
     @property
     def _stamp(self) -> int:

@@ -64,6 +64,7 @@ class TenantConnection:
         self._connection = connection
         self._tenant = tenant
         self.is_lite = connection.is_lite
+        self.is_at_rest = False
         self.note_write = connection.note_write
 
     @property

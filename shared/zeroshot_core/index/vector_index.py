@@ -94,11 +94,7 @@ class VectorIndex:
         ConnectionFailedError
             If no Milvus answers, or it refuses the token.
         """
-        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,199}", name):
-            raise InvalidInputError(
-                f"expected a name of letters, digits and underscores that begins with no digit, got "
-                f"{checks.shown(name)}"
-            )
+        _check_name(name)
         checks.path("uri", uri)
         uri, params = os.fspath(uri), IndexParams() if params is None else params
         checks.instance("params", params, IndexParams)
@@ -107,6 +103,20 @@ class VectorIndex:
         memory_mb = checks.whole("memory_mb", memory_mb)
         connection = Connection.open(uri, token=token, db_name=db_name)
         return cls(connection, name=name, params=params, tenant=owner, memory_mb=memory_mb)
+
+    @classmethod
+    def at_rest(cls, path: Path, *, name: str, db_name: str | None = None) -> VectorIndex:
+        """Open a copy of a local index that is made only to be read, which costs less than to `connect`.
+
+        Raises
+        ------
+        InvalidInputError
+            If the index or the database has no name.
+        VectorIndexError
+            If Milvus Lite is needed and cannot open it.
+        """
+        _check_name(name)
+        return cls(Connection.at_rest(path, db_name=db_name), name=name, params=IndexParams())
 
     @classmethod
     def of(cls, version: OpenVersion) -> VectorIndex:
@@ -426,3 +436,11 @@ class VectorIndex:
     def __repr__(self) -> str:
         address, index_type = self._connection.address, self.params.index_type
         return f"VectorIndex({address!r}, name={self.name!r}, index_type={index_type!r})"
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,199}", name):
+        raise InvalidInputError(
+            f"expected a name of letters, digits and underscores that begins with no digit, got "
+            f"{checks.shown(name)}"
+        )

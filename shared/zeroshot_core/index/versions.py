@@ -210,7 +210,8 @@ class VersionCatalog:
     def live_id(self) -> str | None:
         """Id of the live version."""
         alias = f"{self._alias}_items"
-        if not self.connection.call("has_collection", alias):
+        # What is at rest is a copy of collections, without aliases.
+        if self.connection.is_at_rest or not self.connection.call("has_collection", alias):
             return None
         # Describing the alias itself fails on servers of 2.3 outside the default database.
         target = self.connection.call("describe_collection", alias)["collection_name"]
@@ -233,12 +234,13 @@ class VersionCatalog:
             If it is not there; the message names those that are.
         """
         checks.text("version", version)
-        if not self.connection.call("has_collection", self.collection(version, "items")):
+        properties = self.connection.properties(self.collection(version, "items"))
+        if properties is None:
             known = ", ".join(info.id for info in self.all()) or "none"
             raise VersionNotFoundError(
                 f"expected a version of the index {self._name!r} ({known}), got {version!r}; build it first"
             )
-        return self._info(version, self.live_id())
+        return VersionInfo.from_properties(properties, is_live=version == self.live_id())
 
     def tables(self, info: VersionInfo) -> Tables:
         """Address the collections of a version, for reading and writing."""
@@ -253,9 +255,13 @@ class VersionCatalog:
         return Tables(table(ITEMS), table(CONCEPTS), table(RELATIONS), table(NAMES))
 
     def load(self, info: VersionInfo) -> None:
-        """Load the collections of a version for reading; quick if they are."""
-        for kind in KINDS:
-            self.connection.call("load_collection", self.collection(info.id, kind.name))
+        """Load the collections of a version for reading; quick if they are.
+
+        What is at rest loads all it has when it is started.
+        """
+        for name in (self.collection(info.id, kind.name) for kind in KINDS):
+            if not self.connection.is_at_rest or self.connection.properties(name) is None:
+                self.connection.call("load_collection", name)
 
     def state(self, version: str) -> str:
         """Read how far a version is, by one call."""
@@ -336,7 +342,8 @@ class VersionCatalog:
             return
         vectors = items.vectors(ids)
         lengths = np.linalg.norm(vectors, axis=1)
-        best = [scores[0] if len(scores) else -1.0 for scores in items.search(vectors, 1).scores]
+        found = items.begin_nearest(vectors, 1, None, is_alone=True)()[1]
+        best = [scores[0] if len(scores) else -1.0 for scores in found]
         if not np.allclose(lengths, 1.0, atol=1e-3) or min(best) < 1.0 - info.params.tolerance:
             raise VectorIndexError(
                 f"expected vectors of version {info.id} to have unit length and to find themselves, got "
