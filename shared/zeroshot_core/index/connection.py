@@ -10,7 +10,7 @@ import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from threading import Lock
@@ -46,6 +46,7 @@ _TIMEOUT = 8.0
 _DATABASE = re.compile(r"\w{1,255}", re.ASCII)
 _CALLS_AT_ONCE = 8
 _FIRST_BM25 = (2, 5)
+_FIRST_SNAPSHOTS = (3, 0)
 _GONE = ("statuscode.unavailable", "deadline_exceeded", "fail connecting to server", "server unavailable")
 _REFUSED = (
     "auth check failure",
@@ -387,13 +388,34 @@ class Connection:
         UnsupportedIndexError
             If it is older than Milvus 2.5.
         """
-        version = "" if self.is_lite else str(self.call("get_server_version"))
-        found = re.search(r"(\d+)\.(\d+)", version)
-        if found and (int(found[1]), int(found[2])) < _FIRST_BM25:
+        version = "" if self.is_lite else self._version_before(_FIRST_BM25)
+        if version:
             raise UnsupportedIndexError(
                 f"expected a Milvus with BM25 for lexical=True (a server of 2.5 or later, or a local file), "
                 f"got Milvus {version} at {self.address}; leave lexical out, or upgrade the server"
             )
+
+    @cached_property
+    def takes_snapshots(self) -> bool:
+        """Whether this is a server that takes snapshots of collections, as Milvus does from 3.0 on.
+
+        It is asked once; an older one isn't, since pymilvus prints an error where a method is not known.
+        """
+        if self.is_lite or not hasattr(self._opened(), "list_snapshots"):
+            return False
+        if self._version_before(_FIRST_SNAPSHOTS):
+            return False
+        try:
+            self.call("list_snapshots")
+        except VectorIndexError:
+            return False
+        return True
+
+    def _version_before(self, first: tuple[int, int]) -> str:
+        """Version of a server that is older than another one; empty if it isn't, or says no number."""
+        version = str(self.call("get_server_version"))
+        found = re.search(r"(\d+)\.(\d+)", version)
+        return version if found and (int(found[1]), int(found[2])) < first else ""
 
     def clear_remnant(self, collection: str) -> None:
         """Remove from a local file what a kill has left of a collection that is not there.

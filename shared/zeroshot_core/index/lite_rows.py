@@ -2,8 +2,8 @@
 
 Milvus Lite makes an object of each cell and sends it through a socket: 26,000 rows with vectors take three
 seconds. Its files are Parquet and never change, so where they hold all rows of a collection, as they do once
-a build has ended, they are read as they are, in a tenth of a second, and Milvus Lite,
-which takes most of a second to import and to start, need not be there.
+a build has ended, they are read as they are, in a tenth of a second, and Milvus Lite, which
+takes most of a second to import and to start, need not be there.
 """
 
 from __future__ import annotations
@@ -107,6 +107,9 @@ def read_lite_rows(collection: Path, fields: Sequence[str], dimension: int) -> L
     """
     import pyarrow as pa
 
+    if data_files(collection) == []:
+        nothing = np.zeros((0, dimension), dtype=np.float32)
+        return LiteRows(columns={name: () for name in fields}, vectors=nothing)
     try:
         table = _table(collection, (*fields, "vector"))
         if table is None or not _is_as_written(table, fields, dimension):
@@ -128,7 +131,7 @@ def read_lite_rows(collection: Path, fields: Sequence[str], dimension: int) -> L
 
 
 def _table(collection: Path, names: Sequence[str]) -> Any:
-    """Read the files that a collection consists of; None if they are not all of it, or there are none."""
+    """Read the files that a collection consists of; None if they are not all of it."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -93,6 +93,8 @@ class OpenVersion:
         self._catalog.refuse_tenant("another library")
         connection = self._catalog.connection
         collection = self._catalog.collection(self.info.id, "items")
+        # Also starts a Milvus Lite at rest: it lets other code of this process share what it has open.
+        connection.call("load_collection", collection)
         return ItemsAddress(connection.path or connection.address, connection.db_name or "", collection)
 
     def search_items(self, vectors: Vectors, top_k: int, filter: Filter | None = None) -> SearchResult[Item]:

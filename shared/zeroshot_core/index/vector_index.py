@@ -332,6 +332,9 @@ class VectorIndex:
     def activate(self, version: str) -> None:
         """Check a version's row counts and a sample of its vectors, then swap the aliases to it.
 
+        A server that takes snapshots, as Milvus does from 3.0 on, takes one of each collection of the version
+        that was live before, named in that version's `VersionInfo.snapshot` and dropped with it.
+
         Raises
         ------
         VersionNotFoundError
@@ -340,6 +343,9 @@ class VectorIndex:
             If it is not completely built, or what it holds is not what was written; the live version stays.
         """
         self._catalog.verify(self._catalog.get(version))
+        live = self._catalog.live_id()
+        if live not in (None, version):
+            self._catalog.take_snapshot(live)
         self._catalog.point_to(version)
 
     def drop(self, version: str) -> None:

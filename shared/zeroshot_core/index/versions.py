@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import json
 import re
+import time
+import warnings
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -39,6 +42,7 @@ State = Literal["building", "ready", "edited"]
 
 _STATE = "zeroshot.state"
 _VERSION = "zeroshot.version"
+_SNAPSHOT = "zeroshot.snapshot"
 _N_SAMPLED = 8
 # As much as the vectors of 100,000 concepts of 384 dimensions.
 MEMORY_MB = 150
@@ -56,6 +60,9 @@ class VersionInfo(CollectionInfo):
         Weight of `graph.smooth_vectors` for the vectors of concepts, in [0, 1).
     state
         ``building`` until all is written, then ``ready``; ``edited`` once items were upserted or deleted.
+    snapshot
+        Name of the snapshots that a server took of its collections before another version went live; None
+        without.
     """
 
     params: IndexParams = field(default_factory=IndexParams)
@@ -63,11 +70,12 @@ class VersionInfo(CollectionInfo):
     schema_version: int = SCHEMA_VERSION
     state: State = "building"
     is_live: bool = False
+    snapshot: str | None = None
 
     def to_properties(self) -> dict[str, str]:
-        """Write it as collection properties, from which `from_properties` reads the same."""
+        """Write it as properties of new collections, from which `from_properties` reads the same."""
         values = {**vars(self), "counts": dict(self.counts), "params": self.params.to_dict()}
-        del values["state"], values["is_live"]
+        del values["state"], values["is_live"], values["snapshot"]
         return {_VERSION: json.dumps(values, sort_keys=True), _STATE: self.state}
 
     @classmethod
@@ -82,7 +90,7 @@ class VersionInfo(CollectionInfo):
         values = json.loads(properties[_VERSION])
         values["params"] = IndexParams(**values["params"])
         state: Any = properties[_STATE]
-        info = cls(**values, state=state, is_live=is_live)
+        info = cls(**values, state=state, is_live=is_live, snapshot=properties.get(_SNAPSHOT) or None)
         checks.whole("dimension of the version", info.dimension, least=1)
         for kind, count in info.counts.items():
             checks.whole(f"{kind} of the version", count)
@@ -106,7 +114,7 @@ class VersionInfo(CollectionInfo):
             *sorted(keys),
         )
         id_ = "v" + digest(*(part + "\0" for part in parts), n=12)
-        return replace(self, id=id_, counts=counts, state="building", is_live=False)
+        return replace(self, id=id_, counts=counts, state="building", is_live=False, snapshot=None)
 
     def check_finished(self) -> None:
         """Refuse a version whose build has not ended.
@@ -270,9 +278,39 @@ class VersionCatalog:
 
     def set_state(self, version: str, state: State) -> None:
         """Record how far a version is."""
+        self._alter(version, {_STATE: state})
+
+    def _alter(self, version: str, properties: Mapping[str, str]) -> None:
         collection = self.collection(version, "items")
         with self.connection.altering:
-            self.connection.call("alter_collection_properties", collection, properties={_STATE: state})
+            self.connection.call("alter_collection_properties", collection, properties=dict(properties))
+
+    def take_snapshot(self, version: str) -> None:
+        """Have a server that does so take a snapshot of each collection of a version, and note their name.
+
+        They replace those before. Where one can't be taken a warning says so: the version itself stays.
+        """
+        if self.tenant is not None or not self.connection.takes_snapshots:
+            return
+        before, name = self.get(version).snapshot, f"{version}_{time.time_ns() // 10**6}"
+        try:
+            self.connection.call("flush", self.collection(version, ITEMS.name))
+            for kind in KINDS:
+                self.connection.call("create_snapshot", name, self.collection(version, kind.name))
+            self._alter(version, {_SNAPSHOT: name})
+        except VectorIndexError as error:
+            self._drop_snapshot(version, name)
+            warnings.warn(
+                f"no snapshot of version {version} was taken: {error}; the version itself stays", stacklevel=3
+            )
+            return
+        if before:
+            self._drop_snapshot(version, before)
+
+    def _drop_snapshot(self, version: str, name: str) -> None:
+        for kind in KINDS:
+            with suppress(VectorIndexError):  # never taken, or gone already
+                self.connection.call("drop_snapshot", name, self.collection(version, kind.name))
 
     def point_to(self, version: str) -> None:
         """Make a version live: the alias of the items last, for it is the one that counts.
@@ -301,6 +339,9 @@ class VersionCatalog:
             items.delete(list(items.keys()))
             return
         self.set_state(version, "building")
+        snapshot = self.get(version).snapshot
+        if snapshot:
+            self._drop_snapshot(version, snapshot)
         for kind in reversed(KINDS):
             self.connection.call("drop_collection", self.collection(version, kind.name))
 

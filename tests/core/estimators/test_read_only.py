@@ -13,7 +13,9 @@ import pytest
 from aisle_samples import saved_aisles
 from zeroshot_core import ZeroShotClassifier
 from zeroshot_core.errors import ArtifactError, IndexLockedError, InvalidInputError
+from zeroshot_core.index.connection import is_locked
 from zeroshot_core.prediction import load_model
+from zeroshot_core.types import Item
 
 HOLDER = """
 import sys
@@ -21,6 +23,12 @@ from zeroshot_core.prediction import load_model
 model = load_model(sys.argv[1])
 print(model.predict(["red wine 9"]).tolist(), flush=True)
 sys.stdin.read()
+"""
+READER = """
+import sys
+from zeroshot_core.prediction import load_model
+model = load_model(sys.argv[1], read_only=True)
+print(model.predict(["red wine 9"]).tolist(), *{"pymilvus", "milvus_lite", "grpc"} & set(sys.modules))
 """
 
 
@@ -49,6 +57,40 @@ def test_a_held_model_is_read_from_a_copy_that_goes_with_it(held: Path) -> None:
         each.close()
     assert len(copies) == 2
     assert not any(copy.parent.exists() for copy in copies)
+
+
+def test_a_copy_is_read_from_its_files_alone(held: Path) -> None:
+    told = subprocess.run([sys.executable, "-c", READER, str(held)], capture_output=True, text=True)
+
+    assert told.stdout == "['drinks']\n"
+
+
+def test_a_copy_answers_alike_from_its_files_and_once_milvus_lite_is_started(held: Path) -> None:
+    model = load_model(held, read_only=True)
+    index, texts = model.model_index_.index, ["dog food", "red wine 9", "soup"]
+    assert is_locked(Path(index.uri))
+    assert index._connection.is_at_rest
+    before = model.retriever_.retrieve(texts, top_k=20)
+    assert index._connection.is_at_rest
+
+    assert [info.id for info in index.versions()] == [model.version_.info.id]
+    assert not index._connection.is_at_rest
+    assert is_locked(Path(index.uri))
+    assert model.retriever_.retrieve(texts, top_k=20) == before
+    model.close()
+
+
+def test_a_copy_whose_files_tell_not_all_is_read_by_milvus_lite(tmp_path: Path) -> None:
+    folder = saved_aisles(tmp_path / "aisles")
+    model = load_model(folder)
+    version = model.version_
+    version.upsert([Item(id="late", text="late bottled port")], model.encoder_)
+    other = load_model(folder, read_only=True)
+
+    assert not other.model_index_.index._connection.is_at_rest
+    assert other.retriever_.retrieve(["late bottled port"], top_k=1)[0][0].id == "late"
+    for each in (model, other):
+        each.close()
 
 
 def test_what_is_learned_by_a_reader_is_saved_elsewhere_alone(held: Path, tmp_path: Path) -> None:

@@ -68,6 +68,18 @@ def test_a_copy_of_the_files_is_what_milvus_lite_gives(
     assert all((rows == asked.links[concept]).all() for concept, rows in read.links.items())
 
 
+def test_rows_as_near_as_each_other_come_in_the_order_of_their_ids(tmp_path: Path) -> None:
+    items = [Item(id=f"{7 * number % 200:03}", text=f"text {number % 2}") for number in range(200)]
+    with VectorIndex.connect(tmp_path / "index.db") as index:
+        version = index.open(index.build(items, ENCODER), fingerprint=ENCODER.fingerprint)
+        query = ENCODER.encode(["text 1"])
+        alone = version.search_items(query, 20).ids
+        many = version.nearest_items(np.repeat(query, 2000, axis=0), 20)[0]
+
+    assert alone == [sorted(item.id for item in items if item.text == "text 1")[:20]]
+    assert many == alone * 2000
+
+
 def test_rows_that_were_written_later_are_not_read_from_files(version: OpenVersion) -> None:
     version.upsert([Item(id="7", text="replaced")], ENCODER)
     assert rows_of(version, "items") is None
