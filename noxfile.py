@@ -51,6 +51,17 @@ def oldest(session: nox.Session) -> None:
 
 
 @nox.session(python="3.11")
+def vision(session: nox.Session) -> None:
+    """Run the models of images that need torchvision or timm."""
+    session.install("torch==2.13.0", "-e", ".[demo,images,vision]", "pytest>=8", "pytest-asyncio")
+    tests = session.posargs or [
+        "tests/core/encoders/test_vision_models.py",
+        "tests/core/encoders/test_multimodal_encoder.py",
+    ]
+    session.run("pytest", "-W", "default", *tests, env=ONE_THREAD)
+
+
+@nox.session(python="3.11")
 def llama_index_milvus(session: nox.Session) -> None:
     """Run beside LlamaIndex's own Milvus store, which needs an older client than LangChain's."""
     session.install(

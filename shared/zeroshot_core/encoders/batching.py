@@ -20,6 +20,7 @@ __all__ = [
     "feature_batches",
     "input_modules",
     "length_sorted_batches",
+    "modalities_of",
     "padding_of",
     "plain_tokenizer",
     "preprocessed",
@@ -28,6 +29,8 @@ __all__ = [
 
 # Models whose texts must be filled up to the length that they were trained at.
 _FILLED = ("siglip", "siglip2")
+# By this jina-clip's own code is told that a text that looks like a path or a URL is a text.
+_TEXTS_ONLY = "assume_text_inputs"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +100,18 @@ def input_modules(model: SentenceTransformer) -> list[Any]:
     return list({id(route[0]): route[0] for route in routes}.values())
 
 
+def modalities_of(module: Any) -> list[Any]:
+    """Modalities that a module reads, or a model by its first one.
+
+    The code of its own that jina-clip brings along tells none; it reads texts and images in one list.
+    """
+    return ["text", "image"] if _reads_mixed_lists(module) else getattr(module, "modalities", ["text"])
+
+
+def _reads_mixed_lists(module: Any) -> bool:
+    return hasattr(module, _TEXTS_ONLY)
+
+
 def preprocessed(
     model: SentenceTransformer, inputs: Sequence[Mapping[str, Any]], *, prompt: str, role: str
 ) -> dict[str, Any]:
@@ -111,6 +126,8 @@ def preprocessed(
     from sentence_transformers.base.modules import Router
 
     readers = input_modules(model)
+    if _reads_mixed_lists(model[0]):
+        return _read_as_mixed_list(model[0], inputs, prompt)
     options: dict[str, Any] = {}
     if isinstance(model[0], Router):
         tasks = {*model[0].sub_modules, *(task for task, _ in model[0].route_mappings)}
@@ -119,12 +136,23 @@ def preprocessed(
     if any(getattr(getattr(each, "config", None), "model_type", "") in _FILLED for each in readers):
         options["processing_kwargs"] = {"text": {"padding": "max_length"}}
     given: list[Any] = list(inputs)
-    kinds = [getattr(each, "modalities", ["text"]) for each in readers]
+    kinds = [modalities_of(each) for each in readers]
     if set(inputs[0]) == {"text"} and all(kind == ["text"] for kind in kinds if "text" in kind):
         # What reads texts only opens none, and need not know of dicts.
         given = [each["text"] for each in inputs]
     features: dict[str, Any] = model.preprocess(given, prompt=prompt or None, **options)
     return features
+
+
+def _read_as_mixed_list(module: Any, inputs: Sequence[Mapping[str, Any]], prompt: str) -> dict[str, Any]:
+    given = [prompt + each["text"] if "text" in each else each["image"] for each in inputs]
+    was_on = getattr(module, _TEXTS_ONLY)
+    setattr(module, _TEXTS_ONLY, "text" in inputs[0])
+    try:
+        features: dict[str, Any] = module.tokenize(given)
+        return features
+    finally:
+        setattr(module, _TEXTS_ONLY, was_on)
 
 
 def plain_tokenizer(model: SentenceTransformer) -> PreTrainedTokenizerBase | None:

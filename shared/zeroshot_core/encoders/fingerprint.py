@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zeroshot_core.encoders.batching import input_modules, preprocessed
+from zeroshot_core.encoders.batching import input_modules, modalities_of, preprocessed
 from zeroshot_core.files import digest
 
 if TYPE_CHECKING:
@@ -73,9 +73,9 @@ def _routes(model: SentenceTransformer) -> dict[str, Any]:
 
 def _image_settings(module: Any) -> dict[str, str]:
     """How images are made ready: size, crop, mean and deviation, whichever library does it."""
-    processor: Any = getattr(module, "processor", None)
+    processor: Any = getattr(module, "processor", module)
     processor = getattr(processor, "image_processor", processor)
-    if "image" not in getattr(module, "modalities", ()) or not hasattr(processor, "to_dict"):
+    if "image" not in modalities_of(module) or not hasattr(processor, "to_dict"):
         return {}
     told = processor.to_dict()
     return {key: str(told[key]) for key in sorted(told) if not key.endswith(("_type", "_class", "_version"))}
@@ -122,7 +122,7 @@ def _vocabulary_digest(module: Any) -> str:
 
 
 def _token_ids(model: SentenceTransformer, text: str, role: str) -> list[int]:
-    if "text" not in model.modalities:
+    if "text" not in modalities_of(model[0]):
         return []
     features = preprocessed(model, [{"text": text}], prompt="", role=role)
     return [int(i) for i in np.ravel(features.get("input_ids", ()))]

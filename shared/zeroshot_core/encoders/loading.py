@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 
 from zeroshot_core import checks
 from zeroshot_core.encoders.base import Encoder
+from zeroshot_core.encoders.batching import modalities_of
 from zeroshot_core.encoders.bridge_encoder import BRIDGE_ARRAYS, BridgeEncoder
 from zeroshot_core.encoders.centred_encoder import CentredEncoder
 from zeroshot_core.encoders.config_arrays import arrays_from_text
@@ -19,7 +20,7 @@ from zeroshot_core.encoders.fingerprint import runtime_fingerprint
 from zeroshot_core.encoders.hashing import HashEncoder
 from zeroshot_core.encoders.head import HeadEncoder
 from zeroshot_core.encoders.hub import cached_folder, fetched_folder, nearest_model
-from zeroshot_core.encoders.model_folder import check_model_folder
+from zeroshot_core.encoders.model_folder import check_format, check_model_folder, timm_config
 from zeroshot_core.encoders.multimodal_encoder import MultimodalEncoder
 from zeroshot_core.encoders.onnx import Runtime, WeightBits
 from zeroshot_core.encoders.packaged_encoder import PackagedEncoder
@@ -33,10 +34,12 @@ from zeroshot_core.encoders.settings import (
     set_pooling,
     set_prompts,
     suited_pooling,
+    take_own_features,
 )
 from zeroshot_core.encoders.side_by_side_encoder import SideBySideEncoder
 from zeroshot_core.encoders.text_languages import PACKAGED_LANGUAGES
 from zeroshot_core.encoders.transformer import TransformerEncoder, no_library_bars
+from zeroshot_core.encoders.vision_packages import vision_problem
 from zeroshot_core.errors import ArtifactError, FingerprintMismatchError, InvalidInputError, ZeroShotError
 
 if TYPE_CHECKING:
@@ -268,18 +271,21 @@ def _open_folder(
     check
         Called before the model computes anything, where the pooling is given.
     """
+    check_format(folder)
     if not trust:
         check_model_folder(folder)
     with _damage_named(folder):
         model = _open_model(folder, device, trust=trust)
         set_padding(model)
         is_plain = not (folder / "modules.json").is_file()
+        if is_plain and timm_config(folder):
+            take_own_features(model)
         suited = suited_pooling(model) if is_plain and pooling is None else None
         if pooling or suited:
             set_pooling(model, str(pooling or suited))
         set_max_length(model, max_length)
         set_prompts(model, prompts)
-        if model.supports("image"):
+        if "image" in modalities_of(model[0]):
             encoder: TransformerEncoder = MultimodalEncoder(
                 model, name=name, batch_tokens=batch_tokens, **(images or {})
             )
@@ -299,7 +305,7 @@ def _damage_named(folder: Path) -> Iterator[None]:
     except ZeroShotError:
         raise
     except Exception as error:
-        raise ArtifactError(
+        raise vision_problem(folder, error) or ArtifactError(
             f"expected a sentence-transformers or transformers model in {str(folder)!r}, "
             f"got one that cannot be opened: {error}"
         ) from error
@@ -308,6 +314,10 @@ def _damage_named(folder: Path) -> Iterator[None]:
 def _open_model(folder: Path, device: str | None, *, trust: bool) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
 
+    config = timm_config(folder)
+    arguments = {
+        key: value for key, value in (config.get("model_args") or {}).items() if key != "num_classes"
+    }
     with no_library_bars():
         return SentenceTransformer(
             str(folder),
@@ -315,6 +325,8 @@ def _open_model(folder: Path, device: str | None, *, trust: bool) -> SentenceTra
             # Code of its own may lie in another repository of the hub.
             local_files_only=not trust,
             trust_remote_code=trust,
+            # Of timm's arguments transformers sets the number of classes itself, and refuses to be told it.
+            config_kwargs={"model_args": arguments} if config else None,
             # What a folder says of these would count else.
             model_kwargs=None if trust else {"weights_only": True, "use_safetensors": True},
         ).eval()

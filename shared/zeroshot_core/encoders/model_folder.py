@@ -9,6 +9,7 @@ of what is known to be harmless. Files that nothing reads, such as the state of 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from zeroshot_core import checks
 from zeroshot_core.errors import ArtifactError
 
-__all__ = ["check_model_folder"]
+__all__ = ["check_format", "check_model_folder", "timm_config"]
 
 _PICKLED = frozenset((".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"))
 # What the trainer of transformers leaves beside a model: no loader of models reads it.
@@ -82,6 +83,27 @@ _HARMLESS_ARGUMENTS = frozenset(
         "use_fast",
     )
 )
+_TIMM_ARGUMENTS = frozenset(
+    (
+        "class_token",
+        "depth",
+        "drop_path_rate",
+        "drop_rate",
+        "dynamic_img_pad",
+        "dynamic_img_size",
+        "embed_dim",
+        "global_pool",
+        "img_size",
+        "in_chans",
+        "init_values",
+        "mlp_ratio",
+        "num_classes",
+        "num_heads",
+        "patch_size",
+        "qkv_bias",
+        "reg_tokens",
+    )
+)
 # Types of models for which transformers fetches code from the hub where there is a graphics card.
 _WITH_KERNELS = ("mra", "rwkv", "yoso")
 _TASKS = frozenset(
@@ -92,6 +114,34 @@ _DEEPEST = 50
 _LARGEST_CONFIG = 20_000_000
 _NUMBERS_OF_LAYERS = ("layers", "n_layer", "num_layer")
 _MOST_LAYERS = 1000
+
+
+def check_format(folder: Path) -> None:
+    """Refuse a checkpoint of a library that neither sentence-transformers nor transformers reads.
+
+    Raises
+    ------
+    ArtifactError
+        If the folder is of OpenCLIP, or of the code that MobileCLIP was published with.
+    """
+    config = _config(folder, folder / "config.json")
+    is_open_clip = (folder / "open_clip_config.json").is_file() and not config
+    if is_open_clip or (isinstance(config, dict) and "image_cfg" in config):
+        raise ArtifactError(
+            f"expected a sentence-transformers or transformers model in {str(folder)!r}, got OpenCLIP's, "
+            "which they do not read; call it by FunctionEncoder, as the page on images shows, or take of "
+            "MobileCLIP the image tower alone, load_encoder('timm/fastvit_mci1.apple_mclip')"
+        )
+
+
+def timm_config(folder: Path) -> dict[str, Any]:
+    """Config of a model of timm as timm or transformers wrote it; empty if the folder holds another model."""
+    config = _config(folder, folder / "config.json")
+    return config if isinstance(config, dict) and _is_timm(config) else {}
+
+
+def _is_timm(config: Mapping[str, Any]) -> bool:
+    return "pretrained_cfg" in config or config.get("model_type") == "timm_wrapper"
 
 
 def check_model_folder(folder: Path) -> None:
@@ -209,6 +259,8 @@ def _problem(config: object, depth: int = 0) -> str | None:
         return next(filter(None, (_problem(each, depth + 1) for each in config)), None)
     if not isinstance(config, dict):
         return None
+    if _is_timm(config) and (found := _timm_problem(config)):
+        return found
     for key, value in config.items():
         is_harmful = _are_too_many if key.endswith(_NUMBERS_OF_LAYERS) else _HARMFUL.get(key)
         if is_harmful is not None and is_harmful(value):
@@ -243,7 +295,7 @@ _HARMFUL: Mapping[str, Callable[[object], bool]] = {
     "quantization_config": _is_anything,
     "use_timm_backbone": _is_anything,
     "use_pretrained_backbone": _is_anything,
-    "model_type": lambda value: str(value).startswith(("timm", *_WITH_KERNELS)),
+    "model_type": lambda value: value != "timm_wrapper" and str(value).startswith(("timm", *_WITH_KERNELS)),
     "attn_implementation": _is_of_the_hub,
     "_attn_implementation": _is_of_the_hub,
     "_attn_implementation_internal": _is_of_the_hub,
@@ -269,6 +321,18 @@ def _settings_problem(config: Mapping[str, Any]) -> str | None:
         if method != "forward" and not (str(method).startswith("get_") and str(method).endswith("_features")):
             return f"the method {checks.shown(method)}"
     return None
+
+
+def _timm_problem(config: Mapping[str, Any]) -> str | None:
+    """Find what would have timm fetch or read another model: a name of one, or an argument."""
+    architecture, given = config.get("architecture"), config.get("model_args") or {}
+    if not re.fullmatch(r"[\w.]+", str(architecture)):
+        return f"architecture = {checks.shown(architecture)}"
+    if not isinstance(given, dict):
+        return f"model_args = {checks.shown(given)}"
+    return next(
+        (f"{key} = {checks.shown(value)}" for key, value in given.items() if key not in _TIMM_ARGUMENTS), None
+    )
 
 
 def _shards_problem(config: Mapping[str, Any]) -> str | None:

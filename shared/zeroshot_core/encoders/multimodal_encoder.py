@@ -9,10 +9,11 @@ import numpy as np
 
 from zeroshot_core import checks
 from zeroshot_core.encoders.base import Role
-from zeroshot_core.encoders.batching import input_modules, preprocessed
+from zeroshot_core.encoders.batching import input_modules, modalities_of, preprocessed
 from zeroshot_core.encoders.contents import check_role
 from zeroshot_core.encoders.modalities import Towers
 from zeroshot_core.encoders.transformer import TransformerEncoder
+from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.types import Content
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class MultimodalEncoder(TransformerEncoder):
     Raises
     ------
     InvalidInputError
-        If a number is below 1, or the model does not tell the dimension of its vectors.
+        If a number is below 1.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class MultimodalEncoder(TransformerEncoder):
     @property
     def modalities(self) -> tuple[str, ...]:
         """Of ``"text"`` and ``"image"``, those that the model takes."""
-        return tuple(kind for kind in ("text", "image") if self.model.supports(kind))
+        return tuple(kind for kind in ("text", "image") if kind in modalities_of(self.model[0]))
 
     def encode(
         self, contents: Sequence[Content], *, role: Role = "document", show_progress: bool = False
@@ -104,8 +105,15 @@ class MultimodalEncoder(TransformerEncoder):
         return towers.encode(contents, show_progress=show_progress)
 
     def _rows(self, inputs: Sequence[Mapping[str, Any]], role: Role) -> Vectors:
-        with self._lock:
-            features = preprocessed(self.model, inputs, prompt=self.prompts[role], role=role)
+        try:
+            with self._lock:
+                features = preprocessed(self.model, inputs, prompt=self.prompts[role], role=role)
+        except ValueError as error:
+            raise InvalidInputError(
+                f"expected images that {self.name!r} reads within its {self.max_length} tokens, got one that "
+                f"it does not ({error}); give a smaller or less narrow image, or open it with a "
+                "larger max_length"
+            ) from error
         return self._forward(features)
 
     def _warn_of_cuts(self, texts: Sequence[str], role: Role) -> None:
@@ -130,4 +138,4 @@ class MultimodalEncoder(TransformerEncoder):
 
 
 def _is_callable(module: Any) -> bool:
-    return callable(getattr(module, "tokenizer", None)) and "text" in getattr(module, "modalities", ())
+    return callable(getattr(module, "tokenizer", None)) and "text" in modalities_of(module)

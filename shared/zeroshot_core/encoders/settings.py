@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from zeroshot_core import checks
-from zeroshot_core.encoders.batching import input_modules
+from zeroshot_core.encoders.batching import input_modules, modalities_of
 from zeroshot_core.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ __all__ = [
     "set_pooling",
     "set_prompts",
     "suited_pooling",
+    "take_own_features",
 ]
 
 _POOLINGS = ("mean", "cls", "lasttoken", "max", "weightedmean", "mean_sqrt_len_tokens")
@@ -70,6 +71,19 @@ def suited_pooling(model: SentenceTransformer) -> str | None:
     if _pooling(model) is None or model.tokenizer is None:
         return None
     return "lasttoken" if is_causal(model) else "mean"
+
+
+def take_own_features(model: SentenceTransformer) -> None:
+    """Have a model of timm give what its own head makes of an image, but for the classes.
+
+    By default token vectors are averaged, those of classification tokens and of what no head has seen too.
+    """
+    reader: Any = model[0]
+    network = reader.model.timm_model
+    reader.config.num_features = getattr(network, "head_hidden_size", network.num_features)
+    reader.modality_config = {"image": {"method": "forward", "method_output_name": "pooler_output"}}
+    reader.module_output_name = "sentence_embedding"
+    del model[1:]
 
 
 def set_pooling(model: SentenceTransformer, pooling: str) -> None:
@@ -135,10 +149,10 @@ def set_max_length(model: SentenceTransformer, max_length: int | None) -> None:
         known = _positions(reader)
         positions = known or max(max_length or 0, _LENGTH_IF_UNLIMITED)
         if max_length is None:
-            given = reader.max_seq_length
-            unlimited = given is None or given > 10**6
+            given = reader.max_seq_length or reader.tokenizer.model_max_length
+            unlimited = given > 10**6
             # Of a model of images too, transformers doesn't tell the tokenizer how many positions it has.
-            bound = known if known and "image" in reader.modalities else _LENGTH_IF_UNLIMITED
+            bound = known if known and "image" in modalities_of(reader) else _LENGTH_IF_UNLIMITED
             reader.max_seq_length = bound if unlimited else given
             continue
         least = reader.tokenizer.num_special_tokens_to_add() + 1
@@ -155,7 +169,7 @@ def _tells_length(module: Any) -> bool:
 
 def _positions(module: Any) -> int | None:
     """Tokens that a transformer has positions for; of one of texts and images, its part for texts."""
-    config = module.config
+    config = module.config if hasattr(module, "config") else module.model.config
     own = getattr(config, "max_position_embeddings", None)
     return own or getattr(config.get_text_config(), "max_position_embeddings", None)
 

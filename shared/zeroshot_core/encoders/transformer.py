@@ -14,7 +14,7 @@ import numpy as np
 
 from zeroshot_core import checks
 from zeroshot_core.encoders.base import Encoder, Role
-from zeroshot_core.encoders.batching import feature_batches
+from zeroshot_core.encoders.batching import feature_batches, preprocessed
 from zeroshot_core.encoders.contents import check_role, unique_texts, unit_rows
 from zeroshot_core.encoders.fingerprint import model_fingerprint, runtime_fingerprint
 from zeroshot_core.encoders.onnx import Agreement, OnnxSession, Runtime, WeightBits, n_at_once
@@ -69,7 +69,7 @@ class TransformerEncoder(Encoder):
     Raises
     ------
     InvalidInputError
-        If `batch_tokens` is below 1, or the model does not tell the dimension of its vectors.
+        If `batch_tokens` is below 1.
     """
 
     def __init__(
@@ -82,9 +82,7 @@ class TransformerEncoder(Encoder):
     ) -> None:
         if batch_tokens is not None:
             checks.whole("batch_tokens", batch_tokens, least=1)
-        dimension = model.get_embedding_dimension()
-        if dimension is None:
-            raise InvalidInputError(f"expected a model that tells the dimension of its vectors, got {model}")
+        dimension = model.get_embedding_dimension() or _probed_dimension(model)
         self._model = model
         self._take(name, dimension, batch_tokens, session)
 
@@ -313,6 +311,16 @@ def no_library_bars() -> Iterator[None]:
     finally:
         if was_on:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _probed_dimension(model: SentenceTransformer) -> int:
+    """Length of the vectors of a model whose own code does not tell it."""
+    import torch
+
+    features = preprocessed(model, [{"text": "a"}], prompt="", role="document")
+    with torch.inference_mode():
+        moved = {key: _to(value, model.device) for key, value in features.items()}
+        return int(model(moved)["sentence_embedding"].shape[1])
 
 
 def _to(value: Any, device: torch.device) -> Any:

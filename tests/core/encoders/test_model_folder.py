@@ -152,7 +152,15 @@ ATTACKS = [
     (config_change(text_config={"_attn_implementation": "evil/kernel"}), r"asks for _attn_implementation"),
     (config_change(quantization_config={"quant_method": "x"}), r"asks for quantization_config"),
     (config_change(model_type="yoso"), r"asks for model_type = 'yoso'"),
-    (config_change(model_type="timm_wrapper"), r"asks for model_type = 'timm_wrapper'"),
+    (config_change(model_type="timm_backbone"), r"asks for model_type = 'timm_backbone'"),
+    (
+        config_change(pretrained_cfg={}, architecture="hf-hub:evil/model"),
+        r"asks for architecture = 'hf-hub:evil/model'",
+    ),
+    (
+        config_change(vision_config={"model_type": "timm_wrapper", "model_args": {"checkpoint_path": "/x"}}),
+        r"asks for checkpoint_path = '/x'",
+    ),
     (config_change(encoder={"num_hidden_layers": 10**6}), r"asks for num_hidden_layers = 1000000"),
     (
         lambda f, m: change(
