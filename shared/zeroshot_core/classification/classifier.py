@@ -19,6 +19,7 @@ from zeroshot_core.classification.class_labels import ClassLabels, Label, read_l
 from zeroshot_core.classification.label_head import LabelHead, fit_label_head
 from zeroshot_core.classification.label_hierarchy import label_hierarchy
 from zeroshot_core.classification.label_vectors import (
+    Template,
     check_template,
     label_graph,
     label_texts,
@@ -96,7 +97,9 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         An open `VectorIndex`, a URI, or None for a temporary Milvus Lite file. The examples are indexed
         there, linked to their labels.
     template
-        Text around a label's name, with one ``{}`` for it; None takes the mean over six of them.
+        Text around a label's name, with one ``{}`` for it; None takes the mean over six of them. Or such
+        texts by language, as ``{"en": "a text about {}", "zh": "关于{}的文本"}``: a name takes that whose
+        language is written in its script, or stands alone. So the languages must differ in script.
     top_k
         Known items that `explain` shows for each text.
     tune
@@ -131,7 +134,7 @@ class ZeroShotClassifier(SavedModel, ClassifierMixin, BaseEstimator):  # type: i
         graph: KnowledgeGraph | None = None,
         *,
         index: VectorIndex | str | Path | None = None,
-        template: str | None = None,
+        template: Template = None,
         top_k: int = 10,
         tune: str = "none",
         false_alarm_rate: float | str = 0.05,
@@ -727,7 +730,7 @@ def _fitted_state(
 class _ClassifierSettings:
     """The parameters of a classifier."""
 
-    template: str | None
+    template: Template
     top_k: int
     false_alarm_rate: float | str
     tuning: Tuning
@@ -767,7 +770,7 @@ class _LabelTask:
     graph: KnowledgeGraph
     concepts: Sequence[Concept]
     hierarchy: LabelHierarchy
-    template: str | None
+    template: Template
     examples: Sequence[Item]
     y: Sequence[str]
     unlabelled: Sequence[Item]

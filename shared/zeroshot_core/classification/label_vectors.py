@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from zeroshot_core.checks import has_control_character, shown
 from zeroshot_core.classification.class_labels import LABEL_TYPE
+from zeroshot_core.encoders.text_languages import language_code, script_of, scripts_of
 from zeroshot_core.encoders.wrappers import KnownVectors
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from zeroshot_core.types import Floats, Vectors
 
 __all__ = [
+    "Template",
     "check_template",
     "label_graph",
     "label_texts",
@@ -31,6 +33,9 @@ __all__ = [
     "linked",
     "named_by_examples",
 ]
+
+# Text around names, one for all or by language; None for the mean over six.
+Template: TypeAlias = str | Mapping[str, str] | None
 
 # What the index takes as an id.
 _MOST_BYTES = 512
@@ -93,7 +98,7 @@ def named_by_examples(
     labels: Collection[str],
     examples: Sequence[Item],
     links: Sequence[Collection[str]],
-    template: str | None,
+    template: Template,
 ) -> Encoder:
     """Have an encoder of images alone give the names of labels the mean of their examples, as a prototype.
 
@@ -132,13 +137,14 @@ def named_by_examples(
     return KnownVectors(encoder, known)
 
 
-def label_vectors(concepts: Sequence[Concept], encoder: Encoder, template: str | None) -> Vectors:
+def label_vectors(concepts: Sequence[Concept], encoder: Encoder, template: Template) -> Vectors:
     """Encode each label as the mean of its names and of its description.
 
     Parameters
     ----------
     template
-        Text around each name; None takes the mean over six, alike for all labels and data.
+        Text around each name; None takes the mean over six, alike for all labels and data. Of templates by
+        language each name takes the one whose language is written in its script, or stands alone.
 
     Returns
     -------
@@ -153,7 +159,7 @@ def label_vectors(concepts: Sequence[Concept], encoder: Encoder, template: str |
     return units
 
 
-def label_texts(concept: Concept, template: str | None) -> list[str]:
+def label_texts(concept: Concept, template: Template) -> list[str]:
     """Names of a label in the template, or alone without one, and its description."""
     return [group[0] for group in _text_groups(concept, template)]
 
@@ -168,15 +174,46 @@ def linked(item: Item, label: str) -> Item:
     return replace(item, concepts=tuple(dict.fromkeys((*item.concepts, label))))
 
 
-def check_template(template: object) -> str | None:
-    """Check a template, None or a text with one ``{}`` for the label."""
+def check_template(template: object) -> Template:
+    """Check a template: None, a text with one ``{}`` for the label, or such a text by language.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is something else, or names of two of the languages cannot be told apart by their script.
+    """
     if template is None:
         return None
     if isinstance(template, str) and _has_one_place(template):
         return template
+    if isinstance(template, Mapping) and template:
+        return _checked_templates(template)
     raise InvalidInputError(
-        f"expected a template with one {{}} for the label, such as 'a text about {{}}', got {shown(template)}"
+        "expected a template with one {} for the label, such as 'a text about {}', or such texts by "
+        f"language, got {shown(template)}"
     )
+
+
+def _checked_templates(templates: Mapping[Any, Any]) -> dict[str, str]:
+    by_script: dict[str, str] = {}
+    for language, template in templates.items():
+        if not isinstance(template, str) or not _has_one_place(template):
+            raise InvalidInputError(
+                f"expected a template with one {{}} for the label in {shown(language)}, got {shown(template)}"
+            )
+        code = language_code(language) if isinstance(language, str) else None
+        if code is None:
+            raise InvalidInputError(
+                f"expected templates by codes of languages, such as 'en', got {shown(language)}"
+            )
+        script = scripts_of(code)[0]
+        if script in by_script:
+            raise InvalidInputError(
+                f"expected templates of languages in different scripts, got {by_script[script]!r} and "
+                f"{language!r}, whose names look alike; keep one of them"
+            )
+        by_script[script] = language
+    return dict(templates)
 
 
 def _has_one_place(template: str) -> bool:
@@ -186,12 +223,23 @@ def _has_one_place(template: str) -> bool:
         return False
 
 
-def _text_groups(concept: Concept, template: str | None) -> list[list[str]]:
+def _text_groups(concept: Concept, template: Template) -> list[list[str]]:
     """Each name in every template, and the description."""
-    templates = _TEMPLATES if template is None else (template,)
     names = map(label_words, (concept.name, *concept.synonyms))
-    groups = [[each.format(name) for each in templates] for name in names]
+    groups = [[each.format(name) for each in _templates_of(name, template)] for name in names]
     return groups + ([[concept.description]] if concept.description.strip() else [])
+
+
+def _templates_of(name: str, template: Template) -> Sequence[str]:
+    """Templates for a name; of several languages that of its script, or the name alone where none is."""
+    if template is None or isinstance(template, str):
+        return _TEMPLATES if template is None else (template,)
+    script = script_of(name)
+    scripts = {language: scripts_of(language_code(language) or "") for language in template}
+    # Japanese names may be of Chinese characters alone.
+    own = [language for language, known in scripts.items() if known[0] == script]
+    own += [language for language, known in scripts.items() if script in known]
+    return (template[own[0]] if own else "{}",)
 
 
 def _means(vectors: Vectors | Floats, sizes: Sequence[int]) -> Floats:

@@ -20,7 +20,14 @@ from zeroshot_core import checks
 if TYPE_CHECKING:
     from zeroshot_core.encoders.base import Encoder
 
-__all__ = ["PACKAGED_LANGUAGES", "LanguageCheck", "language_code", "unread_language"]
+__all__ = [
+    "PACKAGED_LANGUAGES",
+    "LanguageCheck",
+    "language_code",
+    "script_of",
+    "scripts_of",
+    "unread_language",
+]
 
 # Texts, and characters of each, that are looked at: enough to tell what most are in.
 _SAMPLE, _LENGTH = 100, 200
@@ -203,6 +210,19 @@ def language_code(name: str) -> str | None:
         return found[1]
     named = {known.lower(): code for code, known in (*_NAMES.items(), *_MORE_NAMES.items())}
     return named.get(name.lower())
+
+
+def script_of(text: str) -> str:
+    """Name the script that most letters of a text are of: Japanese if any is kana, empty without any."""
+    counts = _letters([text])
+    if "Japanese" in counts:
+        return "Japanese"
+    return counts.most_common(1)[0][0] if counts else ""
+
+
+def scripts_of(language: str) -> list[str]:
+    """Name the scripts that a language, given by its code, is written in, its own first."""
+    return [script for script, codes in _OF_SCRIPT.items() if language in codes.split()] or ["Latin"]
 
 
 def _letters(texts: Sequence[str]) -> Counter[str]:

@@ -284,6 +284,46 @@ def test_parameters_out_of_bounds_are_refused(hash_encoder, parameter, value, me
     assert not hasattr(model, "head_")
 
 
+def test_each_name_takes_the_template_of_its_own_script(tmp_path):
+    seen = []
+
+    def read(texts):
+        seen.extend(texts)
+        return HashEncoder(16).encode(texts).tolist()
+
+    encoder = FunctionEncoder(read, name="seen", dimension=16, fingerprint="c" * 16)
+    templates = {"en": "about {}", "zh": "关于{}的文本", "ja": "{}について"}
+    model = ZeroShotClassifier(encoder, template=templates)
+    model.fit(labels=["sport", "体育", "スポーツ", "спорт"])
+    assert {"about sport", "关于体育的文本", "スポーツについて", "спорт"} <= set(seen)
+    model.save(tmp_path / "saved")
+    loaded = ZeroShotClassifier.load(tmp_path / "saved", encoder=encoder)
+    assert loaded.template == templates
+    loaded.partial_fit(labels=["音楽を"])
+    assert "音楽をについて" in seen
+    loaded.close()
+    model.set_params(template={"ja": "{}について"}).fit(labels=["医学", "sport"])
+    assert "医学について" in seen
+    model.close()
+
+
+@pytest.mark.parametrize(
+    ("template", "problem"),
+    [
+        (
+            {"en": "{}", "de": "ein Text: {}"},
+            "in different scripts, got 'en' and 'de', whose names look alike",
+        ),
+        ({"en": "no place"}, r"with one \{\} for the label in 'en', got 'no place'"),
+        ({"tlh": "{}"}, "by codes of languages, such as 'en', got 'tlh'"),
+        ({}, r"or such texts by language, got \{\}"),
+    ],
+)
+def test_templates_by_language_that_cannot_be_followed_are_refused(hash_encoder, template, problem):
+    with pytest.raises(InvalidInputError, match=problem):
+        ZeroShotClassifier(hash_encoder, template=template).fit(labels=LABELS)
+
+
 @pytest.mark.parametrize("template", ["no place", "{} and {}", "{0}", "{name}", "{} {", 3])
 def test_a_template_without_one_place_for_the_label_is_refused(hash_encoder, template):
     with pytest.raises(InvalidInputError, match=r"expected a template with one \{\} for the label"):
