@@ -14,7 +14,7 @@ from zeroshot_core.explain.attributes import hit_reasons, own_attributes, predic
 from zeroshot_core.explain.wording import prediction_in_words
 from zeroshot_core.images import ImageSource, is_uri
 from zeroshot_core.serving.argument_names import known_keywords
-from zeroshot_core.serving.inputs import item_from_attributes, to_item
+from zeroshot_core.serving.inputs import item_from_attributes, takes_images, to_item
 from zeroshot_core.types import Hit, Item, Prediction
 
 from langchain_zeroshot.schemas import PredictionOutput
@@ -83,19 +83,12 @@ def _to_item(value: Any, default_id: str, model: object, input_key: str | None) 
     if isinstance(value, list | tuple):
         value = _last_said(value)
     if isinstance(value, BaseMessage):
-        image = _image_of(value) if _takes_images(model) else None
+        image = _image_of(value) if takes_images(model) else None
         text = str(value.text)
         return Item(id=default_id, text=text if image is None else text.strip() or None, image=image)
     if isinstance(value, Document):
         return item_from_attributes(value.id or default_id, value.page_content, value.metadata)
-    return to_item(value, default_id, model, images=True)
-
-
-def _takes_images(model: Any) -> bool:
-    """Whether a message is asked with its image; else its words alone count."""
-    asked = getattr(model, "classifier", model)
-    encoder = getattr(asked, "encoder_", None) or getattr(asked, "encoder", None)
-    return "image" in getattr(encoder, "modalities", ())
+    return to_item(value, default_id, model, sent=False)
 
 
 def _image_of(message: BaseMessage) -> ImageSource | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from langchain_core.documents import Document
@@ -13,7 +13,7 @@ from zeroshot_core.serving.argument_names import known_keywords
 from zeroshot_core.serving.loading import ModelLike
 from zeroshot_core.serving.model_handle import ModelHandle
 from zeroshot_core.serving.threads import run_in_thread
-from zeroshot_core.serving.tool_inputs import TOOL_INPUTS
+from zeroshot_core.serving.tool_inputs import ToolInput, tool_inputs
 from zeroshot_core.serving.tools import ModelTools, described_tools
 from zeroshot_core.types import Prediction
 
@@ -49,12 +49,11 @@ def zero_shot_tools(
         Milvus address, where it is a server or not the saved one, and its credentials.
     """
     tools = ModelTools(handle=ModelHandle(model, uri, token))
-    told = described_tools(model, prefix, descriptions)
-    return [_tool(tools, does, name, description) for does, (name, description) in told.items()]
+    told, schemas = described_tools(model, prefix, descriptions), tool_inputs(model)
+    return [_tool(getattr(tools, does), schemas[does], *said) for does, said in told.items()]
 
 
-def _tool(tools: ModelTools, does: str, name: str, description: str) -> BaseTool:
-    ask = getattr(tools, does)
+def _tool(ask: Callable[..., Any], schema: type[ToolInput], name: str, description: str) -> BaseTool:
 
     def answer(**arguments: Any) -> tuple[str, PredictionOutput | list[Document]]:
         try:
@@ -66,7 +65,7 @@ def _tool(tools: ModelTools, does: str, name: str, description: str) -> BaseTool
     return StructuredTool(
         name=name,
         description=description,
-        args_schema=TOOL_INPUTS[does],
+        args_schema=schema,
         func=answer,
         coroutine=run_in_thread(answer),
         response_format="content_and_artifact",

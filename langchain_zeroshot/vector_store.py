@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import numpy as np
 from langchain_core.documents import Document
 from langchain_core.vectorstores import VectorStore
 from langchain_milvus import Milvus
@@ -22,21 +23,22 @@ from zeroshot_core.index import VectorIndex
 from zeroshot_core.index.connection import LITE_CHANNEL
 from zeroshot_core.index.filters import filter_of, render
 from zeroshot_core.index.open_version import require_version
-from zeroshot_core.index.params import to_relevance
+from zeroshot_core.index.params import to_distances, to_relevance, to_scores
 from zeroshot_core.index.schema import IMAGE as STORED_IMAGE
-from zeroshot_core.index.schema import MODALITY
+from zeroshot_core.index.schema import MODALITIES, MODALITY, of_modality
 from zeroshot_core.index.uri import uri_and_token
-from zeroshot_core.retrieval import Retriever
+from zeroshot_core.retrieval import Retriever, diversify
 from zeroshot_core.serving import inputs
 from zeroshot_core.serving.loading import open_retriever
 from zeroshot_core.serving.threads import run_in_thread
-from zeroshot_core.types import Item
+from zeroshot_core.types import Hit, Item
 
 from langchain_zeroshot.embeddings import ZeroShotEmbeddings, to_encoder
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
     from zeroshot_core.graph import KnowledgeGraph
+    from zeroshot_core.retrieval.modality_scales import ModalityScales
 
 # Of MilvusClient.search, to which langchain-milvus hands on what it does not know; expr is its own.
 _SEARCH = (
@@ -61,7 +63,9 @@ class ZeroShotVectorStore(Milvus):
     What is written is what the model finds from then on; a list of ``concepts`` in the metadata links a
     document to concepts of the graph, and is read as ``zeroshot_concepts``. Searches take
     ``filter={"price": {"$gt": 3}}``, or an expression in which metadata are ``metadata["price"] > 3``.
-    Relevance is 1 for what is alike and .5 for what has nothing in common. The async methods leave the loop
+    Relevance is 1 for what is alike and .5 for what has nothing in common. Where the index holds texts and
+    images, all searches put the scores of both on one scale, as the model's retriever does (but for those by
+    ``group_by_field``). The async methods leave the loop
     free, and go on in another loop.
 
     Parameters
@@ -225,13 +229,51 @@ class ZeroShotVectorStore(Milvus):
     ) -> list[list[dict[str, Any]]] | None:
         # All searches come by here, with what they have no parameter for among the keywords.
         known_names("ZeroShotVectorStore", kwargs, _SEARCH)
-        both = [part for part in (expr, render(filter_of(kwargs.pop("filter", None)))) if part]
-        expr = " and ".join(f"({part})" for part in both) or None
-        return super()._collection_search(embedding_or_text, k, param, expr, timeout, **kwargs)
+        expr = _all_of(expr, render(filter_of(kwargs.pop("filter", None))))
+        search = partial(super()._collection_search, embedding_or_text, k, param, timeout=timeout, **kwargs)
+        scales = None if "group_by_field" in kwargs else self._scales(embedding_or_text)
+        if scales is None:
+            return search(expr=expr)
+        found: list[tuple[float, dict[str, Any]]] = []
+        for kind in MODALITIES:
+            ((*rows,),) = search(expr=_all_of(expr, render(of_modality(kind)))) or [[]]
+            scores = to_scores(np.array([row["distance"] for row in rows]), self._metric)
+            found += zip(scales.scaled_by_kind(0, [kind] * len(rows), scores), rows, strict=True)
+        best = sorted(found, key=lambda each: (-each[0], each[1]["id"]))[:k]
+        return [[{**row, "distance": float(to_distances(score, self._metric))} for score, row in best]]
+
+    def max_marginal_relevance_search_by_vector(
+        self,
+        embedding: list[float] | dict[int, float],
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        *args: Any,
+        **kwargs: Any,
+    ) -> list[Document]:
+        """Choose Documents that are near and unlike each other, in an index of several kinds by its scale."""
+        if self._scales(embedding) is None:
+            return super().max_marginal_relevance_search_by_vector(
+                embedding, k, fetch_k, lambda_mult, *args, **kwargs
+            )
+        (rows,) = self._collection_search(embedding, fetch_k, *args, **kwargs) or [[]]
+        known = {row["id"]: self._parse_document(row["entity"]) for row in rows}
+        scores = to_scores(np.array([row["distance"] for row in rows]), self._metric)
+        near = [Hit(id=id_, kind="item", score=score) for id_, score in zip(known, scores, strict=True)]
+        (chosen,) = diversify(self._version, [near], top_k=k, diversity=1 - lambda_mult)
+        return [known[hit.id] for hit in chosen]
+
+    @property
+    def _metric(self) -> str:
+        return self._version.info.params.metric
+
+    def _scales(self, vector: Any) -> ModalityScales | None:
+        """Scales of texts and images for a query; None where all items are of one kind."""
+        return self._retriever.scales(np.asarray(vector, dtype=np.float32)[None])
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         # The parent takes every score for a distance where it has not made the index itself.
-        return partial(to_relevance, metric=self._version.info.params.metric)
+        return partial(to_relevance, metric=self._metric)
 
     def _parse_document(self, data: dict[str, Any]) -> Document:
         more: dict[str, Any] = {CONCEPTS: list(data["concepts"])} if data["concepts"] else {}
@@ -240,6 +282,11 @@ class ZeroShotVectorStore(Milvus):
         if image is not None:
             more[IMAGE] = kept_image(image)
         return Document(id=data["id"], page_content=data["text"] or "", metadata={**metadata, **more})
+
+
+def _all_of(*conditions: str | None) -> str | None:
+    """Join conditions of Milvus, those that there are."""
+    return " and ".join(f"({each})" for each in conditions if each) or None
 
 
 def _address(uri: str | None, token: SecretStr | str | None) -> tuple[str | None, str | None]:

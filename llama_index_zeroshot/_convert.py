@@ -36,6 +36,11 @@ def to_item(query: QueryBundle) -> Item:
     return Item(id="query-0", text=query.query_str if image is None else query.query_str or None, image=image)
 
 
+def to_query(query: QueryBundle) -> str | Item:
+    """Give what a query looks for: its text as it is, or an item with its image."""
+    return query.query_str if query.image_path is None else to_item(query)
+
+
 @known_keywords
 def from_nodes(nodes: Iterable[BaseNode], *, concept_fields: Sequence[str] = ()) -> list[Item]:
     """Items of nodes, such as those of an `IngestionPipeline`; the nodes stay as they are.

@@ -12,7 +12,7 @@ from zeroshot_core.checks import real, whole
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.retrieval import rerank
 
-from llama_index_zeroshot._convert import from_nodes, to_item, to_node
+from llama_index_zeroshot._convert import from_nodes, to_node, to_query
 from llama_index_zeroshot._source import ModelSource
 
 
@@ -45,7 +45,7 @@ class ZeroShotRerank(ModelSource, BaseNodePostprocessor):
         if query_bundle is None:
             raise InvalidInputError("expected a query to rank by, got none; give query_bundle or query_str")
         found = {node.node_id: node.node for node in nodes}
-        query = query_bundle.query_str if query_bundle.image_path is None else to_item(query_bundle)
+        query = to_query(query_bundle)
         items = from_nodes(found.values())
         retriever, weight = self._handle.retriever, self.graph_weight
         hits = rerank(retriever, query, items, top_k=self.top_n, graph_weight=weight)

@@ -26,7 +26,7 @@ from zeroshot_core.serving.model_handle import ModelHandle
 from zeroshot_core.serving.searches import SearchSettings, search
 from zeroshot_core.serving.threads import method_in_thread
 
-from llama_index_zeroshot._convert import to_filter, to_item, to_node
+from llama_index_zeroshot._convert import to_filter, to_node, to_query
 from llama_index_zeroshot.embeddings import to_encoder
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class ZeroShotRetriever(BaseRetriever):
     def _hits(self, query_bundle: QueryBundle) -> list[Hit]:
         retriever, texts = self._handle.retriever, query_bundle.custom_embedding_strs or ()
         vectors = joint_vector(retriever.encoder, texts, vector=query_bundle.embedding)
-        query = query_bundle.query_str if query_bundle.image_path is None else to_item(query_bundle)
+        query = to_query(query_bundle)
         (hits,) = search(retriever, [query], self._settings(), vectors=vectors)
         return hits
 

@@ -14,11 +14,11 @@ from zeroshot_core.serving.argument_names import known_keywords
 from zeroshot_core.serving.loading import ModelLike
 from zeroshot_core.serving.model_handle import ModelHandle
 from zeroshot_core.serving.threads import method_in_thread
-from zeroshot_core.serving.tool_inputs import TOOL_INPUTS
+from zeroshot_core.serving.tool_inputs import tool_inputs
 from zeroshot_core.serving.tools import ModelTools, described_tools
 from zeroshot_core.types import Prediction
 
-from llama_index_zeroshot._convert import to_node, to_response
+from llama_index_zeroshot._convert import to_node, to_query, to_response
 from llama_index_zeroshot.predictor import ZeroShotQueryEngine
 from llama_index_zeroshot.retriever import ZeroShotRetriever
 
@@ -52,8 +52,9 @@ def zero_shot_tools(
     """
     source: dict[str, Any] = {"model": model, "uri": uri, "token": token}
     tools = ModelTools(handle=ModelHandle(model, uri, token))
+    schemas = tool_inputs(model)
     told = {
-        does: ToolMetadata(description, name, fn_schema=TOOL_INPUTS[does])
+        does: ToolMetadata(description, name, fn_schema=schemas[does])
         for does, (name, description) in described_tools(model, prefix, descriptions).items()
     }
     return [
@@ -70,7 +71,7 @@ class _ExplainingEngine(ZeroShotQueryEngine):
 
 class _ConceptRetriever(ZeroShotRetriever):
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        hits = self._handle.retriever.related_concepts([query_bundle.query_str], top_k=self.k)
+        hits = self._handle.retriever.related_concepts([to_query(query_bundle)], top_k=self.k)
         return [*map(to_node, hits[0])]
 
     _aretrieve = method_in_thread(_retrieve)

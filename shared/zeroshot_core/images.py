@@ -35,6 +35,8 @@ __all__ = [
     "is_url",
     "kept_image",
     "read_image",
+    "sent_image",
+    "shown_image",
 ]
 
 ImageSource: TypeAlias = Any
@@ -43,10 +45,13 @@ ImageSource: TypeAlias = Any
 _MOST_BYTES = 256 * 2**20
 _MOST_FETCHED = 32 * 2**20
 _MOST_REDIRECTS = 3
+# Pixels of an image that somebody else sent: few bytes may hold very many.
+_MOST_SENT = 25_000_000
 # Characters of a data URI that is kept in place of an image without a path.
 _MOST_KEPT = 40_000
 _DIGEST = "sha256:"
 _SECONDS = 10.0
+_LARGER = "make it smaller, or raise PIL.Image.MAX_IMAGE_PIXELS if you trust it"
 # Of Pillow's formats, those of pictures: others run programs (EPS) or follow files to others (FLI, WMF).
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "ICO", "TGA")
 _IPV4_IN_IPV6 = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "2002::/16")))
@@ -109,13 +114,47 @@ def read_image(source: ImageSource, *, allow_urls: bool = False) -> ReadImage:
             pixels=_checked(lambda: source, "the PIL image", library), digest=_pixel_digest(source)
         )
     content, name = _bytes_of(source, allow_urls=allow_urls)
+    opened = _checked(lambda: _opened(content, library), name, library)
+    return ReadImage(pixels=opened, digest=digest(content, n=64))
 
-    def opened() -> Any:
-        library.init()
-        known = [each for each in _FORMATS if each in library.OPEN]
-        return library.open(io.BytesIO(content), formats=known)
 
-    return ReadImage(pixels=_checked(opened, name, library), digest=digest(content, n=64))
+def sent_image(value: object) -> str:
+    """Check an image that somebody else sent, by its size alone: nothing of it is decoded.
+
+    Only a data URI is taken: a path or a URL would be opened here for whoever sent it.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is none, no image of it is known, or it has more than 25,000,000 pixels.
+    """
+    if not isinstance(value, str) or not value[:11].lower().startswith("data:image/"):
+        got = _head(value) if isinstance(value, str) and value[:5].lower() == "data:" else shown(value)
+        raise InvalidInputError(
+            f"expected an image as a data URI, data:image/png;base64,..., got {got}; no path or URL is "
+            "opened for others: send the bytes of the file in base64"
+        )
+    content, name = _bytes_of(value, allow_urls=False)
+    library = require("PIL.Image", extra="images")
+    try:
+        image = _opened(content, library)
+    except library.DecompressionBombError as error:
+        raise _too_large(_MOST_SENT, "far more", name, "send a smaller one") from error
+    except Exception as error:  # whatever Pillow raises of a wrong header
+        raise _damaged(name, error) from error
+    if image.width * image.height > _MOST_SENT:
+        raise _too_large(_MOST_SENT, f"{image.width:,} x {image.height:,}", name, "send a smaller one")
+    return value
+
+
+def shown_image(kept: str) -> str:
+    """Name what `kept_image` wrote down, to those who need neither bytes nor folders.
+
+    A URL is itself, a path the file's name, and a data URI the digest that `read_image` gives its bytes.
+    """
+    if is_url(kept) or kept.startswith(_DIGEST):
+        return kept
+    return _DIGEST + image_digest(kept) if is_uri(kept) else kept.replace("\\", "/").rpartition("/")[2]
 
 
 def image_digest(source: ImageSource) -> str:
@@ -172,6 +211,13 @@ def _pixel_digest(image: Any) -> str:
         raise _damaged("the PIL image", error) from error
 
 
+def _opened(content: bytes, library: Any) -> Any:
+    """Read the header of a file of one of the formats of pictures."""
+    library.init()
+    known = [each for each in _FORMATS if each in library.OPEN]
+    return library.open(io.BytesIO(content), formats=known)
+
+
 def _checked(opened: Callable[[], Any], name: str, library: Any) -> Image:
     """Open, check the size before anything is decoded, decode, and bring to RGB."""
     most = library.MAX_IMAGE_PIXELS
@@ -180,12 +226,15 @@ def _checked(opened: Callable[[], Any], name: str, library: Any) -> Image:
         if most is None or image.width * image.height <= most:
             image.load()
             return _rgb(_upright(image), library)
+    except library.DecompressionBombError as error:
+        raise _too_large(most, "far more", name, _LARGER) from error
     except Exception as error:  # Pillow's decoders raise what they like: OSError, SyntaxError, struct.error
         raise _damaged(name, error) from error
-    raise InvalidInputError(
-        f"expected an image of at most {most:,} pixels, got {image.width:,} x {image.height:,} in {name}; "
-        "make it smaller, or raise PIL.Image.MAX_IMAGE_PIXELS if you trust it"
-    )
+    raise _too_large(most, f"{image.width:,} x {image.height:,}", name, _LARGER)
+
+
+def _too_large(most: int, size: str, name: str, remedy: str) -> InvalidInputError:
+    return InvalidInputError(f"expected an image of at most {most:,} pixels, got {size} in {name}; {remedy}")
 
 
 def _damaged(name: str, error: Exception) -> InvalidInputError:
@@ -229,7 +278,7 @@ def _bytes_of(source: ImageSource, *, allow_urls: bool) -> tuple[bytes, str]:
                 "pixels and is too large to be kept; give items the paths of their images"
             )
         if not is_url(source):
-            return _data_of(source), f"the data URI {shown(source[:40])}"
+            return _data_of(source), f"the data URI {_head(source)}"
         if not allow_urls:
             raise InvalidInputError(
                 f"expected an image that is here, got the URL {shown(source)}; allow_urls=True has it fetched"
@@ -274,8 +323,14 @@ def _data_of(uri: str) -> bytes:
         return unquote_to_bytes(body)
     except (binascii.Error, ValueError) as error:
         raise InvalidInputError(
-            f"expected a data URI of an image, as data:image/png;base64,..., got {shown(uri[:60])} ({error})"
+            f"expected a data URI of an image, as data:image/png;base64,..., got {_head(uri)} ({error})"
         ) from error
+
+
+def _head(uri: str) -> str:
+    """Show a data URI without what it holds."""
+    head, comma, _ = uri[:100].partition(",")
+    return shown(f"{head[:60]}{comma and ',...'}")
 
 
 def _fetched(url: str) -> bytes:

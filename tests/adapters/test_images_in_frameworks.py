@@ -8,21 +8,27 @@ import numpy as np
 import pytest
 from langchain_core.documents import Document
 from langchain_core.messages import HumanMessage
+from langchain_core.tools import BaseTool
 from llama_index.core import StorageContext, load_index_from_storage
 from llama_index.core.embeddings.multi_modal_base import MultiModalEmbedding
 from llama_index.core.indices import MultiModalVectorStoreIndex
 from llama_index.core.schema import ImageNode, MediaResource, Node, QueryBundle, TextNode
+from mcp.shared.memory import create_connected_server_and_client_session
 from PIL import Image
+from tiny_models import save_clip
 from zeroshot_core import InvalidInputError, Item, VectorIndex, ZeroShotClassifier
 from zeroshot_core import Retriever as CoreRetriever
 from zeroshot_core.encoders import FunctionEncoder, HashEncoder
 from zeroshot_core.serving.inputs import to_item
+from zeroshot_core.serving.mcp_server import mcp_server
+from zeroshot_core.serving.model_handle import ModelHandle
 
-from langchain_zeroshot import ZeroShotEmbeddings, ZeroShotPredictor, ZeroShotReranker
+from langchain_zeroshot import ZeroShotEmbeddings, ZeroShotPredictor, ZeroShotReranker, zero_shot_tools
 from langchain_zeroshot import ZeroShotRetriever as Retriever
 from langchain_zeroshot.vector_store import ZeroShotVectorStore
 from llama_index_zeroshot import ZeroShotEmbedding, ZeroShotQueryEngine, ZeroShotRerank, from_nodes
 from llama_index_zeroshot import ZeroShotRetriever as NodeRetriever
+from llama_index_zeroshot import zero_shot_tools as node_tools
 
 COLOURS = {"red": (220, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 220)}
 
@@ -66,6 +72,10 @@ def retriever(encoder: FunctionEncoder, pictures: dict[str, str], tmp_path: Path
 
 def data_uri(path: str) -> str:
     return "data:image/png;base64," + base64.b64encode(Path(path).read_bytes()).decode()
+
+
+def tool_call(tool: BaseTool, **given: object) -> dict[str, object]:
+    return {"name": tool.name, "args": given, "id": "1", "type": "tool_call"}
 
 
 def test_embeddings_take_images(encoder: FunctionEncoder, pictures: dict[str, str]) -> None:
@@ -118,8 +128,58 @@ def test_what_others_wrote_opens_no_file(classifier: ZeroShotClassifier, picture
     with pytest.raises(InvalidInputError, match="as base64, a data URI or a URL"):
         ZeroShotPredictor(model=classifier).invoke([HumanMessage([block])])
     for given in ({"text": "red", "image": pictures["green"]}, {"image": pictures["green"]}):
-        with pytest.raises(InvalidInputError, match="got an 'image', which is taken of a program alone"):
+        with pytest.raises(InvalidInputError, match="no path or URL is opened for others"):
+            to_item(given, "a", classifier)
+        with pytest.raises(InvalidInputError, match="got an image, and the model reads texts only"):
             to_item(given, "a")
+
+
+def test_tools_take_data_uris_where_the_model_reads_images(
+    classifier: ZeroShotClassifier, pictures: dict[str, str], tmp_path: Path
+) -> None:
+    uri = data_uri(pictures["green"])
+    predict, retrieve, explain, related = zero_shot_tools(classifier)
+    for tool in (predict, explain):
+        assert tool.args.keys() >= {"text", "image"}
+        assert "green" in tool.invoke({"image": uri})
+        assert "green" in tool.invoke({"image": uri, "text": "a thing"})
+    for tool in (retrieve, related):
+        (best, *_) = tool.invoke(tool_call(tool, image=uri)).artifact
+        assert best.id in {"green", "green picture"}
+    nodes = node_tools(classifier)
+    assert nodes[0].call(image=uri).raw_output.metadata["value"] == "green"
+    assert nodes[1].call({"image": uri, "k": 1}).raw_output[0].node.node_id == "green picture"
+    for tool in (predict, retrieve, explain, related):
+        for wrong in (pictures["green"], Path(pictures["green"]).as_uri(), "http://127.0.0.1/a.png"):
+            assert "no path or URL is opened for others" in tool.invoke({"image": wrong})
+        assert tool.invoke({}).startswith("expected 'text' or 'image'")
+    with pytest.raises(InvalidInputError, match="no path or URL is opened for others"):
+        nodes[0].call(image=pictures["green"])
+
+
+def test_tools_over_a_model_of_texts_know_no_image() -> None:
+    model = ZeroShotClassifier(HashEncoder(8)).fit(labels=["red", "green"])
+    for tool in zero_shot_tools(model):
+        assert "image" not in tool.args
+    model.close()
+
+
+async def test_the_model_context_protocol_takes_data_uris(tmp_path: Path) -> None:
+    made = ZeroShotClassifier(str(save_clip(tmp_path / "clip"))).fit(labels=["red", "green"])
+    made.save(tmp_path / "model")
+    made.close()
+    picture = Image.new("RGB", (8, 8), "red")
+    picture.save(tmp_path / "red.png")
+    server = mcp_server(ModelHandle(tmp_path / "model", read_only=True))
+    async with create_connected_server_and_client_session(server) as session:
+        tools = {tool.name: tool.inputSchema for tool in (await session.list_tools()).tools}
+        assert all("data URI" in each["properties"]["image"]["description"] for each in tools.values())
+        uri = data_uri(str(tmp_path / "red.png"))
+        answer = await session.call_tool("zero_shot_predict", {"image": uri})
+        assert answer.structuredContent["value"] in {"red", "green"}
+        refused = await session.call_tool("zero_shot_predict", {"image": str(tmp_path / "red.png")})
+        assert refused.isError
+        assert "no path or URL is opened for others" in refused.content[0].text
 
 
 def test_llama_index_asks_by_images_and_gets_image_nodes(

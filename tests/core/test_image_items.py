@@ -305,5 +305,5 @@ def test_a_column_of_a_table_holds_pictures(
         InvalidInputError, match="a text or an image in 'name' and 'photo', got an empty one in"
     ):
         opened.predict(pd.DataFrame({"photo": [None], "name": [" "]}))
-    with pytest.raises(InvalidInputError, match="got an 'image', which is taken of a program alone"):
+    with pytest.raises(InvalidInputError, match="no path or URL is opened for others"):
         to_item({"photo": str(drawn["red"][0]), "name": "thing"}, "query-0", opened)

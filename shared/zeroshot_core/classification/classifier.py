@@ -50,6 +50,7 @@ from zeroshot_core.estimators.model_state import ModelState
 from zeroshot_core.estimators.stacking import Stacking
 from zeroshot_core.estimators.unfitted_error import UnfittedError
 from zeroshot_core.frames.table_columns import is_table, table_columns
+from zeroshot_core.images import image_digest, is_image
 from zeroshot_core.novelty.scorer import check_false_alarm_rate, nearest_similarities
 from zeroshot_core.retrieval import Retriever
 from zeroshot_core.training.assignment import TEMPERATURE
@@ -986,13 +987,17 @@ def _linked_or_noted(item: Item, label: str, known: Container[str]) -> Item:
 
 
 def _text_digest(X: Any, schema: TableSchema | None) -> str:
-    """Eight digits for examples, lest texts get ids of others; to count the index would take seconds."""
+    """Eight digits for examples, lest they get ids of others; to count the index would take seconds."""
     examples: Iterable[Any] = ()
     if schema is not None and is_table(X):
         examples = zip(*table_columns(X, schema.text or schema.columns).values(), strict=True)
     elif isinstance(X, Iterable):
         # What else there is, is refused when it is read as examples.
-        examples = (example for example in X if isinstance(example, str | Item))
+        examples = (
+            image_digest(each) if is_image(each) else each
+            for each in X
+            if isinstance(each, str | Item) or is_image(each)
+        )
     # Saved indexes hold ids with these digits.
     given = "\0".join(map(str, examples))
     return blake2b(given.encode("utf-8", "replace"), digest_size=4).hexdigest()

@@ -49,6 +49,7 @@ def _facts(folder: Path, model: Model) -> dict[str, Any]:
             "name": encoder.name,
             "dimension": encoder.dimension,
             "fingerprint": encoder.fingerprint,
+            "reads": [f"{each}s" for each in encoder.modalities],
         },
         "graph": None
         if not len(graph)

@@ -293,6 +293,8 @@ def _write_draft(draft: Path, folder: Path, state: ModelState, parts: ModelParts
         "state": name,
         "checksums": checksums,
     }
+    if parts.encoder.modalities != ("text",):
+        manifest["modalities"] = [*parts.encoder.modalities]
     write_json(draft / MANIFEST, manifest, indent=1)
     return manifest
 
@@ -499,10 +501,11 @@ def _wrong_entry(manifest: Mapping[str, Any]) -> str | None:
         ("kind", manifest["kind"], _is_text, "a text"),
         ("state", manifest["state"], _is_name, "a bare name"),
         ("files with a checksum", sorted(checksums), _are_state_files, f"bare names, {_CONFIG} among them"),
-        ("checksums", list(checksums.values()), lambda values: all(map(_is_text, values)), "texts"),
+        ("checksums", list(checksums.values()), _are_texts, "texts"),
         ("kind of the encoder", encoder.get("kind"), _is_text, "a text"),
         ("fingerprint of the encoder", encoder.get("fingerprint"), _is_text, "a text"),
         ("dimension of the encoder", encoder.get("dimension"), lambda n: isinstance(n, int), "a number"),
+        ("modalities", manifest.get("modalities", []), _are_texts, "texts"),
         ("inside of the encoder", encoder.get("inside", "encoder"), _is_name, "a bare name"),
         ("uri of the index", index.get("uri"), _is_address, "a file in the folder, a path or a server"),
         ("name of the index", index.get("name"), _is_text, "a text"),
@@ -524,6 +527,10 @@ def _is_text(value: object) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _are_texts(values: object) -> bool:
+    return isinstance(values, list) and all(map(_is_text, values))
 
 
 def _is_name(value: object) -> bool:

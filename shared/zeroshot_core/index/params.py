@@ -203,6 +203,11 @@ def to_scores(distances: Floats, metric: str) -> Floats:
     return 1.0 - distances / 2.0 if metric == "L2" else distances
 
 
+def to_distances(scores: Floats, metric: str) -> Floats:
+    """Give the distances that `to_scores` makes scores of."""
+    return 2.0 * (1.0 - scores) if metric == "L2" else scores
+
+
 def to_relevance(distance: float, metric: str) -> float:
     """Turn what Milvus returns into LangChain's relevance: ``(1 + cos) / 2``, from 0 to 1."""
     cosine = 1.0 - distance / 2.0 if metric == "L2" else distance

@@ -80,11 +80,15 @@ class ModalityScales:
 
     def scaled(self, query: int, items: Sequence[Item], cosines: Floats) -> Floats:
         """Put the cosines of items to one query, shape (m,), on one scale."""
-        modalities = np.array([item.modality for item in items], dtype=object)
+        return self.scaled_by_kind(query, [item.modality for item in items], cosines)
+
+    def scaled_by_kind(self, query: int, modalities: Sequence[str], cosines: Floats) -> Floats:
+        """Put cosines to one query, shape (m,), on one scale, by the modality of what each is of."""
+        kinds = np.array(modalities, dtype=object)
         scaled = np.array(cosines, dtype=np.float64)
         reference = max(self.counts, key=lambda kind: (self.counts[kind], self._spread(kind, query)[1]))
         for kind in self.counts.keys() - {reference}:
-            own = modalities == kind
+            own = kinds == kind
             scaled[own] = self._cosines_at(reference, query, self._standing(kind, query, scaled[own]))
         return np.where(cosines >= _SAME, np.maximum(scaled, cosines), np.minimum(scaled, _SAME))
 

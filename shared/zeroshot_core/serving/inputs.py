@@ -11,10 +11,10 @@ from zeroshot_core.checks import sequence, shown
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.explain.attributes import CONCEPTS, own_attributes
 from zeroshot_core.graph.tables import table_concepts
-from zeroshot_core.images import is_image
+from zeroshot_core.images import is_image, sent_image
 from zeroshot_core.types import Item
 
-__all__ = ["answer_batch", "item_from_attributes", "item_to_store", "to_item"]
+__all__ = ["answer_batch", "item_from_attributes", "item_to_store", "takes_images", "to_item"]
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -24,19 +24,21 @@ _KEYS = ("id", "text", "concepts", "metadata")
 _MISSPELT = 0.9
 
 
-def to_item(value: object, default_id: str, model: object = None, *, images: bool = False) -> Item:
+def to_item(value: object, default_id: str, model: object = None, *, sent: bool = True) -> Item:
     """Item of a text, or of a mapping with ``text`` and, where known, ``concepts``, ``metadata`` and ``id``.
 
-    An item comes back as it is. A mapping may hold more, such as the state of a chain; only a key that is
-    spelt almost as one of these is refused.
+    Models that read images take ``image`` beside the text, or in its place. An item comes back as it is. A
+    mapping may hold more, such as the state of a chain; only a key that is spelt almost as one of these is
+    refused.
 
     Parameters
     ----------
     model
         Who is asked. Where it was fitted on a table, a mapping may be a row with the columns of that.
-    images
-        Whether an image is taken, alone or as ``image`` of a mapping: only of the program itself, for its
-        path is opened. What comes over a network or from an agent must not name files of this machine.
+    sent
+        Whether it came over a network or from an agent, who must not name files of this machine: an image is
+        then a data URI (`images.sent_image`). Of the program itself it is anything that `Item` takes, alone
+        or in a mapping.
 
     Raises
     ------
@@ -47,28 +49,27 @@ def to_item(value: object, default_id: str, model: object = None, *, images: boo
         return value
     if isinstance(value, str):
         return Item(id=default_id, text=value)
-    if images and is_image(value):
+    if not sent and is_image(value):
         return Item(id=default_id, image=value)
     if not isinstance(value, Mapping):
         raise InvalidInputError(
-            f"expected a text, a mapping with 'text', or an item, got {type(value).__name__}"
+            f"expected a text, a mapping with 'text' or 'image', or an item, got {type(value).__name__}"
         )
     asked: Any = getattr(model, "classifier", model)
     schema = getattr(asked, "schema_", None)
     column = getattr(schema, "image", None)
-    if not images and any(value.get(name) is not None for name in ("image", *filter(None, [column]))):
-        raise InvalidInputError(
-            "expected a text, got an 'image', which is taken of a program alone: its path is opened; "
-            "say in 'text' what it shows, or ask the model in Python"
-        )
+    if sent:
+        for name in dict.fromkeys(("image", *filter(None, [column]))):
+            _check_sent(value.get(name), model)
     image = value.get("image") if column != "image" else None
     if schema is not None and image is None and _is_row(value, {*schema.columns}):
         item: Item = asked.to_items([value])[0]
         return item if value.get(schema.id) else replace(item, id=default_id)
-    problem = _problem(value if image is None else {"text": "", **value})
+    keys = (*_KEYS, "image") if takes_images(model) else _KEYS
+    problem = _problem(value if image is None else {"text": "", **value}, keys)
     if problem:
         raise InvalidInputError(
-            f"expected 'text' and, where known, 'concepts', 'metadata' and 'id', got {problem}"
+            f"expected 'text' or 'image' and, where known, 'concepts', 'metadata' and 'id', got {problem}"
         )
     return Item(
         id=value.get("id") or default_id,
@@ -77,6 +78,13 @@ def to_item(value: object, default_id: str, model: object = None, *, images: boo
         concepts=tuple(value.get("concepts") or ()),
         metadata=dict(value.get("metadata") or {}),
     )
+
+
+def takes_images(model: Any) -> bool:
+    """Whether a model, a retriever, or what stands over one, has an encoder of images."""
+    asked = getattr(model, "classifier", model)
+    encoder = getattr(asked, "encoder_", None) or getattr(asked, "encoder", None)
+    return "image" in getattr(encoder, "modalities", ())
 
 
 def item_from_attributes(
@@ -163,16 +171,27 @@ def answer_batch(
         return [error] * len(inputs)
 
 
+def _check_sent(image: object, model: object) -> None:
+    """Refuse an image that is no data URI, or that the model can't read."""
+    if image is None:
+        return
+    if not takes_images(model):
+        raise InvalidInputError(
+            "expected a text, got an image, and the model reads texts only; say in 'text' what it shows"
+        )
+    sent_image(image)
+
+
 def _is_row(value: Mapping[str, Any], columns: set[str]) -> bool:
     """Whether a mapping is meant as a row of a table, though perhaps not a whole one."""
     return columns <= value.keys() or "text" not in value or bool((columns - {*_KEYS}) & value.keys())
 
 
-def _problem(value: Mapping[str, Any]) -> str:
+def _problem(value: Mapping[str, Any], keys: Sequence[str]) -> str:
     """Say what is wrong with a mapping; the empty string if nothing is."""
     concepts, metadata = value.get("concepts") or [], value.get("metadata") or {}
-    for name in sorted(map(str, value.keys() - {*_KEYS})):
-        if nearest := get_close_matches(name.casefold(), _KEYS, n=1, cutoff=_MISSPELT):
+    for name in sorted(map(str, value.keys() - {*keys})):
+        if nearest := get_close_matches(name.casefold(), keys, n=1, cutoff=_MISSPELT):
             return f"an unknown {shown(name)}; did you mean {nearest[0]!r}?"
     if not isinstance(value.get("text"), str):
         given = shown(value.get("text", [*value]))

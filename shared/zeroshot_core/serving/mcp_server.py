@@ -22,7 +22,7 @@ from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.index.uri import HiddenText
 from zeroshot_core.serving.model_handle import ModelHandle
 from zeroshot_core.serving.request_guard import RequestGuard, RequestLimits
-from zeroshot_core.serving.tool_inputs import TOOL_INPUTS
+from zeroshot_core.serving.tool_inputs import ToolInput, tool_inputs
 from zeroshot_core.serving.tool_outputs import FoundHit, ReasonedPrediction, found_hit, reasoned_prediction
 from zeroshot_core.serving.tools import ModelTools, described_tools
 from zeroshot_core.types import Prediction
@@ -67,6 +67,7 @@ def mcp_server(
     )
     asked = ModelTools(handle=handle)
     told = described_tools(handle.source, prefix, descriptions)
+    schemas = tool_inputs(handle.source)
     does_by_name = {name: does for does, (name, _) in told.items()}
 
     @server.list_tools()  # type: ignore[no-untyped-call, untyped-decorator]
@@ -75,7 +76,7 @@ def mcp_server(
             Tool(
                 name=name,
                 description=description,
-                inputSchema=TOOL_INPUTS[does].model_json_schema(),
+                inputSchema=schemas[does].model_json_schema(),
                 outputSchema=_OUTPUTS[does].model_json_schema(),
                 annotations=ToolAnnotations(readOnlyHint=True, openWorldHint=False),
             )
@@ -87,16 +88,16 @@ def mcp_server(
     async def call_tool(name: str, arguments: dict[str, Any]) -> CallToolResult:
         try:
             known_names("the server", [name], does_by_name)
-            return await asyncio.to_thread(_answer, asked, does_by_name[name], arguments)
+            does = does_by_name[name]
+            return await asyncio.to_thread(_answer, asked, does, schemas[does].model_validate(arguments))
         except (InvalidInputError, ValidationError) as error:
             return CallToolResult(isError=True, content=[TextContent(type="text", text=_sentence(error))])
 
     return server
 
 
-def _answer(asked: ModelTools, does: str, arguments: Mapping[str, Any]) -> CallToolResult:
-    given = TOOL_INPUTS[does].model_validate(arguments).model_dump()
-    words, found = getattr(asked, does)(**given)
+def _answer(asked: ModelTools, does: str, given: ToolInput) -> CallToolResult:
+    words, found = getattr(asked, does)(**given.model_dump())
     if isinstance(found, Prediction):
         structured: BaseModel = reasoned_prediction(found, is_explained=does == "explain")
     else:

@@ -127,7 +127,9 @@ class RequestGuard:
 
     async def _refuse_large(self, send: Send) -> None:
         await _refuse(
-            send, 413, f"expected at most {self._limits.body:,} bytes, got more; send fewer inputs at once"
+            send,
+            413,
+            f"expected at most {self._limits.body:,} bytes, got more; send fewer inputs, or smaller images",
         )
 
     def _is_known(self, given: bytes) -> bool:

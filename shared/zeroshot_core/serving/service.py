@@ -19,6 +19,7 @@ from fastapi.responses import JSONResponse
 
 from zeroshot_core.checks import listed, shown
 from zeroshot_core.errors import InvalidInputError, VectorIndexError, ZeroShotError
+from zeroshot_core.files import digest
 from zeroshot_core.index.filters import filter_of
 from zeroshot_core.index.uri import HiddenText
 from zeroshot_core.serving.inputs import to_item
@@ -40,6 +41,7 @@ from zeroshot_core.serving.service_schemas import (
     Novelty,
     PredictReply,
     PredictRequest,
+    Readiness,
     RetrieveReply,
     RetrieveRequest,
     State,
@@ -216,17 +218,24 @@ class ModelService:
 
         def learn(requests: list[LabelsRequest]) -> list[list[Any]]:
             for each in requests:
-                texts = [
-                    one.text if one.id is None else Item(id=one.id, text=one.text) for one in each.examples
-                ]
                 y = [one.label for one in each.examples]
-                model.partial_fit(texts or None, y or None, each.labels or None)
+                model.partial_fit(self._examples(each) or None, y or None, each.labels or None)
             model.save(self.settings.model, overwrite=True, extra=model.saved_extra_)
             return [model.classes_.tolist()] * len(requests)
 
         # A key of its own: what is learned by one request is saved before the next one is read.
         (labels,) = await self.batcher.ask(object(), learn, [request])
         return LabelsReply(labels=labels)
+
+    def _examples(self, request: LabelsRequest) -> list[str | Item]:
+        """Texts as they are, whose ids the model makes, and items of what has an id or an image."""
+        examples: list[str | Item] = []
+        for each in request.examples:
+            id_ = f"added-{digest(each.text or '', each.image or '', n=16)}"
+            item = to_item(each.model_dump(exclude={"label"}, exclude_none=True), id_, self.model)
+            is_text = each.id is None and each.image is None
+            examples.append(item.text or "" if is_text else item)
+        return examples
 
     def _opened(self) -> Model:
         model = load_model(
@@ -235,9 +244,9 @@ class ModelService:
             token=os.environ.get("MILVUS_TOKEN") or None,
             read_only=not self.settings.is_writable,
         )
-        model.retriever_.retrieve(["warm-up"], top_k=1)
-        # A novelty detector, or a model of tables, refuses a mere text.
+        # A novelty detector, or a model of tables, refuses a mere text, one of images any.
         with suppress(InvalidInputError):
+            model.retriever_.retrieve(["warm-up"], top_k=1)
             predictions(
                 model, [Item(id="warm-up", text="warm-up")], PredictionSettings(coverage=0.9, top_k=1)
             )
@@ -245,7 +254,7 @@ class ModelService:
 
     def _items(self, inputs: Sequence[Any]) -> list[Item]:
         self._check_number(inputs)
-        given = (one.model_dump() if isinstance(one, ToolInput) else one for one in inputs)
+        given = (one.model_dump(exclude_none=True) if isinstance(one, ToolInput) else one for one in inputs)
         return [to_item(one, f"query-{row}", self.model) for row, one in enumerate(given)]
 
     def _check_number(self, inputs: Sequence[Any]) -> None:
@@ -286,7 +295,7 @@ async def _explain(body: ExplainRequest, service: Service) -> PredictReply:
 
 
 async def _classify(body: ClassifyRequest, service: Service) -> ClassifyReply:
-    """Give each text its label, with the probability of every label."""
+    """Give each text or image its label, with the probability of every label."""
     if not hasattr(service.model, "predict_proba"):
         kind = type(service.model).__name__
         raise InvalidInputError(f"expected a classifier, got a {kind}; ask /predict")
@@ -321,10 +330,12 @@ async def _health() -> State:
     return State(status="ok")
 
 
-async def _ready(service: Service, response: Response) -> State:
-    """Say whether the model is open; 503 while it is not."""
-    response.status_code = 200 if service.is_ready else 503
-    return State(status="ready" if service.is_ready else "opening the model")
+async def _ready(service: Service, response: Response) -> Readiness:
+    """Say whether the model is open, 503 while it is not, and whether it reads texts, images or both."""
+    if not service.is_ready:
+        response.status_code = 503
+        return Readiness(status="opening the model", reads=[])
+    return Readiness(status="ready", reads=[f"{each}s" for each in service.model.encoder_.modalities])
 
 
 async def _metrics(service: Service) -> Response:

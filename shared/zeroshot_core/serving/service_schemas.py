@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, Field
 
-from zeroshot_core.serving.tool_inputs import PredictionInput, ToolInput
+from zeroshot_core.serving.tool_inputs import PredictionInput, ToolInput, with_image
 from zeroshot_core.serving.tool_outputs import FoundHit, ReasonedPrediction
+from zeroshot_core.serving.tools import ARGUMENTS
 
 __all__ = [
     "ClassifyReply",
@@ -20,17 +21,23 @@ __all__ = [
     "Novelty",
     "PredictReply",
     "PredictRequest",
+    "Readiness",
     "RetrieveReply",
     "RetrieveRequest",
     "State",
 ]
 
 # What is no text and no PredictionInput may be a row of the table that a model was fitted on.
-Thing: TypeAlias = Annotated[
-    "str | PredictionInput | dict[str, str | int | float | bool | None]", Field(union_mode="left_to_right")
-]
+if TYPE_CHECKING:
+    Thing: TypeAlias = "str | PredictionInput | dict[str, str | int | float | bool | None]"
+else:
+    Thing = Annotated[
+        str | with_image(PredictionInput) | dict[str, str | int | float | bool | None],
+        Field(union_mode="left_to_right"),
+    ]
 _THINGS = (
-    "What is asked about: texts, mappings with a text, or rows of a table such as the model was fitted on."
+    "What is asked about: texts, mappings with a text, an image (of models that read images, as /ready says) "
+    "or both, or rows of a table such as the model was fitted on."
 )
 
 
@@ -82,10 +89,11 @@ class RetrieveRequest(ToolInput):
     score_threshold: float | None = Field(default=None, ge=-1, le=1, description="Least score.")
 
 
-class LabelledText(ToolInput):
-    """An example of a label."""
+class LabelledThing(ToolInput):
+    """An example of a label: a text, an image, or both."""
 
-    text: str
+    text: str | None = None
+    image: str | None = Field(default=None, description=ARGUMENTS["image"])
     label: str | int | bool
     id: str | None = None
 
@@ -96,7 +104,7 @@ class LabelsRequest(ToolInput):
     labels: list[str | int | bool] = Field(
         default=[], description="New labels; those of examples need not be."
     )
-    examples: list[LabelledText] = Field(default=[], description="Texts with their labels.")
+    examples: list[LabelledThing] = Field(default=[], description="Texts or images with their labels.")
 
 
 class LabelProbabilities(BaseModel):
@@ -149,3 +157,9 @@ class State(BaseModel):
     """How the service is, in a word."""
 
     status: str
+
+
+class Readiness(State):
+    """Whether the model is open, and what it reads."""
+
+    reads: list[str] = Field(description="texts, images or both; empty while the model is being opened.")

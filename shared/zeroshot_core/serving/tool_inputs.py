@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 from zeroshot_core.checks import known_names
-from zeroshot_core.serving.tools import ARGUMENTS
+from zeroshot_core.serving.tools import ARGUMENTS, reads_images
 
-__all__ = ["TOOL_INPUTS", "ExplainInput", "PredictionInput", "RelatedInput", "RetrieveInput", "ToolInput"]
+__all__ = [
+    "TOOL_INPUTS",
+    "ExplainInput",
+    "PredictionInput",
+    "RelatedInput",
+    "RetrieveInput",
+    "ToolInput",
+    "tool_inputs",
+    "with_image",
+]
 
 
 class ToolInput(BaseModel):
@@ -61,3 +70,26 @@ TOOL_INPUTS: dict[str, type[ToolInput]] = {
     "related_concepts": RelatedInput,
 }
 """Arguments by what a tool does, as `tools.TOOLS`."""
+
+
+def with_image(schema: type[ToolInput]) -> type[ToolInput]:
+    """Make the arguments of a tool over a model that reads images: a text, an image, or both."""
+    said = next(iter(schema.model_fields))
+    fields: dict[str, Any] = {
+        name: (str | None, Field(default=None, description=ARGUMENTS[name])) for name in (said, "image")
+    }
+    return create_model(schema.__name__, __base__=schema, __doc__=schema.__doc__, **fields)
+
+
+_IMAGE_INPUTS = {does: with_image(schema) for does, schema in TOOL_INPUTS.items()}
+
+
+def tool_inputs(source: object) -> dict[str, type[ToolInput]]:
+    """Arguments of the tools over a model, by what they do; images are among them where it reads images.
+
+    Parameters
+    ----------
+    source
+        Folder of a saved model, which is not opened, or a fitted one.
+    """
+    return _IMAGE_INPUTS if reads_images(source) else TOOL_INPUTS

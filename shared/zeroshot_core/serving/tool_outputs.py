@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from zeroshot_core.explain.attributes import prediction_attributes
 from zeroshot_core.explain.wording import evidence_in_words, path_in_words, prediction_in_words
+from zeroshot_core.images import shown_image
 from zeroshot_core.types import Contribution, Hit, Prediction
 
 __all__ = ["FoundHit", "PredictedValues", "ReasonedPrediction", "found_hit", "reasoned_prediction"]
@@ -49,6 +50,10 @@ class FoundHit(BaseModel):
     path: str = Field(description="The way through the graph that led to it, in words.")
     concepts: list[str]
     metadata: dict[str, str | int | float | bool]
+    modality: Literal["text", "image", "text+image"] = Field(description="What it is said by.")
+    image: str = Field(
+        description="Name of its image's file, its URL, or the digest of its bytes; '' for none."
+    )
 
 
 class ReasonedPrediction(PredictedValues):
@@ -69,6 +74,8 @@ def found_hit(hit: Hit) -> FoundHit:
         path=path_in_words(hit.path),
         concepts=list(hit.concepts),
         metadata=dict(hit.metadata),
+        modality=hit.modality,
+        image=shown_image(hit.image),
     )
 
 

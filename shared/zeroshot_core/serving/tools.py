@@ -14,15 +14,16 @@ from zeroshot_core.checks import known_names, listed, shown, text
 from zeroshot_core.errors import InvalidInputError, ZeroShotError
 from zeroshot_core.explain.wording import evidence_in_words, hits_in_words, prediction_in_words
 from zeroshot_core.index.filters import filter_of
-from zeroshot_core.serving.inputs import to_item
+from zeroshot_core.serving.inputs import takes_images, to_item
 from zeroshot_core.serving.model_handle import ModelHandle
 from zeroshot_core.serving.predictions import PredictionSettings, predictions
-from zeroshot_core.types import Hit, Prediction
+from zeroshot_core.types import Hit, Item, Prediction
 
 if TYPE_CHECKING:
     from zeroshot_core.index import Filter
+    from zeroshot_core.retrieval import Retriever
 
-__all__ = ["ARGUMENTS", "TOOLS", "ModelTools", "described_tools"]
+__all__ = ["ARGUMENTS", "TOOLS", "ModelTools", "described_tools", "reads_images"]
 
 _EXPLAIN = """\
 Predict, and list all known things and concepts behind the prediction, each with its \
@@ -52,6 +53,7 @@ ARGUMENTS: Final[Mapping[str, str]] = {
     "metadata": "Attributes, by name.",
     "id": "Its id, where it has one.",
     "query": "What to look for, in plain words.",
+    "image": "A picture of it as a data URI, such as data:image/png;base64,...; no path, no URL.",
     "k": "How many to return.",
     "filter": _FILTER,
     "top_k": "How many known things to list.",
@@ -91,6 +93,17 @@ def described_tools(
     own = {does: f"{said} {subject}".strip() if does in _PREDICT else said for does, said in TOOLS.items()}
     said = {does: text(f"description of {does}", one) for does, one in {**own, **given}.items()}
     return {does: (f"{prefix}_{does}", said[does]) for does in TOOLS}
+
+
+def reads_images(source: object) -> bool:
+    """Whether a model reads images: of a folder, which is not opened, as its manifest has it."""
+    if not isinstance(source, str | Path):
+        return takes_images(source)
+    from zeroshot_core.estimators.saving import read_manifest
+
+    with suppress(ZeroShotError, OSError):
+        return "image" in read_manifest(Path(source)).get("modalities", ())
+    return False
 
 
 def _subject(source: object) -> str:
@@ -146,13 +159,22 @@ class ModelTools:
         return evidence_in_words(prediction), prediction
 
     def retrieve(
-        self, query: str, k: int, filter: Filter | Mapping[str, Any] | None = None
+        self,
+        query: str | None = None,
+        image: str | None = None,
+        *,
+        k: int,
+        filter: Filter | Mapping[str, Any] | None = None,
     ) -> tuple[str, list[Hit]]:
         """Look up known things."""
-        (hits,) = self.handle.retriever.retrieve([query], top_k=k, filter=filter_of(filter))
+        retriever = self.handle.retriever
+        asked = _query(query, image, retriever)
+        (hits,) = retriever.retrieve([asked], top_k=k, filter=filter_of(filter))
         return hits_in_words(hits), hits
 
-    def related_concepts(self, query: str, k: int) -> tuple[str, list[Hit]]:
+    def related_concepts(
+        self, query: str | None = None, image: str | None = None, *, k: int
+    ) -> tuple[str, list[Hit]]:
         """Look up concepts.
 
         Raises
@@ -160,9 +182,18 @@ class ModelTools:
         InvalidInputError
             If the model has no graph.
         """
-        (hits,) = self.handle.retriever.related_concepts([query], top_k=k)
+        retriever = self.handle.retriever
+        (hits,) = retriever.related_concepts([_query(query, image, retriever)], top_k=k)
         return hits_in_words(hits), hits
 
     def _predict(self, thing: Mapping[str, Any], top_k: int, *, contributions: bool = False) -> Prediction:
         settings = PredictionSettings(coverage=_COVERAGE, top_k=top_k, contributions=contributions)
-        return predictions(self.handle.model, [to_item(thing, "query-0")], settings)[0]
+        given = {name: value for name, value in thing.items() if value is not None}
+        model = self.handle.model
+        return predictions(model, [to_item(given, "query-0", model)], settings)[0]
+
+
+def _query(query: str | None, image: str | None, retriever: Retriever) -> str | Item:
+    """Give what is looked for: a text as it is, or an item with the image."""
+    given = {name: value for name, value in (("text", query), ("image", image)) if value is not None}
+    return query if query is not None and image is None else to_item(given, "query-0", retriever)

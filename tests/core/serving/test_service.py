@@ -4,44 +4,21 @@ import asyncio
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 from aisle_samples import saved_aisles
+from running_service import serving
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.prediction import NoveltyDetector, load_model
 from zeroshot_core.serving.request_batcher import BusyError, RequestBatcher
 from zeroshot_core.serving.request_guard import RequestLimits
-from zeroshot_core.serving.service import ServiceSettings, service_of
+from zeroshot_core.serving.service import ServiceSettings
 from zeroshot_core.serving.tool_inputs import PredictionInput
-
-
-@contextmanager
-def serving(settings: ServiceSettings, token: str | None = None) -> Iterator[httpx.Client]:
-    """A client of a service that runs in this process, once it is ready."""
-    server = uvicorn.Server(
-        uvicorn.Config(service_of(settings, token=token), port=0, log_level="critical", access_log=False)
-    )
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
-            while client.get("/ready").status_code == 503:
-                time.sleep(0.02)
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 @pytest.fixture(scope="module")
