@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from langchain_core.embeddings import Embeddings
-from zeroshot_core.checks import shown
+from zeroshot_core.checks import sequence, shown
 from zeroshot_core.encoders import Encoder, FunctionEncoder, Role
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.types import Item
@@ -43,7 +43,8 @@ class ZeroShotEmbeddings(ModelSource, Embeddings):
         InvalidInputError
             If the encoder takes texts only, or an image cannot be read.
         """
-        items = [Item(id=f"image-{number}", image=uri) for number, uri in enumerate(uris)]
+        given = sequence("uris", uris, of="images")
+        items = [Item(id=f"image-{number}", image=uri) for number, uri in enumerate(given)]
         vectors: list[list[float]] = self._handle.encoder.encode(items).tolist()
         return vectors
 

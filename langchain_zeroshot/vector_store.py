@@ -14,7 +14,7 @@ from langchain_core.documents import Document
 from langchain_core.vectorstores import VectorStore
 from langchain_milvus import Milvus
 from pydantic import SecretStr
-from zeroshot_core.checks import known_arguments, known_names
+from zeroshot_core.checks import known_arguments, known_names, sequence
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.estimators.indexing import ModelIndex
 from zeroshot_core.explain.attributes import CONCEPTS, IMAGE
@@ -189,6 +189,7 @@ class ZeroShotVectorStore(Milvus):
         InvalidInputError
             As `add_texts`; or if an image cannot be read, or the encoder takes texts only.
         """
+        uris = sequence("uris", uris, of="images")
         items = _items(["image"] * len(uris), metadatas, ids, self._concept_fields)
         items = [replace(item, text=None, image=uri) for item, uri in zip(items, uris, strict=True)]
         self._version.upsert(items, self._retriever.encoder)
@@ -240,7 +241,8 @@ class ZeroShotVectorStore(Milvus):
             scores = to_scores(np.array([row["distance"] for row in rows]), self._metric)
             found += zip(scales.scaled_by_kind(0, [kind] * len(rows), scores), rows, strict=True)
         best = sorted(found, key=lambda each: (-each[0], each[1]["id"]))[:k]
-        return [[{**row, "distance": float(to_distances(score, self._metric))} for score, row in best]]
+        distances = to_distances(np.array([score for score, _ in best]), self._metric).tolist()
+        return [[{**row, "distance": each} for each, (_, row) in zip(distances, best, strict=True)]]
 
     def max_marginal_relevance_search_by_vector(
         self,

@@ -376,9 +376,12 @@ def nearest_name(name: str, known: Collection[str]) -> str | None:
 
 
 def shown(value: object) -> str:
-    """Show a value in an error, in one line of at most 200 characters, without user and password of a URI."""
+    """Show a value in an error, in a line of at most 200 characters, without user and password of a URI.
+
+    Of bytes only their number is shown.
+    """
     try:
-        words = repr(value)
+        words = f"{len(value):,} bytes" if isinstance(value, bytes) else repr(value)
     except Exception:  # a number of 5,000 digits, or an object that cannot show itself
         words = f"a value of type {type(value).__name__} that cannot be shown"
     # Arrays and tables take several lines.

@@ -111,6 +111,63 @@ def test_a_store_of_langchain_keeps_and_finds_images(
         store.add_images(["/no/such/dog.png"])
 
 
+def two_sides(texts: list[str]) -> list[list[float]]:
+    """Put all words to one side."""
+    return [[*(0.05 + text.count(name) for name in COLOURS), 3.0, 0.0] for text in texts]
+
+
+def other_side(images: list[Image.Image]) -> list[list[float]]:
+    """Put all pictures to the other side."""
+    return [[*(np.asarray(image).mean(axis=(0, 1)) / 255), 0.0, 3.0] for image in images]
+
+
+async def test_a_store_of_langchain_puts_texts_and_images_on_one_scale(tmp_path: Path) -> None:
+    encoder = FunctionEncoder(two_sides, image_function=other_side, name="two sides", dimension=5)
+    texts = [f"{name} number {n}" for n in range(4) for name in COLOURS]
+    paths = []
+    for number in range(4):
+        for name, colour in COLOURS.items():
+            paths.append(str(tmp_path / f"{name}-{number}.png"))
+            Image.new("RGB", (4, 4), tuple(max(part - number, 0) for part in colour)).save(paths[-1])
+    store = ZeroShotVectorStore.from_texts(
+        texts, ZeroShotEmbeddings(model=encoder), ids=texts, uri=str(tmp_path / "store.db")
+    )
+    alone = store.similarity_search_with_score("red", k=12)
+    cosines = dict(
+        zip(texts, (encoder.encode(texts) @ encoder.encode(["red"]).T)[:, 0].tolist(), strict=True)
+    )
+    assert {document.id: score for document, score in alone} == pytest.approx(cosines, abs=1e-6)
+    diverse = [each.id for each in store.max_marginal_relevance_search("red", k=4)]
+    assert len(diverse) == 4
+
+    store.add_images(paths, [{"price": number} for number in range(12)], ids=[Path(p).stem for p in paths])
+    (vector,) = encoder.encode(["red"]).tolist()
+    # By cosines all twelve texts come before any picture.
+    for found in (
+        store.similarity_search("red", k=8),
+        [document for document, _ in store.similarity_search_with_score("red", k=8)],
+        store.similarity_search_by_vector(vector, k=8),
+        await store.asimilarity_search("red", k=8),
+    ):
+        assert {each.id for each in found} == {f"red number {n}" for n in range(4)} | {
+            f"red-{n}" for n in range(4)
+        }
+    asked = store.similarity_search_by_image(paths[1], k=8)
+    assert asked[0].id == "green-0"
+    assert sum(each.page_content.startswith("green") for each in asked) == 4
+    scores = [score for _, score in store.similarity_search_with_relevance_scores("red", k=24)]
+    assert scores == sorted(scores, reverse=True)
+    assert 0 <= scores[-1] <= scores[0] <= 1
+    for mixed in (
+        store.max_marginal_relevance_search("red", k=4, fetch_k=8, lambda_mult=0.9),
+        await store.amax_marginal_relevance_search("red", k=4, fetch_k=8, lambda_mult=0.9),
+    ):
+        assert {bool(each.page_content) for each in mixed} == {True, False}
+        assert all("red" in each.id for each in mixed)
+    (cheap,) = store.similarity_search("red", k=1, filter={"price": {"$lt": 1}})
+    assert cheap.id == "red-0"
+
+
 def test_langchain_asks_by_images(
     classifier: ZeroShotClassifier, retriever: CoreRetriever, pictures: dict[str, str]
 ) -> None:

@@ -155,8 +155,9 @@ class Towers:
         for i, part in enumerate(parts):
             if part.text is not None and self.texts is None:
                 raise InvalidInputError(
-                    f"content {i}: expected an image, got a text, {checks.shown(part.text)}; encoder "
-                    f"{self.name!r} takes images only: use one of texts and images, or fit_bridge"
+                    f"content {i}: expected an image, got a text, {checks.shown(part.text[:200])}; encoder "
+                    f"{self.name!r} takes images only: use one of texts and images, or fit_bridge; the path "
+                    "of an image is given as Path or Item(image=...)"
                 )
             if part.image is not None and self.images is None:
                 raise InvalidInputError(

@@ -256,7 +256,8 @@ def as_items(X: Any, *, prefix: str) -> list[Item]:
             continue
         if not isinstance(entry, str | Item):
             raise InvalidInputError(
-                f"expected items or texts, got {type(entry).__name__} in row {row}: {checks.shown(entry)}"
+                f"expected items or texts, got {type(entry).__name__} in row {row}: {checks.shown(entry)}; "
+                "an image is a Path, bytes or a PIL image"
             )
         items.append(entry if isinstance(entry, Item) else Item(id=f"{prefix}{row}", text=entry))
     return repaired_items(items)

@@ -53,7 +53,8 @@ def to_item(value: object, default_id: str, model: object = None, *, sent: bool 
         return Item(id=default_id, image=value)
     if not isinstance(value, Mapping):
         raise InvalidInputError(
-            f"expected a text, a mapping with 'text' or 'image', or an item, got {type(value).__name__}"
+            "expected a text, an image as Path, bytes or PIL image, a mapping with 'text' or 'image', or an "
+            f"item, got {type(value).__name__}"
         )
     asked: Any = getattr(model, "classifier", model)
     schema = getattr(asked, "schema_", None)

@@ -78,7 +78,7 @@ def test_known_things_are_found_under_a_filter(client: httpx.Client) -> None:
         ("/predict", {"inputs": [{"txt": "wine"}]}, "expected 'text'"),
         ("/predict", {"input": ["wine"]}, "did you mean 'inputs'?"),
         ("/predict", {"inputs": []}, "at least 1 item"),
-        ("/predict", {"inputs": [{"text": "wine", "image": "/etc/hostname"}]}, "'image'"),
+        ("/predict", {"inputs": [{"text": "wine", "image": "/etc/hostname"}]}, "got an image"),
         ("/predict", {"inputs": [" "]}, "expected a non-empty text"),
         ("/predict", {"inputs": ["wine"], "coverage": 2}, "coverage"),
         ("/predict", {"inputs": ["wine"], "quantiles": [0.5]}, "expected a ZeroShotRegressor"),
