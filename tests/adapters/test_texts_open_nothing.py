@@ -28,6 +28,9 @@ import langchain_zeroshot as lc
 import llama_index_zeroshot as li
 from langchain_zeroshot.vector_store import ZeroShotVectorStore
 
+# Who meant pictures is told so.
+pytestmark = pytest.mark.filterwarnings("ignore:.* look like an image, such as")
+
 
 class _Counting(BaseHTTPRequestHandler):
     def do_GET(self) -> None:

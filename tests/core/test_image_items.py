@@ -307,3 +307,15 @@ def test_a_column_of_a_table_holds_pictures(
         opened.predict(pd.DataFrame({"photo": [None], "name": [" "]}))
     with pytest.raises(InvalidInputError, match="no path or URL is opened for others"):
         to_item({"photo": str(drawn["red"][0]), "name": "thing"}, "query-0", opened)
+
+
+def test_pictures_learned_one_after_the_other_do_not_replace_each_other(
+    encoder: FunctionEncoder, drawn: dict[str, list[Path]]
+) -> None:
+    items = [path for name in COLOURS for path in drawn[name][:3]]
+    model = ZeroShotClassifier(encoder).fit(items, [name for name in COLOURS for _ in range(3)])
+    for name in COLOURS:
+        model.partial_fit([drawn[name][5]], [name])
+    found = model.retriever_.retrieve([drawn["red"][5]], top_k=100)[0]
+    assert len(found) == 4 * len(COLOURS)
+    model.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Parts", "Towers", "content_keys", "content_name", "named_contents", "parts_of"]
 
+# What is meant as an image, and read as words.
+_LIKE_IMAGE = re.compile(r"data:image/.*|\S+\.(?:png|jpe?g|webp|gif|bmp|tiff?)", re.IGNORECASE | re.DOTALL)
 _READERS = min(4, os.cpu_count() or 1)
 
 
@@ -131,9 +134,16 @@ class Towers:
         ------
         InvalidInputError
             If a content is of a modality that the encoder does not take, or an image cannot be read.
+
+        Warns
+        -----
+        UserWarning
+            If a text alone looks like the path or data URI of an image, in an encoder of both.
         """
         parts = parts_of(contents)
         self._check(parts)
+        if self.texts is not None and self.images is not None:
+            self._warn_of_paths([part.text for part in parts if part.image is None and part.text])
         rows = np.zeros((len(parts), self.dimension), dtype=np.float32)
         if self.texts is not None:
             _add_texts(rows, [None if self._is_pair(part) else part.text for part in parts], self.texts)
@@ -164,6 +174,16 @@ class Towers:
                     f"content {i}: expected a text, got an image ({type(part.image).__name__}); encoder "
                     f"{self.name!r} takes texts only: describe the image in words or use an encoder of images"
                 )
+
+    def _warn_of_paths(self, texts: Sequence[str]) -> None:
+        """Tell who gives a path as a text that it is not opened."""
+        paths = [text for text in texts if _LIKE_IMAGE.fullmatch(text.strip())]
+        if paths:
+            checks.warn(
+                f"{len(paths)} of {len(texts)} texts look like an image, such as "
+                f"{checks.shown(paths[0][:80])}, and encoder {self.name!r} reads them as words; give "
+                "an image as Path, bytes, PIL image or Item(image=...)"
+            )
 
     def _add_seen(
         self,

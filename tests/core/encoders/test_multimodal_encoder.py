@@ -123,7 +123,8 @@ def test_a_text_is_always_a_text(
     texts = [url, picture.name, "data:image/png;base64,aGk=", "/no/such/dog.png"]
     opened = []
     monkeypatch.setattr(Image, "open", lambda *args, **kwargs: opened.append(args))
-    rows = clip.encode([*texts, Item(id="a", text=url)])
+    with pytest.warns(UserWarning, match="4 of 5 texts look like an image, .*; give an image as Path"):
+        rows = clip.encode([*texts, Item(id="a", text=url)])
 
     assert server.asked == 0
     assert opened == []
@@ -267,6 +268,7 @@ def test_a_router_of_queries_and_documents_opens(bert: Path, tmp_path: Path) -> 
     assert swapped.fingerprint != encoder.fingerprint
 
 
+@pytest.mark.filterwarnings("ignore:1 of . texts look like an image")
 def test_a_router_of_texts_and_images_opens(
     bert: Path, clip: MultimodalEncoder, picture: Path, server: HTTPServer, tmp_path: Path
 ) -> None:

@@ -18,7 +18,7 @@ from zeroshot_core.prediction import NoveltyDetector, load_model
 from zeroshot_core.serving.request_batcher import BusyError, RequestBatcher
 from zeroshot_core.serving.request_guard import RequestLimits
 from zeroshot_core.serving.service import ServiceSettings
-from zeroshot_core.serving.tool_inputs import PredictionInput
+from zeroshot_core.serving.tool_inputs import PredictionInput, with_image
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +170,7 @@ def test_openapi_is_made_of_the_types_of_the_tools(client: httpx.Client) -> None
 
     assert {"/predict", "/classify", "/retrieve", "/explain", "/health", "/ready"} <= told["paths"].keys()
     shown = told["components"]["schemas"]["PredictionInput"]["properties"]
-    assert shown.keys() == PredictionInput.model_json_schema()["properties"].keys()
+    assert shown.keys() == with_image(PredictionInput).model_json_schema()["properties"].keys()
     assert "/labels" not in told["paths"]
 
 
