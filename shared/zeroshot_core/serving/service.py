@@ -69,6 +69,8 @@ SETTINGS: Final = "ZEROSHOT_SERVICE"
 
 _PUBLIC = ("/health", "/ready", "/docs", "/openapi.json")
 _WAITING = 4
+# A picture of one pixel, of which a model of images alone is asked first.
+_DOT: Final = "data:image/gif;base64,R0lGODlhAQABAIAAAP8AAP8AACH5BAAAAAAALAAAAAABAAEAAAICRAEAOw=="
 _LOG = logging.getLogger("uvicorn.error")
 
 
@@ -244,12 +246,12 @@ class ModelService:
             token=os.environ.get("MILVUS_TOKEN") or None,
             read_only=not self.settings.is_writable,
         )
-        # A novelty detector, or a model of tables, refuses a mere text, one of images any.
+        is_text = "text" in model.encoder_.modalities
+        asked = Item(id="warm-up", text="warm-up") if is_text else Item(id="warm-up", image=_DOT)
+        model.retriever_.retrieve([asked], top_k=1)
+        # A novelty detector, or a model of tables, refuses a mere text.
         with suppress(InvalidInputError):
-            model.retriever_.retrieve(["warm-up"], top_k=1)
-            predictions(
-                model, [Item(id="warm-up", text="warm-up")], PredictionSettings(coverage=0.9, top_k=1)
-            )
+            predictions(model, [asked], PredictionSettings(coverage=0.9, top_k=1))
         return model
 
     def _items(self, inputs: Sequence[Any]) -> list[Item]:
