@@ -80,7 +80,8 @@ def images(
     def kept(encoder: Encoder) -> Encoder:
         return RememberingEncoder(encoder if cache is None else CachedEncoder(encoder, cache))
 
-    tower, words = kept(opened), kept(opened_encoder(encoder or ["use-multilingual"], weight))
+    tower = kept(opened)
+    words = RememberingEncoder(opened_encoder(encoder or ["use-multilingual"], weight, cache))
     counts, seeds = pairs or [100, 1000], seed or [0, 1, 2]
     reports = [
         evaluate_images(tower, texts, data, n_pairs=n_pairs, free_pairs=free_pairs, seeds=seeds)

@@ -21,30 +21,44 @@ if TYPE_CHECKING:
 
     from zeroshot_core.types import Vectors
 
-__all__ = ["BRIDGE_ARRAYS", "BridgeEncoder", "BridgeSpace", "apply_bridge", "directions", "powers"]
+__all__ = [
+    "BRIDGE_ARRAYS",
+    "BridgeEncoder",
+    "BridgeSpace",
+    "apply_bridge",
+    "directions",
+    "nearness",
+    "powers",
+    "with_neighbours",
+]
 
 BridgeSpace: TypeAlias = Literal["joint", "right"]
+_NEIGHBOURS = {
+    "left.mean": 1,
+    "left.weight": 2,
+    "left.known": 2,
+    "right.mean": 1,
+    "right.weight": 2,
+    "right.known": 2,
+}
 # Axes of the arrays by kind of map: one of the left side to the right space, or one for each side.
 BRIDGE_ARRAYS: Mapping[str, Mapping[str, int]] = {
     "linear": {"left.mean": 1, "left.weight": 2, "left.bias": 1},
     "net": {"left.mean": 1, "left.hidden": 2, "left.hidden_bias": 1, "left.weight": 2, "left.bias": 1},
     "classes": {"left.classes": 2, "left.names": 2},
     "joint": {"left.mean": 1, "left.weight": 2, "right.mean": 1, "right.weight": 2},
-    "neighbours": {
-        "left.mean": 1,
-        "left.weight": 2,
-        "left.known": 2,
-        "right.mean": 1,
-        "right.weight": 2,
-        "right.known": 2,
-    },
+    "neighbours": _NEIGHBOURS,
+    "balanced": {**_NEIGHBOURS, "left.moved": 2, "left.level": 1, "right.moved": 2, "right.level": 1},
     "relative": {"left.mean": 1, "left.anchors": 2, "right.mean": 1, "right.anchors": 2},
 }
-_JOINT = ("joint", "neighbours", "relative")
+_JOINT = ("joint", "neighbours", "balanced", "relative")
 # Of relative vectors: anchors that count, and the power of their cosines; of mixtures: classes that count.
 _NEAREST, _POWER, _MIXED = 100, 4, 10
-# Of known pairs: how fast their share falls with the cosine, and what they count beside the vector itself.
-_TEMPERATURE, _KNOWN_SHARE = 0.1, 0.5
+# Of known pairs: how fast their share falls with the cosine, and what they count beside the vector, where
+# hubs are corrected and where they are not.
+_TEMPERATURE, _KNOWN_SHARE, _PLAIN_SHARE = 0.1, 0.8, 0.5
+# Of hubs: cosines that count, their share, and the length of the numbers that tell it, small beside 1.
+_HUB_NEAREST, _HUB_SHARE, _HUB_LENGTH = 10, 0.3, 0.3
 
 
 class BridgeEncoder(Encoder):
@@ -61,8 +75,8 @@ class BridgeEncoder(Encoder):
     left, right
         The encoders.
     kind
-        ``"linear"``, ``"net"`` or ``"classes"`` into the space of `right`, ``"joint"``, ``"neighbours"`` or
-        ``"relative"`` into one of their own.
+        ``"linear"``, ``"net"`` or ``"classes"`` into the space of `right`, ``"joint"``, ``"neighbours"``,
+        ``"balanced"`` or ``"relative"`` into one of their own.
     arrays
         float32, by name, as `fit_bridge` learns them; weights have a row for each number that goes in.
     left_power
@@ -126,7 +140,7 @@ class BridgeEncoder(Encoder):
             return self._right.dimension
         if self._kind == "relative":
             return len(self._arrays["left.anchors"])
-        return int(self._arrays["left.weight"].shape[1])
+        return int(self._arrays["left.weight"].shape[1]) + (2 if self._kind == "balanced" else 0)
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -219,8 +233,8 @@ def apply_bridge(arrays: Mapping[str, Vectors], rows: Vectors, side: str = "left
 
     ``"linear"``, ``"joint"`` and ``"net"`` centre them, apply one hidden layer of SiLU if there is one, and
     multiply. ``"neighbours"`` adds what the nearest known pairs have on their other side, mixed by the
-    softmax of the cosines. ``"relative"`` gives powers of their cosines with the nearest anchors, about their
-    mean.
+    softmax of the cosines; ``"balanced"`` corrects hubs then, by two numbers more. ``"relative"`` gives
+    powers of their cosines with the nearest anchors, about their mean.
     ``"classes"`` mixes the vectors of the names of the likeliest classes, by the softmax of their logits;
     unit vectors have lost the scale of these, which are standardised. The rows are not scaled to length 1.
     """
@@ -240,16 +254,40 @@ def apply_bridge(arrays: Mapping[str, Vectors], rows: Vectors, side: str = "left
     y = x @ arrays[f"{side}.weight"]
     if f"{side}.known" in arrays:
         other = "left" if side == "right" else "right"
-        return _with_neighbours(y, arrays[f"{side}.known"], arrays[f"{other}.known"])
+        known = arrays[f"{side}.known"], arrays[f"{other}.known"]
+        if f"{side}.moved" not in arrays:
+            return with_neighbours(y, *known, _PLAIN_SHARE)
+        moved, level = directions(with_neighbours(y, *known)), float(arrays[f"{side}.level"][0])
+        return _balanced(moved, arrays[f"{other}.moved"], level, side)
     return np.asarray(y + arrays[f"{side}.bias"] if f"{side}.bias" in arrays else y, dtype=np.float32)
 
 
-def _with_neighbours(y: npt.NDArray[Any], own: Vectors, others: Vectors) -> Vectors:
+def with_neighbours(
+    y: npt.NDArray[Any], own: Vectors, others: Vectors, share: float = _KNOWN_SHARE
+) -> Vectors:
     """Add the mean of the other sides of known pairs, by how near their own sides, `own`, are."""
     unit = directions(y)
     cosines = (unit @ own.T) / _TEMPERATURE
     weights = np.exp(cosines - cosines.max(axis=1, keepdims=True))
-    return np.asarray(unit + _KNOWN_SHARE * directions(weights @ others), dtype=np.float32)
+    return np.asarray(unit + share * directions(weights @ others), dtype=np.float32)
+
+
+def nearness(rows: Vectors, others: Vectors) -> Vectors:
+    """Mean cosine with the nearest of the other side; rows of length 1."""
+    cosines = rows @ others.T
+    n = min(_HUB_NEAREST, len(others))
+    return np.asarray(np.partition(cosines, -n, axis=1)[:, -n:].mean(axis=1), dtype=np.float32)
+
+
+def _balanced(rows: Vectors, others: Vectors, level: float, side: str) -> Vectors:
+    """Add two numbers, so that products with the other side lack a share of the `nearness` of both.
+
+    What is near to everything on the other side (Radovanović et al. 2010) would else be found for everything;
+    this is the correction of Lample et al. (2018), in the vectors themselves. `level` is its mean.
+    """
+    told = (level - nearness(rows, others)) * np.float32(_HUB_SHARE / _HUB_LENGTH)
+    one = np.full(len(rows), _HUB_LENGTH, dtype=np.float32)
+    return np.column_stack([rows, *((told, one) if side == "left" else (one, told))])
 
 
 def powers(rows: Vectors, power: float) -> Vectors:
@@ -293,9 +331,13 @@ def _fit(arrays: Mapping[str, Vectors], d: int, k: int, kind: str) -> bool:
             wanted |= {"right.mean": (k,), "right.weight": (k, n_out)}
         else:
             wanted |= {"left.bias": (k,), "left.weight": (wanted["left.weight"][0], k)}
-        if kind == "neighbours":
+        if kind in {"neighbours", "balanced"}:
             n = len(arrays["left.known"])
             wanted |= {"left.known": (n, n_out), "right.known": (n, n_out)}
+        if kind == "balanced":
+            n = len(arrays["left.moved"])
+            wanted |= {"left.moved": (n, n_out), "right.moved": (n, n_out)}
+            wanted |= {"left.level": (1,), "right.level": (1,)}
     return all(arrays[name].shape == shape for name, shape in wanted.items()) and all(
         rows.size and bool(np.isfinite(rows).all()) for rows in arrays.values()
     )

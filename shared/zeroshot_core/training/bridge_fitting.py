@@ -11,7 +11,7 @@ import numpy as np
 
 from zeroshot_core import checks
 from zeroshot_core.encoders import BridgeEncoder, Encoder, Role
-from zeroshot_core.encoders.bridge_encoder import BridgeSpace, apply_bridge, powers
+from zeroshot_core.encoders.bridge_encoder import BridgeSpace, apply_bridge, directions, powers
 from zeroshot_core.encoders.contents import unit_rows
 from zeroshot_core.errors import InvalidInputError, TooLittleError
 from zeroshot_core.statistics import percentile_interval, resampled_means
@@ -44,8 +44,8 @@ class BridgeReport:
     method
         The map that was kept, fitted on all pairs.
     scores
-        Mean reciprocal rank of the right side of a held-out pair among those held out together, by method;
-        empty where there were no pairs to hold out.
+        Mean reciprocal rank of the right side of a held-out pair among those held out together and those of
+        free pairs, by method; empty where there were no pairs to hold out.
     baseline
         The same, asked by the right side of the nearest known left side, which needs no map.
     gain, interval
@@ -84,10 +84,11 @@ def fit_bridge(
     Into the space of `right`, ridge regression, a rotation (Procrustes) and canonical correlations are tried;
     from 10,000 pairs on a network with one hidden layer too, trained by the in-batch contrastive loss (Oord
     et al. 2018). Into a joint space, canonical correlations, whose vectors move to the other sides of the
-    pairs that they are near to, and how near each side is to those of the pairs (Norelli et al. 2023, ASIF);
-    up to some thousand pairs, which are kept with the encoder. What ranks the right sides of held-out pairs
-    best is fitted anew on all pairs. A warning tells where it is not surely better than the right side of the
-    nearest known left side. Left vectors without a negative number are activations, and their roots taken.
+    pairs that they are near to, less what is near to everything; and how near each side is to those of the
+    pairs (Norelli et al. 2023, ASIF); up to some thousand pairs, which are kept with the encoder. What ranks
+    the right sides of held-out pairs best is fitted anew on all pairs. A warning tells where it is not surely
+    better than the right side of the nearest known left side. Left vectors without a negative number are
+    activations, and their roots taken.
 
     Parameters
     ----------
@@ -156,7 +157,8 @@ def fit_bridge(
             f"rank, {low:+.3f} to {high:+.3f}, on {len(gains)} pairs held out; give more pairs, or encoders "
             "that suit what is in them"
         )
-    arrays = fitted_map(method, space, np.concatenate([x, x_free]), np.concatenate([y, y_free]), seed)
+    sides = np.concatenate([x, x_free]), np.concatenate([y, y_free])
+    arrays = fitted_map(method, space, *sides, seed, n_free=len(x_free))
     return BridgeEncoder(left, right, map_kind(method, space), arrays, left_power=power), report
 
 
@@ -200,8 +202,8 @@ def _free_sides(
 ) -> tuple[Vectors, Vectors]:
     """Vectors of free pairs beside those of the others, `x` (raised to `power`) and `y`.
 
-    Rows of a classifier are of other lengths, and about another mean, than what is encoded: they are moved
-    to its mean and spread, and their other sides to its mean.
+    Rows of a classifier are no vectors that it would give: see `_as_encoded`. Their other sides are moved to
+    the mean of those of the others.
     """
     if not pairs:
         return x[:0], y[:0]
@@ -212,7 +214,10 @@ def _free_sides(
     if power != 1.0 and not is_x_given:
         free_x = powers(free_x, power)
     if is_x_given or is_y_given:
-        free_x, free_y = _moved(free_x, x, is_x_given), _moved(free_y, y, is_y_given)
+        free_x, free_y = (
+            (_as_encoded if is_given else _moved)(rows, beside)
+            for rows, beside, is_given in ((free_x, x, is_x_given), (free_y, y, is_y_given))
+        )
     return free_x, free_y
 
 
@@ -228,13 +233,27 @@ def _side(encoder: Encoder, given: list[Any], role: Role) -> tuple[Vectors, bool
     return checks.vectors("the vectors of free_pairs", given, (None, encoder.dimension), remedy=remedy), True
 
 
-def _moved(rows: Vectors, beside: Vectors, is_given: bool) -> Vectors:
-    mean = beside.mean(axis=0)
+def _moved(rows: Vectors, beside: Vectors) -> Vectors:
+    return np.asarray(beside.mean(axis=0) + rows - rows.mean(axis=0), dtype=np.float32)
+
+
+def _as_encoded(rows: Vectors, beside: Vectors) -> Vectors:
+    """Vectors such as those `beside` of what a classifier's rows stand for.
+
+    A row is the mean of a class seen through the inverse covariance, as of linear discriminants, so that the
+    covariance takes it back to the mean. Few vectors tell the covariance roughly: half of it is theirs, half
+    is alike in all directions, and lengths are made a share of theirs.
+    """
+    spread = beside - beside.mean(axis=0)
     centred = rows - rows.mean(axis=0)
-    if is_given:
-        lengths = [np.linalg.norm(part, axis=1).mean() for part in (beside - mean, centred)]
-        centred = centred * np.float32(_SPREAD * lengths[0] / max(float(lengths[1]), 1e-12))
-    return np.asarray(mean + centred, dtype=np.float32)
+    halves = (centred, centred @ spread.T @ spread)
+    length = _SPREAD * _mean_length(spread)
+    sum_of_halves = sum(half / _mean_length(half) for half in halves)
+    return _moved(sum_of_halves * np.float32(length / _mean_length(sum_of_halves)), beside)
+
+
+def _mean_length(rows: Vectors) -> float:
+    return max(float(np.linalg.norm(rows, axis=1).mean()), 1e-12)
 
 
 def _held_out_ranks(
@@ -247,7 +266,8 @@ def _held_out_ranks(
 ) -> tuple[dict[str, Floats], Floats]:
     """Reciprocal ranks of held-out pairs by method, and by the nearest known pair.
 
-    What is known is never sought: a map that keeps the known pairs finds those too well.
+    Right sides of free pairs stand among what is searched: a few held-out ones would be told apart by maps
+    that are too coarse for more. Known pairs are never sought: a map that keeps them finds them too well.
     """
     (x, y), rng = pairs, np.random.default_rng(seed)
     ranks: dict[str, list[Floats]] = {name: [] for name in methods}
@@ -256,11 +276,12 @@ def _held_out_ranks(
         known = folds != fold
         asked = rng.permutation(np.flatnonzero(~known))[:_MOST_COMPARED]
         goals, own = _distinct(y[asked])
+        goals = np.concatenate([goals, directions(free[1])])
         nearest = (x[asked] @ x[known].T).argmax(axis=1)
         by_nearest.append(_reciprocal_ranks(y[known][nearest], goals, own))
         sides = np.concatenate([x[known], free[0]]), np.concatenate([y[known], free[1]])
         for name in methods:
-            arrays = fitted_map(name, space, *sides, seed)
+            arrays = fitted_map(name, space, *sides, seed, n_free=len(free[0]))
             ranks[name].append(_hits(arrays, x[asked], goals, own))
     return {name: np.concatenate(parts) for name, parts in ranks.items()}, np.concatenate(by_nearest)
 

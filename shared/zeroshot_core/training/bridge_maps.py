@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zeroshot_core.encoders.bridge_encoder import apply_bridge, directions
+from zeroshot_core.encoders.bridge_encoder import apply_bridge, directions, nearness, with_neighbours
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,12 +41,14 @@ def map_methods(space: BridgeSpace, n: int) -> list[str]:
 
 def map_kind(method: str, space: BridgeSpace) -> str:
     """Name the kind of `BridgeEncoder` that a method makes."""
-    name = method.partition(" ")[0]
-    return name if name in {"net", "neighbours", "relative"} else {"joint": "joint", "right": "linear"}[space]
+    kinds = {"net": "net", "neighbours": "balanced", "relative": "relative"}
+    return kinds.get(method.partition(" ")[0], "joint" if space == "joint" else "linear")
 
 
-def fitted_map(method: str, space: BridgeSpace, x: Vectors, y: Vectors, seed: int) -> dict[str, Vectors]:
-    """Learn a map by its name, as `map_methods` has it."""
+def fitted_map(
+    method: str, space: BridgeSpace, x: Vectors, y: Vectors, seed: int, *, n_free: int = 0
+) -> dict[str, Vectors]:
+    """Learn a map by its name, as `map_methods` has it; free pairs are the last ones."""
     name, _, penalty = method.partition(" ")
     if name == "net":
         return _network(x, y, seed)
@@ -55,7 +57,7 @@ def fitted_map(method: str, space: BridgeSpace, x: Vectors, y: Vectors, seed: in
     if name in {"cca", "neighbours"}:
         arrays = _canonical(x, y, float(penalty))
         if name == "neighbours":
-            return _with_known(arrays, x, y)
+            return _with_known(arrays, x, y, len(x) - n_free)
         return arrays if space == "joint" else _into_right(arrays, x, y)
     mean, target = x.mean(axis=0), y.mean(axis=0)
     weight = _rotation(x - mean, y - target) if name == "procrustes" else _ridge(x, y, float(penalty))
@@ -123,14 +125,29 @@ def _canonical(x: Vectors, y: Vectors, penalty: float) -> dict[str, Vectors]:
     return {name: np.asarray(rows, dtype=np.float32) for name, rows in arrays.items()}
 
 
-def _with_known(arrays: dict[str, Vectors], x: Vectors, y: Vectors) -> dict[str, Vectors]:
+def _with_known(arrays: dict[str, Vectors], x: Vectors, y: Vectors, n_own: int) -> dict[str, Vectors]:
     """Keep both sides of the pairs, in the joint space.
 
     A vector is then moved to the other sides of the pairs that it is near to: attention over pairs, as of
-    Tip-Adapter (Zhang et al. 2022), but from one modality to the other.
+    Tip-Adapter (Zhang et al. 2022), but from one modality to the other. Of pairs that are not free both sides
+    are kept as they are after that too: how near a vector is to all of them tells hubs.
     """
-    sides = {"left.known": apply_bridge(arrays, x, "left"), "right.known": apply_bridge(arrays, y, "right")}
-    return arrays | {name: directions(rows) for name, rows in sides.items()}
+    known = {
+        "left": directions(apply_bridge(arrays, x, "left")),
+        "right": directions(apply_bridge(arrays, y, "right")),
+    }
+    left, right = (
+        directions(with_neighbours(known[side][:n_own], known[side], known[other]))
+        for side, other in (("left", "right"), ("right", "left"))
+    )
+    levels = {"left.level": nearness(left, right), "right.level": nearness(right, left)}
+    return {
+        **arrays,
+        **{f"{side}.known": rows for side, rows in known.items()},
+        "left.moved": left,
+        "right.moved": right,
+        **{name: rows.mean(keepdims=True) for name, rows in levels.items()},
+    }
 
 
 def _into_right(arrays: dict[str, Vectors], x: Vectors, y: Vectors) -> dict[str, Vectors]:

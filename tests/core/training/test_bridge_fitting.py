@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from zeroshot_core.encoders import BridgeEncoder, FunctionEncoder, HashEncoder, encoder_from_config
-from zeroshot_core.encoders.bridge_encoder import BRIDGE_ARRAYS
+from zeroshot_core.encoders.bridge_encoder import BRIDGE_ARRAYS, apply_bridge
 from zeroshot_core.encoders.config_arrays import arrays_from_text
 from zeroshot_core.errors import InvalidInputError, TooLittleError
 from zeroshot_core.training import bridge_fitting, bridge_maps, fit_bridge
@@ -86,13 +86,31 @@ def test_vectors_move_to_the_other_sides_of_known_pairs_that_they_are_near_to():
     arrays = bridge_maps.fitted_map(
         report.method, "joint", LEFT.encode(TEXTS[::2], role="query"), RIGHT.encode(TEXTS[::2]), 0
     )
-    plain = BridgeEncoder(LEFT, RIGHT, "joint", {n: a for n, a in arrays.items() if "known" not in n})
+    plain, moved = (
+        BridgeEncoder(LEFT, RIGHT, kind, {name: arrays[name] for name in BRIDGE_ARRAYS[kind]})
+        for kind in ("joint", "neighbours")
+    )
+    assert bridge.dimension == moved.dimension + 2
 
     def own_cosines(encoder, texts):
         return (encoder.encode(texts, role="query") * encoder.encode(texts)).sum(axis=1)
 
     for texts in (TEXTS[::2], TEXTS[1::2]):
-        assert own_cosines(bridge, texts).mean() > own_cosines(plain, texts).mean()
+        assert own_cosines(moved, texts).mean() > own_cosines(plain, texts).mean()
+
+
+def test_what_is_near_to_everything_on_the_other_side_is_lowered():
+    known, unseen = TEXTS[::2], TEXTS[1::2]
+    arrays = bridge_maps.fitted_map(
+        "neighbours 1", "joint", LEFT.encode(known, role="query"), RIGHT.encode(known), 0
+    )
+    asked = apply_bridge(arrays, LEFT.encode(unseen, role="query"), "left")
+    sought = apply_bridge(arrays, RIGHT.encode(unseen), "right")
+    lowered = asked[:, :-2] @ sought[:, :-2].T - asked @ sought.T
+    near = np.sort(sought[:, :-2] @ arrays["left.moved"].T, axis=1)[:, -10:].mean(axis=1)
+    assert np.corrcoef(lowered.mean(axis=0), near)[0, 1] > 0.999
+    assert lowered[:, near.argmax()].mean() > lowered[:, near.argmin()].mean()
+    assert abs(lowered.mean()) < 0.1
 
 
 def test_activations_are_compared_by_their_roots():
@@ -130,7 +148,10 @@ def test_of_many_pairs_a_fifth_is_held_out_once(monkeypatch):
 def test_rows_of_a_classifier_help_few_pairs_and_make_a_bridge_without_any():
     few = [text for text in TEXTS if text.split()[0] in COLOURS[:3] and text.split()[1] in THINGS[:8]]
     named, unseen = TEXTS[:60], [text for text in TEXTS[60:] if text not in few]
-    rows = [(50.0 * row, text) for row, text in zip(LEFT.encode(named), named, strict=True)]
+    # A classifier's row is the class seen through the inverse covariance.
+    covariance = np.cov(LEFT.encode(ALL).T) + 1e-3 * np.eye(64)
+    seen = np.linalg.solve(covariance, LEFT.encode(named).T).T
+    rows = [(row.astype(np.float32), text) for row, text in zip(seen, named, strict=True)]
 
     def found(bridge):
         nearest = (bridge.encode(unseen, role="query") @ bridge.encode(unseen).T).argmax(axis=1)
