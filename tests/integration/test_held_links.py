@@ -10,7 +10,7 @@ from milvus_targets import fresh_index
 from zeroshot_core.encoders import HashEncoder
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import Condition, link_table
-from zeroshot_core.retrieval import Retriever
+from zeroshot_core.retrieval import Retriever, linked_candidates
 from zeroshot_core.types import Concept, Item, Relation
 
 ENCODER = HashEncoder(32)
@@ -77,6 +77,32 @@ def test_answers_are_the_same_with_links_in_memory(version, index, graph, top_k,
         assert_same(retriever.retrieve([query], **asked), alone.retrieve([query], **asked))
     held.links(1).records = None  # as if there were no room for them
     assert_same(retriever.retrieve(QUERIES, **asked), expected)
+
+
+@pytest.mark.parametrize("most_linked", [0, 60, 10**6])
+def test_answers_are_the_same_where_many_items_are_linked(version, index, monkeypatch, most_linked):
+    expected = [Retriever(version, ENCODER, GRAPH, graph_weight=w).retrieve(QUERIES) for w in (0.2, 0.9)]
+    monkeypatch.setattr(linked_candidates, "_FEW_LINKED", 0)
+    monkeypatch.setattr(linked_candidates, "_MOST_LINKED", most_linked)
+    monkeypatch.setattr(link_table, "_ROWS_PER_PART", 128)  # four parts
+    held = index.open(fingerprint=ENCODER.fingerprint)
+    held.hold_links()
+    for weight, hits in zip((0.2, 0.9), expected, strict=True):
+        assert_same(Retriever(held, ENCODER, GRAPH, graph_weight=weight).retrieve(QUERIES), hits)
+
+
+def test_links_are_found_both_ways(version, monkeypatch):
+    monkeypatch.setattr(link_table, "_ROWS_PER_PART", 128)
+    table = link_table.LinkTable.read(version._items, version.info, 10**6)
+    counts, numbers = table.links_of(table.rows_of(["i001", "i003", "i000"]))
+    own = [tuple(dict.fromkeys(ITEMS[number].concepts)) for number in (1, 3, 0)]
+    assert counts.tolist() == [len(each) for each in own]
+    assert [table.concepts[number] for number in numbers] == [*own[0], *own[1]]
+    counts, rows = table.carriers_of(np.array([table.numbers["c7"], table.numbers["c0"]]))
+    carriers = [[item.id for item in ITEMS if id_ in item.concepts] for id_ in ("c7", "c0")]
+    assert counts.tolist() == [len(each) for each in carriers]
+    assert table.ids_of(rows) == [*carriers[0], *carriers[1]]
+    assert table.n_carriers[table.numbers["c0"]] == len(carriers[1])
 
 
 def test_evidence_and_filters_are_the_same_with_links_in_memory(version, index):

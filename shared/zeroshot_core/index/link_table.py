@@ -1,8 +1,8 @@
 """Ids, links and records of a version's items, compact in memory, and when they may answer.
 
 A server says what is near. What is linked to a concept it finds by walking all rows, and each record that it
-sends is decoded here, so a query with the graph would cost several times what a search costs. Links take five
-bytes each in either direction: six links for each of a million items, with ids of 16 bytes, come to 92 MB.
+sends is decoded here, so a query with the graph would cost several times what a search costs. Links take two
+bytes each in either direction: six for each of a million items come to 29 MB, and ids of 16 bytes to 16 MB.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import sparse
 
 from zeroshot_core.errors import VectorIndexError
 from zeroshot_core.index.schema import ITEMS
@@ -39,10 +39,11 @@ _QUERIES_BEFORE = 32
 _SECONDS_UNCHECKED = 1.0
 # What a concept takes beside its vector: its record, and the strings in it.
 _BYTES_PER_CONCEPT = 600
-# A link is held twice, each time as a number and a mark.
-_BYTES_PER_LINK = 10
-# Where an item's links and its record begin; the string of a concept's id, and its place in a dictionary.
-_BYTES_PER_ITEM, _BYTES_PER_NUMBER = 16, 160
+# A link is held twice: as the number of its concept, and as that of its item within a part of so many rows.
+_ROWS_PER_PART = 2**16
+_BYTES_PER_LINK = 6
+# Where an item's links and its record end; the string of a concept's id, and its place in a dictionary.
+_BYTES_PER_ITEM, _BYTES_PER_NUMBER = 12, 160
 
 
 @dataclass(kw_only=True, eq=False)
@@ -56,25 +57,31 @@ class LinkTable:
     concepts
         Ids of the concepts that any item is linked to, by number.
     links
-        Shape (n, n_concepts): an item's concepts, each once, in its own order.
+        An item's concepts, each once, in its own order, item after item.
+    link_ends
+        Where those of each item end, shape (n + 1,), beginning with 0.
     carriers
-        The same by columns.
+        The items of each concept by the last 16 bits of their row, concept after concept, in order of rows.
+    carrier_ends
+        Where those of each concept end in each part of 65,536 rows, shape (n_concepts * n_parts + 1,).
     numbers
         Number of each concept.
     records
         Text and metadata of all items as JSON, one after the other; None where there is no room for them.
-    ends
+    record_ends
         Where each record ends, shape (n + 1,), beginning with 0.
     """
 
     ids: Any
     concepts: tuple[str, ...]
-    links: sparse.csr_matrix
-    carriers: sparse.csc_matrix
+    links: Ints
+    link_ends: Ints
+    carriers: Ints
+    carrier_ends: Ints
     numbers: Mapping[str, int]
     records: bytes | None
-    ends: Ints
-    _in_graph: tuple[KnowledgeGraph, Ints] | None = field(default=None, init=False, repr=False)
+    record_ends: Ints
+    _of_graph: tuple[KnowledgeGraph, Ints] | None = field(default=None, init=False, repr=False)
 
     @classmethod
     def read(cls, items: RecordTable[Item], info: VersionInfo, most_bytes: int) -> LinkTable | None:
@@ -97,37 +104,57 @@ class LinkTable:
         """Ids of the items in these rows."""
         return [id_.decode() for id_ in self.ids[rows].tolist()]
 
-    def linked_to(self, concepts: Iterable[str]) -> Ints:
-        """Rows of the items that are linked to any of the concepts, sorted."""
-        columns = [self.numbers[id_] for id_ in concepts if id_ in self.numbers]
-        starts, rows = self.carriers.indptr, self.carriers.indices
-        parts = [rows[starts[column] : starts[column + 1]] for column in columns]
-        return np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *parts]))
+    def links_of(self, rows: Ints) -> tuple[Ints, Ints]:
+        """Count the concepts of each of the items in rows; then their numbers, one item after the other."""
+        starts, ends = self.link_ends[rows], self.link_ends[rows + 1]
+        return ends - starts, self.links[_places(starts, ends)]
 
-    def positions_in(self, graph: KnowledgeGraph) -> Ints:
-        """Position of each concept in a graph, shape (n_concepts,); -1 where it is not there.
+    def carriers_of(self, numbers: Ints) -> tuple[Ints, Ints]:
+        """Count the items linked to each concept; then their rows, sorted, one concept after the other."""
+        n_parts = _n_parts(len(self.ids))
+        starts, ends = self.carrier_ends[numbers * n_parts], self.carrier_ends[(numbers + 1) * n_parts]
+        rows = self.carriers[_places(starts, ends)].astype(np.int64)
+        if n_parts > 1:
+            parts = numbers[:, None] * n_parts + np.arange(n_parts)
+            n_each = self.carrier_ends[parts + 1] - self.carrier_ends[parts]
+            firsts = np.broadcast_to(np.arange(n_parts) * _ROWS_PER_PART, parts.shape)
+            rows += np.repeat(firsts.ravel(), n_each.ravel())
+        return ends - starts, rows
 
-        Those in the last graph are kept, for it is mostly the same.
+    @cached_property
+    def n_carriers(self) -> Ints:
+        """How many items are linked to each concept, shape (n_concepts,)."""
+        return np.diff(self.carrier_ends[:: _n_parts(len(self.ids))])
+
+    @cached_property
+    def n_links(self) -> tuple[int, int]:
+        """Fewest and most concepts of an item that has any; 1 and 1 where none has."""
+        counts = np.diff(self.link_ends)
+        counts = counts[counts > 0]
+        return int(counts.min(initial=counts.max(initial=1))), int(counts.max(initial=1))
+
+    def numbers_in(self, graph: KnowledgeGraph) -> Ints:
+        """Give the number of each of a graph's concepts, in its order; -1 where no item is linked to it.
+
+        Those of the last graph are kept, for it is mostly the same.
         """
-        known = self._in_graph
+        known = self._of_graph
         if known is None or known[0] is not graph:
-            positions = np.full(len(self.concepts), -1, dtype=np.int64)
-            for position, id_ in enumerate(graph.concept_ids):
-                if (number := self.numbers.get(id_)) is not None:
-                    positions[number] = position
-            self._in_graph = known = graph, positions
+            numbers = (self.numbers.get(id_, -1) for id_ in graph.concept_ids)
+            known = graph, np.fromiter(numbers, dtype=np.int64, count=len(graph))
+            self._of_graph = known
         return known[1]
 
     def items(self, rows: Ints) -> list[Item]:
         """Make the items of rows, whose records are here, as Milvus would give them."""
-        ends, starts, records = self.ends, self.links.indptr, self.records or b""
+        records, ends, link_ends = self.records or b"", self.record_ends, self.link_ends
         parts = b",".join(records[ends[row] : ends[row + 1]] for row in rows.tolist())
         found = []
         for row, id_, (text, metadata, *own) in zip(
             rows.tolist(), self.ids_of(rows), json.loads(b"[" + parts + b"]"), strict=True
         ):
-            columns = self.links.indices[starts[row] : starts[row + 1]].tolist()
-            concepts = own[0] if own else [self.concepts[column] for column in columns]
+            numbers = self.links[link_ends[row] : link_ends[row + 1]].tolist()
+            concepts = own[0] if own else [self.concepts[number] for number in numbers]
             found.append(ITEMS.record({"id": id_, "text": text, "metadata": metadata, "concepts": concepts}))
         return found
 
@@ -140,8 +167,8 @@ class _LinkReader:
         self._most_bytes = most_bytes
         self._ids: list[Any] = [np.zeros(0, dtype="S1")]
         self._columns = [np.zeros(0, dtype=np.int32)]
-        self._counts = [np.zeros(1, dtype=np.int64)]
-        self._sizes = [np.zeros(1, dtype=np.int64)]
+        self._counts = [np.zeros(0, dtype=np.int64)]
+        self._sizes = [np.zeros(0, dtype=np.int64)]
         self._numbers: dict[str, int] = {}
         self._records: list[bytes] | None = []
         self._n_bytes = self._n_record_bytes = 0
@@ -170,19 +197,42 @@ class _LinkReader:
 
     def table(self) -> LinkTable:
         """Put the pages together."""
-        columns, ends = np.concatenate(self._columns), np.cumsum(np.concatenate(self._counts))
-        shape = len(ends) - 1, len(self._numbers)
-        links = sparse.csr_matrix((np.ones(len(columns), dtype=np.bool_), columns, ends), shape=shape)
+        counts, numbers = np.concatenate(self._counts), np.concatenate(self._columns)
+        n_concepts, n_parts = len(self._numbers), _n_parts(len(counts))
+        rows = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+        order = np.argsort(numbers, kind="stable")
+        rows = rows[order]
+        parts = numbers[order] * np.int64(n_parts) + rows // _ROWS_PER_PART
         has_records = self._records is not None
         return LinkTable(
             ids=np.concatenate(self._ids),
             concepts=tuple(self._numbers),
-            links=links,
-            carriers=links.tocsc(),
+            links=numbers.astype(np.uint16 if n_concepts <= 2**16 else np.int32),
+            link_ends=_ends(counts),
+            carriers=(rows % _ROWS_PER_PART).astype(np.uint16),
+            carrier_ends=_ends(np.bincount(parts, minlength=n_concepts * n_parts)),
             numbers=self._numbers,
             records=b"".join(self._records or ()) if has_records else None,
-            ends=np.cumsum(np.concatenate(self._sizes)) if has_records else np.zeros(1, dtype=np.int64),
+            record_ends=_ends(np.concatenate(self._sizes)),
         )
+
+
+def _n_parts(n_rows: int) -> int:
+    return -(-n_rows // _ROWS_PER_PART)
+
+
+def _ends(counts: Ints) -> Ints:
+    """Where stretches of so many end, beginning with 0, in as few bytes as hold that."""
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    return ends.astype(np.int32 if ends[-1] < 2**31 else np.int64)
+
+
+def _places(starts: Ints, ends: Ints) -> Ints:
+    """Places of several stretches of an array, one after the other."""
+    counts = ends - starts
+    firsts = np.cumsum(counts) - counts
+    places: Ints = np.arange(counts.sum()) + np.repeat(starts - firsts, counts)
+    return places
 
 
 def _record(row: Row, links: Sequence[str]) -> bytes:

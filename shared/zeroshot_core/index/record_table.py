@@ -438,7 +438,7 @@ class RecordTable(Generic[Record]):
             "search",
             self._collection,
             is_alone=is_alone,
-            data=list(queries),
+            data=queries.tolist(),  # the client packs Python's numbers in half the time of numpy's
             anns_field="vector",
             limit=top_k,
             filter=expression,

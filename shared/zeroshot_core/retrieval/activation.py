@@ -214,6 +214,11 @@ class Activation:
         """The concepts that the columns stand for."""
         return self.over.graph
 
+    def part(self, queries: slice) -> Activation:
+        """Give that of some of the queries."""
+        is_whole = len(self.seeds[queries]) == len(self.seeds)
+        return self if is_whole else replace(self, seeds=self.seeds[queries], values=self.values[queries])
+
     def by(self, query: int) -> Floats:
         """Activation of every concept by one query, shape (n_concepts,)."""
         # Far quicker than indexing a sparse matrix.

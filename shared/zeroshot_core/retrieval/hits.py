@@ -14,7 +14,7 @@ from zeroshot_core.types import Concept, Hit, Item, Relation
 
 if TYPE_CHECKING:
     from zeroshot_core.index import SearchResult
-    from zeroshot_core.retrieval.activation import ActivatedGraph, Activation
+    from zeroshot_core.retrieval.activation import Activation
     from zeroshot_core.retrieval.candidates import Candidates
     from zeroshot_core.retrieval.scoring import Weights
     from zeroshot_core.types import Floats
@@ -52,15 +52,38 @@ def best_items(
     kept = best_places(scores, [item.id for item in items], top_k)
     concepts = (id_ for place in kept for id_ in activation.telling(query, items[place].concepts))
     paths = activation.paths(query, concepts) if with_paths else {}
+    ways = _ItemPaths(paths, activation, query)
     return [
         item_hit(
             items[place],
             float(scores[place]),
             parts={name: float(part[place]) for name, part in parts.items()},
-            path=_item_path(items[place], activation.seeds[query], paths, activation.over),
+            path=ways.to(items[place]),
         )
         for place in kept
     ]
+
+
+class _ItemPaths:
+    """Leads from a query over the concept of each item that its strongest path goes over.
+
+    Of equally strong paths the one over the most specific concept says most.
+    """
+
+    def __init__(self, paths: Mapping[str, Path], activation: Activation, query: int) -> None:
+        over, seeds = activation.over, activation.seeds[query]
+        # Many items share their concepts.
+        self._strength = {id_: (path.score, over.specificity(id_)) for id_, path in paths.items()}
+        self._mentions = {id_: _mention_path(path, seeds) for id_, path in paths.items()}
+        self._concepts = over.graph.concepts
+
+    def to(self, item: Item) -> tuple[Relation, ...]:
+        """Relations from the query to an item; none where no path reaches its concepts."""
+        reached = [id_ for id_ in item.concepts if id_ in self._strength]
+        if not reached:
+            return ()
+        best = max(reached, key=self._strength.__getitem__)
+        return (*self._mentions[best], Relation(head=item.id, type=self._concepts[best].type, tail=best))
 
 
 def best_concepts(
@@ -124,18 +147,3 @@ def _concept_hit(concept: Concept, *, parts: Mapping[str, float], path: tuple[Re
 def _mention_path(path: Path, seeds: Mapping[str, float]) -> tuple[Relation, ...]:
     """Lead a path of the graph from the query, with the weight of its seed: 1 if it is the query's own."""
     return (Relation(head=_QUERY, type="mentions", tail=path.seed, weight=seeds[path.seed]), *path.relations)
-
-
-def _item_path(
-    item: Item, seeds: Mapping[str, float], paths: Mapping[str, Path], over: ActivatedGraph
-) -> tuple[Relation, ...]:
-    """Lead from the query over the item's concept with the strongest path to the item; empty without one.
-
-    Of equally strong paths the one over the most specific concept says most.
-    """
-    reached = [id_ for id_ in item.concepts if id_ in paths]
-    if not reached:
-        return ()
-    best = max(reached, key=lambda id_: (paths[id_].score, over.specificity(id_)))
-    link = Relation(head=item.id, type=over.graph.concepts[best].type, tail=best)
-    return (*_mention_path(paths[best], seeds), link)

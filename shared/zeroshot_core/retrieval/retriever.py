@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +15,7 @@ from zeroshot_core.encoders import Encoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.graph import KnowledgeGraph, check_relation_weights
 from zeroshot_core.index.collection import CollectionInfo, require_graph
+from zeroshot_core.index.connection import begin_each
 from zeroshot_core.index.filters import holds
 from zeroshot_core.index.open_version import OpenVersion, require_lexical
 from zeroshot_core.retrieval.activation import ActivatedGraph, Activation, Spread, Spreading, unmoved
@@ -34,11 +35,13 @@ if TYPE_CHECKING:
     from zeroshot_core.index import Collection, Filter, GraphCollection
     from zeroshot_core.index.collection import LexicalResult, SearchResult
     from zeroshot_core.index.link_table import LinkTable
-    from zeroshot_core.types import Floats, Vectors
+    from zeroshot_core.types import Vectors
 
 __all__ = ["Retriever"]
 
 _N_SEEDS = 5
+# A server is asked for so many at a time.
+_QUERIES_AT_ONCE = 32
 
 
 class Retriever:
@@ -483,10 +486,10 @@ class Retriever:
 
         def finish(activation: Activation | None, with_paths: bool) -> list[list[Hit]]:
             activation = unmoved(len(queries)) if activation is None else activation
-            return [
-                best_items(each, query, activation, weights, top_k, with_paths=with_paths)
-                for query, each in enumerate(begun(activation))
-            ]
+            hits: list[list[Hit]] = [[] for _ in queries]
+            for query, found in begun(activation):
+                hits[query] = best_items(found, query, activation, weights, top_k, with_paths=with_paths)
+            return hits
 
         return finish
 
@@ -507,45 +510,53 @@ class Retriever:
         filter: Filter | None,
         weights: Weights,
         scales: ModalityScales | BankScores | None,
-    ) -> Callable[[Activation], list[Candidates]]:
+    ) -> Callable[[Activation], Iterable[tuple[int, Candidates]]]:
         """Begin to search for what may become a hit: with links in memory by ids, else with the records."""
         version = self.version
         is_plain = filter is None and scales is None and weights.graph > 0 and not weights.lexical
         if isinstance(version, OpenVersion) and is_plain:
             table = version.links(len(queries))
             if table is not None:
-                # The nearest concepts of a text are found meanwhile.
-                is_alone = len(queries) == 1 and not _bare_rows(queries)
-                begun = version.begin_nearest(vectors, n_near(top_k), is_alone=is_alone)
-                return partial(self._finish_linked, version, table, begun, vectors, top_k, weights)
+                return self._begin_linked(version, table, queries, vectors, top_k, weights)
         nearest = self._begin_near(vectors, n_near(top_k), filter, scales)
         words = self._begin_words(queries, top_k, filter) if weights.lexical else lambda: None
 
-        def finish(activation: Activation) -> list[Candidates]:
+        def finish(activation: Activation) -> Iterable[tuple[int, Candidates]]:
             near, found = nearest(), words()
             # What a bank takes from items that were not found has no bound.
             bound = None if isinstance(scales, BankScores) else weights
-            return gather(
-                version, near, vectors, activation, top_k, filter, bound, words=found, scales=scales
+            return enumerate(
+                gather(version, near, vectors, activation, top_k, filter, bound, words=found, scales=scales)
             )
 
         return finish
 
-    def _finish_linked(
+    def _begin_linked(
         self,
         version: OpenVersion,
         table: LinkTable,
-        nearest: Callable[[], tuple[list[list[str]], list[Floats]]],
+        queries: Sequence[str | Item],
         vectors: Vectors,
         top_k: int,
         weights: Weights,
-        activation: Activation,
-    ) -> list[Candidates]:
-        found = gather_linked(version, table, nearest(), vectors, activation, top_k, weights)
-        if found is None:  # somebody writes to the version
-            near = version.search_items(vectors, n_near(top_k))
-            found = gather(version, near, vectors, activation, top_k, None, weights)
-        return found
+    ) -> Callable[[Activation], Iterable[tuple[int, Candidates]]]:
+        """Begin to search for the nearest items; a server is at the next part while one is dealt with."""
+        # The nearest concepts of a text are found meanwhile.
+        is_alone = len(queries) == 1 and not _bare_rows(queries)
+        parts = [slice(at, at + _QUERIES_AT_ONCE) for at in range(0, len(queries), _QUERIES_AT_ONCE)]
+        begun = begin_each(
+            lambda part: version.begin_nearest(vectors[part], n_near(top_k), is_alone=is_alone), parts
+        )
+
+        def finish(activation: Activation) -> Iterable[tuple[int, Candidates]]:
+            try:
+                near = zip(parts, begun, strict=True)
+                yield from gather_linked(version, table, near, vectors, activation, top_k, weights)
+            except InvalidInputError:  # somebody writes to the version
+                found = version.search_items(vectors, n_near(top_k))
+                yield from enumerate(gather(version, found, vectors, activation, top_k, None, weights))
+
+        return finish
 
     def _begin_words(
         self, queries: Sequence[str | Item], top_k: int, filter: Filter | None
