@@ -61,6 +61,11 @@ class SideBySideEncoder(Encoder):
         return tuple(self._encoders)
 
     @property
+    def weights(self) -> tuple[float, ...]:
+        """The weights, which sum to 1."""
+        return tuple(self._weights.tolist())
+
+    @property
     def dimension(self) -> int:
         """The sum of the dimensions."""
         return sum(encoder.dimension for encoder in self.encoders)

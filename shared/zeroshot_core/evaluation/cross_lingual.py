@@ -11,7 +11,7 @@ import numpy as np
 
 from zeroshot_core import checks
 from zeroshot_core.classification.classifier import ZeroShotClassifier
-from zeroshot_core.encoders import CentredEncoder, Encoder
+from zeroshot_core.encoders import CentredEncoder, Encoder, SideBySideEncoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.retrieval.query_bank import QueryBank, hubness
 from zeroshot_core.training import fit_bridge
@@ -136,7 +136,7 @@ def evaluate_languages(
         asked[np.random.default_rng(seed).permutation(len(english))[: len(english) // 2]] = False
     others = _named(data.names, ~asked)
     if is_centred:
-        encoder = CentredEncoder.fit(encoder, others)
+        encoder = _centred(encoder, others)
     report: BridgeReport | None = None
     if is_live and baseline is not None:
         texts = [text for text in (*english, *data.keywords.get("en", ())) if text]
@@ -160,6 +160,13 @@ def evaluate_languages(
         bridge=report,
         **more,
     )
+
+
+def _centred(encoder: Encoder, texts: Mapping[str, list[str]]) -> Encoder:
+    """Centre an encoder by language, or each of several side by side: their cones lie apart."""
+    if isinstance(encoder, SideBySideEncoder):
+        return SideBySideEncoder([_centred(each, texts) for each in encoder.encoders], encoder.weights)
+    return CentredEncoder.fit(encoder, texts)
 
 
 def _named(names: Mapping[str, tuple[str, ...]], chosen: npt.NDArray[np.bool_]) -> dict[str, list[str]]:

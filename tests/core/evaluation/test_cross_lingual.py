@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from zeroshot_core import encoders
 from zeroshot_core.cli.main import app
 from zeroshot_core.datasets import EmojiNames, load_emoji_names
-from zeroshot_core.encoders import FunctionEncoder, HashEncoder
+from zeroshot_core.encoders import FunctionEncoder, HashEncoder, SideBySideEncoder
 from zeroshot_core.errors import InvalidInputError
 from zeroshot_core.evaluation import evaluate_languages
 
@@ -53,6 +53,11 @@ def test_centring_is_learned_from_names_that_are_not_asked_for():
     assert report.encoder == "two, centred"
     assert report.names["xx"].at_1 * 13 == pytest.approx(round(report.names["xx"].at_1 * 13))
     assert report.baseline == {}
+
+
+def test_encoders_side_by_side_are_centred_each_by_itself():
+    report = evaluate_languages(SideBySideEncoder([TWO, ENGLISH], [3, 1]), DATA, is_centred=True)
+    assert report.encoder == "two, centred + hash-64, centred"
 
 
 def test_a_bank_of_names_that_are_not_asked_for_is_measured_beside_the_plain_search():
