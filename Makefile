@@ -3,12 +3,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SERVER := .milvus/env/.installed
+OBJECT_STORE := .s3/.installed
 PIP_VERSION := 26.3
 CAMPAIGN := --kills 200 --fuzz 10000 --injection 1000 --threads 2000 --leaks 500 --soak-s 3600
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help browser data demo test coverage check bench docs milvus test-server test-ray test-matrix stability
+.PHONY: help browser data demo test coverage check bench docs milvus object-store test-server test-ray test-matrix stability
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,7 +53,9 @@ milvus: $(SERVER)  ## install a real Milvus server in .milvus, no Docker needed
 test-server: $(INSTALLED) $(SERVER)  ## run the integration cases against a real Milvus server
 	OMP_NUM_THREADS=1 $(BIN)/python scripts/milvus_server.py run -- $(BIN)/pytest -n 3 --dist worksteal -m "server and not slow"
 
-test-ray: $(INSTALLED) $(SERVER)  ## build and forecast by actors of Ray, killed midway, as are driver and server
+object-store: $(OBJECT_STORE)  ## install a small S3 in .s3, for tests
+
+test-ray: $(INSTALLED) $(SERVER) $(OBJECT_STORE)  ## build and forecast by actors of Ray, killed midway, as are driver and server
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/integration/test_ray_build.py
 
 stability: $(INSTALLED) $(SERVER)  ## kills, fuzz, injection, threads, leaks and an hour's soak, on Lite and a server
@@ -72,4 +75,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 $(SERVER): Makefile
 	$(PYTHON) -m venv .milvus/env
 	.milvus/env/bin/pip install --quiet milvus==2.3.5
+	touch $@
+
+# It asks for old versions too.
+$(OBJECT_STORE): Makefile
+	$(PYTHON) -m venv .s3
+	.s3/bin/pip install --quiet 'moto[server]==5.2.5'
 	touch $@

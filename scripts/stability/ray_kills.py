@@ -122,7 +122,7 @@ class _RayCampaign:
     def _kill_actor(self) -> bool:
         """Kill one that writes, or else any process that works for Ray; whether there was one that writes."""
         working = _ray_processes()
-        writing = [pid for pid, title in working.items() if "ItemWriter" in title]
+        writing = [pid for pid, title in working.items() if "MapWorker" in title]
         victims = writing or list(working)
         if victims:
             os.kill(int(self._rng.choice(victims)), signal.SIGKILL)

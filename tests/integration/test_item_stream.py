@@ -14,9 +14,10 @@ from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import ItemColumns, VectorIndex, item_stream
 from zeroshot_core.index.connection import Connection
 from zeroshot_core.prediction import ZeroShotRegressor
+from zeroshot_core.serving.parquet_output import count_rows, parquet_file, parquet_folder, write_tables
 from zeroshot_core.types import Concept, Item
 
-pytest.importorskip("pyarrow")
+pyarrow = pytest.importorskip("pyarrow")
 
 ROWS = [
     {"id": f"00{n}", "text": f"thing {n % 30}", "kind": f"c{n % 3}", "price": n / 3 if n % 5 else None}
@@ -61,6 +62,38 @@ def test_urls_are_opened_by_arrow(tmp_path, what):
     write_rows(tmp_path, ".parquet")
     found = item_stream.find_files(f"file://{tmp_path}{what}")
     assert sum(block.num_rows for block in item_stream.read_blocks(found)) == len(ROWS)
+
+
+def three_tables():
+    return [pyarrow.table({"id": [number]}) for number in range(3)]
+
+
+def broken_tables():
+    yield from three_tables()
+    raise ZeroDivisionError
+
+
+def test_a_file_at_a_url_is_there_whole_or_not_at_all(tmp_path):
+    out = f"file://{tmp_path}/out.parquet"
+    with pytest.raises(ZeroDivisionError), parquet_file(out) as place:
+        write_tables(broken_tables(), *place)
+    assert list(tmp_path.iterdir()) == []
+    with parquet_file(out) as place:
+        assert write_tables(three_tables(), *place) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
+
+
+def test_a_folder_at_a_url_is_new_and_what_fails_leaves_none(tmp_path):
+    out = f"file://{tmp_path}/out"
+    with pytest.raises(ZeroDivisionError), parquet_folder(out) as (filesystem, folder):
+        write_tables(broken_tables(), filesystem, f"{folder}/a.parquet")
+    assert list(tmp_path.iterdir()) == []
+    with parquet_folder(out) as (filesystem, folder):
+        for name in ("a", "b"):
+            write_tables(three_tables(), filesystem, f"{folder}/{name}.parquet")
+        assert count_rows(filesystem, folder) == 6
+    with pytest.raises(InvalidInputError, match="expected a new or empty folder, got 'file://"):
+        parquet_folder(out).__enter__()
 
 
 def write_rows(folder, suffix, rows=ROWS):

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -26,10 +26,11 @@ from zeroshot_core.errors import (
 )
 from zeroshot_core.graph import KnowledgeGraph
 from zeroshot_core.index import RayOptions, VectorIndex, ray_items
-from zeroshot_core.prediction import ZeroShotRegressor, predict_files
+from zeroshot_core.index.ray_run import RayRun
+from zeroshot_core.prediction import ZeroShotRegressor, load_model, predict_files
 from zeroshot_core.types import Concept
 
-from scripts import milvus_server
+from scripts import milvus_server, object_store
 from scripts.local_ray import local_ray
 
 ray = pytest.importorskip("ray")
@@ -44,8 +45,7 @@ pytestmark = [
 N_ROWS = 1200
 ENCODER = HashEncoder(32)
 GRAPH = KnowledgeGraph([Concept(id=f"c{n}", name=f"concept {n}") for n in range(10)])
-# So little of a core that actors which Ray keeps of a build that failed leave some for the next.
-OPTIONS = RayOptions(n_actors=2, block_rows=64, remote_args={"num_cpus": 0.25})
+OPTIONS = RayOptions(n_actors=2, block_rows=64)
 # Only a run that hangs takes so long: what is waited for is an event, on a machine that does other things.
 LONG_S = 300
 
@@ -177,7 +177,7 @@ def check_whole(index, version):
 def build(uri, name, files, address, folder):
     """Build in a process of its own, which is killed."""
     ray_items.ItemWriter = gated(folder)
-    options = RayOptions(address=address, block_rows=64, remote_args={"num_cpus": 0.25})
+    options = RayOptions(address=address, block_rows=64)
     with VectorIndex.connect(uri, name=name) as index:
         index.build_from(files, ENCODER, GRAPH, ray=options)
 
@@ -234,7 +234,7 @@ def test_a_data_set_makes_the_same_version_with_ray_and_without(server, cluster,
         check_whole(local, version)
 
 
-def test_the_commands_index_and_forecast_by_ray(server, cluster, files, tmp_path, monkeypatch):
+def test_the_commands_index_and_forecast_by_ray(server, cluster, files, saved_model, tmp_path, monkeypatch):
     monkeypatch.setattr(encoders, "load_encoder", lambda *_, **__: ENCODER)
     by_ray = ["--engine", "ray", "--workers", "2"]
     with fresh_index(server.uri) as index:
@@ -244,23 +244,82 @@ def test_the_commands_index_and_forecast_by_ray(server, cluster, files, tmp_path
         assert f"{N_ROWS} items are live as version {told.stdout.strip()}" in told.stderr
         check_whole(index, told.stdout.strip())
 
-    model = ZeroShotRegressor(ENCODER).fit([f"article {n}" for n in range(60)], list(range(60)))
-    model.save(tmp_path / "model")
     out = tmp_path / "out"
-    words = ["predict", "--model", str(tmp_path / "model"), "--input", files, "--out", str(out)]
+    words = ["predict", "--model", str(saved_model), "--input", files, "--out", str(out)]
     told = CliRunner().invoke(app, [*words, *by_ray])
     assert told.exit_code == 0, told.output
-    assert f"{N_ROWS} predictions are in {out}" in told.stderr
+    assert f"{N_ROWS} predictions are in {str(out)!r}" in told.stderr
 
     import pyarrow.parquet
 
     by_actors = pyarrow.parquet.read_table(out).to_pandas().set_index("id")["expected"]
-    assert predict_files(tmp_path / "model", files, tmp_path / "out.parquet") == N_ROWS
+    assert predict_files(saved_model, files, tmp_path / "out.parquet") == N_ROWS
     here = pyarrow.parquet.read_table(tmp_path / "out.parquet").to_pandas().set_index("id")["expected"]
     # Of equally near neighbours another one may be taken in a batch of another size.
     np.testing.assert_allclose(by_actors[here.index], here, rtol=0.02)
-    np.testing.assert_allclose(here["i7"], model.predict(["article 7"])[0], rtol=0.02)
-    model.close()
+    with closing(load_model(saved_model)) as model:
+        np.testing.assert_allclose(here["i7"], model.predict(["article 7"])[0], rtol=0.02)
+
+
+@pytest.fixture(scope="module")
+def saved_model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved") / "model"
+    with closing(
+        ZeroShotRegressor(ENCODER).fit([f"article {n}" for n in range(60)], list(range(60)))
+    ) as model:
+        model.save(folder)
+    return folder
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    """A bucket, with user and password, of an S3 on this machine."""
+    if not object_store.SERVER.exists():
+        pytest.skip("`make object-store` has not been run")
+    from pyarrow.fs import S3FileSystem
+
+    with object_store.object_store() as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        monkeypatch.setenv("AWS_REGION", "us-east-1")
+        given = {"access_key": "user", "secret_key": "unspeakable", "endpoint_override": address}
+        S3FileSystem(allow_bucket_creation=True, **given).create_dir("shop")
+        yield "s3://user:unspeakable@shop"
+
+
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_an_object_store_is_read_and_written(
+    cluster, server, files, saved_model, bucket, engine, monkeypatch
+):
+    import pyarrow.parquet
+    from pyarrow.fs import FileSystem
+
+    monkeypatch.setattr(encoders, "load_encoder", lambda *_, **__: ENCODER)
+    store, _ = FileSystem.from_uri(bucket)
+    for path in Path(files).parent.glob("*.parquet"):
+        table = pyarrow.parquet.read_table(path)
+        pyarrow.parquet.write_table(table, f"shop/rows/{path.name}", filesystem=store)
+
+    def told(*words):
+        answer = CliRunner().invoke(app, [*words, "--engine", engine])
+        assert "unspeakable" not in answer.output
+        return answer
+
+    with fresh_index(server.uri) as index:
+        where = ["--uri", server.uri, "--name", index.name]
+        answer = told("index", "--input", f"{bucket}/rows/*.parquet", *where)
+        assert answer.exit_code == 0, answer.output
+        check_whole(index, answer.stdout.strip())
+
+    forecast = ["predict", "--model", str(saved_model), "--input", f"{bucket}/rows"]
+    name = "shop/out.parquet" if engine == "local" else "shop/out"
+    out = bucket.replace("shop", name)
+    answer = told(*forecast, "--out", out)
+    assert answer.exit_code == 0, answer.output
+    assert f"{N_ROWS} predictions are in 's3://...@{name}'" in answer.stderr
+    assert len(set(pyarrow.parquet.read_table(name, filesystem=store).column("id").to_pylist())) == N_ROWS
+    again = told(*forecast[:-1], f"{bucket}/none", "--out", out)
+    assert again.exit_code == 1
+    assert "got none" in again.output
 
 
 def test_what_actors_refuse_is_said_in_one_sentence(server, cluster, files, tmp_path):
@@ -288,13 +347,72 @@ def test_what_actors_refuse_is_said_in_one_sentence(server, cluster, files, tmp_
         local.build_from(files, ENCODER, ray=OPTIONS)
 
 
-def test_a_cluster_that_does_not_answer_is_named(monkeypatch):
+class Failing:
+    """Fails in one actor while the other waits, as for a server that has died."""
+
+    def __init__(self, folder):
+        self.mark = Path(folder, "one waits")
+
+    def __call__(self, block):
+        try:
+            self.mark.touch(exist_ok=False)
+        except FileExistsError:
+            raise VectorIndexError("the server died") from None
+        time.sleep(2 * LONG_S)
+
+
+class Counting:
+    def __call__(self, block):
+        return {"rows": [len(block)]}
+
+
+def test_actors_of_a_run_that_failed_leave_their_cores_to_the_next(cluster, tmp_path):
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    options = RayOptions(n_actors=2, block_rows=10)
+    failing, counting = RayRun(options), RayRun(options)
+    with pytest.raises(VectorIndexError, match=r"^the server died$"):
+        list(failing.rows(failing.by_actors(ray.data.range(40), Failing, folder=str(tmp_path))))
+    answers = counting.rows(counting.by_actors(ray.data.range(40), Counting))
+    assert sum(answer["rows"] for answer in answers) == 40
+
+
+def test_a_run_without_room_says_so(cluster):
+    run = RayRun(RayOptions(remote_args={"num_cpus": 64}, wait_s=0.5))
+    with pytest.raises(
+        VectorIndexError,
+        match=r"^expected Ray to have room for {'num_cpus': 64} within 0.5 s, got {.*} free; end what",
+    ):
+        next(run.rows(run.by_actors(ray.data.range(40), Counting)))
+
+
+@pytest.fixture
+def no_ray(monkeypatch):
+    """A process that is not connected, whatever the others of this file have begun."""
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    return monkeypatch
+
+
+def test_a_cluster_that_does_not_answer_is_named(no_ray):
     def refuse(address, **_):
         raise ConnectionError("ray client connection timeout\nand a trace")
 
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(ray, "init", refuse)
+    no_ray.setattr(ray, "init", refuse)
     with pytest.raises(
         ConnectionFailedError, match=r"at 'ray://head:1', got none \(ray client connection timeout\);"
     ):
         RayOptions(address="ray://head:1").start()
+
+
+def test_a_local_ray_that_starts_too_slowly_is_started_twice(no_ray):
+    refusals = [Exception("The current node timed out during startup.")] * 3
+
+    def begin(address, **_):
+        if refusals:
+            raise refusals.pop()
+
+    no_ray.setattr(ray, "init", begin)
+    with pytest.raises(ConnectionFailedError, match=r"on this machine, got none .* when it has less to do$"):
+        RayOptions().start()
+    RayOptions().start()
+    assert not refusals

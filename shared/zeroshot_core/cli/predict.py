@@ -73,11 +73,11 @@ class Answers:
     remark: str = ""
 
 
-def _known_format(path: Path | None) -> Path | None:
+def _known_format(out: str | None) -> str | None:
     # A folder of Parquet files is what Ray writes.
-    if path is not None and path.suffix and path.suffix.lower() not in FORMATS:
-        raise typer.BadParameter(f"expected a file that ends with {', '.join(FORMATS)}, got {path}")
-    return path
+    if out is not None and Path(out).suffix and Path(out).suffix.lower() not in FORMATS:
+        raise typer.BadParameter(f"expected a file that ends with {', '.join(FORMATS)}, got {out}")
+    return out
 
 
 def predict(
@@ -102,7 +102,7 @@ def predict(
         float, typer.Option(help="Probability with which the interval of a number holds the truth.")
     ] = 0.9,
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(callback=_known_format, help="Write a table: .csv, .jsonl, .parquet or .xlsx."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -133,7 +133,8 @@ def predict(
 
     if not 0 < coverage < 1:
         raise typer.BadParameter(f"expected a coverage between 0 and 1, got {coverage}")
-    if out is not None and not out.suffix:
+    target = None if out is None else Path(out)
+    if target is not None and not target.suffix:
         raise typer.BadParameter(f"expected a file that ends with {', '.join(FORMATS)}, got {out}")
     table = table_of(file, Dialect(delimiter=delimiter, decimal=decimal, encoding=encoding), quiet=quiet)
     with closing(load_model(model, uri=uri, token=token, read_only=True)) as opened:
@@ -143,12 +144,12 @@ def predict(
         items = _items(table, schema, opened, quiet=quiet)
         opened.show_progress = len(items) > _MANY and shows_progress(quiet=quiet)
         answers = Answers()
-        if out is None or json or not isinstance(opened, ZeroShotRegressor):
+        if target is None or json or not isinstance(opened, ZeroShotRegressor):
             answers = _answers(opened, schema, items, coverage)
-        if out is not None and isinstance(opened, ZeroShotRegressor):
+        if target is not None and isinstance(opened, ZeroShotRegressor):
             frame = opened.predict_frame(items, coverage=coverage)
             answers = replace(answers, columns=read_columns(frame, column_names(frame)))
-    write_answers(items, answers, out=out, json=json, quiet=quiet)
+    write_answers(items, answers, out=target, json=json, quiet=quiet)
 
 
 def write_answers(

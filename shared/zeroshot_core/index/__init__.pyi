@@ -3,7 +3,7 @@ from .filters import AllOf, AnyOf, Condition, Filter, Not
 from .item_columns import ItemColumns
 from .open_version import OpenVersion
 from .params import INDEX_TYPES, METRICS, IndexParams
-from .ray_items import RayOptions
+from .ray_run import RayOptions
 from .vector_index import VectorIndex
 from .versions import VersionInfo
 

@@ -112,8 +112,14 @@ def find_files(source: Paths) -> Files:
     wanted = [os.fspath(path) for path in given]
     is_remote = any("://" in path for path in wanted)
     if is_remote:
-        filesystem, _ = arrow_fs.FileSystem.from_uri(re.split(r"[*?\[]", wanted[0])[0])
-        paths = [found for path in wanted for found in _remote_paths(filesystem, path.split("://", 1)[1])]
+        try:
+            opened = [_remote_paths(url) for url in wanted]
+        except (OSError, require("pyarrow", extra="tables").ArrowInvalid) as error:
+            raise InvalidInputError(
+                f"expected files at {checks.shown(source)}, got an error: {checks.shown(str(error))}; check "
+                "the address, the credentials (AWS_ACCESS_KEY_ID or a profile) and AWS_ENDPOINT_URL"
+            ) from None
+        filesystem, paths = opened[0][0], [path for _, found in opened for path in found]
     else:
         filesystem = arrow_fs.LocalFileSystem()
         paths = [found for path in wanted for found in _local_paths(path)]
@@ -165,15 +171,21 @@ def _local_paths(path: str) -> list[str]:
     return [path] if Path(path).is_file() else sorted(glob.glob(path, recursive=True))  # noqa: PTH207
 
 
-def _remote_paths(filesystem: Any, path: str) -> list[str]:
+def _remote_paths(url: str) -> tuple[Any, list[str]]:
+    """Arrow's file system of a file, a folder or a glob at a URL, and the files there."""
     fs = require("pyarrow.fs", extra="tables")
-    if not re.search(r"[*?\[]", path) and filesystem.get_file_info(path).type == fs.FileType.File:
-        return [path]
-    base = re.split(r"[*?\[]", path)[0].rpartition("/")[0] if re.search(r"[*?\[]", path) else path
-    found = filesystem.get_file_info(fs.FileSelector(base, recursive=True, allow_not_found=True))
-    names = [info.path for info in found if info.type == fs.FileType.File]
-    return sorted(
-        name
-        for name in names
-        if Path(name).suffix.lower() in _FORMATS and (base == path or fnmatchcase(name, path))
+    # User and password of a URL are the file system's, and no part of a path.
+    wild = re.search(r"[*?\[]", url)
+    head, _, name = url[: wild.start()].rpartition("/") if wild else (url, "", "")
+    filesystem, base = fs.FileSystem.from_uri(head)
+    if wild is None and filesystem.get_file_info(base).type == fs.FileType.File:
+        return filesystem, [base]
+    pattern = f"{base.rstrip('/')}/{name}{url[wild.start() :]}" if wild else ""
+    infos = filesystem.get_file_info(fs.FileSelector(base, recursive=True, allow_not_found=True))
+    return filesystem, sorted(
+        info.path
+        for info in infos
+        if info.type == fs.FileType.File
+        and Path(info.path).suffix.lower() in _FORMATS
+        and (wild is None or fnmatchcase(info.path, pattern))
     )

@@ -26,7 +26,8 @@ from zeroshot_core.index.item_source import ItemSource
 from zeroshot_core.index.item_stream import StreamedItems, find_files
 from zeroshot_core.index.open_version import OpenVersion
 from zeroshot_core.index.params import IndexParams
-from zeroshot_core.index.ray_items import RayItems, RayOptions, check_for_ray, is_ray_dataset, ray_dataset
+from zeroshot_core.index.ray_items import RayItems, check_for_ray, is_ray_dataset, ray_dataset
+from zeroshot_core.index.ray_run import RayOptions
 from zeroshot_core.index.tenant import Tenant
 from zeroshot_core.index.version_files import VersionFiles, write_version_files
 from zeroshot_core.index.version_update import VersionUpdate

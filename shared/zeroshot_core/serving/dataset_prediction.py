@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from typing import Any
 
 from zeroshot_core import checks
 from zeroshot_core.dataframes import column_names, read_columns
 from zeroshot_core.errors import require
-from zeroshot_core.files import replacing
 from zeroshot_core.index import ItemColumns, RayOptions
 from zeroshot_core.index.item_stream import find_files, read_blocks
-from zeroshot_core.index.ray_items import is_ray_dataset, map_by_actors, ray_dataset
+from zeroshot_core.index.ray_items import is_ray_dataset, ray_dataset
+from zeroshot_core.index.ray_run import RayRun, map_by_actors
 from zeroshot_core.serving.loading import load_model
+from zeroshot_core.serving.parquet_output import (
+    count_rows,
+    is_url,
+    parquet_file,
+    parquet_folder,
+    write_tables,
+)
 
 __all__ = ["predict_dataset", "predict_files"]
 
@@ -83,10 +91,7 @@ def predict_dataset(
     options.start()
     if not is_ray_dataset(dataset):
         dataset = ray_dataset(find_files(dataset), options, texts=_texts(columns))
-    folder = str(checks.path("model", model).absolute())
-    return map_by_actors(
-        dataset, BlockForecaster, options, model=folder, uri=uri, token=token, columns=columns
-    )
+    return map_by_actors(dataset, BlockForecaster, options, **_opening(model, uri, token, columns))
 
 
 def predict_files(
@@ -97,33 +102,52 @@ def predict_files(
     uri: str | None = None,
     token: str | None = None,
     columns: ItemColumns | None = None,
+    ray: RayOptions | None = None,
 ) -> int:
-    """Forecast files in this process, block by block, into one Parquet file; the number of rows.
+    """Forecast files block by block into Parquet, whole or not at all; the number of rows.
 
-    The arguments are those of `predict_dataset`.
+    Parameters
+    ----------
+    model, uri, token, columns
+        As of `predict_dataset`.
+    source
+        A path, a folder, a glob, or a list of these, of Parquet, JSON lines or CSV, here or at a URL that
+        Arrow opens (``s3://``).
+    out
+        A file to write, here or at such a URL; with `ray` a new or empty folder.
+    ray
+        By how many actors of Ray it is done; None for this process.
 
     Raises
     ------
     MissingExtraError
-        If pyarrow is not installed.
+        If pyarrow, or Ray, is not installed.
+    InvalidInputError
+        If there are no such files, a row makes no item, or the folder is not empty.
     """
-    parquet = require("pyarrow.parquet", extra="tables")
-    forecaster = BlockForecaster(model=str(model), uri=uri, token=token, columns=columns)
-    target, n_rows, writer = checks.path("out", out), 0, None
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(target) as part:
-        try:
-            for block in read_blocks(find_files(source), texts=_texts(columns)):
-                table = forecaster(block)
-                if writer is None:
-                    writer = parquet.ParquetWriter(part, table.schema)
-                writer.write_table(table.cast(writer.schema))
-                n_rows += table.num_rows
-        finally:
-            if writer is not None:
-                writer.close()
-            forecaster.close()
-    return n_rows
+    files = find_files(source)
+    if ray is None:
+        forecaster = BlockForecaster(model=str(model), uri=uri, token=token, columns=columns)
+        with closing(forecaster), parquet_file(out) as (filesystem, path):
+            return write_tables(map(forecaster, read_blocks(files, texts=_texts(columns))), filesystem, path)
+    with parquet_folder(out) as (filesystem, path):
+        run, dataset = RayRun(ray), ray_dataset(files, ray, texts=_texts(columns))
+        forecasts = run.by_actors(dataset, BlockForecaster, **_opening(model, uri, token, columns))
+        with run.watched(forecasts):
+            if is_url(out):
+                forecasts.write_parquet(path, filesystem=filesystem)
+                return count_rows(filesystem, path)
+            # Actors of a cluster would write to the disks of their machines.
+            blocks = forecasts.iter_batches(batch_format="pyarrow", batch_size=None)
+            return write_tables(blocks, filesystem, f"{path}/forecasts.parquet")
+
+
+def _opening(
+    model: str | os.PathLike[str], uri: str | None, token: str | None, columns: ItemColumns | None
+) -> dict[str, Any]:
+    """Arguments of a `BlockForecaster` in another process."""
+    folder = str(checks.path("model", model).absolute())
+    return {"model": folder, "uri": uri, "token": token, "columns": columns}
 
 
 def _texts(columns: ItemColumns | None) -> tuple[str, ...]:
