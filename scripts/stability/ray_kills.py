@@ -27,6 +27,8 @@ __all__ = ["run"]
 
 _N_LIVE, _N_ROWS, _BLOCK_ROWS = 60, 2000, 32
 _PAUSE_S = 0.2
+# Of the kills, those at any moment of a build; the others meet actors that write, if there are any.
+_ANY_MOMENT = 0.25
 
 
 def run(n: int, *, uri: str | None = None, seed: int = 0, folder: Path) -> CampaignOutcome:
@@ -96,21 +98,29 @@ class _RayCampaign:
     def run(self, n: int) -> None:
         """Kill `n` times."""
         self._write_rows()
-        # The first build is not killed, to know how long one takes.
-        seconds = self._end(self._begin())
+        # The first build is not killed, to know how long one takes, and how long it writes.
+        worker = self._begin()
+        began = self._wait_for_writer(worker)
+        seconds = self._end(worker)
+        writing = max(1.0, seconds - (began - self._began))
         for _ in range(n):
             worker = self._begin()
-            is_over = worker.pipe.poll(seconds * self._rng.uniform(0, 1))
-            if self._rng.random() < 0.5:
-                worker.kill()
-                self._n_met["driver"] += not is_over
+            if self._rng.random() < _ANY_MOMENT:
+                is_over = worker.pipe.poll(seconds * self._rng.uniform(0, 1))
             else:
-                self._n_met["actor"] += self._kill_actor() and not is_over
-                seconds = 0.7 * seconds + 0.3 * self._end(worker)
+                self._wait_for_writer(worker)
+                is_over = worker.pipe.poll(writing * self._rng.uniform(0, 1))
+            victim = "driver" if self._rng.random() < 0.5 else "actor"
+            self._n_met[victim] += bool(_writers()) and not is_over
+            if victim == "driver":
+                worker.kill()
+            else:
+                self._kill_actor()
+                self._end(worker)
             self._tally.advance()
         self._end(self._begin())
-        met = ", ".join(f"{met} {victim}s" for victim, met in self._n_met.items())
-        self._tally.notes.append(f"{n} kills in {self._round} builds, of which {met} were at work")
+        met = ", ".join(f"{met} of {victim}s" for victim, met in self._n_met.items())
+        self._tally.notes.append(f"{n} kills in {self._round} builds; while actors wrote: {met}")
 
     def _begin(self) -> Worker:
         worker = Worker(_build, self._place, str(self._files), self._address)
@@ -119,14 +129,18 @@ class _RayCampaign:
         self._began = time.monotonic()
         return worker
 
-    def _kill_actor(self) -> bool:
-        """Kill one that writes, or else any process that works for Ray; whether there was one that writes."""
-        working = _ray_processes()
-        writing = [pid for pid, title in working.items() if "MapWorker" in title]
-        victims = writing or list(working)
+    def _wait_for_writer(self, worker: Worker) -> float:
+        """Wait until an actor writes, or the build is over; when that was."""
+        end = time.monotonic() + 30 * hang_s()
+        while not _writers() and not worker.pipe.poll(0.05) and time.monotonic() < end:
+            pass
+        return time.monotonic()
+
+    def _kill_actor(self) -> None:
+        """Kill one that writes, or else any process that works for Ray."""
+        victims = _writers() or list(_ray_processes())
         if victims:
             os.kill(int(self._rng.choice(victims)), signal.SIGKILL)
-        return bool(writing)
 
     def _end(self, worker: Worker) -> float:
         """Let a build end, look, and go on to other rows; the seconds it took from when it was begun."""
@@ -173,6 +187,11 @@ def _build(place: Place, files: str, address: str, send: Callable[[Any], None]) 
     with VectorIndex.connect(str(place.uri), name=place.name) as index:
         send("ready")
         send(index.build_from(files, ENCODER, GRAPH, ray=options))
+
+
+def _writers() -> list[int]:
+    """Find the processes of actors that have a block in hand."""
+    return [pid for pid, title in _ray_processes().items() if "MapWorker" in title and ".submit" in title]
 
 
 def _ray_processes() -> dict[int, str]:

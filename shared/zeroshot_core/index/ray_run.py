@@ -98,7 +98,8 @@ class RayRun:
     def by_actors(self, dataset: Any, kind: type, /, **given: Any) -> Any:
         """Have each block of a Dataset answered as by `map_by_actors`."""
         self._needed = {key: value for key, value in self._options.actor_args.items() if key in _RESOURCES}
-        self._members = require("ray", extra="ray").remote(num_cpus=0)(_Members).remote()
+        lasting = require("ray", extra="ray").remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
+        self._members = lasting(_Members).remote()
         return map_by_actors(dataset, _Member, self._options, members=self._members, kind=kind, given=given)
 
     def rows(self, dataset: Any) -> Iterator[Any]:
