@@ -32,6 +32,6 @@ def forecast_data_set(
     wanted = ".parquet" if ray is None else ""
     if out is None or Path(out).suffix != wanted:
         form = "a file that ends with .parquet" if ray is None else "a folder, without a suffix"
-        raise typer.BadParameter(f"expected --out to be {form}, got {out}")
+        raise typer.BadParameter(f"expected --out to be {form}, got {checks.shown(out)}")
     n_rows = predict_files(model, list(files), out, uri=uri, token=token, ray=ray)
     note(f"{n_rows} predictions are in {checks.shown(out)}")

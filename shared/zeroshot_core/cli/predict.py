@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zeroshot_core.checks import listed
+from zeroshot_core.checks import listed, shown
 from zeroshot_core.cli.cells import (
     because,
     curve_cells,
@@ -76,7 +76,7 @@ class Answers:
 def _known_format(out: str | None) -> str | None:
     # A folder of Parquet files is what Ray writes.
     if out is not None and Path(out).suffix and Path(out).suffix.lower() not in FORMATS:
-        raise typer.BadParameter(f"expected a file that ends with {', '.join(FORMATS)}, got {out}")
+        raise typer.BadParameter(f"expected a file that ends with {', '.join(FORMATS)}, got {shown(out)}")
     return out
 
 

@@ -125,8 +125,8 @@ class RayRun:
         """
         dataset.context.enable_progress_bars = False
         dataset.context.raise_original_map_exception = True
-        self._wait_for_room()
         try:
+            self._wait_for_room()
             yield
         except _failures() as error:
             raise _own_error(error) from None
