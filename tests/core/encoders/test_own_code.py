@@ -55,6 +55,7 @@ def test_texts_images_and_both_are_encoded(encoder: MultimodalEncoder, picture: 
     )
 
 
+@pytest.mark.filterwarnings("ignore:. of . texts look like an image")
 def test_a_text_is_a_text_for_such_a_model_too(
     encoder: MultimodalEncoder, picture: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,6 +60,7 @@ def test_the_prompt_of_qwen_is_its_instruction(qwen: MultimodalEncoder) -> None:
     assert found @ qwen.encode(["a dog"])[0] < 0.9999
 
 
+@pytest.mark.filterwarnings("ignore:. of . texts look like an image")
 def test_a_text_is_a_text_for_qwen(
     qwen: MultimodalEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
