@@ -7,7 +7,7 @@ arXiv:2203.02053), so that a text would find all texts before any image.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +26,9 @@ __all__ = ["ModalityScales", "begin_scaled_search"]
 
 # Fewer items of a modality say nothing of its scale.
 _FEWEST = 3
+# More items show themselves how far they spread.
+_FEW = 20
+_NO_SPREAD, _MOST_EXPECTED = 1e-12, 1e4
 # What cosines spread beyond what is seen, so that those of equal items have a scale too.
 _LEAST_SPREAD = 0.01
 _LARGEST_POWER = 700.0
@@ -39,13 +42,18 @@ class ModalityScales:
 
     A cosine is standardised by those of the other items of its modality, the item itself left out, as in the
     test normalisation of speaker verification [1]_. Where they are few the quotient has Student's
-    distribution, and is brought to the normal one [2]_. It counts as the cosine that stands as high among the
-    items of the modality that most are of; these keep theirs, and nothing comes before the query itself.
+    distribution, and is brought to the normal one [2]_; and of at most 20, what they spread is taken in part
+    from other queries, for which items of the index stand in (a moderated t [3]_). It counts as the cosine
+    that stands as high among the items of the modality that most are of; these keep theirs, and nothing
+    comes before the query itself.
 
     Parameters
     ----------
     counts, sums, squares
         Number of the items, and sum and sum of squares of their cosines, shape (q,), by modality.
+    expected
+        Of modalities of few items, the degrees of freedom that what is expected of them counts as, and the
+        variance that is expected, shape (2, q).
 
     References
     ----------
@@ -53,11 +61,14 @@ class ModalityScales:
        Systems", Digital Signal Processing 10, 2000.
     .. [2] Wallace, "Bounds on Normal Approximations to Student's and the Chi-Square Distributions", Annals of
        Mathematical Statistics 30, 1959.
+    .. [3] Smyth, "Linear Models and Empirical Bayes Methods for Assessing Differential Expression",
+       Statistical Applications in Genetics and Molecular Biology 3, 2004.
     """
 
     counts: Mapping[str, int]
     sums: Mapping[str, Floats]
     squares: Mapping[str, Floats]
+    expected: Mapping[str, Floats] = field(default_factory=dict)
 
     @classmethod
     def of(cls, samples: Mapping[str, Vectors], vectors: Vectors) -> ModalityScales | None:
@@ -65,17 +76,21 @@ class ModalityScales:
 
         Modalities of fewer than three items keep their cosines.
         """
-        cosines = {
-            kind: (vectors @ rows.T).astype(np.float64)
-            for kind, rows in samples.items()
-            if len(rows) >= _FEWEST
-        }
-        if len(cosines) < 2:
+        known = {kind: rows for kind, rows in samples.items() if len(rows) >= _FEWEST}
+        if len(known) < 2:
             return None
+        cosines = {kind: (vectors @ rows.T).astype(np.float64) for kind, rows in known.items()}
+        # A query is most like items of its own modality.
+        asking = np.argmax([each.mean(axis=1) for each in cosines.values()], axis=0)
         return cls(
             counts={kind: each.shape[1] for kind, each in cosines.items()},
             sums={kind: each.sum(axis=1) for kind, each in cosines.items()},
             squares={kind: (each**2).sum(axis=1) for kind, each in cosines.items()},
+            expected={
+                kind: _expected_spreads([*known.values()], rows)[:, asking]
+                for kind, rows in known.items()
+                if len(rows) <= _FEW
+            },
         )
 
     def scaled(self, query: int, items: Sequence[Item], cosines: Floats) -> Floats:
@@ -97,31 +112,71 @@ class ModalityScales:
         pairs = enumerate(zip(found.records, found.scores, strict=True))
         return replace(found, scores=[self.scaled(query, items, each) for query, (items, each) in pairs])
 
-    def _spread(self, kind: str, query: int) -> tuple[float, float]:
-        """Mean of the cosines, and the sum of the squares of what each differs by."""
+    def _spread(self, kind: str, query: int) -> tuple[float, float, float]:
+        """Mean of cosines, sum of the squares of what each differs by, and degrees of freedom without one.
+
+        Of few items the last two hold what is expected of them too.
+        """
         mean = self.sums[kind][query] / self.counts[kind]
-        return mean, max(0.0, self.squares[kind][query] - self.counts[kind] * mean**2)
+        squares = max(0.0, self.squares[kind][query] - self.counts[kind] * mean**2)
+        freedom, expected = self.counts[kind] - 2, self.expected.get(kind)
+        if expected is None:
+            return mean, squares, freedom
+        more, variance = expected[:, query].tolist()
+        return mean, squares + more * variance, freedom + more
 
     def _standing(self, kind: str, query: int, cosines: Floats) -> Floats:
         """Bring cosines to normal scores, each against those of the other items: rising with the cosine."""
-        n, (mean, squares) = self.counts[kind], self._spread(kind, query)
+        n, (mean, squares, freedom) = self.counts[kind], self._spread(kind, query)
         own = (cosines - mean) ** 2 * n / (n - 1)
-        others = np.maximum(0.0, squares - own) / (n - 2) + _LEAST_SPREAD**2
-        freedom = n - 2
+        others = np.maximum(0.0, squares - own) / freedom + _LEAST_SPREAD**2
         size = _corrected(freedom) * np.sqrt(freedom * np.log1p(own / others / freedom))
         return np.asarray(np.copysign(size, cosines - mean))
 
     def _cosines_at(self, kind: str, query: int, standings: Floats) -> Floats:
         """Find the cosines that have these normal scores."""
-        n, (mean, squares) = self.counts[kind], self._spread(kind, query)
-        freedom = n - 2
+        n, (mean, squares, freedom) = self.counts[kind], self._spread(kind, query)
         powers = (standings / _corrected(freedom)) ** 2 / freedom
         t_squared = freedom * np.expm1(np.minimum(powers, _LARGEST_POWER))
         own = t_squared / (freedom + t_squared) * (squares + freedom * _LEAST_SPREAD**2)
         return np.asarray(mean + np.copysign(np.sqrt(own * (n - 1) / n), standings))
 
 
-def _corrected(freedom: int) -> float:
+def _expected_spreads(asking: Sequence[Vectors], rows: Vectors) -> Floats:
+    """Find what cosines of queries of each modality to items, (n, d), spread as a rule: shape (2, kinds).
+
+    The second row is their variance, the first says as how many degrees of freedom it counts, by how alike
+    the variances of the queries are (Smyth 2004).
+    """
+    from scipy.special import digamma, polygamma
+
+    spreads = []
+    for queries in asking:
+        cosines = queries[:_FEW].astype(np.float64) @ rows.T
+        if queries is rows:  # no item is among its own neighbours
+            cosines = cosines[~np.eye(len(rows), dtype=bool)].reshape(len(rows), -1)
+        half = (cosines.shape[1] - 1) / 2
+        logs = np.log(cosines.var(axis=1, ddof=1) + _NO_SPREAD) - digamma(half) + np.log(half)
+        more = 2 * _inverse_trigamma(logs.var(ddof=1) - polygamma(1, half))
+        spreads.append((more, np.exp(logs.mean() + digamma(more / 2) - np.log(more / 2))))
+    told: Floats = np.array(spreads, dtype=np.float64).T
+    return told
+
+
+def _inverse_trigamma(value: float) -> float:
+    """Find x of trigamma(x) = value by Newton's method; a large one where the value is next to nothing."""
+    from scipy.special import polygamma
+
+    if value <= 1 / _MOST_EXPECTED:
+        return _MOST_EXPECTED
+    x = 0.5 + 1 / value
+    for _ in range(8):
+        there = polygamma(1, x)
+        x += there * (1 - there / value) / polygamma(2, x)
+    return float(x)
+
+
+def _corrected(freedom: float) -> float:
     """Factor of Wallace's approximation."""
     return (8 * freedom + 1) / (8 * freedom + 3)
 

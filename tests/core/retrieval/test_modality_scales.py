@@ -1,6 +1,7 @@
 """Texts and images in one index: their scores on one scale, and nothing changed where there is one kind."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +166,29 @@ def test_scales_of_few_items_are_taken_with_care() -> None:
     assert np.isfinite(scaled).all()
     assert np.argsort(scaled).tolist() == np.argsort(rows[30:33] @ rows[0]).tolist()
     assert scaled.max() < 1.0
+
+
+def test_few_pictures_stand_out_as_far_as_the_same_do_for_other_queries() -> None:
+    found = {"with what is expected": 0, "without": 0}
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        things = rng.normal(size=(300, 16))
+
+        def to_side(scale: float, things: np.ndarray, side: list[float]) -> np.ndarray:
+            rows = np.hstack([scale * things / 4, np.tile(side, (len(things), 1))])
+            return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+        texts = to_side(1.0, things, [1.0, 0.0])
+        pictures = to_side(0.4, things + 0.5 * rng.normal(size=things.shape), [0.0, 1.0])[:5]
+        scales = ModalityScales.of({"text": texts, "image": pictures}, texts[:5])
+        cosines = (texts[:5] @ np.vstack([texts, pictures]).T).astype(float)
+        kinds = ["text"] * 300 + ["image"] * 5
+        for name, each in zip(found, (scales, replace(scales, expected={})), strict=True):
+            rows = [each.scaled_by_kind(n, kinds, cosines[n]) for n in range(5)]
+            found[name] += sum((row > row[300 + n]).sum() <= 5 for n, row in enumerate(rows))
+
+    assert found["with what is expected"] >= 16
+    assert found["without"] <= 11
 
 
 def test_the_kind_that_most_items_are_of_keeps_its_cosines_and_others_get_theirs() -> None:
