@@ -188,7 +188,7 @@ def test_few_pictures_stand_out_as_far_as_the_same_do_for_other_queries() -> Non
             found[name] += sum((row > row[300 + n]).sum() <= 5 for n, row in enumerate(rows))
 
     assert found["with what is expected"] >= 16
-    assert found["without"] <= 11
+    assert found["without"] <= 13
 
 
 def test_the_kind_that_most_items_are_of_keeps_its_cosines_and_others_get_theirs() -> None:
