@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zeroshot_core.cli.columns import names_of
-from zeroshot_core.cli.console import note, write_json, write_line, write_table
+from zeroshot_core.cli.console import note, notes_for_warnings, write_json, write_line, write_table
 from zeroshot_core.cli.languages import opened_encoder
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ __all__ = ["images"]
 _LANGUAGES = "ar,zh,fr,de,it,ja,ko,nl,pl,pt,es,th,tr,ru"
 
 
+@notes_for_warnings()
 def images(
     folder: Annotated[
         Path,

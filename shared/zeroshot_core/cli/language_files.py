@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from zeroshot_core.checks import listed
+from zeroshot_core.checks import listed, warn
 from zeroshot_core.cli.delimited_text import decoded
 from zeroshot_core.cli.tables import TextTable, read_bytes, read_table
 from zeroshot_core.encoders.text_languages import language_code
@@ -65,12 +65,18 @@ def read_language_files(path: Path) -> list[MultilingualText]:
     ------
     InvalidInputError
         If nothing is there, or a table or what lies side by side is not understood.
+
+    Warns
+    -----
+    UserWarning
+        If other files are there, which are left out.
     """
     if not path.exists():
         raise InvalidInputError(f"expected a file or folder, got {path}, which is missing; mend the path")
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if _is_read(file, path))
     texts: list[MultilingualText] = []
     lines: dict[tuple[str, str], dict[str, Path]] = {}
+    left_out: list[Path] = []
     for file in files:
         suffix = Path(file.name.removesuffix(".gz")).suffix.lower()
         beside = None if suffix in _TABLES else _line_file(file)
@@ -78,12 +84,19 @@ def read_language_files(path: Path) -> list[MultilingualText]:
             lines.setdefault(beside[1:], {})[beside[0]] = file
         elif suffix in _TABLES or suffix == ".txt":
             texts += _of_table(read_table(file), file, path)
+        else:
+            left_out.append(file)
     for key, files_of in lines.items():
         texts += _of_lines(key, files_of, path)
     if not texts:
         raise InvalidInputError(
             f"expected files of texts in {path}, got none that is understood; give tables with a column of "
             "texts for each language or with text and language, or files of lines named by language"
+        )
+    if left_out:
+        warn(
+            f"files that are neither tables nor lines of a language are left out: "
+            f"{listed(str(file.relative_to(path)) for file in left_out)}"
         )
     return texts
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zeroshot_core.cli.columns import names_of
-from zeroshot_core.cli.console import note, write_json, write_line, write_table
+from zeroshot_core.cli.console import note, notes_for_warnings, write_json, write_line, write_table
 from zeroshot_core.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ __all__ = ["languages", "opened_encoder"]
 _LANGUAGES = "ar,de,es,fr,it,ja,ko,pt,ru,tr,zh"
 
 
+@notes_for_warnings()
 def languages(
     encoder: Annotated[
         list[str] | None, typer.Option(help="Name or folder; several stand side by side.")

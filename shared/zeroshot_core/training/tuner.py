@@ -145,7 +145,8 @@ def tune_encoder(
     Raises
     ------
     InvalidInputError
-        If lengths differ, a text is empty, a text has two labels, or there is too little to hold out a part.
+        If the encoder takes images, lengths differ, a text is empty or has two labels, or there is too little
+        to hold out a part.
     MissingExtraError
         If the method is ``"lora"`` and peft is not installed.
     """
@@ -153,6 +154,11 @@ def tune_encoder(
         raise InvalidInputError(
             f"expected a TransformerEncoder, whose weights can be trained, got {type(encoder).__name__}; "
             "open one with load_encoder, or train a head over it with tune_head"
+        )
+    if encoder.modalities != ("text",):
+        raise InvalidInputError(
+            f"expected an encoder of texts alone, got {encoder.name!r}, which takes images too: training by "
+            "texts would move them apart; train a head over it with tune_head"
         )
     check_method(method, trained_layers)
     task = TuningTask.of(

@@ -162,7 +162,34 @@ def test_what_is_not_understood_is_told_in_one_sentence(tmp_path):
         read_language_files(tmp_path / "b")
 
 
-@pytest.mark.filterwarnings("ignore:these texts .* are mostly in German:UserWarning")
+def test_files_that_are_left_out_are_named_in_one_warning(tmp_path):
+    massive(tmp_path)
+    for name in ("notes.log", "model.gguf", "README.md"):
+        (tmp_path / name).write_text("of another kind\n")
+    with pytest.warns(UserWarning, match=r"are left out: model\.gguf, notes\.log$") as told:
+        read_language_files(tmp_path)
+    assert len(told) == 1
+
+
+def test_warnings_of_the_command_are_notes(tmp_path):
+    massive(tmp_path)
+    (tmp_path / "model.gguf").write_text("weights\n")
+    words = [
+        "evaluate",
+        "languages",
+        "--data",
+        str(tmp_path),
+        "--encoder",
+        "all-MiniLM-L6-v2",
+        "--baseline",
+        "",
+    ]
+    told = " ".join(CliRunner().invoke(app, words).stderr.split())
+    assert "note: files that are neither tables nor lines of a language are left out: model.gguf" in told
+    assert "note: these texts" in told
+    assert "UserWarning" not in told
+
+
 def test_the_command_measures_translations_and_labels_beside_a_baseline(tmp_path):
     massive(tmp_path)
     words = ["evaluate", "languages", "--data", str(tmp_path), "--cache", str(tmp_path / "cache.db")]

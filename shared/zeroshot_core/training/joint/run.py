@@ -151,7 +151,7 @@ def optimise_jointly(
     Parameters
     ----------
     items
-        Items with texts, shape (n,).
+        Items with texts and without images, shape (n,).
     encoder
         Of a transformer the weights are trained; of any other encoder, which may be an embedding service, a
         head over it, and each text is read once in all rounds (a `CachedEncoder` spares it after a kill too).

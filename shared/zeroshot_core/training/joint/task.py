@@ -217,6 +217,12 @@ def _known_examples(texts: Sequence[str], labels_or_targets: Any) -> Examples:
 
 def _checked_texts(items: Sequence[Item], labels_or_targets: Any) -> list[str]:
     """Texts of all items, of which some have a label or a target."""
+    pictured = next((item for item in items if item.image is not None), None)
+    if pictured is not None:
+        raise InvalidInputError(
+            f"expected items of texts alone for joint rounds, got item {pictured.id!r} with an image; tune a "
+            'head for them, by tune="head" or tune_head'
+        )
     texts = [text(f"text {row}", item.text, remedy="drop it") for row, item in enumerate(items)]
     if len(labels_or_targets) != len(texts):
         raise InvalidInputError(
