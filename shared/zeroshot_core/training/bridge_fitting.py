@@ -11,7 +11,7 @@ import numpy as np
 
 from zeroshot_core import checks
 from zeroshot_core.encoders import BridgeEncoder, Encoder, Role
-from zeroshot_core.encoders.bridge_encoder import BridgeSpace, apply_bridge, directions, powers
+from zeroshot_core.encoders.bridge_encoder import BridgeSpace, apply_bridge, powers
 from zeroshot_core.encoders.contents import unit_rows
 from zeroshot_core.errors import InvalidInputError, TooLittleError
 from zeroshot_core.statistics import percentile_interval, resampled_means
@@ -44,8 +44,8 @@ class BridgeReport:
     method
         The map that was kept, fitted on all pairs.
     scores
-        Mean reciprocal rank of the right side of a held-out pair among those held out together and those of
-        free pairs, by method; empty where there were no pairs to hold out.
+        Mean reciprocal rank of the right side of a held-out pair among those held out together, by method;
+        empty where there were no pairs to hold out.
     baseline
         The same, asked by the right side of the nearest known left side, which needs no map.
     gain, interval
@@ -266,8 +266,7 @@ def _held_out_ranks(
 ) -> tuple[dict[str, Floats], Floats]:
     """Reciprocal ranks of held-out pairs by method, and by the nearest known pair.
 
-    Right sides of free pairs stand among what is searched: a few held-out ones would be told apart by maps
-    that are too coarse for more. Known pairs are never sought: a map that keeps them finds them too well.
+    What is known is never sought: a map that keeps the known pairs finds those too well.
     """
     (x, y), rng = pairs, np.random.default_rng(seed)
     ranks: dict[str, list[Floats]] = {name: [] for name in methods}
@@ -276,7 +275,6 @@ def _held_out_ranks(
         known = folds != fold
         asked = rng.permutation(np.flatnonzero(~known))[:_MOST_COMPARED]
         goals, own = _distinct(y[asked])
-        goals = np.concatenate([goals, directions(free[1])])
         nearest = (x[asked] @ x[known].T).argmax(axis=1)
         by_nearest.append(_reciprocal_ranks(y[known][nearest], goals, own))
         sides = np.concatenate([x[known], free[0]]), np.concatenate([y[known], free[1]])
