@@ -5,6 +5,8 @@ from itertools import chain
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from milvus_targets import fresh_index
 from zeroshot_core.encoders import HashEncoder
@@ -137,6 +139,15 @@ def test_a_server_s_links_are_read_beside_the_first_queries(index, version, monk
     retriever = Retriever(version, ENCODER, GRAPH)
     retriever.retrieve(QUERIES)
     assert (version.links(1) is None) == index.is_lite
+
+
+def test_links_of_a_version_built_from_files_are_held(uri, tmp_path):
+    rows = [{"id": item.id, "text": item.text, "concepts": list(item.concepts)} for item in ITEMS]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "items.parquet")
+    with fresh_index(uri) as index:
+        version = index.open(index.build_from(tmp_path, ENCODER, GRAPH), fingerprint=ENCODER.fingerprint)
+        version.hold_links()
+        assert version.links(1) is not None
 
 
 def test_what_is_written_is_found_at_once(uri):

@@ -90,7 +90,7 @@ class LinkTable:
         for page in items.pages((*ITEMS.fields, "content_hash")):
             if not reader.add(page):
                 return None
-        if info.of_keys(reader.keys, info.counts).id != info.id or reader.keys != sorted(reader.keys):
+        if not info.is_of(reader.keys) or reader.keys != sorted(reader.keys):
             return None
         return reader.table()
 

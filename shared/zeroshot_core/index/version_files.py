@@ -172,8 +172,7 @@ class VersionFiles:
         """Whether the items make the version's id; those of one that was edited need not."""
         if self.info.state != "ready":
             return self.info.state == "edited"
-        ways = ([KeySum.of(self._keys("items")).key], self._keys("items"))
-        return any(self.info.of_keys(way, self.info.counts).id == self.info.id for way in ways)
+        return self.info.is_of(list(self._keys("items")))
 
     def _keys(self, kind: str) -> Iterator[str]:
         for table in self._batches(kind, columns=["id", "content_hash"]):

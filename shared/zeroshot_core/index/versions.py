@@ -12,7 +12,7 @@ import json
 import re
 import time
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -23,6 +23,7 @@ from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError, VectorIndexError, VersionNotFoundError
 from zeroshot_core.files import digest
 from zeroshot_core.index.collection import CollectionInfo, ConceptName
+from zeroshot_core.index.item_source import KeySum
 from zeroshot_core.index.params import IndexParams
 from zeroshot_core.index.record_table import RecordTable
 from zeroshot_core.index.schema import CONCEPTS, ITEMS, KINDS, NAMES, RELATIONS, SCHEMA_VERSION
@@ -115,6 +116,11 @@ class VersionInfo(CollectionInfo):
         )
         id_ = "v" + digest(*(part + "\0" for part in parts), n=12)
         return replace(self, id=id_, counts=counts, state="building", is_live=False, snapshot=None)
+
+    def is_of(self, keys: Sequence[str]) -> bool:
+        """Whether its id is that of items by their keys, as `build` or `build_from` makes it."""
+        ways = (keys, [KeySum.of(keys).key])
+        return any(self.of_keys(way, self.counts).id == self.id for way in ways)
 
     def check_finished(self) -> None:
         """Refuse a version whose build has not ended.

@@ -42,7 +42,7 @@ __all__ = ["gather_linked"]
 # Similarities are the server's in one place and ours in another, and differ in their last digits.
 _ROUNDING = 1e-5
 # More vectors of one query are dearer to read than a search among all items, which grows with their number.
-_LEAST_VECTORS, _ITEMS_PER_VECTOR = 64, 400
+_LEAST_VECTORS, _ITEMS_PER_VECTOR = 64, 4_000
 _CALLS_AT_ONCE = 8
 # A query with more linked items is first looked at for what an item needs to be among its best.
 _FEW_LINKED = 2_000
