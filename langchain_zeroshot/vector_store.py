@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import numpy as np
 from langchain_core.documents import Document
 from langchain_core.vectorstores import VectorStore
 from langchain_milvus import Milvus
@@ -238,10 +237,10 @@ class ZeroShotVectorStore(Milvus):
         found: list[tuple[float, dict[str, Any]]] = []
         for kind in MODALITIES:
             ((*rows,),) = search(expr=_all_of(expr, render(of_modality(kind)))) or [[]]
-            scores = to_scores(np.array([row["distance"] for row in rows]), self._metric)
+            scores = to_scores([row["distance"] for row in rows], self._metric)
             found += zip(scales.scaled_by_kind(0, [kind] * len(rows), scores), rows, strict=True)
         best = sorted(found, key=lambda each: (-each[0], each[1]["id"]))[:k]
-        distances = to_distances(np.array([score for score, _ in best]), self._metric).tolist()
+        distances = to_distances([score for score, _ in best], self._metric).tolist()
         return [[{**row, "distance": each} for each, (_, row) in zip(distances, best, strict=True)]]
 
     def max_marginal_relevance_search_by_vector(
@@ -260,7 +259,7 @@ class ZeroShotVectorStore(Milvus):
             )
         (rows,) = self._collection_search(embedding, fetch_k, *args, **kwargs) or [[]]
         known = {row["id"]: self._parse_document(row["entity"]) for row in rows}
-        scores = to_scores(np.array([row["distance"] for row in rows]), self._metric)
+        scores = to_scores([row["distance"] for row in rows], self._metric)
         near = [Hit(id=id_, kind="item", score=score) for id_, score in zip(known, scores, strict=True)]
         (chosen,) = diversify(self._version, [near], top_k=k, diversity=1 - lambda_mult)
         return [known[hit.id] for hit in chosen]
@@ -271,7 +270,7 @@ class ZeroShotVectorStore(Milvus):
 
     def _scales(self, vector: Any) -> ModalityScales | None:
         """Scales of texts and images for a query; None where all items are of one kind."""
-        return self._retriever.scales(np.asarray(vector, dtype=np.float32)[None])
+        return self._retriever.scales([vector])
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         # The parent takes every score for a distance where it has not made the index itself.

@@ -14,6 +14,8 @@ from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError, UnsupportedIndexError
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from zeroshot_core.types import Floats
 
 __all__ = ["INDEX_TYPES", "LITE_INDEX_TYPES", "METRICS", "IndexParams", "to_relevance", "to_scores"]
@@ -191,21 +193,23 @@ class IndexParams:
         return {"metric_type": self.metric, "params": known}
 
 
-def to_scores(distances: Floats, metric: str) -> Floats:
+def to_scores(distances: npt.ArrayLike, metric: str) -> Floats:
     """Turn what Milvus returns into cosine similarities or BM25 scores: higher is better.
 
     For unit vectors the squared Euclidean distance, which Milvus returns for L2, is ``2 - 2 cos``, so
     ``cos = 1 - d / 2``. Cosine and inner product are similarities already. BM25 is a score on a server, and
     its negative on Milvus Lite.
     """
+    given: Floats = np.asarray(distances)
     if metric == "BM25":
-        return np.abs(distances)
-    return 1.0 - distances / 2.0 if metric == "L2" else distances
+        return np.abs(given)
+    return 1.0 - given / 2.0 if metric == "L2" else given
 
 
-def to_distances(scores: Floats, metric: str) -> Floats:
+def to_distances(scores: npt.ArrayLike, metric: str) -> Floats:
     """Give the distances that `to_scores` makes scores of."""
-    return 2.0 * (1.0 - scores) if metric == "L2" else scores
+    given: Floats = np.asarray(scores)
+    return 2.0 * (1.0 - given) if metric == "L2" else given
 
 
 def to_relevance(distance: float, metric: str) -> float:

@@ -53,6 +53,8 @@ _MIRROR_SEARCHES = 64
 _MIRROR_KEYS = 4096
 # Files of so many bytes, of 100,000 rows and their vectors, are read in a second.
 _MIRROR_BYTES = 200_000_000
+# By these Milvus Lite compares a query with all rows too.
+_EXACT = ("AUTOINDEX", "FLAT")
 # Lite goes through a filter for each row, a hundredth of a millisecond for each value.
 _MOST_COMPARISONS = 100
 # A server answers several writes at once; a local file takes one after the other.
@@ -386,11 +388,13 @@ class RecordTable(Generic[Record]):
         return is_much or self._is_in_small_files()
 
     def _is_in_small_files(self) -> bool:
-        """Whether all rows of a local file are soon read.
+        """Whether all rows of a local file are soon read, and Milvus Lite would compare them all as well.
 
         A copy puts rows that are equally near in the order of their ids, so that a query finds the same alone
         and among others; which of them Milvus Lite gives depends even on the processor.
         """
+        if self._params.index_type not in _EXACT:
+            return False
         folder = self._connection.folder_of(self._collection)
         files = None if folder is None else data_files(folder)
         return files is not None and sum(file.stat().st_size for file in files) <= _MIRROR_BYTES

@@ -18,6 +18,8 @@ from zeroshot_core.index.schema import MODALITIES, of_modality
 from zeroshot_core.types import Item
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from zeroshot_core.index import Filter
     from zeroshot_core.index.collection import Collection
     from zeroshot_core.types import Floats, Vectors
@@ -71,7 +73,7 @@ class ModalityScales:
     expected: Mapping[str, Floats] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, samples: Mapping[str, Vectors], vectors: Vectors) -> ModalityScales | None:
+    def of(cls, samples: Mapping[str, Vectors], vectors: npt.ArrayLike) -> ModalityScales | None:
         """Compare queries, shape (q, d), with vectors of items by modality; None with less than two of these.
 
         Modalities of fewer than three items keep their cosines.
@@ -79,7 +81,8 @@ class ModalityScales:
         known = {kind: rows for kind, rows in samples.items() if len(rows) >= _FEWEST}
         if len(known) < 2:
             return None
-        cosines = {kind: (vectors @ rows.T).astype(np.float64) for kind, rows in known.items()}
+        queries = np.asarray(vectors, dtype=np.float32)
+        cosines = {kind: (queries @ rows.T).astype(np.float64) for kind, rows in known.items()}
         # A query is most like items of its own modality.
         asking = np.argmax([each.mean(axis=1) for each in cosines.values()], axis=0)
         return cls(

@@ -31,6 +31,8 @@ from zeroshot_core.spans import span, traced
 from zeroshot_core.types import Concept, Evidence, Hit, Item
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from zeroshot_core.estimators.indexing import ModelIndex
     from zeroshot_core.index import Collection, Filter, GraphCollection
     from zeroshot_core.index.collection import LexicalResult, SearchResult
@@ -318,7 +320,7 @@ class Retriever:
         near = self._near_concepts(vectors, _bare_rows(queries), _N_SEEDS)
         return self._activate(self._seeds(queries, near), filter)
 
-    def scales(self, vectors: Vectors) -> ModalityScales | None:
+    def scales(self, vectors: npt.ArrayLike) -> ModalityScales | None:
         """Scales of texts and images for queries, shape (q, d); None where all items are of one modality."""
         if len(self.encoder.modalities) < 2 or not isinstance(self.version, OpenVersion):
             return None

@@ -136,7 +136,9 @@ def test_a_batch_is_encoded_and_searched_once(opened, minilm, linker, monkeypatc
         type(minilm), "encode", lambda *args, **kw: calls.append("encode") or encode(*args, **kw)
     )
     ready.link_mentions(["cough and fever", "rash, headache", "no cough"])
-    assert calls.count("encode") == calls.count("search") == 1
+    # One search, or one reading of the rows, whatever the number of mentions.
+    assert calls.count("encode") == 1
+    assert len(calls) == 2
     assert len(calls) <= 5
 
 

@@ -217,7 +217,11 @@ def test_wrong_input_is_refused_before_anything_is_written(fresh, encoder):
     image = [Item(id="picture", image="picture.png"), *ITEMS[1:]]
     graph = KnowledgeGraph([Concept(id="fruit", name="fruit")])
     for arguments, options, message in [
-        ((image, LABELS, encoder), {}, "expected text 0 as a text that is not empty, got None; drop it"),
+        (
+            (image, LABELS, encoder),
+            {},
+            "expected items of texts alone for joint rounds, got item 'picture' with an image",
+        ),
         ((ITEMS, LABELS[:-1], encoder), {}, "one label or target for each"),
         ((ITEMS, ["fruit"] * len(ITEMS), encoder), {}, "at least 2 labels"),
         ((ITEMS, [None] * len(ITEMS), encoder), {}, "expected labels of some items, got none; learn"),
