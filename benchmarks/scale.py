@@ -244,7 +244,7 @@ class MemorySampler:
             if pid == self._driver:
                 yield "driver", megabytes
             elif self._driver in ancestors:
-                yield "actors" if "ItemWriter" in title else "rest of Ray", megabytes
+                yield "actors" if "MapWorker(" in title else "rest of Ray", megabytes
             elif self._port and any(f"--proxy-port {self._port}" in found[each][1] for each in ancestors):
                 yield "server", megabytes
 
