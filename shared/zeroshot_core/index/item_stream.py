@@ -14,7 +14,7 @@ from zeroshot_core import checks
 from zeroshot_core.encoders.contents import unique_texts
 from zeroshot_core.errors import InvalidInputError, require
 from zeroshot_core.index.builder import encode_checked
-from zeroshot_core.index.item_source import KeySum
+from zeroshot_core.index.key_sum import KeySum
 from zeroshot_core.index.version_writer import unfinished
 from zeroshot_core.index.versions import item_key
 

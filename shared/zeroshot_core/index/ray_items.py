@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from zeroshot_core.errors import InvalidInputError, VectorIndexError, require
 from zeroshot_core.index.connection import Connection
-from zeroshot_core.index.item_source import KeySum
 from zeroshot_core.index.item_stream import Files, csv_options, write_block
+from zeroshot_core.index.key_sum import KeySum
 from zeroshot_core.index.ray_run import RayOptions, RayRun
 from zeroshot_core.index.record_table import RecordTable
 from zeroshot_core.index.schema import ITEMS

@@ -26,7 +26,7 @@ import numpy as np
 from zeroshot_core import checks
 from zeroshot_core.errors import ArtifactError, InvalidInputError, require
 from zeroshot_core.files import file_digest, new_folder, refuse_links, write_json
-from zeroshot_core.index.item_source import KeySum
+from zeroshot_core.index.key_sum import KeySum
 from zeroshot_core.index.schema import KINDS, Row, check_row
 from zeroshot_core.index.versions import VersionInfo, item_key
 

@@ -23,7 +23,7 @@ from zeroshot_core import checks
 from zeroshot_core.errors import InvalidInputError, VectorIndexError, VersionNotFoundError
 from zeroshot_core.files import digest
 from zeroshot_core.index.collection import CollectionInfo, ConceptName
-from zeroshot_core.index.item_source import KeySum
+from zeroshot_core.index.key_sum import KeySum
 from zeroshot_core.index.params import IndexParams
 from zeroshot_core.index.record_table import RecordTable
 from zeroshot_core.index.schema import CONCEPTS, ITEMS, KINDS, NAMES, RELATIONS, SCHEMA_VERSION
