@@ -395,11 +395,13 @@ def no_ray(monkeypatch):
 
 def test_a_cluster_that_does_not_answer_is_named(no_ray):
     def refuse(address, **_):
-        raise ConnectionError("ray client connection timeout\nand a trace")
+        raise ConnectionError("no answer\nand a trace")
 
     no_ray.setattr(ray, "init", refuse)
+    with pytest.raises(ConnectionFailedError, match=r"at 'head:1', got none \(no answer\);"):
+        RayOptions(address="head:1").start()
     with pytest.raises(
-        ConnectionFailedError, match=r"at 'ray://head:1', got none \(ray client connection timeout\);"
+        InvalidInputError, match=r"such as head:6379 or auto, .*, got 'ray://head:1': Ray Data"
     ):
         RayOptions(address="ray://head:1").start()
 

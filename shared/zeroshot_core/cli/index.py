@@ -23,7 +23,8 @@ class EngineName(str, Enum):
 
 Engine = Annotated[EngineName, typer.Option(help="local: this process, block by block; ray: actors of Ray.")]
 Address = Annotated[
-    str | None, typer.Option(help="Of a Ray cluster, such as ray://head:10001; a local Ray without it.")
+    str | None,
+    typer.Option(help="Of a Ray cluster, such as head:6379 from one of its nodes; a local Ray without it."),
 ]
 Workers = Annotated[int, typer.Option(min=1, help="Actors of Ray, each with a model of its own.")]
 

@@ -10,7 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zeroshot_core import checks
-from zeroshot_core.errors import ConnectionFailedError, VectorIndexError, ZeroShotError, require
+from zeroshot_core.errors import (
+    ConnectionFailedError,
+    InvalidInputError,
+    VectorIndexError,
+    ZeroShotError,
+    require,
+)
 from zeroshot_core.index.item_stream import BLOCK_ROWS
 
 __all__ = ["RayOptions", "RayRun", "map_by_actors", "start_ray"]
@@ -33,7 +39,8 @@ class RayOptions:
     n_actors
         Each with a model of its own.
     address
-        Of a cluster, such as ``ray://head:10001``; None for the Ray that runs already, or a local one.
+        Of a cluster, such as ``head:6379`` or ``auto``, from one of its nodes; None for the Ray that runs
+        already, or a local one.
     remote_args
         Of each actor, as Ray takes them: ``{"num_gpus": 1}``, ``{"num_cpus": 4}``. Without ``num_cpus`` an
         actor has a core, or so much less that one is left to read the data.
@@ -61,9 +68,17 @@ class RayOptions:
         ------
         MissingExtraError
             If Ray is not installed.
+        InvalidInputError
+            If the address is Ray Client's (``ray://``), through which Ray Data does not run.
         ConnectionFailedError
             If no cluster answers at the address, or a local Ray does not start, twice.
         """
+        if self.address is not None and self.address.startswith("ray://"):
+            raise InvalidInputError(
+                f"expected an address such as head:6379 or auto, from a node of the cluster, got "
+                f"{checks.shown(self.address)}: Ray Data does not run through Ray Client; run this on a "
+                "node, or hand it in with `ray job submit`"
+            )
         if not require("ray", extra="ray").is_initialized():
             start_ray(self.address)
 
