@@ -25,7 +25,7 @@ from scripts.stability.sandbox import DeadWorkerError, Worker
 
 __all__ = ["run"]
 
-_N_LIVE, _N_ROWS, _BLOCK_ROWS = 60, 2000, 32
+_N_LIVE, _N_ROWS, _BLOCK_ROWS = 60, 10_000, 32
 _PAUSE_S = 0.2
 # Of the kills, those at any moment of a build; the others meet actors that write, if there are any.
 _ANY_MOMENT = 0.25
