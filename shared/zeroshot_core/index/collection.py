@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import abc
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
@@ -86,6 +86,19 @@ class SearchResult(Generic[Record]):
     ids: list[list[str]]
     scores: list[Floats]
     records: list[list[Record]]
+
+    def best(self, top_k: int) -> SearchResult[Record]:
+        """Put the hits of each query in order of their scores, ties by id, and keep so many."""
+        orders = [
+            [at for _, _, at in sorted(zip(-scores, ids, range(len(ids)), strict=True))[:top_k]]
+            for ids, scores in zip(self.ids, self.scores, strict=True)
+        ]
+        return replace(
+            self,
+            ids=[[ids[at] for at in order] for ids, order in zip(self.ids, orders, strict=True)],
+            scores=[scores[order] for scores, order in zip(self.scores, orders, strict=True)],
+            records=[[own[at] for at in order] for own, order in zip(self.records, orders, strict=True)],
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -199,11 +199,9 @@ def begin_scaled_search(
         for query in range(len(vectors)):
             items = [item for part in found for item in part.records[query]]
             cosines = np.concatenate([part.scores[query] for part in found])
-            scores = scales.scaled(query, items, cosines)
-            best = sorted(range(len(items)), key=lambda at: (-scores[at], items[at].id))[:top_k]
-            merged.ids.append([items[at].id for at in best])
-            merged.scores.append(scores[best])
-            merged.records.append([items[at] for at in best])
-        return merged
+            merged.ids.append([item.id for item in items])
+            merged.scores.append(scales.scaled(query, items, cosines))
+            merged.records.append(items)
+        return merged.best(top_k)
 
     return answer

@@ -125,15 +125,4 @@ def begin_bank_search(
     """Begin to find the `top_k` best items by corrected scores among the nearest ones and 100 more."""
     n_found = max(top_k, min(top_k + _N_MORE, _MOST_FOUND))
     begun = scores.version.begin_search(vectors, n_found, filter)
-
-    def answer() -> SearchResult[Item]:
-        found = scores.of_result(begun())
-        best = SearchResult[Item](ids=[], scores=[], records=[])
-        for ids, corrected, records in zip(found.ids, found.scores, found.records, strict=True):
-            order = sorted(range(len(ids)), key=lambda at: (-corrected[at], ids[at]))[:top_k]
-            best.ids.append([ids[at] for at in order])
-            best.scores.append(corrected[order])
-            best.records.append([records[at] for at in order])
-        return best
-
-    return answer
+    return lambda: scores.of_result(begun()).best(top_k)
